@@ -1,0 +1,77 @@
+"""What the three cells share: the affine map, initial weights by block, and two derivatives."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+def affine(x: tf.Tensor, W: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """x W + b over the last axis as ONE matrix product: (..., D), (D, G), (G,) to (..., G).
+
+    The product runs in W's dtype, the rest in b's: under a 16-bit policy the gates' sums,
+    and the states made from them, stay in float32.
+
+    >>> affine(tf.ones((5, 2, 3)), tf.ones((3, 4)), tf.ones((4,)))[0, 0].numpy().tolist()
+    [4.0, 4.0, 4.0, 4.0]
+    """
+    D, G = W.shape
+    product = tf.matmul(tf.reshape(tf.cast(x, W.dtype), [-1, D]), W)
+    a = tf.nn.bias_add(tf.cast(product, b.dtype), b)
+    return tf.reshape(a, tf.concat([tf.shape(x)[:-1], [G]], axis=0))
+
+
+def in_blocks(make_initializer: Callable[[], Any], blocks: int) -> Callable[..., tf.Tensor]:
+    """Return an initializer that fills each of `blocks` column blocks with a draw of its own.
+
+    Fusing the gates' matrices (document 002, "4개의 수식을 모아 단 한 번의 아핀변환으로 계산") must
+    not change what each is drawn from: Glorot's variance belongs to a (D, H) matrix and not to a
+    (D, 4H) one, and the columns of (H, 4H) can't all be orthogonal. `make_initializer` is called
+    once per block, since one Keras initializer repeats its values.
+
+    >>> W_h = in_blocks(keras.initializers.Orthogonal, 4)((3, 12), "float32")
+    >>> first_block = W_h[:, :3]
+    >>> bool(tf.reduce_max(tf.abs(tf.matmul(first_block, first_block, True) - tf.eye(3))) < 1e-5)
+    True
+    """
+
+    def initialize(shape: tuple[int, int], dtype: str | None = None) -> tf.Tensor:
+        rows, columns = shape
+        block = (rows, columns // blocks)
+        return tf.concat([make_initializer()(block, dtype) for _ in range(blocks)], axis=1)
+
+    return initialize
+
+
+def state_dtype(layer: keras.Layer) -> str:
+    """The dtype of states and sums: the layer's compute dtype, but float32 for 16-bit policies."""
+    return "float32" if layer.compute_dtype in ("float16", "bfloat16") else layer.compute_dtype
+
+
+def step_as_layer(cell: Any, x_t: tf.Tensor, states: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """One whole step of `cell` as `keras.layers.RNN` calls it: (N, D) to (h_t, [h_t, ...])."""
+    dtype = state_dtype(cell)
+    states = tuple(tf.cast(s, dtype) for s in states)
+    factors = cell.recurrent_weights(tf.cast(cell.W_h, dtype))
+    states, _ = cell.step(cell.project(x_t), states, factors)
+    states = [tf.cast(s, cell.compute_dtype) for s in states]
+    return states[0], states
+
+
+def d_sigmoid(y: tf.Tensor, dy: tf.Tensor) -> tf.Tensor:
+    """dy y (1 - y): the gradient before y = σ(x), from y. One op.
+
+    >>> float(d_sigmoid(tf.constant(0.25), tf.constant(2.0)))
+    0.375
+    """
+    return tf.raw_ops.SigmoidGrad(y=y, dy=dy)
+
+
+def d_tanh(y: tf.Tensor, dy: tf.Tensor) -> tf.Tensor:
+    """dy (1 - y²): the gradient before y = tanh(x), from y (document 002, ∂y/∂x = 1 - y²). One op.
+
+    >>> float(d_tanh(tf.constant(0.5), tf.constant(2.0)))
+    1.5
+    """
+    return tf.raw_ops.TanhGrad(y=y, dy=dy)

@@ -1,0 +1,154 @@
+"""From Keras' recurrent layers to ours and back, weights included."""
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.recurrent import GRU, LSTM, RNN, Recurrent
+
+# Our blocks, in Keras' order: Keras' LSTM has i f c o where the documents have f g i o.
+_LSTM_TO_KERAS = (2, 0, 1, 3)
+_LSTM_FROM_KERAS = (1, 2, 0, 3)
+_KERAS = {RNN: keras.layers.SimpleRNN, LSTM: keras.layers.LSTM, GRU: keras.layers.GRU}
+_SHARED = ("units", "return_sequences", "return_state", "go_backwards", "dropout", "seed", "name")
+
+
+def from_keras(layer: Any) -> Any:
+    """Make our layer of a Keras one, with its weights if it is built.
+
+    Arguments:
+        layer: `keras.layers.SimpleRNN`, `LSTM`, `GRU(reset_after=False)`, or a `Bidirectional` of
+            one with `merge_mode` "concat" or "sum".
+
+    Returns:
+        `RNN`, `LSTM`, `GRU` or `Bidirectional`, which gives the same outputs. Under a mask two
+        things differ on purpose: outputs past a row's length are 0 and not the last one again, and
+        with `go_backwards` the padding stays on the right.
+
+    Raises:
+        ValueError: where `layer` computes something the documents' equations don't.
+
+    >>> theirs = keras.layers.LSTM(3)
+    >>> x = np.ones((2, 5, 4), "float32")
+    >>> expected = theirs(x)
+    >>> bool(np.allclose(from_keras(theirs)(x), expected, atol=1e-6))
+    True
+    """
+    if isinstance(layer, keras.layers.Bidirectional):
+        ours = Bidirectional(
+            from_keras(layer.forward_layer),
+            layer.merge_mode,
+            from_keras(layer.backward_layer),
+            name=layer.name,
+        )
+        ours.built = ours.layer.built
+        return ours
+    kind = _kind_of(layer)
+    ours = kind(**{key: layer.get_config()[key] for key in _SHARED}, dtype=layer.dtype_policy)
+    if layer.built:
+        kernel, recurrent_kernel, *bias = layer.get_weights()
+        D, H = kernel.shape[0], layer.units
+        b = bias[0] if bias else np.zeros(ours.cell.blocks * H, kernel.dtype)
+        ours.build((None, None, D))
+        ours.built = True
+        ours.cell.set_weights([_from_keras(kind, w, H) for w in (kernel, recurrent_kernel, b)])
+    return ours
+
+
+def to_keras(layer: Any) -> Any:
+    """Make a Keras layer of ours, with its weights if it is built: the way back of `from_keras`.
+
+    Raises:
+        ValueError: where the layer has `weight_drop`, which Keras has not.
+
+    >>> ours = GRU(3)
+    >>> x = np.ones((2, 5, 4), "float32")
+    >>> expected = ours(x)
+    >>> bool(np.allclose(to_keras(ours)(x), expected, atol=1e-6))
+    True
+    """
+    if isinstance(layer, Bidirectional):
+        theirs = keras.layers.Bidirectional(
+            to_keras(layer.layer),
+            merge_mode=layer.merge_mode,
+            backward_layer=to_keras(layer.backward_layer),
+            name=layer.name,
+        )
+        if layer.built:
+            D = layer.layer.cell.W_x.shape[0]
+            theirs.build((None, None, D))
+            theirs.set_weights([w for half in _directions(layer) for w in to_weights(half)])
+        return theirs
+    if layer.weight_drop:
+        raise ValueError(f"Keras has no weight_drop. Received: {layer.name} with it")
+    options = {key: layer.get_config()[key] for key in _SHARED}
+    if isinstance(layer, GRU):
+        options["reset_after"] = False
+    theirs = _KERAS[type(layer)](**options, dtype=layer.dtype_policy)
+    if layer.built:
+        theirs.build((None, None, layer.cell.W_x.shape[0]))
+        theirs.set_weights(to_weights(layer))
+    return theirs
+
+
+def to_weights(layer: Recurrent) -> list[np.ndarray]:
+    """The weights of our layer as Keras has them: kernel, recurrent kernel and bias."""
+    return [_to_keras(type(layer), w, layer.units) for w in layer.cell.get_weights()]
+
+
+def _directions(layer):
+    return layer.layer, layer.backward_layer
+
+
+def _kind_of(layer):
+    """Our class for a Keras layer, once it is certain that both compute the same."""
+    kinds = {theirs: kind for kind, theirs in _KERAS.items()}
+    if type(layer) not in kinds:
+        raise ValueError(
+            "expected keras.layers.SimpleRNN, LSTM, GRU or Bidirectional. "
+            f"Received: {type(layer).__name__}"
+        )
+    kind = kinds[type(layer)]
+    expected = {"activation": "tanh", "stateful": False, "recurrent_dropout": 0.0}
+    if kind is not RNN:
+        expected["recurrent_activation"] = "sigmoid"
+    if kind is GRU:
+        expected["reset_after"] = False
+    config = layer.get_config()
+    for key, value in expected.items():
+        if config[key] != value:
+            raise ValueError(
+                f"the documents' {kind.__name__} has {key}={value!r}. "
+                f"Received: {layer.name} with {key}={config[key]!r}"
+            )
+    return kind
+
+
+def _from_keras(kind, weights, H):
+    """Reorder the columns of one of Keras' arrays (…, blocks * H) into our blocks."""
+    blocks = _blocks(weights, H)
+    if kind is LSTM:
+        blocks = [blocks[i] for i in _LSTM_FROM_KERAS]
+    return np.concatenate(_flip_update(kind, blocks), axis=-1)
+
+
+def _to_keras(kind, weights, H):
+    """Reorder the columns of one of our arrays (…, blocks * H) into Keras' blocks."""
+    blocks = _blocks(weights, H)
+    if kind is LSTM:
+        blocks = [blocks[i] for i in _LSTM_TO_KERAS]
+    return np.concatenate(_flip_update(kind, blocks), axis=-1)
+
+
+def _blocks(weights, H):
+    return np.split(weights, weights.shape[-1] // H, axis=-1)
+
+
+def _flip_update(kind, blocks):
+    """Turn the GRU's z: Keras keeps h_prev where z is 1, the documents where it is 0.
+
+    1 - σ(a) = σ(-a), so the sign of the block's weights is all there is to it.
+    """
+    return [-blocks[0], *blocks[1:]] if kind is GRU else blocks

@@ -1,0 +1,195 @@
+"""`RNN`, `LSTM` and `GRU`: Keras layers that run a cell over time."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from seqtasks.cells.gru import GRUCell
+from seqtasks.cells.lstm import LSTMCell
+from seqtasks.cells.parts import state_dtype
+from seqtasks.cells.rnn import RNNCell
+from seqtasks.layers.masking import lengths_from_mask
+from seqtasks.layers.recurrence import scan
+
+# From this batch size on, two loops over half the batch each beat one: they run side by side.
+SPLIT_FROM = 16
+
+
+class Recurrent(keras.Layer):
+    """What `RNN`, `LSTM` and `GRU` have in common: everything but the cell."""
+
+    cell_class: Any
+
+    def __init__(
+        self,
+        units: int,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        seed: int | None = None,
+        **keras_options: Any,
+    ):
+        super().__init__(**keras_options)
+        for option, rate in (("dropout", dropout), ("weight_drop", weight_drop)):
+            if not 0 <= rate < 1:
+                raise ValueError(f"{option} must be at least 0 and below 1. Received: {rate}")
+        if units < 1:
+            raise ValueError(f"units must be at least 1. Received: {units}")
+        self.units = units
+        self.return_sequences = return_sequences
+        self.return_state = return_state
+        self.go_backwards = go_backwards
+        self.dropout = dropout
+        self.weight_drop = weight_drop
+        self.seed = seed
+        self.split_batch = True  # `Bidirectional` has two loops already and says False
+        self.supports_masking = True
+        self.cell = self.cell_class(units, name="cell", dtype=self.dtype_policy)
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, input_shape: Any) -> None:
+        """Create the cell's weights for inputs (N, T, D)."""
+        self.cell.build(input_shape)
+
+    def call(self, inputs, initial_state=None, mask=None, training=False):
+        """Run the cell over time.
+
+        Arguments:
+            inputs: (N, T, D).
+            initial_state: the states before the first step, a tensor (N, H) or a list of them:
+                [h], for the LSTM [h, c]. Zeros by default.
+            mask: (N, T) of bool, right-padded. Padded steps change nothing; their outputs are 0.
+            training: whether dropout and weight-drop are at work.
+
+        Returns:
+            Outputs (N, T, H) with `return_sequences`, else the last real step's (N, H); with
+            `return_state` a list: that, and the state or states after the last real step. With
+            `go_backwards` time runs from the last real step to the first, and so do the outputs.
+
+        Raises:
+            MaskError: where the mask isn't right-padded.
+        """
+        x = tf.convert_to_tensor(inputs)
+        lengths = None if mask is None else lengths_from_mask(mask)
+        if training and self.dropout:
+            every_step = (tf.shape(x)[0], 1, x.shape[2])
+            x = keras.random.dropout(x, self.dropout, every_step, seed=self.seed_generator)
+        if self.go_backwards:
+            x = tf.reverse(x, [1]) if lengths is None else tf.reverse_sequence(x, lengths, 1)
+
+        h, states = self._run(x, self._states(initial_state, x), self._W_h(training), lengths)
+
+        outputs = states[0]
+        if self.return_sequences:
+            outputs = tf.transpose(h, [1, 0, 2])
+            if mask is not None:
+                outputs = tf.where(tf.cast(mask, tf.bool)[:, :, tf.newaxis], outputs, 0)
+        outputs = tf.cast(outputs, self.compute_dtype)
+        if not self.return_state:
+            return outputs
+        return [outputs, *(tf.cast(state, self.compute_dtype) for state in states)]
+
+    def _run(self, x, states, W_h, lengths):
+        """Scan (N, T, D) to h (T, N, H) and last states, as two independent loops where faster."""
+        if not self.split_batch:
+            a_x = self.cell.project(tf.transpose(x, [1, 0, 2]))
+            return scan(self.cell, a_x, states, W_h, lengths)
+
+        N, T = tf.shape(x)[0], tf.shape(x)[1]
+        split = N >= SPLIT_FROM
+        first = tf.where(split, N // 2, N)
+        parts = []
+        for rows, steps in ((slice(0, first), T), (slice(first, None), tf.where(split, T, 0))):
+            x_t = tf.transpose(x[rows, :steps], [1, 0, 2])
+            part = None if lengths is None else lengths[rows]
+            rows_states = tuple(state[rows] for state in states)
+            parts.append(scan(self.cell, self.cell.project(x_t), rows_states, W_h, part))
+        (h, last), (h_rest, last_rest) = parts
+        h_rest = tf.reshape(h_rest, [T, N - first, self.units])  # has no rows where not split
+        joined = tuple(tf.concat(pair, axis=0) for pair in zip(last, last_rest, strict=True))
+        return tf.concat([h, h_rest], axis=1), joined
+
+    def _W_h(self, training):
+        """W_h for this batch: with `weight_drop`, some of its entries dropped for all steps."""
+        W_h = tf.cast(tf.convert_to_tensor(self.cell.W_h), state_dtype(self))
+        if training and self.weight_drop:
+            W_h = keras.random.dropout(W_h, self.weight_drop, seed=self.seed_generator)
+        return W_h
+
+    def _states(self, initial_state, x):
+        """The states before the first step, (N, H) each, in the states' dtype."""
+        sizes, dtype = self.cell.state_size, state_dtype(self)
+        if initial_state is None:
+            return tuple(tf.zeros((tf.shape(x)[0], H), dtype) for H in sizes)
+        states = tf.nest.flatten(initial_state)
+        if len(states) != len(sizes):
+            raise ValueError(
+                f"{type(self).__name__} has {len(sizes)} state(s). "
+                f"Received: initial_state with {len(states)}"
+            )
+        return tuple(tf.cast(state, dtype) for state in states)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """The mask of the outputs: the inputs' one where outputs have a time axis."""
+        mask = previous_mask if self.return_sequences else None
+        return [mask, *(None for _ in self.cell.state_size)] if self.return_state else mask
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "return_sequences": self.return_sequences,
+            "return_state": self.return_state,
+            "go_backwards": self.go_backwards,
+            "dropout": self.dropout,
+            "weight_drop": self.weight_drop,
+            "seed": self.seed,
+        }
+
+
+@keras.saving.register_keras_serializable(package="seqtasks")
+class RNN(Recurrent):
+    """A simple recurrent layer; the equation is in `seqtasks.cells.rnn`.
+
+    Arguments, the same for `LSTM` and `GRU`:
+        units: H, the number of hidden units.
+        return_sequences: return the outputs of all steps, not only of the last.
+        return_state: return the last state as well.
+        go_backwards: run from the last real step to the first.
+        dropout: rate of input features dropped, one mask for all steps (Gal & Ghahramani 2016).
+        weight_drop: rate of entries of W_h dropped, one mask per batch (Merity et al. 2018).
+        seed: of the two.
+        keras_options: Keras' own, `name`, `dtype` and `trainable`.
+
+    >>> RNN(5)(tf.ones((2, 3, 4))).shape
+    TensorShape([2, 5])
+    """
+
+    cell_class = RNNCell
+
+
+@keras.saving.register_keras_serializable(package="seqtasks")
+class LSTM(Recurrent):
+    """A long short-term memory layer; equations in `seqtasks.cells.lstm`, arguments as `RNN`'s.
+
+    >>> outputs, h, c = LSTM(5, return_sequences=True, return_state=True)(tf.ones((2, 3, 4)))
+    >>> outputs.shape, h.shape, c.shape
+    (TensorShape([2, 3, 5]), TensorShape([2, 5]), TensorShape([2, 5]))
+    """
+
+    cell_class = LSTMCell
+
+
+@keras.saving.register_keras_serializable(package="seqtasks")
+class GRU(Recurrent):
+    """A gated recurrent unit layer; equations in `seqtasks.cells.gru`, arguments as `RNN`'s.
+
+    >>> GRU(5, return_sequences=True)(tf.ones((2, 3, 4))).shape
+    TensorShape([2, 3, 5])
+    """
+
+    cell_class = GRUCell
