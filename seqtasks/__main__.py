@@ -1,0 +1,5 @@
+"""`python -m seqtasks` is `seqtasks`."""
+
+from seqtasks.cli import main
+
+main()

@@ -1,0 +1,74 @@
+"""The command line: one file per verb, each thin. Heavy imports wait until a verb needs them."""
+
+import difflib
+import errno
+from importlib import import_module
+from typing import Any
+
+import click
+
+from seqtasks import __version__
+from seqtasks.errors import SeqtasksError
+
+# The verbs in the order of a run's life, each with the line that `--help` shows for it.
+VERBS = {
+    "train": "Teach a model and write its run directory.",
+    "evaluate": "Say how good a run is, beside a baseline.",
+    "predict": "Classify texts, from arguments, a file or a pipe.",
+    "data": "List, show and describe data sets.",
+    "config": "Show, check and explain configurations.",
+    "bench": "Measure speed and memory beside Keras and PyTorch.",
+}
+_REFUSED = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT)
+
+
+class UserMistake(click.ClickException):
+    """One clear line on the screen, and exit code 2."""
+
+    exit_code = 2
+
+
+class Verbs(click.Group):
+    """Imports a verb's module when the verb is used, and shows users' errors as one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of a run's life."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's module."""
+        if cmd_name not in VERBS:
+            return None
+        return getattr(import_module(f"seqtasks.cli.{cmd_name}"), cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Suggest the nearest verb for an unknown one."""
+        close = difflib.get_close_matches(args[0], VERBS, n=1)
+        if args[0] not in VERBS and close:
+            ctx.fail(f"No such command {args[0]!r}. Did you mean {close[0]!r}?")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; show what the user can mend as one line."""
+        try:
+            return super().invoke(ctx)
+        except SeqtasksError as error:
+            raise UserMistake(str(error)) from error
+        except OSError as error:
+            if error.errno not in _REFUSED:
+                raise
+            raise UserMistake(f"{error.filename or 'output'}: {error.strerror}") from error
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.option("--verbose", is_flag=True, help="Show what TensorFlow says when it starts.")
+@click.pass_context
+def main(ctx: click.Context, verbose: bool) -> None:
+    """Recurrent sequence models, from a text file to a trained and evaluated model."""
+    ctx.obj = {"verbose": verbose}

@@ -1,0 +1,49 @@
+"""`seqtasks evaluate`."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from seqtasks.cli.options import column, data_options, run_argument, runs_dir_option
+from seqtasks.runs import find_run
+
+
+@click.command()
+@run_argument
+@click.option("--data", metavar="SOURCE", help="Judge by this file instead of the run's test data.")
+@data_options
+@click.option(
+    "--errors",
+    default=5,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="How many mistakes to show, the surest first.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@runs_dir_option
+def evaluate(
+    run: Path, data: str | None, text_column: str | None, label_column: str | None,
+    header: bool | None, errors: int, as_json: bool, runs_dir: Path,
+) -> None:  # fmt: skip
+    """Say how good RUN is: a report by class, the confusions, a bag of words beside it, mistakes.
+
+    RUN is a run directory, or the name of one in --runs-dir. The report is also kept in the run, as
+    evaluation.json and plots/confusion_matrix.png.
+    """
+    found = find_run(run, runs_dir)
+
+    from seqtasks.cli.quiet import start_tensorflow
+    from seqtasks.cli.screen import show_evaluation
+
+    start_tensorflow()
+    from seqtasks.tasks.sessions import evaluate_run
+
+    columns = {"text_column": column(text_column), "label_column": column(label_column)}
+    evaluation = evaluate_run(found, data, header=header, **columns)
+    if as_json:
+        shown = {**asdict(evaluation), "mistakes": asdict(evaluation)["mistakes"][:errors]}
+        click.echo(json.dumps(shown, ensure_ascii=False))
+    else:
+        show_evaluation(evaluation, errors)

@@ -1,0 +1,176 @@
+"""What the user sees: live progress while training, and tables after it."""
+
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.progress import Progress as Bar
+from rich.table import Table
+from rich.text import Text
+
+from seqtasks.config import RunConfig
+
+if TYPE_CHECKING:
+    from seqtasks.tasks.evaluation import Evaluation
+    from seqtasks.training.fit import EpochResult, Progress
+    from seqtasks.training.session import Outcome
+
+
+_WIDTH = 120  # of tables where there is no terminal to ask
+
+
+class _Rates(ProgressColumn):
+    """Loss, examples and tokens per second, and how long it will take at most."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.fields.get("rates", ""))
+
+
+class TrainingScreen:
+    """Watches a training: a bar for the epoch under way, a line for each epoch done.
+
+    Without a terminal there is no bar, only the lines.
+    """
+
+    def __init__(self, config: RunConfig, quiet: bool = False):
+        self._config = config
+        self._console = console(quiet)
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            _Rates(),
+            console=self._console,
+            transient=True,
+            disable=quiet or not self._console.is_terminal,
+        )
+        self._task = self._bar.add_task("Starting TensorFlow and reading the data", total=None)
+        self._heading_shown = False
+
+    def __enter__(self) -> "TrainingScreen":
+        source, arch = self._config.data.source, self._config.model.arch
+        self._console.print(f"Training a {arch} on {escape(source)} (seed {self._config.seed})")
+        self._bar.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bar.stop()
+
+    def progressed(self, progress: "Progress") -> None:
+        """Move the bar."""
+        totals = progress.totals
+        seconds = max(progress.seconds, 1e-9)
+        batches_left = progress.epochs * progress.batches - (
+            (progress.epoch - 1) * progress.batches + progress.batch
+        )
+        left = duration(batches_left * seconds / max(progress.batch, 1))
+        self._bar.update(
+            self._task,
+            description=f"Epoch {progress.epoch}/{progress.epochs}",
+            total=progress.batches,
+            completed=progress.batch,
+            rates=(
+                f"loss {totals.mean_loss:.4f}  {totals.examples / seconds:,.0f} examples/s  "
+                f"{totals.tokens / seconds:,.0f} tokens/s  at most {left} left"
+            ),
+        )
+
+    def epoch_ended(self, result: "EpochResult") -> None:
+        """Print the epoch's line."""
+        if not self._heading_shown:
+            self._heading_shown = True
+            self._console.print(
+                "epoch   train loss   validation loss   score    rate       examples/s   tokens/s"
+                "   time"
+            )
+        self._console.print(
+            f"{result.epoch:5}   {result.train_loss:10.4f}   {result.validation_loss:15.4f}   "
+            f"{result.score:.4f}   {result.learning_rate:<8.2g}   "
+            f"{result.examples_per_second:10,.0f}   {result.tokens_per_second:8,.0f}   "
+            f"{duration(result.seconds):>6}{'  best' if result.best else ''}"
+        )
+
+
+def show_outcome(outcome: "Outcome") -> None:
+    """Print the final table and the next command."""
+    state, run = outcome.state, outcome.run.path
+    schedule = state.schedule
+    if not state.finished:
+        click.echo(
+            f"Interrupted in epoch {state.epoch + 1}; all of it is saved. Go on with:\n\n"
+            f"    seqtasks train --resume {run}\n"
+        )
+        return
+    table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    for name, value in (
+        (
+            f"best validation {outcome.score}",
+            f"{schedule.best_score:.4f} (epoch {schedule.best_epoch})",
+        ),
+        ("ended after", f"{state.epoch} epochs, {duration(state.seconds)}: {state.finished}"),
+        ("parameters", f"{outcome.parameters:,}"),
+        ("run", str(run)),
+    ):
+        table.add_row(name, escape(value))
+    screen = console()
+    screen.print()
+    screen.print(table)
+    click.echo(f"\nNext: seqtasks evaluate {run}")
+
+
+def show_evaluation(evaluation: "Evaluation", errors: int) -> None:
+    """Print report, confusion matrix, baseline and mistakes."""
+    screen = console()
+    screen.print(f"{escape(evaluation.source)}: {evaluation.examples:,} examples\n")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("", "precision", "recall", "f1", "examples"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name in (*evaluation.labels, "macro avg"):
+        row = evaluation.report[name]
+        scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1-score"))
+        table.add_row(escape(name), *scores, f"{int(row['support']):,}")
+    screen.print(table)
+
+    screen.print("\nConfusions (rows true, columns predicted)")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for label in evaluation.labels:
+        table.add_column(escape(label), justify="right")
+    for label, counts in zip(evaluation.labels, evaluation.confusions, strict=True):
+        table.add_row(escape(label), *(f"{count:,}" for count in counts))
+    screen.print(table)
+
+    screen.print(f"\naccuracy of the model         {evaluation.accuracy:.4f}")
+    if evaluation.baseline_accuracy is not None:
+        screen.print(f"accuracy of a bag of words    {evaluation.baseline_accuracy:.4f}")
+    shown = evaluation.mistakes[:errors]
+    if shown:
+        screen.print(f"\nThe {len(shown)} surest of {len(evaluation.mistakes)} mistakes")
+    for mistake in shown:
+        screen.print(
+            f"  {escape(mistake.label)} taken for {escape(mistake.predicted)} "
+            f"({mistake.probability:.3f}): {escape(mistake.text[:200])}",
+            soft_wrap=True,
+        )
+
+
+def console(quiet: bool = False) -> Console:
+    """Make a console that, without a terminal, doesn't fold lines at 80 columns."""
+    made = Console(quiet=quiet, highlight=False)
+    return made if made.is_terminal else Console(quiet=quiet, highlight=False, width=_WIDTH)
+
+
+def duration(seconds: float) -> str:
+    """Write a time span as a person would.
+
+    >>> duration(7.2), duration(75), duration(3700)
+    ('7s', '1m15s', '1h01m')
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02}m"

@@ -1,0 +1,1 @@
+"""Reading data: users' files, TFDS names and toy sets."""

@@ -1,0 +1,79 @@
+"""Batches of like length: shuffled, bucketed, with a budget of tokens, the same for one seed."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+_POOL_BATCHES = 50  # rows sorted together: more makes less padding, fewer makes better shuffling
+
+
+def plan_batches(
+    lengths: np.ndarray,
+    batch_tokens: int,
+    batch_size: int,
+    rng: np.random.Generator | None = None,
+) -> list[np.ndarray]:
+    """Divide rows into batches of like length.
+
+    With `rng` the rows are shuffled, sorted by length within pools, and the batches shuffled again;
+    without it they are sorted by length, the cheapest order for evaluation.
+
+    Arguments:
+        lengths: (rows,) the tokens of each row.
+        batch_tokens: rows times longest row of a batch at most; a longer row goes alone.
+        batch_size: rows of a batch at most.
+
+    Returns:
+        Row numbers, an array per batch; each row is in exactly one.
+
+    >>> [batch.tolist() for batch in plan_batches(np.array([3, 9, 1, 2]), 6, 8)]
+    [[2, 3], [0], [1]]
+    """
+    rows = np.arange(len(lengths)) if rng is None else rng.permutation(len(lengths))
+    pool = len(rows) if rng is None else _POOL_BATCHES * batch_size
+    batches = []
+    for start in range(0, len(rows), max(pool, 1)):
+        part = rows[start : start + pool]
+        part = part[np.argsort(lengths[part], kind="stable")]
+        batches += _cut(part, lengths, batch_tokens, batch_size)
+    if rng is not None:
+        batches = [batches[i] for i in rng.permutation(len(batches))]
+    return batches
+
+
+def _cut(
+    rows: np.ndarray, lengths: np.ndarray, batch_tokens: int, batch_size: int
+) -> list[np.ndarray]:
+    """Cut rows, sorted by length, where the next one would break a limit."""
+    batches, first = [], 0
+    for last in range(1, len(rows) + 1):
+        size = last + 1 - first
+        full = last == len(rows) or size > batch_size or size * lengths[rows[last]] > batch_tokens
+        if full:
+            batches.append(rows[first:last])
+            first = last
+    return batches
+
+
+def dataset(
+    texts: tf.Tensor,
+    labels: tf.Tensor,
+    batches: list[np.ndarray],
+    encode: Callable[[tf.Tensor], Any],
+) -> tf.data.Dataset:
+    """Encode the planned batches as they are needed: (encode(texts of a batch), their labels).
+
+    Only texts and labels stay in memory; ids exist for the few batches that are prefetched.
+    """
+
+    def rows() -> Iterator[np.ndarray]:
+        yield from batches
+
+    def load(rows):
+        return encode(tf.gather(texts, rows)), tf.gather(labels, rows)
+
+    source = tf.data.Dataset.from_generator(rows, output_signature=tf.TensorSpec([None], tf.int64))
+    loaded = source.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return loaded.prefetch(tf.data.AUTOTUNE)

@@ -1,0 +1,300 @@
+"""Train, validation and test from a file, a TFDS set or a toy set, and what is in them."""
+
+import re
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import redirect_stdout, suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+from seqtasks.data.readers import Column, LabelledTexts, did_you_mean, read_labelled_texts, shorten
+from seqtasks.errors import ConfigError, DataError
+
+_TOY = "toy_sentiment"
+_TFDS = "tfds:"
+_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The examples to learn from, to choose by, and to judge by (None where there are none)."""
+
+    train: LabelledTexts
+    validation: LabelledTexts
+    test: LabelledTexts | None
+
+
+def load_splits(
+    source: str,
+    *,
+    validation: str | None = None,
+    test: str | None = None,
+    text_column: Column = None,
+    label_column: Column = None,
+    header: bool | None = None,
+    validation_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    seed: int = 0,
+    data_dir: Path | None = None,
+) -> Splits:
+    """Read `source` and the other files given; carve from train what is missing.
+
+    A file alone is cut in three; with a test file, validation is carved; with a validation file
+    alone there is no test. A TFDS set keeps its splits: validation is carved if it has none, and
+    a test split whose labels are withheld counts as none. The cut depends on text and seed only:
+    equal texts stay together, and a text stays where it is when others are added.
+
+    Args:
+        source: a file (as `read_labelled_texts`), `tfds:NAME[/CONFIG][:VERSION]`, `toy_sentiment`.
+        validation, test: files; they go before a TFDS set's own splits.
+        text_column, label_column: a column, a JSON key or a TFDS feature.
+        header: whether the files have one; None leaves it to the format.
+        validation_fraction, test_fraction: the shares that are carved; test may be 0, for none.
+        seed: another seed carves other examples.
+        data_dir: where TFDS keeps its sets; None for its own default.
+
+    Raises:
+        ConfigError: fractions that can't be.
+        DataError: a source that can't be read or had; one file for two splits; an empty split;
+            fewer than two labels in train.
+    """
+    if not (validation_fraction > 0 <= test_fraction and validation_fraction + test_fraction < 1):
+        raise ConfigError(
+            "expected validation_fraction > 0, test_fraction >= 0 and both together < 1; "
+            f"received {validation_fraction} and {test_fraction}"
+        )
+    named = source == _TOY or source.startswith(_TFDS)
+    given = {"train": None if named else source, "validation": validation, "test": test}
+    files = {name: Path(file) for name, file in given.items() if file is not None}
+    columns = {"text_column": text_column, "label_column": label_column}
+    if not named and not set(source) & set("./\\"):
+        raise DataError(
+            f"{source!r} is no data file{did_you_mean(source, [_TOY])}; a TFDS set is written "
+            f"{_TFDS}NAME, and the toy set {_TOY}"
+        )
+    parts = _read_tfds(source.removeprefix(_TFDS), **columns, data_dir=data_dir) if named else {}
+    for name, file in files.items():
+        parts[name] = read_labelled_texts(file, **columns, header=header)
+    for (first, one), (second, other) in combinations(files.items(), 2):
+        if one.samefile(other):
+            raise DataError(f"{other} is given for both {first} and {second}; expected two files")
+    if "validation" not in parts:
+        alone = not named and "test" not in files
+        parts |= _carve(parts["train"], validation_fraction, test_fraction if alone else 0.0, seed)
+    train = parts["train"]
+    if len(set(train.labels)) < 2:
+        raise DataError(f"{train.source}: expected two labels, all are {shorten(train.labels[0])}")
+    return Splits(train, parts["validation"], parts.get("test"))
+
+
+def label_names(splits: Splits) -> list[str]:
+    """Return the labels of train, sorted: by value where all are integers, else as strings.
+
+    Raises:
+        DataError: a label of validation or test that train never has.
+
+    >>> part = LabelledTexts(["a", "b", "c"], ["10", "9", "9"], "films.tsv", [1, 2, 3])
+    >>> label_names(Splits(part, part, None))
+    ['9', '10']
+    """
+    names = _sorted(splits.train.labels)
+    known = set(names)
+    for part in filter(None, vars(splits).values()):
+        for label, line in zip(part.labels, part.lines, strict=True):
+            if label not in known:
+                noun = "example" if part.source.startswith(_TFDS) else "line"
+                raise DataError(
+                    f"{part.source}, {noun} {line}: the label {shorten(label)} is not among the "
+                    f"{len(names)} labels of train: {shorten(', '.join(names), 200)}"
+                )
+    return names
+
+
+def describe(splits: Splits) -> dict[str, dict[str, Any]]:
+    """Return what is in each split that there is, as plain numbers, strings and dicts.
+
+    Per split: `source`, `examples`, `labels` (examples per label), `empty_texts`, `duplicates`
+    (examples whose text came before in the split), `shared_with_train` (examples whose text is
+    in train too; None for train), and `characters`: the texts' lengths in code points.
+    """
+    import numpy as np
+
+    train = set(splits.train.texts)
+    result = {}
+    for name, part in vars(splits).items():
+        if part is None:
+            continue
+        lengths = np.fromiter(map(len, part.texts), np.int64, len(part))
+        counts = Counter(part.labels)
+        result[name] = {
+            "source": part.source,
+            "examples": len(part),
+            "labels": {label: counts[label] for label in _sorted(counts)},
+            "empty_texts": int((lengths == 0).sum()),
+            "duplicates": len(part) - len(set(part.texts)),
+            "shared_with_train": sum(t in train for t in part.texts) if name != "train" else None,
+            "characters": {
+                "min": int(lengths.min()),
+                "median": float(np.median(lengths)),
+                "mean": float(lengths.mean()),
+                "p95": float(np.percentile(lengths, 95)),
+                "max": int(lengths.max()),
+            },
+        }
+    return result
+
+
+def _sorted(labels: Iterable[str]) -> list[str]:
+    names = sorted(set(labels))
+    return sorted(names, key=int) if all(re.fullmatch("[+-]?[0-9]+", n) for n in names) else names
+
+
+def _carve(
+    train: LabelledTexts, validation_fraction: float, test_fraction: float, seed: int
+) -> dict[str, LabelledTexts]:
+    """Cut `train` by a hash of each text."""
+    ends = {"test": test_fraction, "validation": test_fraction + validation_fraction, "train": 2}
+    parts = {name: LabelledTexts([], [], train.source, []) for name, end in ends.items() if end}
+    for text, label, line in zip(train.texts, train.labels, train.lines, strict=True):
+        digest = blake2b(f"{seed}\0{text}".encode(), digest_size=8).digest()
+        at = int.from_bytes(digest, "big") / 2**64
+        part = parts[next(name for name, end in ends.items() if at < end)]
+        part.texts.append(text)
+        part.labels.append(label)
+        part.lines.append(line)
+    for name, part in parts.items():
+        if not part.texts:
+            raise DataError(
+                f"{train.source}: no example for {name}, cutting {len(train)} by {test_fraction} "
+                f"for test and {validation_fraction} for validation; expected more distinct "
+                "texts, other fractions, or a file for each split"
+            )
+    return parts
+
+
+def _read_tfds(
+    name: str, text_column: Column, label_column: Column, data_dir: Path | None
+) -> dict[str, LabelledTexts]:
+    """Read what a TFDS set has of train, validation and test; prepare the set if need be."""
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    source = _TFDS + name
+    with redirect_stdout(sys.stderr):  # TFDS prints what it does
+        builder = _builder(name, data_dir)
+        features = dict(builder.info.features or {})
+        text = _feature(source, features, "text", text_column, tfds.features.Text)
+        label = _feature(source, features, "label", label_column, tfds.features.ClassLabel)
+        if not builder.is_prepared():
+            _check_network(source, builder)
+            try:
+                builder.download_and_prepare()
+            except Exception as error:  # a set's own code may raise anything
+                raise DataError(f"{source} can't be prepared here: {error!r:.300}") from error
+    found = builder.info.splits
+    splits = [split for split in ("train", "validation", "test") if split in found]
+    try:
+        parts = {split: _read_split(source, builder, split, text, label) for split in splits}
+    except tf.errors.OpError as error:
+        what = f"damaged or missing files in {builder.data_dir}"
+        raise DataError(f"{source}: {what}; delete the folder to prepare it anew") from error
+    parts = {split: part for split, part in parts.items() if part.texts}
+    if "train" not in parts:
+        raise DataError(f"{source}: no examples in a split named train; splits: {', '.join(found)}")
+    return parts
+
+
+def _builder(name: str, data_dir: Path | None) -> Any:
+    import tensorflow_datasets as tfds
+
+    if name == _TOY:
+        from seqtasks.data.builders.toy_sentiment import load_toy_sentiment
+
+        return load_toy_sentiment(data_dir)
+    if not (parts := re.fullmatch(r"(\w+)(/[\w.+-]+)?(:[\d.*]+)?", name)):
+        raise DataError(f"expected {_TFDS}NAME[/CONFIG][:VERSION], received {_TFDS}{name}")
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError as error:
+        hint = did_you_mean(parts[1], tfds.list_builders())
+        raise DataError(f"TFDS knows no set {name!r}{hint}") from error
+    except Exception as error:  # a set's own code may raise anything
+        # TFDS puts the arguments in front and help behind.
+        what = str(error).rsplit('}": ')[-1].partition("\n")[0]
+        known = parts[1] in tfds.list_builders()
+        configs = ", ".join(tfds.builder_cls(parts[1]).builder_configs if known else ()) or "none"
+        raise DataError(
+            f"{_TFDS}{name} can't be set up: {what:.200}; configurations: {configs:.200}"
+        ) from error
+
+
+def _feature(source: str, features: dict[str, Any], role: str, given: Column, kind: type) -> str:
+    """Return the name of the feature for `role`: the one given, or the only one of its kind."""
+    import numpy as np
+
+    if given is None:
+        fits = [name for name, feature in features.items() if isinstance(feature, kind)]
+        if role in fits or len(fits) == 1:
+            return role if role in fits else fits[0]
+        problem = f"expected one {kind.__name__} feature for the {role}, found {len(fits)}"
+    elif (feature := features.get(str(given))) is None:
+        problem = f"no feature {given!r}"
+    else:
+        code = np.dtype(feature.np_dtype).kind if feature.shape == () else "not a scalar"
+        if code in ("O", "i", "u") if role == "label" else code == "O":
+            return str(given)
+        problem = f"{given!r} can't be the {role}"
+    listed = ", ".join(f"{name} ({type(feature).__name__})" for name, feature in features.items())
+    raise DataError(f"{source}: {problem}; features: {listed}; name one with --{role}-column")
+
+
+def _read_split(source: str, builder: Any, split: str, text: str, label: str) -> LabelledTexts:
+    """Read one split; a test split whose labels are all withheld comes out empty."""
+    import tensorflow_datasets as tfds
+
+    part = LabelledTexts([], [], f"{source}, {split}", [])
+    classes = builder.info.features[label]
+    wanted = tfds.decode.PartialDecoding({text: True, label: True})
+    data = builder.as_dataset(split=split, decoders=wanted)
+    for index, example in enumerate(tfds.as_numpy(data)):
+        value = example[label]
+        if isinstance(value, bytes):
+            value = value.decode(errors="replace").strip()
+        elif isinstance(classes, tfds.features.ClassLabel):
+            # A number outside the classes means "withheld"; int2str(-1) would be the last class.
+            value = classes.int2str(value) if 0 <= value < classes.num_classes else ""
+        part.texts.append(example[text].decode(errors="replace"))
+        part.labels.append(str(value))
+        part.lines.append(index)
+    if "" in part.labels:
+        if split == "test" and not any(part.labels):
+            return LabelledTexts([], [], part.source, [])
+        raise DataError(f"{part.source}, example {part.labels.index('')}: the label is empty")
+    return part
+
+
+def _check_network(source: str, builder: Any) -> None:
+    """Raise where no host of a download can be reached, which TFDS would try for minutes."""
+    from urllib.parse import urlsplit
+    from urllib.request import getproxies
+
+    root = Path(builder.data_dir_root)
+    urls = [urlsplit(url) for url in builder.url_infos or ()]
+    ports = {url.hostname: url.port or _PORTS[url.scheme] for url in urls if url.scheme in _PORTS}
+    if not ports or getproxies() or any(root.glob(f"downloads/{builder.name}/**/*.INFO.json")):
+        return  # nothing to fetch, not by a connection of our own, or fetched before
+    for address in ports.items():
+        with suppress(OSError):
+            socket.create_connection(address, timeout=3.0).close()
+            return
+    raise DataError(
+        f"{source} is not on this machine and needs a download, which failed: no network "
+        f"({shorten(', '.join(map(str, ports)))} can't be reached). Prepare it where there is one, "
+        f"with tensorflow_datasets.load({source.removeprefix(_TFDS)!r}), and copy it to "
+        f"{root / builder.name}; or use --data FILE"
+    )

@@ -1,0 +1,1 @@
+"""Looking into a run: pictures of how it went."""

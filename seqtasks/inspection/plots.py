@@ -1,0 +1,71 @@
+"""Pictures of a run, as PNG files."""
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+
+from seqtasks.runs import replacing
+
+
+def learning_curve(rows: list[dict[str, Any]], score: str, path: Path) -> None:
+    """Draw loss and score by epoch, with the best epoch marked.
+
+    Arguments:
+        rows: of metrics.jsonl.
+        score: what the score is called.
+        path: of the PNG.
+    """
+    epochs = [row["epoch"] for row in rows]
+    best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    left.plot(epochs, [row["train_loss"] for row in rows], marker=".", label="training")
+    left.plot(epochs, [row["validation_loss"] for row in rows], marker=".", label="validation")
+    left.set(xlabel="epoch", ylabel="loss", title="Loss")
+    left.legend()
+    right.plot(epochs, [row["score"] for row in rows], marker=".", color="tab:orange")
+    right.axvline(best["epoch"], linestyle=":", color="gray")
+    right.set(xlabel="epoch", ylabel=score, title=f"Best: {best['score']:.4f} in {best['epoch']}")
+    for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def confusion_picture(confusions: list[list[int]], labels: list[str], path: Path) -> None:
+    """Draw a confusion matrix: rows true, columns predicted, shaded by share of the true class.
+
+    Arguments:
+        confusions: (classes, classes) counts.
+        labels: names of the classes. Fonts may lack Hangul; such names are drawn as numbers.
+        path: of the PNG.
+    """
+    counts = np.array(confusions)
+    names = [name if name.isascii() else f"#{n}" for n, name in enumerate(labels)]
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    size = 2.2 + 0.55 * len(labels)
+    figure, axes = plt.subplots(figsize=(size + 1, size), layout="constrained")
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    ticks = np.arange(len(labels))
+    axes.set_xticks(ticks, names, rotation=45 if len(labels) > 3 else 0)
+    axes.set_yticks(ticks, names)
+    axes.set(xlabel="predicted", ylabel="true")
+    for (row, column), count in np.ndenumerate(counts):
+        dark = shares[row, column] > 0.5
+        axes.text(
+            column, row, f"{count:,}", ha="center", va="center", color="white" if dark else "black"
+        )
+    figure.colorbar(image, label="share of the true class")
+    _save(figure, path)
+
+
+def _save(figure: Any, path: Path) -> None:
+    try:
+        with replacing(path) as temporary:
+            figure.savefig(temporary, dpi=120)
+    finally:
+        plt.close(figure)

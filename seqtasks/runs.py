@@ -1,0 +1,187 @@
+"""The run directory: what a run writes, and how it is found again.
+
+RUN/
+  config.yaml                  the resolved configuration
+  environment.json             versions, machine, command
+  vocabulary/                  words.txt, characters.txt, labels.txt
+  checkpoints/best.weights.h5  the weights with the best validation score
+  checkpoints/last.npz         everything that training needs to go on
+  metrics.jsonl                a line per epoch
+  tensorboard/                 the same, for TensorBoard
+  plots/                       learning curve, confusion matrix
+  evaluation.json              what `evaluate` found
+  model_card.md                what the model is, what it was taught on, how good it is
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seqtasks import __version__
+from seqtasks.config import RunConfig, did_you_mean, load_config
+from seqtasks.errors import RunError
+
+_PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn", "pydantic")
+
+
+class Run:
+    """A run directory that exists. Made by `create_run`, found by `find_run`."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.config_file = path / "config.yaml"
+        self.vocabulary = path / "vocabulary"
+        self.best_weights = path / "checkpoints" / "best.weights.h5"
+        self.last_state = path / "checkpoints" / "last.npz"
+        self.metrics = path / "metrics.jsonl"
+        self.tensorboard = path / "tensorboard"
+        self.plots = path / "plots"
+        self.evaluation = path / "evaluation.json"
+        self.model_card = path / "model_card.md"
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration the run was made with."""
+        return load_config((self.config_file,))
+
+    def append_metrics(self, row: dict[str, Any]) -> None:
+        """Add a line to the metrics."""
+        with self.metrics.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def read_metrics(self) -> list[dict[str, Any]]:
+        """All lines of the metrics, the oldest first."""
+        if not self.metrics.exists():
+            return []
+        return [json.loads(line) for line in self.metrics.read_text("utf-8").splitlines()]
+
+    def keep_metrics(self, epochs: int) -> None:
+        """Drop the lines of epochs that the saved state knows nothing of."""
+        rows = [row for row in self.read_metrics() if row["epoch"] <= epochs]
+        write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def default_name(config: RunConfig) -> str:
+    """Name a run after its data and its arch.
+
+    >>> default_name(RunConfig())
+    'toy_sentiment-bilstm'
+    """
+    source = config.data.source.removeprefix("tfds:").replace("/", "-").replace(":", "-")
+    path = Path(config.data.source)
+    if path.suffix:
+        generic = path.stem in ("train", "training", "data")
+        source = path.resolve().parent.name if generic else path.stem
+    return f"{source}-{config.model.arch}"
+
+
+def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
+    """Where a new run goes: base/NAME; with a name of ours a number is added where it is taken.
+
+    Raises:
+        RunError: where the user's own name is taken and must not be overwritten, or where what is
+            to be overwritten is no run.
+    """
+    path = base / (config.name or default_name(config))
+    if path.exists() and overwrite and not (path / "config.yaml").is_file() and any(path.iterdir()):
+        raise RunError(f"{path}: exists and isn't a run; not overwritten. Choose another --name")
+    if not path.exists() or overwrite:
+        return path
+    if config.name:
+        raise RunError(
+            f"{path}: this run exists. Go on with it by --resume {path}, replace it by "
+            "--overwrite, or choose another --name"
+        )
+    number = 2
+    while (numbered := path.with_name(f"{path.name}-{number}")).exists():
+        number += 1
+    return numbered
+
+
+def create_run(path: Path, config: RunConfig) -> Run:
+    """Make the directory of a new run, in the place of an old one if there is one.
+
+    Raises:
+        RunError: where the disk is full or can't be written.
+    """
+    with writing(path):
+        if path.exists():
+            shutil.rmtree(path)
+        for folder in ("vocabulary", "checkpoints", "plots"):
+            (path / folder).mkdir(parents=True)
+        run = Run(path)
+        write_text(run.config_file, config.to_yaml())
+        write_text(path / "environment.json", json.dumps(_environment(), indent=2) + "\n")
+    return run
+
+
+def find_run(path: Path, base: Path = Path("runs")) -> Run:
+    """Open a run by its path, or by its name where it lies in `base`.
+
+    Raises:
+        RunError: where there is none, with the nearest names.
+    """
+    for candidate in (path, base / path):
+        if (candidate / "config.yaml").is_file():
+            return Run(candidate)
+    if path.exists():
+        raise RunError(f"{path}: not a run: it has no config.yaml. `seqtasks train` makes runs")
+    folder = path.parent if path.parent != Path() else base
+    names = [p.parent.name for p in folder.glob("*/config.yaml")] if folder.is_dir() else []
+    known = f"; runs in {folder}: {', '.join(sorted(names)[:8])}" if names else ""
+    raise RunError(f"{path}: no such run{did_you_mean(path.name, names)}{known}")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a name beside `path` to write to; it takes `path`'s place only if all went well.
+
+    The name keeps the suffixes of `path`, since some writers insist on them.
+    """
+    temporary = path.with_name(f".unfinished.{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a disk's refusal into our own error.
+
+    Raises:
+        RunError: where the disk is full or can't be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(
+            f"{error.filename or path}: can't write: {reason}. "
+            "Free some space, or choose a folder that can be written with --runs-dir"
+        ) from error
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "seqtasks": __version__,
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "command": ["seqtasks", *sys.argv[1:]],
+    }

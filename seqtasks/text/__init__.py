@@ -1,0 +1,1 @@
+"""Text to ids and back, inside the graph, and the vocabularies behind it."""

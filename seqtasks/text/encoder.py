@@ -1,0 +1,131 @@
+"""From strings to padded ids, in the graph: what a model reads."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import tensorflow as tf
+
+from seqtasks.text.splitting import split_characters, split_word_characters, split_words
+from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
+
+UNITS = ("word", "char", "word+char")
+_BATCH = 1024  # texts tokenised at once outside training
+
+
+class TextEncoder(tf.Module):
+    """Turns strings (N,) into right-padded ids.
+
+    Arguments:
+        unit: "word"; "char" (a Hangul syllable is one); or "word+char", both.
+        words: vocabulary of the words; None for the unit "char".
+        characters: vocabulary of the characters; None for the unit "word".
+        max_length: T at most; what is longer is cut at its end.
+        max_word_length: characters per word at most, for "word+char".
+
+    Returns, when called, a dict of int32 tensors: "ids" (N, T) of words or characters, and for
+    "word+char" also "characters" (N, T, L). T and L are at least 1, so that empty text and an
+    empty batch pass through every layer.
+
+    >>> from collections import Counter
+    >>> words = Vocabulary.by_frequency(Counter(["good", "film"]), max_size=10)
+    >>> encoder = TextEncoder("word", words)
+    >>> encoder(tf.constant(["Good bad film", ""]))["ids"].numpy()
+    array([[3, 1, 2],
+           [0, 0, 0]], dtype=int32)
+    """
+
+    def __init__(
+        self,
+        unit: str,
+        words: Vocabulary | None = None,
+        characters: Vocabulary | None = None,
+        max_length: int = 1000,
+        max_word_length: int = 24,
+    ):
+        super().__init__()
+        self.unit = unit
+        self.words = words
+        self.characters = characters
+        self.max_length = max_length
+        self.max_word_length = max_word_length
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: list[str],
+        unit: str,
+        max_words: int,
+        max_characters: int,
+        min_count: int,
+        max_length: int,
+        max_word_length: int,
+    ) -> "TextEncoder":
+        """Build the vocabularies by frequency from training texts."""
+        words = characters = None
+        if unit != "char":
+            counts = count_tokens(map(split_words, _in_batches(texts)))
+            words = Vocabulary.by_frequency(counts, max_words, min_count)
+        if unit != "word":
+            counts = count_tokens(map(split_characters, _in_batches(texts)))
+            characters = Vocabulary.by_frequency(counts, max_characters, min_count)
+        return cls(unit, words, characters, max_length, max_word_length)
+
+    def __call__(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Strings (N,) to ids."""
+        if self.unit == "char":
+            tokens = split_characters(text)[:, : self.max_length]
+            return {"ids": _dense(self.characters.ids(tokens))}
+        tokens = split_words(text)[:, : self.max_length]
+        encoded = {"ids": _dense(self.words.ids(tokens))}
+        if self.unit == "word+char":
+            characters = split_word_characters(tokens)[:, :, : self.max_word_length]
+            encoded["characters"] = _dense(self.characters.ids(characters))
+        return encoded
+
+    def split(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Strings (N,) to the tokens along T, (N, T ragged), cut to `max_length`."""
+        split = split_characters if self.unit == "char" else split_words
+        return split(text)[:, : self.max_length]
+
+    def statistics(self, texts: list[str]) -> tuple[list[int], float]:
+        """Each text's length in tokens, at least 1, and the share of unknown tokens in all."""
+        vocabulary = self.characters if self.unit == "char" else self.words
+        lengths: list[int] = []
+        tokens = unknown = 0
+        for batch in _in_batches(texts):
+            ids = vocabulary.ids(self.split(batch))
+            lengths += tf.maximum(ids.row_lengths(), 1).numpy().tolist()
+            tokens += int(tf.size(ids.flat_values))
+            unknown += int(tf.reduce_sum(tf.cast(ids.flat_values == UNKNOWN_ID, tf.int32)))
+        return lengths, unknown / max(tokens, 1)
+
+    def save(self, folder: Path) -> None:
+        """Write the vocabularies as `words.txt` and `characters.txt`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, vocabulary in (("words", self.words), ("characters", self.characters)):
+            if vocabulary is not None:
+                vocabulary.save(folder / f"{name}.txt")
+
+    @classmethod
+    def load(cls, folder: Path, unit: str, max_length: int, max_word_length: int) -> "TextEncoder":
+        """Read what `save` wrote.
+
+        Raises:
+            RunError: where a vocabulary is missing or broken.
+        """
+        words = None if unit == "char" else Vocabulary.load(folder / "words.txt")
+        characters = None if unit == "word" else Vocabulary.load(folder / "characters.txt")
+        return cls(unit, words, characters, max_length, max_word_length)
+
+
+def _dense(ids: tf.RaggedTensor) -> tf.Tensor:
+    """Pad to a dense tensor whose time axis, and word axis if there is one, is at least 1 long."""
+    dense = ids.to_tensor()
+    missing = tf.maximum(1 - tf.shape(dense)[1:], 0)
+    paddings = tf.stack([tf.zeros_like(missing), missing], axis=1)
+    return tf.pad(dense, tf.concat([[[0, 0]], paddings], axis=0))
+
+
+def _in_batches(texts: list[str]) -> Iterable[tf.Tensor]:
+    for start in range(0, len(texts), _BATCH):
+        yield tf.constant(texts[start : start + _BATCH])

@@ -1,0 +1,85 @@
+"""Vocabularies: which string has which id, in a file that a person can read."""
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+
+import tensorflow as tf
+
+from seqtasks.errors import RunError
+
+PADDING, UNKNOWN = "[PAD]", "[UNK]"
+PADDING_ID, UNKNOWN_ID = 0, 1
+
+
+class Vocabulary:
+    """The strings that have an id. Id 0 is padding, id 1 stands for every unknown string.
+
+    >>> vocabulary = Vocabulary.by_frequency(Counter(["b", "a", "b", "c"]), max_size=4)
+    >>> vocabulary.tokens
+    ['[PAD]', '[UNK]', 'b', 'a']
+    >>> vocabulary.ids(tf.constant(["b", "never seen"])).numpy().tolist()
+    [2, 1]
+    """
+
+    def __init__(self, tokens: list[str]):
+        if tokens[:2] != [PADDING, UNKNOWN]:
+            raise RunError(f"a vocabulary starts with {PADDING} and {UNKNOWN}, not {tokens[:2]}")
+        self.tokens = tokens
+        ids = tf.range(2, len(tokens), dtype=tf.int32)
+        # An empty table can't be initialised, so there is always one entry, no text's token.
+        known = [*tokens[2:], PADDING]
+        entries = tf.lookup.KeyValueTensorInitializer(
+            tf.constant(known), tf.concat([ids, [UNKNOWN_ID]], axis=0)
+        )
+        self.table = tf.lookup.StaticHashTable(entries, default_value=UNKNOWN_ID)
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @classmethod
+    def by_frequency(cls, counts: Counter[str], max_size: int, min_count: int = 1) -> "Vocabulary":
+        """Take the most frequent tokens: at most `max_size` with the two special ones.
+
+        Equally frequent tokens are taken in alphabetical order, so the result is one and the same
+        for the same counts.
+        """
+        special = (PADDING, UNKNOWN)
+        ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        kept = [t for t, n in ordered if n >= min_count and t and t not in special]
+        return cls([*special, *kept[: max_size - 2]])
+
+    def ids(self, tokens: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
+        """The id of each token, dense or ragged, of any shape."""
+        if isinstance(tokens, tf.RaggedTensor):
+            return tf.ragged.map_flat_values(self.table.lookup, tokens)
+        return self.table.lookup(tokens)
+
+    def save(self, path: Path) -> None:
+        """Write one token a line; the id is the line's number, counted from 0."""
+        path.write_text("".join(f"{token}\n" for token in self.tokens), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Vocabulary":
+        """Read what `save` wrote.
+
+        Raises:
+            RunError: where the file is missing or no vocabulary.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise RunError(f"{path}: can't read the vocabulary: {error.strerror}") from error
+        return cls(text.split("\n")[:-1])
+
+
+def count_tokens(batches: Iterable[tf.RaggedTensor]) -> Counter[str]:
+    """Count the tokens of ragged batches.
+
+    >>> count_tokens([tf.ragged.constant([["a", "b"], ["a"]])])
+    Counter({'a': 2, 'b': 1})
+    """
+    counts: Counter[bytes] = Counter()
+    for batch in batches:
+        counts.update(batch.flat_values.numpy().tolist())
+    return Counter({token.decode("utf-8", "replace"): n for token, n in counts.items()})

@@ -1,0 +1,1 @@
+"""The ways to wire a recurrent stack between input and output, by their names in the documents."""

@@ -1,0 +1,52 @@
+"""Many to one: a sequence in, one answer out (document 001, section 1, "Many to One")."""
+
+import keras
+
+from seqtasks.config import ModelConfig
+from seqtasks.layers.attention import AttentionPooling
+from seqtasks.layers.pooling import MaskedPooling
+from seqtasks.text.vocabulary import PADDING_ID
+from seqtasks.topologies.stack import recurrent_stack
+from seqtasks.topologies.text_input import TextEmbedding, text_inputs
+
+
+def many_to_one(tokens: int, characters: int, classes: int, config: ModelConfig) -> keras.Model:
+    """Build the network: vectors, recurrent stack, one vector for the whole text, classes.
+
+    Arguments:
+        tokens: size of the vocabulary of the ids.
+        characters: size of that of the characters, or 0 where the unit isn't word+char.
+        classes: how many answers there are.
+
+    Returns:
+        A model from {"ids": (N, T)[, "characters": (N, T, L)]} to logits (N, classes).
+
+    >>> many_to_one(9, 0, 2, ModelConfig(arch="gru", units=3)).output_shape
+    (None, 2)
+    """
+    inputs = text_inputs(with_characters=bool(characters))
+    mask = keras.ops.not_equal(inputs["ids"], PADDING_ID)
+    x = TextEmbedding(
+        tokens,
+        config.embedding_units,
+        characters,
+        config.character_units,
+        config.character_encoder,
+        name="text",
+    )(inputs)
+    h = recurrent_stack(
+        config.arch,
+        config.depth,
+        config.units,
+        return_sequences=config.pooling != "last",
+        dropout=config.dropout,
+        weight_drop=config.weight_drop,
+        residual=config.residual,
+    )(x, mask=mask)
+    if config.pooling == "attention":
+        h = AttentionPooling(name="pooling")(h, mask=mask)
+    elif config.pooling != "last":
+        h = MaskedPooling(config.pooling, name="pooling")(h, mask=mask)
+    h = keras.layers.Dropout(config.output_dropout, name="output_dropout")(h)
+    logits = keras.layers.Dense(classes, name="classes")(h)
+    return keras.Model(inputs, logits, name=config.arch.replace("-", "_"))

@@ -1,0 +1,96 @@
+"""From ids to vectors: the lower end that every topology reading text shares."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.recurrent import LSTM
+from seqtasks.text.vocabulary import PADDING_ID
+
+
+def text_inputs(with_characters: bool) -> dict[str, Any]:
+    """Symbolic inputs for what `seqtasks.text.encoder.TextEncoder` returns."""
+    inputs = {"ids": keras.Input((None,), dtype="int32", name="ids")}
+    if with_characters:
+        inputs["characters"] = keras.Input((None, None), dtype="int32", name="characters")
+    return inputs
+
+
+@keras.saving.register_keras_serializable(package="seqtasks")
+class TextEmbedding(keras.Layer):
+    """A vector for each token: its own, and with characters also one made of them.
+
+    Arguments:
+        tokens: size of the vocabulary of "ids".
+        units: width of a token's own vector.
+        characters: size of the vocabulary of characters, or 0 for none.
+        character_units: width of the characters' part.
+        character_encoder: "bilstm" reads a word's characters in both directions (half of
+            `character_units` each); "sum" adds their vectors.
+
+    Call with {"ids": (N, T)} or {"ids": (N, T), "characters": (N, T, L)}; returns (N, T, D) with
+    D = units (+ character_units).
+
+    >>> TextEmbedding(9, 4)({"ids": tf.ones((2, 3), tf.int32)}).shape
+    TensorShape([2, 3, 4])
+    """
+
+    def __init__(
+        self,
+        tokens: int,
+        units: int,
+        characters: int = 0,
+        character_units: int = 32,
+        character_encoder: str = "bilstm",
+        **keras_options: Any,
+    ):
+        super().__init__(**keras_options)
+        self.tokens = tokens
+        self.units = units
+        self.characters = characters
+        self.character_units = character_units
+        self.character_encoder = character_encoder
+        self.token_vectors = keras.layers.Embedding(tokens, units, name="token_vectors")
+        if characters:
+            self.character_vectors = keras.layers.Embedding(
+                characters, character_units, name="character_vectors"
+            )
+            if character_encoder == "bilstm":
+                self.character_reader = Bidirectional(LSTM(character_units // 2), name="characters")
+
+    def build(self, input_shape: Any) -> None:
+        """Create the tables and, where there is one, the reader of characters."""
+        self.token_vectors.build((None, None))
+        if self.characters:
+            self.character_vectors.build((None, None))
+            if self.character_encoder == "bilstm":
+                self.character_reader.build((None, None, self.character_units))
+
+    def call(self, inputs):
+        """Look up, and join what words and characters say."""
+        vectors = self.token_vectors(inputs["ids"])
+        if not self.characters:
+            return vectors
+        characters = inputs["characters"]  # (N, T, L)
+        if self.character_encoder == "sum":
+            real = tf.cast(characters != PADDING_ID, vectors.dtype)[..., tf.newaxis]
+            spelled = tf.reduce_sum(self.character_vectors(characters) * real, axis=2)
+        else:
+            N, T, L = tf.unstack(tf.shape(characters))
+            words = tf.reshape(characters, [N * T, L])
+            spelled = self.character_reader(self.character_vectors(words), mask=words != PADDING_ID)
+            spelled = tf.reshape(spelled, [N, T, spelled.shape[-1]])
+        return tf.concat([vectors, spelled], axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
+        return {
+            **super().get_config(),
+            "tokens": self.tokens,
+            "units": self.units,
+            "characters": self.characters,
+            "character_units": self.character_units,
+            "character_encoder": self.character_encoder,
+        }

@@ -1,0 +1,218 @@
+"""The loop over epochs: teach, validate, keep the best, log, stop at the right time."""
+
+import contextlib
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import keras
+import tensorflow as tf
+
+from seqtasks.config import TrainingConfig
+from seqtasks.errors import TrainingError
+from seqtasks.runs import Run, replacing, writing
+from seqtasks.training.state import TrainingState, load_state, save_state
+from seqtasks.training.step import Totals, TrainingStep
+
+_PROGRESS_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an epoch is."""
+
+    epoch: int
+    epochs: int
+    batch: int
+    batches: int
+    totals: Totals
+    seconds: float  # of this epoch, in this process
+
+
+@dataclass(frozen=True)
+class EpochResult:
+    """What an epoch gave; a line of metrics.jsonl."""
+
+    epoch: int
+    train_loss: float
+    validation_loss: float
+    score: float
+    learning_rate: float
+    examples_per_second: float
+    tokens_per_second: float
+    seconds: float  # of the whole training so far
+    best: bool
+
+
+class Watcher(Protocol):
+    """Who is told how training goes."""
+
+    def progressed(self, progress: Progress) -> None:
+        """Some batches were taught."""
+
+    def epoch_ended(self, result: EpochResult) -> None:
+        """An epoch was taught and validated."""
+
+
+def fit(
+    model: keras.Model,
+    loss: Callable[[Any, Any], tf.Tensor],
+    batches: Callable[[int], tuple[tf.data.Dataset, int]],
+    validate: Callable[[], tuple[float, float]],
+    config: TrainingConfig,
+    run: Run,
+    watcher: Watcher,
+    resume: bool = False,
+) -> TrainingState:
+    """Teach a model until its score stops rising, and leave the best weights in the run and in it.
+
+    Arguments:
+        model: from inputs to outputs, both as the task has them.
+        loss: (targets, outputs) to the loss of each example, (N,).
+        batches: from the number of an epoch, counted from 0, to its data set of (inputs, targets),
+            always the same for the same number, and how many batches it has.
+        validate: the mean loss and the score, higher is better, of the model as it is.
+        resume: go on from the run's saved state.
+
+    Returns:
+        The state at the end. `finished` says why it ended and is empty after an interruption, when
+        the run can be resumed.
+
+    Raises:
+        TrainingError: where the loss is no longer a number.
+        RunError: where the disk is full, or the state to resume from is missing or damaged.
+    """
+    step = TrainingStep(model, loss, config.learning_rate, config.clip_norm, config.average_decay)
+    state = TrainingState()
+    if resume:
+        state = load_state(run.last_state, step.variables())
+        state.finished = ""
+        run.keep_metrics(state.epoch)
+    with (
+        writing(run.path),
+        tf.summary.create_file_writer(str(run.tensorboard)).as_default(),
+        _interruption() as interrupted,
+    ):
+        while not state.finished and state.epoch < config.epochs:
+            if not _teach_epoch(step, batches, config, state, watcher, interrupted):
+                save_state(run.last_state, state, step.variables())
+                return state
+            _end_epoch(step, validate, config, state, run, watcher)
+        state.finished = state.finished or f"{config.epochs} epochs"
+        save_state(run.last_state, state, step.variables())
+    model.load_weights(run.best_weights)
+    return state
+
+
+def _teach_epoch(step, batches, config, state, watcher, interrupted) -> bool:
+    """Teach the rest of the epoch under way; False where it was interrupted."""
+    dataset, count = batches(state.epoch)
+    started = shown = time.perf_counter()
+    spent_before = state.seconds
+    # Whatever the reason to leave, the step that was begun is finished and counted.
+    for inputs, targets in dataset.skip(state.batch):
+        step(inputs, targets)
+        state.batch += 1
+        now = time.perf_counter()
+        state.seconds = spent_before + now - started
+        if now - shown > _PROGRESS_SECONDS or state.batch == count:
+            shown = now
+            totals = _checked_totals(step, state, config)
+            epoch = state.epoch + 1
+            seconds = now - started
+            watcher.progressed(Progress(epoch, config.epochs, state.batch, count, totals, seconds))
+        if interrupted():
+            return False
+    return True
+
+
+def _checked_totals(step, state, config) -> Totals:
+    totals = step.totals()
+    if not math.isfinite(totals.loss):
+        raise TrainingError(
+            f"the loss is no longer a number (epoch {state.epoch + 1}, batch {state.batch}). "
+            f"Try a lower learning rate, --set training.learning_rate={config.learning_rate / 4:g},"
+            f" or a smaller --set training.clip_norm={config.clip_norm / 4:g}"
+        )
+    return totals
+
+
+def _end_epoch(step, validate, config, state, run, watcher) -> None:
+    """Validate, decide what that means, and write it all down."""
+    totals = _checked_totals(step, state, config)
+    started = time.perf_counter()
+    rate = _rates(totals, state, run)
+    step.swap_averages()
+    validation_loss, score = validate()
+    state.epoch += 1
+    state.batch = 0
+    decision = state.schedule.decide(score, validation_loss, state.epoch, config)
+    if decision == "best":
+        with replacing(run.best_weights) as temporary:
+            step.model.save_weights(temporary)
+    step.swap_averages()
+    state.seconds += time.perf_counter() - started
+    result = EpochResult(
+        epoch=state.epoch,
+        train_loss=totals.mean_loss,
+        validation_loss=validation_loss,
+        score=score,
+        learning_rate=step.learning_rate,
+        examples_per_second=rate[0],
+        tokens_per_second=rate[1],
+        seconds=state.seconds,
+        best=decision == "best",
+    )
+    if decision == "lower":
+        step.learning_rate = step.learning_rate * config.plateau_factor
+    if decision == "stop":
+        state.finished = f"no better score in {config.patience} epochs"
+    if config.target is not None and score >= config.target:
+        state.finished = f"the score reached {config.target:g}"
+    step.reset_totals()
+    run.append_metrics(vars(result))
+    _log(result)
+    save_state(run.last_state, state, step.variables())
+    watcher.epoch_ended(result)
+
+
+def _rates(totals: Totals, state: TrainingState, run: Run) -> tuple[float, float]:
+    """Examples and tokens per second of the epoch just taught."""
+    rows = run.read_metrics()
+    seconds = max(state.seconds - (rows[-1]["seconds"] if rows else 0.0), 1e-9)
+    return totals.examples / seconds, totals.tokens / seconds
+
+
+def _log(result: EpochResult) -> None:
+    for name, value in vars(result).items():
+        if isinstance(value, float):
+            tf.summary.scalar(name, value, step=result.epoch)
+    tf.summary.flush()
+
+
+@contextlib.contextmanager
+def _interruption() -> Iterator[Callable[[], bool]]:
+    """Note the first Ctrl-C instead of breaking off in the middle of a step; a second one breaks.
+
+    Outside the main thread signals can't be caught, and Ctrl-C is left as it is.
+    """
+    asked = False
+
+    def note(signum, frame):
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    try:
+        before = signal.signal(signal.SIGINT, note)
+    except ValueError:
+        yield lambda: False
+        return
+    try:
+        yield lambda: asked
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,120 @@
+"""From a configuration to a finished run."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from seqtasks.config import RunConfig
+from seqtasks.errors import ConfigError, RunError
+from seqtasks.inspection.plots import learning_curve
+from seqtasks.runs import Run, choose_path, create_run, write_text, writing
+from seqtasks.tasks import get_task
+from seqtasks.training.fit import Watcher, fit
+from seqtasks.training.model_card import model_card
+from seqtasks.training.state import TrainingState
+
+# What may differ when a run is resumed: how long to go on, never what is taught.
+_FREE_ON_RESUME = {"epochs", "patience", "target"}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended."""
+
+    run: Run
+    state: TrainingState
+    score: str  # what the score is called
+    parameters: int
+
+
+def train(config: RunConfig, runs_dir: Path, overwrite: bool, watcher: Watcher) -> Outcome:
+    """Train a new run in `runs_dir`. Nothing is written before configuration and data are good.
+
+    Raises:
+        RunError: where the run exists and may not be overwritten, or the disk refuses.
+        DataError: where the data can't be used.
+        TrainingError: where the loss is no longer a number.
+    """
+    path = choose_path(runs_dir, config, overwrite)
+    task = get_task(config.task)
+    splits = task.load_splits(config)
+    codec = task.make_codec(config, splits)
+    run = create_run(path, config)
+    with writing(run.path):
+        codec.save(run.vocabulary)
+    return _teach(run, config, codec, splits, watcher, resume=False)
+
+
+def resume(run: Run, config: RunConfig, watcher: Watcher) -> Outcome:
+    """Go on with an interrupted run, or with a finished one for more epochs.
+
+    Raises:
+        ConfigError: where `config` differs from the run's in more than how long to go on.
+        RunError: where the run can't be resumed, or has nothing left to do.
+    """
+    _check_same(run, config)
+    finished = run.read_metrics()
+    if len(finished) >= config.training.epochs:
+        raise RunError(
+            f"{run.path}: all {len(finished)} epochs are done; ask for more, such as "
+            f"--epochs {len(finished) + 5}"
+        )
+    task = get_task(config.task)
+    codec = task.load_codec(config, run.vocabulary)
+    splits = task.load_splits(config)
+    with writing(run.path):
+        write_text(run.config_file, config.to_yaml())
+    return _teach(run, config, codec, splits, watcher, resume=True)
+
+
+def _teach(run, config, codec, splits, watcher, resume) -> Outcome:
+    task = get_task(config.task)
+    keras.utils.set_random_seed(config.seed)
+    model = task.build(config, codec)
+    loss, batches, validate = task.prepare_fit(config, codec, model, splits)
+    state = fit(model, loss, batches, validate, config.training, run, watcher, resume)
+    outcome = Outcome(run, state, task.SCORE, model.count_params())
+    if state.finished:
+        with writing(run.path):
+            rows = run.read_metrics()
+            learning_curve(rows, task.SCORE, run.plots / "learning_curve.png")
+            write_text(run.model_card, model_card(run, config, splits, rows, outcome.parameters))
+    return outcome
+
+
+def _check_same(run: Run, config: RunConfig) -> None:
+    before, now = _comparable(run.config), _comparable(config)
+    changed = [key for key in now if now[key] != before[key]]
+    if changed:
+        key = changed[0]
+        raise ConfigError(
+            f"{run.path}: can't resume with another {key}: {before[key]!r} became {now[key]!r}. "
+            f"Only training.{', training.'.join(sorted(_FREE_ON_RESUME))} may change"
+        )
+
+
+def _comparable(config: RunConfig) -> dict[str, Any]:
+    """Dotted keys and values of all that must stay the same."""
+    flat = {}
+    for key, value in config.model_dump().items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{inner}": v for inner, v in value.items()})
+        else:
+            flat[key] = value
+    for key in _FREE_ON_RESUME:
+        del flat[f"training.{key}"]
+    return flat
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
+    """The figures of a finished training, for `--json` and tables."""
+    return {
+        "run": str(outcome.run.path),
+        "parameters": outcome.parameters,
+        "epochs": outcome.state.epoch,
+        "seconds": round(outcome.state.seconds, 1),
+        **asdict(outcome.state.schedule),
+        "ended": outcome.state.finished or "interrupted",
+    }

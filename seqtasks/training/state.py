@@ -1,0 +1,51 @@
+"""The state of a training under way, saved whole so that it goes on as if it had never stopped."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqtasks.errors import RunError
+from seqtasks.runs import replacing
+from seqtasks.training.schedule import Schedule
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands."""
+
+    epoch: int = 0  # epochs finished
+    batch: int = 0  # batches finished of the epoch under way
+    seconds: float = 0.0  # spent so far
+    finished: str = ""  # why it ended; empty while it can go on
+    schedule: Schedule = field(default_factory=Schedule)
+
+
+def save_state(path: Path, state: TrainingState, variables: list[Any]) -> None:
+    """Write the state and the value of every variable in one file, whole or not at all."""
+    values = {f"{index:05d}": variable.numpy() for index, variable in enumerate(variables)}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, state=np.array(json.dumps(asdict(state))), **values)
+
+
+def load_state(path: Path, variables: list[Any]) -> TrainingState:
+    """Read what `save_state` wrote into `variables`, the same ones in the same order.
+
+    Raises:
+        RunError: where the file is missing, damaged, or of another model.
+    """
+    try:
+        with np.load(path) as saved:
+            values = [saved[key] for key in sorted(saved.files) if key != "state"]
+            fields = json.loads(str(saved["state"]))
+    except FileNotFoundError:
+        raise RunError(f"{path}: no saved state; this run can't be resumed") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{path}: the saved state is damaged ({error}); start anew") from error
+    if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
+        raise RunError(f"{path}: the saved state is of another model; start anew")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    return TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])})

@@ -1,0 +1,128 @@
+"""One training step: loss, gradients, clipping by global norm, Adam, running totals."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over the steps of an epoch so far."""
+
+    loss: float
+    examples: int
+    tokens: int
+
+    @property
+    def mean_loss(self) -> float:
+        """Loss per example."""
+        return self.loss / max(self.examples, 1)
+
+
+class TrainingStep:
+    """Teaches a model one batch per call, without a word from the device until asked.
+
+    The gradient is clipped by the documents' rule (002, "기울기 클리핑"): with ĝ all parameters'
+    gradients taken as one vector, if ‖ĝ‖ ≥ threshold then ĝ = threshold / ‖ĝ‖ · ĝ.
+
+    Arguments:
+        model: built; called as model(inputs, training=True).
+        loss: (targets, outputs) to the loss of each example, (N,).
+        learning_rate: of Adam (Kingma & Ba 2015).
+        clip_norm: the threshold.
+        average_decay: of the running average of the weights, 0 for none.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        loss: Callable[[Any, Any], tf.Tensor],
+        learning_rate: float,
+        clip_norm: float,
+        average_decay: float = 0.0,
+    ):
+        self.model = model
+        self.loss = loss
+        self.clip_norm = clip_norm
+        self.optimizer = keras.optimizers.Adam(learning_rate)
+        self.optimizer.build(model.trainable_variables)
+        self.average_decay = average_decay
+        self.averages = []
+        if average_decay:
+            weights = model.trainable_variables
+            self.averages = [tf.Variable(w.value, trainable=False) for w in weights]
+        self._loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)
+        self._examples = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._tokens = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._step: Any = None
+
+    def __call__(self, inputs: Any, targets: Any) -> None:
+        """Take one step on a batch."""
+        if self._step is None:
+            # A signature from the first batch's ranks: lengths and sizes vary without retracing.
+            signature = tf.nest.map_structure(_any_size, (inputs, targets))
+            self._step = tf.function(self._teach, input_signature=signature, autograph=False)
+        self._step(inputs, targets)
+
+    def _teach(self, inputs, targets):
+        with tf.GradientTape() as tape:
+            losses = self.loss(targets, self.model(inputs, training=True))
+            loss = tf.reduce_mean(losses)
+        weights = self.model.trainable_variables
+        gradients = tape.gradient(loss, [w.value for w in weights])
+        gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
+        self.optimizer.apply(gradients, weights)
+        self._update_averages()
+        self._loss.assign_add(tf.reduce_sum(tf.cast(losses, tf.float64)))
+        self._examples.assign_add(tf.size(losses, out_type=tf.int64))
+        self._tokens.assign_add(tf.math.count_nonzero(inputs["ids"]))
+
+    def _update_averages(self):
+        """Move the averages towards the weights, faster at first, while they are far from them."""
+        if not self.averages:
+            return
+        steps = tf.cast(self.optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.average_decay, (1 + steps) / (10 + steps))
+        for average, weight in zip(self.averages, self.model.trainable_variables, strict=True):
+            average.assign_sub((1 - decay) * (average - weight.value))
+
+    def swap_averages(self) -> None:
+        """Exchange the weights and their averages, if there are any; again, to change back."""
+        if not self.averages:
+            return
+        for average, weight in zip(self.averages, self.model.trainable_variables, strict=True):
+            taught = tf.identity(weight.value)
+            weight.assign(average)
+            average.assign(taught)
+
+    @property
+    def learning_rate(self) -> float:
+        """What Adam's steps are multiplied with."""
+        return float(self.optimizer.learning_rate)
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        self.optimizer.learning_rate = value
+
+    def totals(self) -> Totals:
+        """Read the running totals; waits for the device."""
+        return Totals(
+            float(self._loss.numpy()), int(self._examples.numpy()), int(self._tokens.numpy())
+        )
+
+    def reset_totals(self) -> None:
+        """Start the running totals from nothing."""
+        for total in (self._loss, self._examples, self._tokens):
+            total.assign(tf.zeros_like(total))
+
+    def variables(self) -> list[Any]:
+        """Everything that a later step depends on, dropout's random state included."""
+        totals = [self._loss, self._examples, self._tokens]
+        return [*self.model.variables, *self.optimizer.variables, *self.averages, *totals]
+
+
+def _any_size(tensor: tf.Tensor) -> tf.TensorSpec:
+    return tf.TensorSpec([None] * len(tensor.shape), tensor.dtype)
