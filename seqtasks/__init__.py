@@ -4,11 +4,31 @@ The public names below are imported when first used, so that `import seqtasks` s
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqtasks.cells.gru import GRUCell
+    from seqtasks.cells.lstm import LSTMCell
+    from seqtasks.cells.rnn import RNNCell
+    from seqtasks.layers.bidirectional import Bidirectional
+    from seqtasks.layers.recurrent import GRU, LSTM, RNN
+    from seqtasks.layers.stacked import Stacked
 
 __version__ = "0.1.0"
 
-_PUBLIC = {
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Bidirectional",
+    "GRUCell",
+    "LSTMCell",
+    "RNNCell",
+    "Stacked",
+    "__version__",
+]
+
+_MODULES = {
     "RNNCell": "seqtasks.cells.rnn",
     "LSTMCell": "seqtasks.cells.lstm",
     "GRUCell": "seqtasks.cells.gru",
@@ -19,10 +39,8 @@ _PUBLIC = {
     "Stacked": "seqtasks.layers.stacked",
 }
 
-__all__ = ["__version__", *_PUBLIC]
-
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    if name not in _MODULES:
         raise AttributeError(f"module 'seqtasks' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
+    return getattr(import_module(_MODULES[name]), name)

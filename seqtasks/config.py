@@ -1,6 +1,5 @@
 """The whole run in one typed object: from defaults, files and options to a checked `RunConfig`."""
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,7 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from seqtasks.arch import ARCHS, STACKED_LAYERS, Arch
-from seqtasks.errors import ConfigError
+from seqtasks.errors import ConfigError, did_you_mean
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
@@ -23,14 +22,22 @@ class DataConfig(_Strict):
     """Where the examples come from."""
 
     source: str = Field(
-        "toy_sentiment",
+        default="toy_sentiment",
         description="a toy data set's name, a TSV, CSV or JSONL file, or tfds:NAME",
     )
-    validation: str | None = Field(None, description="a file; else a part of the training data")
-    test: str | None = Field(None, description="a file; else a part of the training data")
-    text_column: str | int | None = Field(None, description="name, or number counted from 0")
-    label_column: str | int | None = Field(None, description="name, or number counted from 0")
-    header: bool | None = Field(None, description="first row is names; default: only in CSV")
+    validation: str | None = Field(
+        default=None, description="a file; else a part of the training data"
+    )
+    test: str | None = Field(default=None, description="a file; else a part of the training data")
+    text_column: str | int | None = Field(
+        default=None, description="name, or number counted from 0"
+    )
+    label_column: str | int | None = Field(
+        default=None, description="name, or number counted from 0"
+    )
+    header: bool | None = Field(
+        default=None, description="first row is names; default: only in CSV"
+    )
     validation_fraction: Fraction = 0.1
     test_fraction: Fraction = 0.1
 
@@ -41,27 +48,38 @@ class TextConfig(_Strict):
     unit: Literal["word", "char", "word+char"] = "word"
     max_words: Annotated[int, Field(ge=3)] = 20_000
     max_characters: Annotated[int, Field(ge=3)] = 4_000
-    min_count: Count = Field(1, description="rarer tokens are unknown")
-    max_length: Count = Field(1_000, description="tokens; a longer text is cut at its end")
-    max_word_length: Count = Field(24, description="characters of a word that word+char reads")
+    min_count: Count = Field(default=1, description="rarer tokens are unknown")
+    max_length: Count = Field(default=1_000, description="tokens; a longer text is cut at its end")
+    max_word_length: Count = Field(
+        default=24, description="characters of a word that word+char reads"
+    )
 
 
 class ModelConfig(_Strict):
     """The network."""
 
-    arch: str = Field("bilstm", description="[stacked-][bi]rnn|lstm|gru", examples=["bilstm"])
-    layers: Count | None = Field(
-        None, description=f"recurrent layers; default 1, for stacked archs {STACKED_LAYERS}"
+    arch: str = Field(
+        default="bilstm", description="[stacked-][bi]rnn|lstm|gru", examples=["bilstm"]
     )
-    units: Count = Field(64, description="H, hidden units per direction")
-    embedding_units: Count = Field(64, description="D, width of a word's or character's vector")
-    character_units: Count = Field(32, description="word+char: width of the characters' part")
+    layers: Count | None = Field(
+        default=None, description=f"recurrent layers; default 1, for stacked archs {STACKED_LAYERS}"
+    )
+    units: Count = Field(default=64, description="H, hidden units per direction")
+    embedding_units: Count = Field(
+        default=64, description="D, width of a word's or character's vector"
+    )
+    character_units: Count = Field(
+        default=32, description="word+char: width of the characters' part"
+    )
     character_encoder: Literal["bilstm", "sum"] = "bilstm"
+    token_dropout: Rate = Field(default=0.0, description="share of tokens read as unknown")
     pooling: Literal["last", "mean", "max", "attention"] = "last"
-    dropout: Rate = Field(0.2, description="on every layer's inputs, one mask for all steps")
-    weight_drop: Rate = Field(0.0, description="on W_h, one mask per batch")
-    output_dropout: Rate = Field(0.2, description="before the classes")
-    residual: bool = Field(False, description="from the third layer on")
+    dropout: Rate = Field(
+        default=0.2, description="on every layer's inputs, one mask for all steps"
+    )
+    weight_drop: Rate = Field(default=0.0, description="on W_h, one mask per batch")
+    output_dropout: Rate = Field(default=0.2, description="before the classes")
+    residual: bool = Field(default=False, description="from the third layer on")
 
     @model_validator(mode="after")
     def _arch_is_known(self) -> "ModelConfig":
@@ -89,28 +107,36 @@ class TrainingConfig(_Strict):
     """How the network is taught."""
 
     epochs: Count = 20
-    batch_size: Count = Field(64, description="examples per batch at most")
-    batch_tokens: Count = Field(8_192, description="examples times longest example at most")
+    batch_size: Count = Field(default=64, description="examples per batch at most")
+    batch_tokens: Count = Field(default=8_192, description="examples times longest example at most")
     learning_rate: Annotated[float, Field(gt=0)] = 2e-3
-    clip_norm: Annotated[float, Field(gt=0)] = Field(1.0, description="global norm of gradients")
+    clip_norm: Annotated[float, Field(gt=0)] = Field(
+        default=1.0, description="global norm of gradients"
+    )
     label_smoothing: Rate = 0.0
-    average_decay: Rate = Field(0.0, description="of a running average of the weights; 0: none")
-    patience: Count = Field(4, description="epochs without a better score before stopping")
-    plateau_patience: Count = Field(1, description="such epochs before the rate is lowered")
-    plateau_factor: Fraction = Field(0.5, description="what the learning rate is multiplied with")
-    target: Fraction | None = Field(None, description="stop as soon as the score reaches it")
+    average_decay: Rate = Field(
+        default=0.0, description="of a running average of the weights; 0: none"
+    )
+    patience: Count = Field(default=4, description="epochs without a better score before stopping")
+    plateau_patience: Count = Field(default=1, description="such epochs before the rate is lowered")
+    plateau_factor: Fraction = Field(
+        default=0.5, description="what the learning rate is multiplied with"
+    )
+    target: Fraction | None = Field(
+        default=None, description="stop as soon as the score reaches it"
+    )
 
 
 class RunConfig(_Strict):
     """Everything a run depends on, besides the data themselves."""
 
     task: Literal["sentiment"] = "sentiment"
-    name: str | None = Field(None, description="of the run; default: data set and arch")
+    name: str | None = Field(default=None, description="of the run; default: data set and arch")
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
-    data: DataConfig = DataConfig()
-    text: TextConfig = TextConfig()
-    model: ModelConfig = ModelConfig()
-    training: TrainingConfig = TrainingConfig()
+    data: DataConfig = Field(default_factory=DataConfig)
+    text: TextConfig = Field(default_factory=TextConfig)
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
 
     def to_yaml(self) -> str:
         """Write the resolved configuration, every default spelled out."""
@@ -154,16 +180,6 @@ def load_config(
         return RunConfig.model_validate(merged)
     except ValidationError as error:
         raise ConfigError("; ".join(_explain(e, origin) for e in error.errors())) from None
-
-
-def did_you_mean(word: str, known: Any) -> str:
-    """Return " (did you mean '...'?)" for the nearest of `known`, or nothing.
-
-    >>> did_you_mean("bilsmt", ["lstm", "bilstm"])
-    " (did you mean 'bilstm'?)"
-    """
-    close = difflib.get_close_matches(word, [str(k) for k in known], n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

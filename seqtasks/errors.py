@@ -4,6 +4,9 @@ They are raised where the cause is known and shown once, as one line, at the com
 (`seqtasks.cli`), with exit code 2. Anything else that escapes is a defect of ours.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class SeqtasksError(Exception):
     """Base of every error that a user's input or machine can cause."""
@@ -27,3 +30,13 @@ class MaskError(SeqtasksError, ValueError):
 
 class TrainingError(SeqtasksError):
     """Training that can't go on, such as a loss that is no longer a number."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return " (did you mean '...'?)" for the nearest of `known`, or nothing.
+
+    >>> did_you_mean("bilsmt", ["lstm", "bilstm"])
+    " (did you mean 'bilstm'?)"
+    """
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""

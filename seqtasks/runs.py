@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from seqtasks import __version__
-from seqtasks.config import RunConfig, did_you_mean, load_config
-from seqtasks.errors import RunError
+from seqtasks.config import RunConfig, load_config
+from seqtasks.errors import RunError, did_you_mean
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn", "pydantic")
 

@@ -60,7 +60,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def _by_turns(contestants: dict[Any, Callable[[], None]], rounds: int) -> dict[Any, float]:
+def _by_turns(contestants: dict[Any, Callable[[], Any]], rounds: int) -> dict[Any, float]:
     """Run all in turns; median milliseconds of each."""
     times: dict[Any, list[float]] = {who: [] for who in contestants}
     for turn in range(_WARM_UP + rounds):
@@ -72,21 +72,21 @@ def _by_turns(contestants: dict[Any, Callable[[], None]], rounds: int) -> dict[A
     return {who: statistics.median(values) for who, values in times.items()}
 
 
-def _contestants(cell: str, shape: tuple[int, ...]) -> dict[str, dict[str, Callable[[], None]]]:
+def _contestants(cell: str, shape: tuple[int, ...]) -> dict[str, dict[str, Callable[[], Any]]]:
     makers = {"seqtasks": _ours, "keras": _keras}
     if importlib.util.find_spec("torch"):
         makers["torch"] = _torch
     return {who: make(cell, shape) for who, make in makers.items()}
 
 
-def _ours(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], None]]:
+def _ours(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
     from seqtasks.layers.recurrent import GRU, LSTM, RNN
 
     layer = {"rnn": RNN, "lstm": LSTM, "gru": GRU}[cell]
     return _tensorflow_runs(layer(shape[3], return_sequences=True), shape)
 
 
-def _keras(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], None]]:
+def _keras(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
     import keras
 
     # The documents' GRU resets before the product.
@@ -98,7 +98,7 @@ def _keras(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], None]]:
     return _tensorflow_runs(layer(shape[3]), shape)
 
 
-def _tensorflow_runs(layer: Any, shape: tuple[int, ...]) -> dict[str, Callable[[], None]]:
+def _tensorflow_runs(layer: Any, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
     import tensorflow as tf
 
     N, T, D, H = shape
@@ -112,7 +112,7 @@ def _tensorflow_runs(layer: Any, shape: tuple[int, ...]) -> dict[str, Callable[[
         return layer(x)
 
     @tf.function(autograph=False)
-    def training(x):
+    def training(x) -> Any:
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(layer(x) * upstream)
         return tape.gradient(loss, weights)
@@ -123,7 +123,7 @@ def _tensorflow_runs(layer: Any, shape: tuple[int, ...]) -> dict[str, Callable[[
     }
 
 
-def _torch(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], None]]:
+def _torch(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
     import torch
 
     N, T, D, H = shape

@@ -112,7 +112,7 @@ class LSTMCell(keras.Layer):
         return {**super().get_config(), "units": self.units}
 
 
-def forget_bias_one(shape: tuple[int], dtype: str | None = None) -> tf.Tensor:
+def forget_bias_one(shape: tuple[int], dtype: str = "float32") -> tf.Tensor:
     """b (4H): 1 in the block of f, 0 in those of g, i and o.
 
     >>> forget_bias_one((8,), "float32").numpy().tolist()

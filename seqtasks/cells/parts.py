@@ -16,10 +16,25 @@ def affine(x: tf.Tensor, W: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     >>> affine(tf.ones((5, 2, 3)), tf.ones((3, 4)), tf.ones((4,)))[0, 0].numpy().tolist()
     [4.0, 4.0, 4.0, 4.0]
     """
-    D, G = W.shape
-    product = tf.matmul(tf.reshape(tf.cast(x, W.dtype), [-1, D]), W)
+    product = tf.matmul(tf.reshape(tf.cast(x, W.dtype), [-1, W.shape[0]]), W)
     a = tf.nn.bias_add(tf.cast(product, b.dtype), b)
-    return tf.reshape(a, tf.concat([tf.shape(x)[:-1], [G]], axis=0))
+    return tf.reshape(a, tf.concat([tf.shape(x)[:-1], tf.shape(b)], axis=0))
+
+
+def affine_back(x: tf.Tensor, W_T: tf.Tensor, da: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """The gradients of x, W and b in a = x W + b, from Wᵀ (G, D) and that of a (..., G).
+
+    >>> x, W_T, da = tf.ones((5, 2, 3)), tf.ones((4, 3)), tf.ones((5, 2, 4))
+    >>> [tuple(gradient.shape) for gradient in affine_back(x, W_T, da)]
+    [(5, 2, 3), (3, 4), (4,)]
+    """
+    G, D = W_T.shape
+    rows = tf.reshape(da, [-1, G])
+    product = tf.cast(rows, W_T.dtype)
+    dx = tf.reshape(tf.matmul(product, W_T), tf.shape(x))
+    x_rows = tf.reshape(tf.cast(x, W_T.dtype), [-1, D])
+    dW = tf.matmul(x_rows, product, transpose_a=True)
+    return tf.cast(dx, x.dtype), dW, tf.reduce_sum(rows, axis=0)
 
 
 def in_blocks(make_initializer: Callable[[], Any], blocks: int) -> Callable[..., tf.Tensor]:

@@ -1,5 +1,6 @@
 """Starting TensorFlow without its start-up noise."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -29,11 +30,10 @@ def start_tensorflow() -> None:
 def _load(verbose: bool) -> None:
     import keras  # noqa: F401
     import tensorflow as tf
-    from absl import logging as absl_logging
 
     if not verbose:
         tf.get_logger().setLevel("ERROR")
-        absl_logging.set_verbosity(absl_logging.ERROR)
+        logging.getLogger("absl").setLevel(logging.ERROR)
     tf.config.list_logical_devices()  # starts the runtime, which has its own words to say
 
 

@@ -11,10 +11,9 @@ from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
-from seqtasks.errors import DataError
+from seqtasks.errors import DataError, did_you_mean
 
 _FORMATS = {".tsv": "TSV", ".txt": "TSV", ".csv": "CSV", ".jsonl": "JSONL", ".ndjson": "JSONL"}
 _KNOWN = ", ".join(_FORMATS)
@@ -105,17 +104,6 @@ def read_labelled_texts(
 def shorten(text: str, width: int = 60) -> str:
     """Return `text` quoted for a message: on one line and at most about `width` characters."""
     return repr(text if len(text) <= width else text[: width - 1] + "…")
-
-
-def did_you_mean(name: str, known: list[str]) -> str:
-    """Return the end of a message that offers the names most like `name`, or nothing.
-
-    >>> did_you_mean("Trian.tsv", ["train.tsv", "notes.md"])
-    "; did you mean 'train.tsv'?"
-    """
-    originals = {other.lower(): other for other in known}
-    close = get_close_matches(name.lower(), list(originals), n=3)
-    return f"; did you mean {' or '.join(repr(originals[c]) for c in close)}?" if close else ""
 
 
 def _format(path: Path) -> str:
@@ -260,7 +248,7 @@ def _position(column: str | int, names: list[str], where: str) -> int:
     found = f"columns found: {', '.join(shorten(name, 30) for name in names[:20])}"
     if column in names:
         raise DataError(f"{where}: the header has {column!r} more than once; {found}")
-    hint = f"{_HOW_TO_NAME}, or turn the header off if there is none"
+    hint = f"{_HOW_TO_NAME}, or give --no-header if there is none"
     raise DataError(f"{where}: no column {column!r}; {found}{did_you_mean(column, names)}; {hint}")
 
 

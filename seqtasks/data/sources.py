@@ -12,8 +12,8 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from seqtasks.data.readers import Column, LabelledTexts, did_you_mean, read_labelled_texts, shorten
-from seqtasks.errors import ConfigError, DataError
+from seqtasks.data.readers import Column, LabelledTexts, read_labelled_texts, shorten
+from seqtasks.errors import ConfigError, DataError, did_you_mean
 
 _TOY = "toy_sentiment"
 _TFDS = "tfds:"
@@ -181,7 +181,6 @@ def _read_tfds(
     name: str, text_column: Column, label_column: Column, data_dir: Path | None
 ) -> dict[str, LabelledTexts]:
     """Read what a TFDS set has of train, validation and test; prepare the set if need be."""
-    import tensorflow as tf
     import tensorflow_datasets as tfds
 
     source = _TFDS + name
@@ -196,6 +195,8 @@ def _read_tfds(
                 builder.download_and_prepare()
             except Exception as error:  # a set's own code may raise anything
                 raise DataError(f"{source} can't be prepared here: {error!r:.300}") from error
+    import tensorflow as tf  # seconds, which a set that can't be had needs not wait for
+
     found = builder.info.splits
     splits = [split for split in ("train", "validation", "test") if split in found]
     try:
@@ -224,8 +225,7 @@ def _builder(name: str, data_dir: Path | None) -> Any:
         hint = did_you_mean(parts[1], tfds.list_builders())
         raise DataError(f"TFDS knows no set {name!r}{hint}") from error
     except Exception as error:  # a set's own code may raise anything
-        # TFDS puts the arguments in front and help behind.
-        what = str(error).rsplit('}": ')[-1].partition("\n")[0]
+        what = str(error).rsplit('}": ')[-1].partition("\n")[0]  # less arguments and help
         known = parts[1] in tfds.list_builders()
         configs = ", ".join(tfds.builder_cls(parts[1]).builder_configs if known else ()) or "none"
         raise DataError(
@@ -249,7 +249,7 @@ def _feature(source: str, features: dict[str, Any], role: str, given: Column, ki
         if code in ("O", "i", "u") if role == "label" else code == "O":
             return str(given)
         problem = f"{given!r} can't be the {role}"
-    listed = ", ".join(f"{name} ({type(feature).__name__})" for name, feature in features.items())
+    listed = ", ".join(f"{name} ({type(features[name]).__name__})" for name in sorted(features))
     raise DataError(f"{source}: {problem}; features: {listed}; name one with --{role}-column")
 
 

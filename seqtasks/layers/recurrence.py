@@ -1,33 +1,44 @@
 """The loop over time, one for all cells: forward, and backward under `tf.custom_gradient`.
 
-Three things make it fast, and none of them touches an equation:
+What makes it fast and small, without touching an equation:
 
-- The input product of all steps is one matrix product before the loop (`cell.project`), and the
-  weight gradients are one product each after it, so the loop carries only what is serial.
-- The backward loop runs on what the forward loop saved, with W_hᵀ transposed once before it.
+- The input product stands outside the loop over steps, which carries only what is serial. It is
+  made for a chunk of many steps at once: large enough to be fast, small enough that what it makes
+  stays in the processor's cache and never exists for all steps.
+- The backward loop runs on what the forward loop saved, with W_hᵀ transposed once before it. The
+  weight gradients stand outside it, as products of a chunk each.
 - There is no mask in the loop. Right-padded input needs none: what comes after a row's end can't
   reach what came before, and its last state is read at its length.
+- What the loops save goes into preallocated buffers. Those have no XLA kernel, so a layer that
+  scans sets `supports_jit = False`.
 """
 
 from typing import Any
 
 import tensorflow as tf
 
+from seqtasks.cells.parts import affine, affine_back
+
+# Rows (steps times batch) of a chunk's products: enough for their full speed on CPUs.
+CHUNK_ROWS = 512
+
 
 def scan(
     cell: Any,
-    a_x: tf.Tensor,
+    x: tf.Tensor,
     initial_states: tuple[tf.Tensor, ...],
+    W_x: tf.Tensor,
     W_h: tf.Tensor,
+    b: tf.Tensor,
     lengths: tf.Tensor | None = None,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
-    """Run `cell` over time from projected input.
+    """Run `cell` over time.
 
     Arguments:
         cell: a cell of `seqtasks.cells`; only its equations are used, its weights are not.
-        a_x: x W_x + b for all steps, time-major, (T, N, blocks * H).
+        x: inputs, time-major, (T, N, D).
         initial_states: the states before the first step, (N, H) each.
-        W_h: (H, blocks * H).
+        W_x, W_h, b: (D, blocks * H), (H, blocks * H), (blocks * H).
         lengths: (N,) int32, the number of real steps of each row, or None where all are real.
 
     Returns:
@@ -36,59 +47,61 @@ def scan(
     """
 
     @tf.custom_gradient
-    def run(a_x, W_h, *initial_states):
-        T = tf.shape(a_x)[0]
+    def run(x, W_x, W_h, b, *initial_states):
+        T, N = tf.shape(x)[0], tf.shape(x)[1]
         weights = cell.recurrent_weights(W_h)
-        histories, saved = _forward_loop(cell, a_x, initial_states, weights)
-        h = histories[0].stack()  # (T + 1, N, H), the initial state first
-        if lengths is None:
-            last = tuple(history.read(T) for history in histories)
-        else:
-            at = tf.stack([lengths, tf.range(tf.shape(a_x)[1])], axis=1)
-            last = (tf.gather_nd(h, at), *(tf.gather_nd(s.stack(), at) for s in histories[1:]))
+        histories, saved = _forward(cell, x, W_x, b, initial_states, weights)
+        end = tf.fill([N], T) if lengths is None else lengths
+        at_end = tf.stack([end, tf.range(N)], axis=1)
+        last = tuple(tf.gather_nd(history, at_end) for history in histories)
 
         def gradient(dh, *d_last):
-            da, d_initial = _backward_loop(cell, dh, d_last, histories, saved, weights, lengths)
-            operands = cell.recurrent_operands(h[:-1], tuple(s.stack() for s in saved))
-            return da, _weight_gradient(operands, weights, da), *d_initial
+            return _backward(cell, x, W_x, weights, histories, saved, lengths, dh, d_last)
 
-        return (h[1:], *last), gradient
+        return (histories[0][1:], *last), gradient
 
-    h, *last = run(a_x, W_h, *initial_states)
-    return h, tuple(last)
+    results: Any = run(x, W_x, W_h, b, *initial_states)
+    return results[0], tuple(results[1:])
 
 
-def _forward_loop(cell, a_x, initial_states, weights):
-    """Step through a_x; return each state's history (T + 1 entries) and what each step saved."""
-    T = tf.shape(a_x)[0]
+def _forward(cell, x, W_x, b, initial_states, weights):
+    """Go forward chunk by chunk; return each state's history (T + 1, N, H) and what steps saved."""
+    T, N = tf.shape(x)[0], tf.shape(x)[1]
     shape = initial_states[0].shape
-    histories = [_array(T + 1, state).write(0, state) for state in initial_states]
-    saved = [_array(T, initial_states[0]) for _ in range(cell.saves)]
 
-    def body(t, states, histories, saved):
-        states, saves = cell.step(a_x[t], states, weights)
-        for state in states:
-            state.set_shape(shape)
-        histories = [history.write(t + 1, s) for history, s in zip(histories, states, strict=True)]
-        saved = [array.write(t, s) for array, s in zip(saved, saves, strict=True)]
-        return t + 1, states, histories, saved
+    def chunk(start, states, histories, saved):
+        end = tf.minimum(start + _chunk_steps(N), T)
+        a_x = affine(x[start:end], W_x, b)
 
+        def body(t, states, histories, saved):
+            states, saves = cell.step(a_x[t - start], states, weights)
+            for state in states:
+                state.set_shape(shape)
+            histories = [_write(h, [t + 1], s) for h, s in zip(histories, states, strict=True)]
+            saved = [_write(all_, [t], s) for all_, s in zip(saved, saves, strict=True)]
+            return t + 1, states, histories, saved
+
+        return tf.while_loop(lambda t, *_: t < end, body, (start, states, histories, saved))
+
+    histories = [_write(_room(T + 1, state), [0], state) for state in initial_states]
+    saved = [_room(T, initial_states[0]) for _ in range(cell.saves)]
     _, _, histories, saved = tf.while_loop(
-        lambda t, *_: t < T, body, (tf.constant(0), initial_states, histories, saved)
+        lambda start, *_: start < T,
+        chunk,
+        (tf.constant(0), initial_states, histories, saved),
+        parallel_iterations=1,  # or later chunks would take their memory before their time
     )
     return histories, saved
 
 
-def _backward_loop(cell, dh, d_last, histories, saved, weights, lengths):
-    """Step back from the gradients of the outputs and of the last states; return da and d_initial.
-
-    A row's last states are those after its last real step, so their gradient enters there.
-    """
-    T = tf.shape(dh)[0]
-    shape = d_last[0].shape
+def _backward(cell, x, W_x, weights, histories, saved, lengths, dh, d_last):
+    """Go back chunk by chunk; return the gradients of x, W_x, W_h, b and the initial states."""
+    T, N = tf.shape(x)[0], tf.shape(x)[1]
     weights_T = tuple(tf.transpose(W) for W in weights)
+    W_x_T = tf.transpose(W_x)
 
     def entering(d_states, steps_done):
+        # A row's last states are those after its last real step: their gradient enters there.
         if lengths is None:
             return d_states
         ends_here = tf.equal(lengths, steps_done)[:, tf.newaxis]
@@ -97,40 +110,75 @@ def _backward_loop(cell, dh, d_last, histories, saved, weights, lengths):
             for d, last in zip(d_states, d_last, strict=True)
         )
 
-    def body(t, d_states, da):
-        d_h, *d_others = entering(d_states, t + 1)
-        states_prev = tuple(history.read(t) for history in histories)
-        states = tuple(history.read(t + 1) for history in histories)
-        saves = tuple(array.read(t) for array in saved)
-        da_t, d_states = cell.step_back(
-            (d_h + dh[t], *d_others), states_prev, states, saves, weights_T
-        )
-        for d_state in d_states:
-            d_state.set_shape(shape)
-        return t - 1, d_states, da.write(t, da_t)
+    def chunk(end, d_states, dx, dW_x, dW_h, db):
+        start = tf.maximum(end - _chunk_steps(N), 0)
 
-    start = d_last if lengths is None else tuple(tf.zeros_like(d) for d in d_last)
-    da = _array(T, d_last[0], width=sum(W.shape[1] for W in weights))
-    _, d_states, da = tf.while_loop(lambda t, *_: t >= 0, body, (T - 1, tuple(start), da))
-    return da.stack(), entering(d_states, 0)
+        def body(t, d_states, da):
+            d_h, *d_others = entering(d_states, t + 1)
+            da_t, d_states = cell.step_back(
+                (d_h + dh[t], *d_others),
+                tuple(history[t] for history in histories),
+                tuple(history[t + 1] for history in histories),
+                tuple(all_[t] for all_ in saved),
+                weights_T,
+            )
+            for d_state in d_states:
+                d_state.set_shape(d_last[0].shape)
+            return t - 1, d_states, _write(da, [t - start], da_t)
+
+        da = _room(end - start, d_last[0], width=db.shape[0])
+        _, d_states, da = tf.while_loop(lambda t, *_: t >= start, body, (end - 1, d_states, da))
+
+        rows = slice(start, end)
+        dx_part, dW_x_part, db_part = affine_back(x[rows], W_x_T, da)
+        operands = cell.recurrent_operands(histories[0][rows], [all_[rows] for all_ in saved])
+        dx = _write(dx, tf.range(start, end), dx_part)
+        dW_h = dW_h + _recurrent_weight_gradient(operands, weights, da)
+        return start, d_states, dx, dW_x + dW_x_part, dW_h, db + db_part
+
+    G = W_x.shape[1]
+    d_states = d_last if lengths is None else tuple(tf.zeros_like(d) for d in d_last)
+    zeros = [tf.zeros(shape, d_last[0].dtype) for shape in ((weights[0].shape[0], G), (G,))]
+    _, d_states, dx, dW_x, dW_h, db = tf.while_loop(
+        lambda end, *_: end > 0,
+        chunk,
+        (T, tuple(d_states), _room(T, x[0]), tf.zeros_like(W_x), *zeros),
+        parallel_iterations=1,
+    )
+    return dx, dW_x, dW_h, db, *entering(d_states, 0)
 
 
-def _weight_gradient(operands, weights, da):
+def _recurrent_weight_gradient(operands, weights, da):
     """dW_h: for each factor of W_h, its operand of all steps, transposed, times its part of da."""
     parts = tf.split(da, [W.shape[1] for W in weights], axis=2)
-    rows = [
-        tf.matmul(_two_dimensional(operand), _two_dimensional(part), transpose_a=True)
+    columns = [
+        tf.matmul(_rows(operand), _rows(part), transpose_a=True)
         for operand, part in zip(operands, parts, strict=True)
     ]
-    return tf.concat(rows, axis=1)
+    return tf.concat(columns, axis=1)
 
 
-def _two_dimensional(x):
+def _chunk_steps(N):
+    """Steps of a chunk for batches of N."""
+    return tf.maximum(CHUNK_ROWS // tf.maximum(N, 1), 1)
+
+
+def _rows(x):
     """(T, N, G) to (T * N, G)."""
     return tf.reshape(x, [-1, x.shape[2]])
 
 
-def _array(size, like, width=None):
-    """A TensorArray of `size` rows (N, H) like `like`, or (N, width)."""
-    shape = (like.shape[0], width or like.shape[1])
-    return tf.TensorArray(like.dtype, size, element_shape=shape, clear_after_read=False)
+def _room(T, like, width=None):
+    """Room for T rows like `like`, (N, H), or (N, width), in one block of memory: (T, N, H)."""
+    N, H = tf.shape(like)[0], width or like.shape[1]
+    room = tf.raw_ops.Empty(shape=[T, N, H], dtype=like.dtype)
+    return tf.ensure_shape(room, (None, like.shape[0], H))
+
+
+def _write(room, at, values):
+    """Write rows in place. Only the loop that owns `room` does so, before anyone reads it."""
+    if len(values.shape) < 3:
+        values = values[tf.newaxis]
+    written = tf.raw_ops.InplaceUpdate(x=room, i=at, v=values)
+    written.set_shape(room.shape)
+    return written

@@ -47,6 +47,7 @@ class Recurrent(keras.Layer):
         self.seed = seed
         self.split_batch = True  # `Bidirectional` has two loops already and says False
         self.supports_masking = True
+        self.supports_jit = False  # see `seqtasks.layers.recurrence`
         self.cell = self.cell_class(units, name="cell", dtype=self.dtype_policy)
         self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -84,7 +85,7 @@ class Recurrent(keras.Layer):
 
         outputs = states[0]
         if self.return_sequences:
-            outputs = tf.transpose(h, [1, 0, 2])
+            outputs = h
             if mask is not None:
                 outputs = tf.where(tf.cast(mask, tf.bool)[:, :, tf.newaxis], outputs, 0)
         outputs = tf.cast(outputs, self.compute_dtype)
@@ -93,24 +94,26 @@ class Recurrent(keras.Layer):
         return [outputs, *(tf.cast(state, self.compute_dtype) for state in states)]
 
     def _run(self, x, states, W_h, lengths):
-        """Scan (N, T, D) to h (T, N, H) and last states, as two independent loops where faster."""
-        if not self.split_batch:
-            a_x = self.cell.project(tf.transpose(x, [1, 0, 2]))
-            return scan(self.cell, a_x, states, W_h, lengths)
+        """Scan (N, T, D) to h (N, T, H) and last states, as two independent loops where faster."""
+        W_x, b = self.cell.W_x.value, tf.cast(self.cell.b.value, state_dtype(self))
 
+        def scan_rows(rows, steps):
+            x_t = tf.transpose(x[rows, :steps], [1, 0, 2])
+            part = None if lengths is None else lengths[rows]
+            part_states = tuple(state[rows] for state in states)
+            h, last = scan(self.cell, x_t, part_states, W_x, W_h, b, part)
+            return tf.transpose(h, [1, 0, 2]), last
+
+        if not self.split_batch:
+            return scan_rows(slice(None), None)
         N, T = tf.shape(x)[0], tf.shape(x)[1]
         split = N >= SPLIT_FROM
         first = tf.where(split, N // 2, N)
-        parts = []
-        for rows, steps in ((slice(0, first), T), (slice(first, None), tf.where(split, T, 0))):
-            x_t = tf.transpose(x[rows, :steps], [1, 0, 2])
-            part = None if lengths is None else lengths[rows]
-            rows_states = tuple(state[rows] for state in states)
-            parts.append(scan(self.cell, self.cell.project(x_t), rows_states, W_h, part))
-        (h, last), (h_rest, last_rest) = parts
-        h_rest = tf.reshape(h_rest, [T, N - first, self.units])  # has no rows where not split
+        h, last = scan_rows(slice(0, first), T)
+        h_rest, last_rest = scan_rows(slice(first, None), tf.where(split, T, 0))
+        h_rest = tf.reshape(h_rest, [N - first, T, self.units])  # no rows where there is no split
         joined = tuple(tf.concat(pair, axis=0) for pair in zip(last, last_rest, strict=True))
-        return tf.concat([h, h_rest], axis=1), joined
+        return tf.concat([h, h_rest], axis=0), joined
 
     def _W_h(self, training):
         """W_h for this batch: with `weight_drop`, some of its entries dropped for all steps."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -44,8 +45,8 @@ class TextEncoder(tf.Module):
     ):
         super().__init__()
         self.unit = unit
-        self.words = words
-        self.characters = characters
+        self.words: Any = words
+        self.characters: Any = characters
         self.max_length = max_length
         self.max_word_length = max_word_length
 

@@ -32,6 +32,7 @@ def many_to_one(tokens: int, characters: int, classes: int, config: ModelConfig)
         characters,
         config.character_units,
         config.character_encoder,
+        config.token_dropout,
         name="text",
     )(inputs)
     h = recurrent_stack(

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.recurrent import LSTM
-from seqtasks.text.vocabulary import PADDING_ID
+from seqtasks.text.vocabulary import PADDING_ID, UNKNOWN_ID
 
 
 def text_inputs(with_characters: bool) -> dict[str, Any]:
@@ -29,6 +29,8 @@ class TextEmbedding(keras.Layer):
         character_units: width of the characters' part.
         character_encoder: "bilstm" reads a word's characters in both directions (half of
             `character_units` each); "sum" adds their vectors.
+        token_dropout: share of tokens that are read as unknown while training, so that what is
+            known of unknown words, and with characters how a word is spelled, is learnt too.
 
     Call with {"ids": (N, T)} or {"ids": (N, T), "characters": (N, T, L)}; returns (N, T, D) with
     D = units (+ character_units).
@@ -44,6 +46,7 @@ class TextEmbedding(keras.Layer):
         characters: int = 0,
         character_units: int = 32,
         character_encoder: str = "bilstm",
+        token_dropout: float = 0.0,
         **keras_options: Any,
     ):
         super().__init__(**keras_options)
@@ -52,6 +55,8 @@ class TextEmbedding(keras.Layer):
         self.characters = characters
         self.character_units = character_units
         self.character_encoder = character_encoder
+        self.token_dropout = token_dropout
+        self.seed_generator = keras.random.SeedGenerator()
         self.token_vectors = keras.layers.Embedding(tokens, units, name="token_vectors")
         if characters:
             self.character_vectors = keras.layers.Embedding(
@@ -68,9 +73,14 @@ class TextEmbedding(keras.Layer):
             if self.character_encoder == "bilstm":
                 self.character_reader.build((None, None, self.character_units))
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         """Look up, and join what words and characters say."""
-        vectors = self.token_vectors(inputs["ids"])
+        ids = inputs["ids"]
+        if training and self.token_dropout:
+            chances = keras.random.uniform(tf.shape(ids), seed=self.seed_generator)
+            dropped = (ids != PADDING_ID) & (chances < self.token_dropout)
+            ids = tf.where(dropped, UNKNOWN_ID, ids)
+        vectors = self.token_vectors(ids)
         if not self.characters:
             return vectors
         characters = inputs["characters"]  # (N, T, L)
@@ -93,4 +103,5 @@ class TextEmbedding(keras.Layer):
             "characters": self.characters,
             "character_units": self.character_units,
             "character_encoder": self.character_encoder,
+            "token_dropout": self.token_dropout,
         }

@@ -54,9 +54,9 @@ class TrainingStep:
         if average_decay:
             weights = model.trainable_variables
             self.averages = [tf.Variable(w.value, trainable=False) for w in weights]
-        self._loss = tf.Variable(0.0, dtype=tf.float64, trainable=False)
-        self._examples = tf.Variable(0, dtype=tf.int64, trainable=False)
-        self._tokens = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._loss = tf.Variable(tf.zeros((), tf.float64), trainable=False)
+        self._examples = tf.Variable(tf.zeros((), tf.int64), trainable=False)
+        self._tokens = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._step: Any = None
 
     def __call__(self, inputs: Any, targets: Any) -> None:

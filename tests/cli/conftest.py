@@ -1,0 +1,122 @@
+"""A tiny data set, one short training that all tests share, and ways to use the command line."""
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from click.testing import CliRunner, Result
+
+from seqtasks.cli import main
+
+Seqtasks = Callable[..., Result]
+
+
+class Trained(NamedTuple):
+    """A finished training of two epochs."""
+
+    run: Path
+    result: Result
+
+
+@pytest.fixture(scope="session")
+def seqtasks() -> Seqtasks:
+    """Run a command line in this process."""
+
+    def invoke(*arguments: Any, input: bytes | None = None) -> Result:
+        words = [str(argument) for argument in arguments]
+        return CliRunner().invoke(main, words, prog_name="seqtasks", input=input)
+
+    return invoke
+
+
+@pytest.fixture(scope="session")
+def succeeds(seqtasks: Seqtasks) -> Seqtasks:
+    """Run a command line that must end well and write nothing to the error stream."""
+
+    def invoke(*arguments: Any, input: bytes | None = None) -> Result:
+        result = seqtasks(*arguments, input=input)
+        assert result.exit_code == 0, (result.stdout, result.stderr, result.exception)
+        assert result.stderr == ""
+        return result
+
+    return invoke
+
+
+@pytest.fixture(scope="session")
+def refused(seqtasks: Seqtasks) -> Callable[..., str]:
+    """Run a command line that a user got wrong: exit code 2 and one clear line, which is given."""
+
+    def invoke(*arguments: Any, input: bytes | None = None) -> str:
+        result = seqtasks(*arguments, input=input)
+        shown = (result.stdout, result.stderr, repr(result.exception))
+        assert result.exit_code == 2, shown
+        assert isinstance(result.exception, SystemExit), shown
+        lines = [
+            line
+            for line in result.stderr.splitlines()
+            if line.strip() and not line.startswith(("Usage: ", "Try 'seqtasks"))
+        ]
+        assert len(lines) == 1, shown
+        assert lines[0].startswith("Error: "), shown
+        assert len(lines[0]) < 700, shown
+        return lines[0].removeprefix("Error: ")
+
+    return invoke
+
+
+@pytest.fixture(scope="session")
+def tiny() -> tuple[str, ...]:
+    """Options for a network that is taught in a second; 4 steps an epoch."""
+    settings = ("model.embedding_units=5", "training.batch_size=16", "training.learning_rate=0.01")
+    return ("--units", "4", *(word for setting in settings for word in ("--set", setting)))
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eighty reviews, English and Korean, in a TSV file; one word of each decides."""
+    rng = random.Random(5)
+    deciding = {"pos": ["great", "lovely", "좋다"], "neg": ["awful", "dull", "나쁘다"]}
+    others = ["the", "film", "was", "story", "영화", "정말", "배우"]
+    lines = []
+    for number in range(80):
+        label = ("neg", "pos")[number % 2]
+        words = [*rng.choices(others, k=rng.randint(1, 6)), rng.choice(deciding[label])]
+        rng.shuffle(words)
+        lines.append(f"{' '.join(words)} {number}\t{label}\n")
+    path = tmp_path_factory.mktemp("data") / "films.tsv"
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(
+    succeeds: Seqtasks,
+    films: Path,
+    tiny: tuple[str, ...],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Trained:
+    """Train two epochs once for all tests, none of which may change the run."""
+    base = tmp_path_factory.mktemp("runs")
+    place = ("--name", "tiny films", "--runs-dir", base)  # a name that a shell must have quoted
+    result = succeeds("train", "--data", films, "--epochs", 2, *place, *tiny)
+    return Trained(base / "tiny films", result)
+
+
+@pytest.fixture
+def copied(trained: Trained, tmp_path: Path) -> Path:
+    """Give a copy of the trained run that a test may change."""
+    return Path(shutil.copytree(trained.run, tmp_path / "runs" / "films"))
+
+
+@pytest.fixture(scope="session")
+def contents() -> Callable[[Path], dict[str, bytes]]:
+    """Read all that is in a folder."""
+
+    def read(folder: Path) -> dict[str, bytes]:
+        files = (path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+    return read

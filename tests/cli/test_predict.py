@@ -1,0 +1,118 @@
+"""`seqtasks predict`: as many lines out as in, in order, whatever the text."""
+
+import json
+import re
+
+import pytest
+
+HARD = {
+    "empty": "",
+    "spaces": "   \t ",
+    "ten thousand words": "film " * 9_999 + "great",
+    "one word of 100,000 letters": "a" * 100_000,
+    "emoji": "👍🏽 👨‍👩‍👧 🇰🇷 ❤️",
+    "control characters": "film\x01\x07\x08\x1b[31m\x7f\x85 was\x0b\x0c great\x00",
+    "right to left": "‏فيلم جميل \u202eabc\u202c שלום",
+    "combining": "e\u0301\u0302\u0303 Ｇｒｅａｔ 각",
+    "line separators": "one\u2028two\u2029three",
+    "a lone surrogate's neighbours": "\ud7ff\ue000\uffff\U0010ffff",
+    "markup": "[red]:smile:[/red] {} %s",
+}
+
+
+def lines_of(result):
+    # Not splitlines, which also breaks at the separators that texts may contain.
+    assert result.stdout == "" or result.stdout.endswith("\n")
+    return result.stdout.split("\n")[:-1]
+
+
+def test_each_argument_gets_a_line_of_label_probability_and_text(succeeds, trained):
+    texts = ["great film", "나쁘다 영화", "great film"]
+    rows = [line.split("\t") for line in lines_of(succeeds("predict", trained.run, *texts))]
+    assert [row[2] for row in rows] == texts
+    assert rows[0] == rows[2] != rows[1]
+    for label, probability, _ in rows:
+        assert label in ("neg", "pos")
+        assert re.fullmatch(r"[01]\.\d{4}", probability)
+        assert 0.5 <= float(probability) <= 1
+
+
+def test_arguments_a_file_and_a_pipe_give_the_same(succeeds, trained, tmp_path):
+    texts = ["great film", "dull", "", "정말 좋다"]
+    expected = succeeds("predict", trained.run, *texts).stdout
+    windows, unended = ("".join(text + "\r\n" for text in texts), "\n".join(texts))
+    (tmp_path / "new.txt").write_bytes(windows.encode())
+    assert succeeds("predict", trained.run, "--file", tmp_path / "new.txt").stdout == expected
+    assert succeeds("predict", trained.run, input=unended.encode()).stdout == expected
+    dash = succeeds("predict", trained.run, "--file", "-", input=windows.encode())
+    assert dash.stdout == expected
+
+
+def test_json_gives_an_object_a_line(succeeds, trained):
+    texts = ["great film", "나쁘다", "", 'a "quoted"\ttext']
+    objects = [json.loads(x) for x in lines_of(succeeds("predict", trained.run, "--json", *texts))]
+    plain = lines_of(succeeds("predict", trained.run, *texts))
+    for text, found, line in zip(texts, objects, plain, strict=True):
+        assert set(found) == {"text", "label", "probability", "probabilities"}
+        assert found["text"] == text
+        assert set(found["probabilities"]) == {"neg", "pos"}
+        assert sum(found["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+        assert found["probability"] == max(found["probabilities"].values())
+        assert found["probabilities"][found["label"]] == found["probability"]
+        assert line.startswith(f"{found['label']}\t{found['probability']:.4f}\t")
+
+
+def test_no_text_is_too_hard(succeeds, trained):
+    data = "".join(f"great film\n{text}\n" for text in HARD.values()).encode()
+    plain = [line.split("\t") for line in lines_of(succeeds("predict", trained.run, input=data))]
+    found = lines_of(succeeds("predict", trained.run, "--json", input=data))
+    assert len(plain) == len(found) == 2 * len(HARD)
+    known = lines_of(succeeds("predict", trained.run, "great film"))[0].split("\t")
+    # Between any two texts, of any length, the easy one has the answer that it has alone.
+    assert plain[::2] == [known] * len(HARD)
+    for (name, text), line, json_line in zip(HARD.items(), plain[1::2], found[1::2], strict=True):
+        assert len(line) == 3, name
+        assert line[0] in ("neg", "pos"), name
+        assert json.loads(json_line)["text"] == text, name
+        assert json.loads(json_line)["label"] == line[0], name
+
+
+def test_a_hard_text_can_be_an_argument(succeeds, trained):
+    texts = [*(text.replace("\0", "") for text in HARD.values()), "two\nlines"]
+    found = lines_of(succeeds("predict", trained.run, "--json", *texts))
+    assert [json.loads(line)["text"] for line in found] == texts
+    assert len(lines_of(succeeds("predict", trained.run, *texts[-2:]))) == 2
+
+
+def test_order_is_kept_over_many_lines_of_all_lengths(succeeds, trained):
+    texts = [f"{'film ' * (n * 7 % 23)}{n}" for n in range(300)]
+    data = "".join(f"{text}\n" for text in texts).encode()
+    found = [
+        json.loads(x) for x in lines_of(succeeds("predict", trained.run, "--json", input=data))
+    ]
+    assert [one["text"] for one in found] == texts
+    # The same as alone, in spite of the padding that the neighbours make.
+    for n in (0, 63, 299):
+        alone = json.loads(succeeds("predict", trained.run, "--json", texts[n]).stdout)
+        assert alone["probability"] == pytest.approx(found[n]["probability"], abs=1e-5)
+
+
+def test_nothing_in_nothing_out(succeeds, trained):
+    assert succeeds("predict", trained.run, input=b"").stdout == ""
+    assert len(lines_of(succeeds("predict", trained.run, input=b"\n\n"))) == 2
+
+
+def test_a_run_is_found_by_its_name_and_a_text_like_an_option_follows_two_dashes(succeeds, trained):
+    place = ("--runs-dir", trained.run.parent)
+    (line,) = lines_of(succeeds("predict", *place, "tiny films", "--", "--json"))
+    assert line.endswith("\t--json")
+
+
+def test_prediction_needs_nothing_but_the_run(succeeds, copied):
+    path = copied / "config.yaml"
+    text = path.read_text(encoding="utf-8")
+    source = next(line for line in text.splitlines() if line.strip().startswith("source: "))
+    path.write_text(text.replace(source, "  source: /nowhere/films.tsv"), encoding="utf-8")
+    for needless in ("metrics.jsonl", "environment.json", "model_card.md", "checkpoints/last.npz"):
+        (copied / needless).unlink()
+    assert len(lines_of(succeeds("predict", copied, "great film"))) == 1

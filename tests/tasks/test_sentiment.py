@@ -1,0 +1,306 @@
+"""The sentiment task: numbers for labels, the loss, and answers that depend on the text alone."""
+
+import contextlib
+
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from seqtasks.config import load_config
+from seqtasks.data.readers import LabelledTexts
+from seqtasks.data.sources import Splits
+from seqtasks.errors import DataError, RunError
+from seqtasks.tasks import sentiment
+
+TEXTS = [
+    "a good film",
+    "나쁜 영화",
+    "so so",
+    "good good good, really good!",
+    "",
+    "boring",
+    "정말 좋다",
+]
+LABELS = ["good", "bad", "fair", "good", "bad", "bad", "good"]
+UNITS = ("word", "char", "word+char")
+
+
+def part(texts=TEXTS, labels=LABELS, source="films.tsv"):
+    return LabelledTexts(list(texts), list(labels), source, list(range(1, len(texts) + 1)))
+
+
+def config_of(unit="word", **options):
+    small = {
+        "model.arch": "bigru",
+        "model.units": 3,
+        "model.embedding_units": 4,
+        "model.character_units": 4,
+        "text.unit": unit,
+    }
+    return load_config(options={**small, **options})
+
+
+def task_of(unit="word", **options):
+    """Configuration, codec and a network with random weights, large enough to be sure of itself."""
+    config = config_of(unit, **options)
+    codec = sentiment.make_codec(config, Splits(part(), part(), None))
+    model = sentiment.build(config, codec)
+    reference.randomise(model, 3)
+    return config, codec, model
+
+
+@pytest.fixture(scope="module", params=UNITS)
+def task(request):
+    return task_of(request.param)
+
+
+@pytest.fixture(scope="module")
+def scorer(task):
+    _, codec, model = task
+    return sentiment.Scorer(model, codec)
+
+
+def probabilities(scorer, texts):
+    answers = scorer.predict(texts, batch_size=max(len(texts), 1))
+    return np.array([list(answer.probabilities.values()) for answer in answers])
+
+
+# --- The codec ----------------------------------------------------------------------------------
+
+
+def test_labels_are_numbered_in_their_order():
+    _, codec, _ = task_of()
+    assert codec.labels == ["bad", "fair", "good"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_a_codec_is_the_same_after_saving(tmp_path, unit):
+    config, codec, _ = task_of(unit, **{"text.max_length": 5, "text.max_word_length": 3})
+    codec.save(tmp_path / "vocabulary")
+    loaded = sentiment.load_codec(config, tmp_path / "vocabulary")
+    assert loaded.labels == codec.labels
+    one, other = codec.encoder(tf.constant(TEXTS)), loaded.encoder(tf.constant(TEXTS))
+    assert set(one) == set(other)
+    assert all(np.array_equal(one[key], other[key]) for key in one)
+
+
+ODD_LABELS = {
+    "words": ["very good", "so-so", "나쁨"],
+    "numbers": ["9", "10", "-1"],
+    "separators": ["a\u2028b", "a\x85b", "a\x0bb"],
+    "carriage return": ["a\rb", "c"],
+}
+
+
+@pytest.mark.parametrize("labels", ODD_LABELS.values(), ids=ODD_LABELS)
+def test_any_labels_survive_their_file(tmp_path, labels):
+    config, codec, _ = task_of()
+    odd = sentiment.Codec(codec.encoder, labels)
+    odd.save(tmp_path)
+    assert sentiment.load_codec(config, tmp_path).labels == labels
+
+
+def test_a_label_of_two_lines_is_refused_or_survives(tmp_path):
+    two_lines = part(["x", "y"], ["a\nb", "c"])
+    config = config_of()
+    with contextlib.suppress(DataError):
+        codec = sentiment.make_codec(config, Splits(two_lines, two_lines, None))
+        codec.save(tmp_path)
+        assert sentiment.load_codec(config, tmp_path).labels == ["a\nb", "c"]
+
+
+@pytest.mark.parametrize("damage", [None, b"\xff\xfe"], ids=["missing", "not UTF-8"])
+def test_labels_that_can_not_be_read_are_an_error_that_names_the_file(tmp_path, damage):
+    config, codec, _ = task_of()
+    codec.save(tmp_path)
+    (tmp_path / "labels.txt").unlink()
+    if damage is not None:
+        (tmp_path / "labels.txt").write_bytes(damage)
+    with pytest.raises(RunError, match=r"labels\.txt"):
+        sentiment.load_codec(config, tmp_path)
+
+
+def test_examples_have_numbers_for_labels_and_lengths_in_tokens():
+    _, codec, _ = task_of()
+    data = sentiment.examples(codec, part())
+    assert data.labels.numpy().tolist() == [2, 0, 1, 2, 0, 0, 2]
+    assert data.lengths.tolist() == [3, 2, 2, 7, 1, 1, 2]
+    assert [text.decode() for text in data.texts.numpy()] == TEXTS
+
+
+def test_a_label_that_the_model_does_not_know_is_named_with_its_line():
+    _, codec, _ = task_of()
+    foreign = LabelledTexts(["x", "y"], ["good", "great"], "other.tsv", [3, 8])
+    with pytest.raises(DataError, match=r"other\.tsv, line 8: .*'great'.*bad, fair, good"):
+        sentiment.examples(codec, foreign)
+
+
+# --- The loss -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.6])
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing, classes):
+    draw = np.random.default_rng(classes)
+    logits, labels = draw.normal(0, 3, (7, classes)), draw.integers(0, classes, 7)
+    targets = np.full((7, classes), smoothing / classes)
+    targets[np.arange(7), labels] += 1 - smoothing
+    log_chances = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+    expected = -(targets * log_chances).sum(axis=1)
+    loss = sentiment.loss(config_of(**{"training.label_smoothing": smoothing}), classes)
+    found = loss(tf.constant(labels, tf.int32), tf.constant(logits, tf.float32))
+    assert found.shape == (7,)
+    assert np.allclose(found, expected, rtol=0, atol=1e-5)
+
+
+def test_the_loss_stays_a_number_for_logits_that_are_far_apart():
+    loss = sentiment.loss(config_of(), 2)
+    found = loss(tf.constant([0, 1]), tf.constant([[1e4, -1e4], [1e4, -1e4]])).numpy()
+    assert found.tolist() == [0.0, 2e4]
+
+
+# --- Training data ------------------------------------------------------------------------------
+
+
+def test_an_epoch_has_every_example_once_with_its_label():
+    config, codec, _ = task_of(**{"training.batch_size": 3})
+    data = sentiment.examples(codec, part())
+    plain = {tuple(ids): label for ids, label in unpadded(codec, data)}
+    dataset, count = sentiment.training_data(config, codec, data, epoch=2)
+    found = [
+        (tuple(ids[ids != 0]), label)
+        for inputs, labels in dataset.as_numpy_iterator()
+        for ids, label in zip(inputs["ids"], labels, strict=True)
+    ]
+    assert count == len(list(dataset))
+    assert sorted(found) == sorted(plain.items())
+
+
+def unpadded(codec, data):
+    ids = codec.encoder(data.texts)["ids"].numpy()
+    return [(row[row != 0], label) for row, label in zip(ids, data.labels.numpy(), strict=True)]
+
+
+def test_epochs_differ_and_one_epoch_is_always_the_same():
+    config, codec, _ = task_of(**{"training.batch_size": 2})
+    data = sentiment.examples(codec, part())
+
+    def labels(epoch, seed=1):
+        own = config.model_copy(update={"seed": seed})
+        dataset, _ = sentiment.training_data(own, codec, data, epoch)
+        return [batch.tolist() for _, batch in dataset.as_numpy_iterator()]
+
+    assert labels(0) == labels(0)
+    assert len({str(labels(epoch)) for epoch in range(5)}) > 1
+    assert len({str(labels(0, seed)) for seed in range(5)}) > 1
+
+
+# --- Answers ------------------------------------------------------------------------------------
+
+
+def test_probabilities_are_the_softmax_of_the_network_in_the_order_of_the_examples(task, scorer):
+    _, codec, model = task
+    data = sentiment.examples(codec, part())
+    logits = model(codec.encoder(data.texts), training=False).numpy().astype(float)
+    expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = scorer.probabilities(data, batch_tokens=8)
+    assert np.allclose(found, expected, rtol=0, atol=1e-6)
+    assert np.allclose(found.sum(axis=1), 1, rtol=0, atol=1e-6)
+    assert expected.std(axis=0).min() > 0.01
+
+
+def test_predictions_are_the_probabilities_with_names(scorer):
+    data = sentiment.examples(scorer.codec, part())
+    rows = scorer.probabilities(data, batch_tokens=64)
+    predictions = list(scorer.predict(TEXTS))
+    assert [prediction.text for prediction in predictions] == TEXTS
+    for prediction, row in zip(predictions, rows, strict=True):
+        assert list(prediction.probabilities) == ["bad", "fair", "good"]
+        chances = list(prediction.probabilities.values())
+        assert np.allclose(chances, row, rtol=0, atol=1e-6)
+        assert prediction.label == scorer.codec.labels[int(np.argmax(chances))]
+        assert prediction.probability == max(chances)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 100])
+def test_how_texts_are_batched_changes_no_answer(scorer, size):
+    together = probabilities(scorer, TEXTS)
+    apart = [list(a.probabilities.values()) for a in scorer.predict(TEXTS, batch_size=size)]
+    assert np.allclose(apart, together, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("tokens", [1, 7, 1000])
+def test_how_examples_are_batched_changes_no_answer(scorer, tokens):
+    data = sentiment.examples(scorer.codec, part())
+    found = scorer.probabilities(data, batch_tokens=tokens)
+    assert np.allclose(found, probabilities(scorer, TEXTS), rtol=0, atol=1e-6)
+
+
+def test_a_long_neighbour_changes_no_answer(scorer):
+    long = "a very long film, " * 40
+    alone = probabilities(scorer, ["good film"])
+    beside = probabilities(scorer, ["good film", long, "", "나쁜"])
+    assert np.allclose(beside[0], alone[0], rtol=0, atol=1e-6)
+
+
+def test_twenty_texts_have_the_answers_they_have_alone(scorer):
+    """Enough for layers that divide a batch in two."""
+    texts = [" ".join(TEXTS[n % 7 :][: n % 4]) for n in range(20)]
+    alone = [probabilities(scorer, [text])[0] for text in texts]
+    assert np.allclose(probabilities(scorer, texts), alone, rtol=0, atol=1e-6)
+
+
+def test_empty_text_has_an_answer_and_no_text_has_none(scorer):
+    assert np.isfinite(probabilities(scorer, [""])).all()
+    assert np.allclose(*probabilities(scorer, ["", "\u200b \n"]), rtol=0, atol=1e-6)
+    assert list(scorer.predict([])) == []
+
+
+def test_texts_are_taken_as_they_come(scorer):
+    taken = []
+
+    def endless():
+        for text in iter(lambda: "good", None):
+            taken.append(text)
+            yield text
+
+    assert next(scorer.predict(endless(), batch_size=3)).text == "good"
+    assert len(taken) == 3
+
+
+# --- Validation ---------------------------------------------------------------------------------
+
+
+def test_validation_is_the_mean_loss_without_smoothing_and_the_accuracy():
+    config, codec, model = task_of(**{"training.label_smoothing": 0.4})
+    data = sentiment.examples(codec, part())
+    logits = model(codec.encoder(data.texts)).numpy().astype(float)
+    chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    numbers = np.array([["bad", "fair", "good"].index(label) for label in LABELS])
+    loss, accuracy = sentiment.validate(sentiment.Scorer(model, codec), config, data)
+    assert loss == pytest.approx(-np.log(chances[np.arange(7), numbers]).mean(), abs=1e-5)
+    assert accuracy == np.mean(chances.argmax(axis=1) == numbers)
+    assert 0 < accuracy < 1
+
+
+def test_what_fit_needs_works_together():
+    config, codec, model = task_of(**{"training.batch_size": 4})
+    loss, batches, validate = sentiment.prepare_fit(
+        config, codec, model, Splits(part(), part(), None)
+    )
+    dataset, count = batches(0)
+    assert count == len(list(dataset))
+    for inputs, labels in dataset:
+        assert loss(labels, model(inputs)).shape == labels.shape
+    mean_loss, score = validate()
+    assert mean_loss > 0
+    assert 0 <= score <= 1
+
+
+def test_validation_follows_the_weights_as_they_change():
+    config, codec, model = task_of()
+    _, _, validate = sentiment.prepare_fit(config, codec, model, Splits(part(), part(), None))
+    before = validate()
+    reference.randomise(model, 8)
+    assert validate() != before

@@ -1,0 +1,392 @@
+"""The configuration: merged in order, checked whole, and errors that say whose fault it was."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from seqtasks.arch import ARCHS, STACKED_LAYERS
+from seqtasks.config import RunConfig, load_config
+from seqtasks.errors import ConfigError
+
+CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text, name="run.yaml"):
+        path = tmp_path / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return path
+
+    return write
+
+
+def refused(files=(), assignments=(), options=None):
+    """The message of the error, which must be one line."""
+    with pytest.raises(ConfigError) as error:
+        load_config(tuple(files), tuple(assignments), options)
+    message = str(error.value)
+    assert "\n" not in message
+    return message
+
+
+def parts_of(model):
+    """All models of a configuration, the whole one first."""
+    fields = [field.annotation for field in model.model_fields.values()]
+    return [model, *(f for f in fields if isinstance(f, type) and issubclass(f, BaseModel))]
+
+
+# --- Defaults and the order of merging ----------------------------------------------------------
+
+
+def test_nothing_given_is_the_default_run():
+    config = load_config()
+    assert config == RunConfig()
+    assert (config.task, config.name, config.seed) == ("sentiment", None, 1)
+    assert config.data.source == "toy_sentiment"
+    assert (config.text.unit, config.model.arch, config.model.pooling) == ("word", "bilstm", "last")
+    assert config.model.depth == 1
+
+
+def test_files_then_assignments_then_options_and_the_last_one_wins(write):
+    first = write("seed: 2\nmodel: {arch: gru, units: 5, dropout: 0.1}\ntext: {unit: char}", "a")
+    second = write("model: {units: 6, dropout: 0.3}\nname: second", "b")
+    config = load_config(
+        (first, second),
+        ("model.units=7", "training.epochs=3", "training.epochs=4"),
+        {"model.units": 8, "seed": 9},
+    )
+    assert (config.model.arch, config.text.unit) == ("gru", "char")
+    assert (config.model.dropout, config.name) == (0.3, "second")
+    assert (config.model.units, config.training.epochs, config.seed) == (8, 4, 9)
+    assert load_config((second, first)).model.units == 5
+    assert load_config((first, second), ("model.units=7",)).model.units == 7
+
+
+def test_options_that_are_none_count_as_not_given(write):
+    path = write("model: {units: 5}")
+    assert load_config((path,), (), {"model.units": None, "seed": None}).model.units == 5
+
+
+def test_an_option_that_is_false_or_0_counts_as_given(write):
+    path = write("data: {header: true}\nseed: 5")
+    config = load_config((path,), (), {"data.header": False, "seed": 0})
+    assert (config.data.header, config.seed) == (False, 0)
+
+
+def test_assigned_values_are_read_as_yaml():
+    config = load_config(
+        assignments=(
+            "training.learning_rate=1e-3",
+            "data.header=true",
+            "data.text_column=2",
+            "data.label_column=grade",
+            "training.target=null",
+            "name=a=b",
+        )
+    )
+    assert config.training.learning_rate == 0.001
+    assert (config.data.header, config.data.text_column) == (True, 2)
+    assert (config.data.label_column, config.name) == ("grade", "a=b")
+    assert config.training.target is None
+
+
+def test_an_assignment_may_set_a_whole_part():
+    config = load_config(assignments=("model={units: 5, arch: gru}", "model.units=6"))
+    assert (config.model.units, config.model.arch) == (6, "gru")
+
+
+def test_a_configuration_can_not_be_changed():
+    with pytest.raises(ValueError, match="frozen"):
+        load_config().model.units = 3
+
+
+# --- Unknown keys -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "hint"),
+    [
+        ("modle: {units: 3}", "'modle'", "did you mean 'model'?"),
+        ("model: {unit: 3}", "'unit'", "did you mean 'units'?"),
+        ("training: {lerning_rate: 3}", "'lerning_rate'", "did you mean 'learning_rate'?"),
+        ("data: {test_fracton: 0.1}", "'test_fracton'", "did you mean 'test_fraction'?"),
+        ("zzz: 3", "'zzz'", None),
+    ],
+)
+def test_an_unknown_key_names_its_file_and_the_nearest_known_key(write, text, key, hint):
+    path = write(text)
+    message = refused([path])
+    assert message.startswith(f"{path}: ")
+    assert f"unknown key {key}" in message
+    assert ("did you mean" in message) == (hint is not None)
+    assert hint is None or hint in message
+
+
+def test_an_unknown_key_of_an_assignment_names_the_assignment():
+    message = refused(assignments=["model.unit=3"])
+    assert message.startswith("--set model.unit: unknown key 'unit' (did you mean 'units'?)")
+
+
+def test_an_unknown_key_of_one_of_two_files_names_that_file(write):
+    good, bad = write("model: {units: 3}", "good.yaml"), write("model: {unitz: 3}", "bad.yaml")
+    for order in ([good, bad], [bad, good]):
+        message = refused(order)
+        assert str(bad) in message
+        assert str(good) not in message
+
+
+def test_all_errors_are_told_at_once(write):
+    message = refused([write("modle: 3\nmodel: {unit: 3, dropout: 2}")])
+    assert "'modle'" in message
+    assert "'unit'" in message
+    assert "model.dropout" in message
+
+
+def test_an_error_of_an_option_names_the_option(write):
+    path = write("model: {units: 5}")
+    message = refused([path], [], {"model.units": 0})
+    assert message.startswith("--units: ")
+    assert "received 0" in message
+    assert str(path) not in message
+
+
+def test_an_error_of_a_file_is_not_blamed_on_an_option_beside_it(write):
+    path = write("model: {arch: bilsmt}")
+    message = refused([path], [], {"model.units": 5})
+    assert message.startswith(str(path))
+    assert "--units" not in message
+
+
+# --- Impossible values --------------------------------------------------------------------------
+
+IMPOSSIBLE = {
+    "task": ["sentimnt"],
+    "seed": [-1, 2**31, 1.5],
+    "data.validation_fraction": [0, 1, -0.1],
+    "data.test_fraction": [0, 1, 1.1],
+    "text.unit": ["words"],
+    "text.max_words": [2],
+    "text.max_characters": [2],
+    "text.min_count": [0],
+    "text.max_length": [0],
+    "text.max_word_length": [0],
+    "model.arch": ["bilsmt", "stacked", "", "BiLSTM"],
+    "model.layers": [0],
+    "model.units": [0, -3, 2.5],
+    "model.embedding_units": [0],
+    "model.character_units": [0],
+    "model.character_encoder": ["gru"],
+    "model.pooling": ["first"],
+    "model.dropout": [1, -0.1],
+    "model.weight_drop": [1, -0.1],
+    "model.output_dropout": [1, -0.1],
+    "training.epochs": [0],
+    "training.batch_size": [0],
+    "training.batch_tokens": [0],
+    "training.learning_rate": [0, -1, ".nan", ".inf"],
+    "training.clip_norm": [0, -1, ".nan"],
+    "training.label_smoothing": [1, -0.1],
+    "training.average_decay": [1, -0.1],
+    "training.patience": [0],
+    "training.plateau_patience": [0],
+    "training.plateau_factor": [0, 1],
+    "training.target": [0, 1],
+}
+FREE = {  # any text, number or column may stand there; data readers judge it
+    "name",
+    "data.source",
+    "data.validation",
+    "data.test",
+    "data.text_column",
+    "data.label_column",
+    "data.header",
+    "model.residual",
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, value) for key, values in IMPOSSIBLE.items() for value in values]
+)
+def test_an_impossible_value_is_refused_with_its_key_and_the_value(write, key, value):
+    message = refused(assignments=[f"{key}={value}"])
+    assert f"--set {key.split('.')[0]}" in message
+    assert str(value).removeprefix(".") in message
+    part, _, field = key.rpartition(".")
+    path = write(f"{part}: {{{field}: {value!s}}}" if part else f"{field}: {value}")
+    assert str(path) in refused([path])
+
+
+def test_every_field_is_in_one_of_the_two_lists():
+    fields = set()
+    for name, field in RunConfig.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            fields |= {f"{name}.{key}" for key in inner.model_fields}
+        else:
+            fields.add(name)
+    assert fields == set(IMPOSSIBLE) | FREE
+
+
+def test_one_unit_is_too_few_for_characters_read_in_both_directions():
+    message = refused(assignments=["text.unit=word+char", "model.character_units=1"])
+    assert "character_units" in message
+    summed = ("text.unit=word+char", "model.character_encoder=sum")
+    assert load_config(assignments=(*summed, "model.character_units=1"))
+
+
+WRONG_TYPES = [
+    ("model.units", "many"),
+    ("model.units", "[3]"),
+    ("model.units", "{a: 3}"),
+    ("model.units", "null"),
+    ("model.units", "true"),
+    ("training.epochs", "yes"),
+    ("training.learning_rate", "fast"),
+    ("data.header", "perhaps"),
+    ("data.text_column", "[1]"),
+    ("data.source", "3"),
+    ("data.source", "[a.tsv]"),
+    ("name", "[a]"),
+    ("model", "bilstm"),
+    ("model", "[a]"),
+    ("training", "null"),
+    ("model.units.deep", "3"),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG_TYPES)
+def test_a_value_of_the_wrong_type_is_refused(key, value):
+    assert refused(assignments=[f"{key}={value}"]).startswith("--set ")
+
+
+@pytest.mark.parametrize("assignment", ["", "=3", "model.units", "model.units 3"])
+def test_an_assignment_without_key_or_value_is_refused(assignment):
+    assert "expected key=value" in refused(assignments=[assignment])
+
+
+def test_an_assignment_that_is_not_yaml_is_refused():
+    assert "isn't YAML" in refused(assignments=["model.units=[3"])
+
+
+# --- Files that can't be read -------------------------------------------------------------------
+
+BROKEN = {
+    "a list": ("- model\n- data\n", "expected keys and values, received list"),
+    "a word": ("bilstm", "expected keys and values, received str"),
+    "empty": ("", "the file is empty"),
+    "comments only": ("# nothing\n", "the file is empty"),
+    "an open bracket": ("model: {units: 3\n", "not YAML"),
+    "a tab": ("model:\n\tunits: 3\n", "not YAML"),
+    "a Python object": ("!!python/object/apply:os.getcwd []", "not YAML"),
+    "not UTF-8": ("name: 좋다".encode("cp949"), "not UTF-8"),
+    "a control character": ("name: \x00", "not YAML"),
+    "a number for a key": ("3: 4", "keys should be strings"),
+}
+
+
+@pytest.mark.parametrize(("content", "problem"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_is_refused_with_its_name_and_the_problem(write, content, problem):
+    path = write(content)
+    message = refused([path])
+    assert message.startswith(f"{path}: ")
+    assert problem in message
+
+
+def test_a_yaml_error_tells_the_line(write):
+    assert "line 3" in refused([write("model:\n  units: 3\n\tarch: gru\n")])
+
+
+def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path):
+    for path in (tmp_path / "none.yaml", tmp_path):
+        message = refused([path])
+        assert message.startswith(f"{path}: can't read the configuration")
+
+
+# --- Rules between fields -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arch", ARCHS)
+def test_only_stacked_archs_have_more_than_one_layer(arch):
+    stacked = arch.startswith("stacked-")
+    assert load_config(options={"model.arch": arch}).model.depth == (
+        STACKED_LAYERS if stacked else 1
+    )
+    assert load_config(options={"model.arch": arch, "model.layers": 1}).model.depth == 1
+    options = {"model.arch": arch, "model.layers": 3}
+    if stacked:
+        assert load_config(options=options).model.depth == 3
+    else:
+        assert f"use arch stacked-{arch}" in refused(options=options)
+
+
+@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+def test_residual_needs_a_pooling_over_all_steps(pooling):
+    options = {"model.arch": "stacked-gru", "model.residual": True, "model.pooling": pooling}
+    if pooling == "last":
+        assert "residual needs the outputs of all steps" in refused(options=options)
+    else:
+        assert load_config(options=options).model.residual
+
+
+def test_an_unknown_arch_gets_the_nearest_one_and_the_list():
+    message = refused(options={"model.arch": "bilsmt"})
+    assert "did you mean 'bilstm'?" in message
+    assert all(arch in message for arch in ARCHS)
+
+
+# --- The files of this project, and YAML there and back -----------------------------------------
+
+
+def test_there_are_configurations_to_check():
+    assert CONFIGS
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_configuration_of_ours_loads_and_survives_being_written(write, path):
+    config = load_config((path,))
+    assert load_config((write(config.to_yaml()),)) == config
+    assert set(yaml.safe_load(path.read_text("utf-8"))) <= set(RunConfig.model_fields)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_a_configuration_of_ours_says_how_it_is_run(path):
+    assert f"seqtasks train --config configs/{path.name}" in path.read_text("utf-8")
+
+
+def test_the_resolved_configuration_spells_out_every_default(write):
+    config = load_config(
+        options={
+            "name": "이름: a #1",
+            "data.source": "b: c.tsv",
+            "data.text_column": 2,
+            "data.label_column": "2",
+            "training.learning_rate": 1e-7,
+        }
+    )
+    text = config.to_yaml()
+    assert "이름" in text
+    written = yaml.safe_load(text)
+    for name, field in RunConfig.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            assert set(written[name]) == set(inner.model_fields)
+        else:
+            assert name in written
+    assert load_config((write(text),)) == config
+
+
+def test_the_schema_names_every_key_and_refuses_others():
+    schema = RunConfig.model_json_schema()
+    parts = [schema, *schema["$defs"].values()]
+    for model, part in zip(parts_of(RunConfig), sorted(parts, key=by_order), strict=True):
+        assert set(part["properties"]) == set(model.model_fields)
+        assert part["additionalProperties"] is False
+    units = schema["$defs"]["ModelConfig"]["properties"]["units"]
+    assert (units["type"], units["minimum"], units["default"]) == ("integer", 1, 64)
+
+
+def by_order(part):
+    return [model.__name__ for model in parts_of(RunConfig)].index(part["title"])

@@ -1,0 +1,384 @@
+"""One table of every cell and layer, and what each of them must do as a part of Keras.
+
+Whatever is public and a layer is in the table, or `test_every_public_layer_is_in_the_table` fails.
+"""
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+import seqtasks
+from seqtasks import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell, Stacked
+from seqtasks.layers.recurrent import SPLIT_FROM
+
+KINDS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
+T, D, H = 5, 4, 6
+LENGTHS = [5, 0, 2]
+WORDS = 30
+
+
+def one_layer(kind, **options):
+    return KINDS[kind](H, return_sequences=True, **options)
+
+
+def backwards(kind, **options):
+    return one_layer(kind, go_backwards=True, **options)
+
+
+def both_directions(kind, **options):
+    return Bidirectional(one_layer(kind, **options))
+
+
+def stack_of_three(kind, **options):
+    return Stacked([one_layer(kind, **options) for _ in range(3)], residual=True)
+
+
+def stack_of_both_directions(kind, **options):
+    return Stacked([both_directions(kind, **options) for _ in range(2)])
+
+
+def cell_in_keras_rnn(kind, **options):
+    cell = CELLS[kind](H, dtype=options.get("dtype"))
+    return keras.layers.RNN(cell, return_sequences=True, zero_output_for_mask=True, **options)
+
+
+LAYERS = (one_layer, backwards, both_directions, stack_of_three, stack_of_both_directions)
+FORWARD = (one_layer, stack_of_three, cell_in_keras_rnn)
+
+
+def lines(structures):
+    return {f"{kind}, {make.__name__}": (kind, make) for make in structures for kind in KINDS}
+
+
+TABLE = lines((*LAYERS, cell_in_keras_rnn))
+
+
+def each(table):
+    return pytest.mark.parametrize(("kind", "make"), table.values(), ids=table)
+
+
+def classes_in(layer):
+    """The classes of a layer and of all that it is made of."""
+    inner = [getattr(layer, name, None) for name in ("cell", "layer", "backward_layer")]
+    inner += getattr(layer, "layers", [])
+    return {type(layer)}.union(*(classes_in(part) for part in inner if part is not None))
+
+
+def missing_from_table(public):
+    """The names of the Keras layers in `public` that no line of the table is made of."""
+    covered = set().union(*(classes_in(make(kind)) for kind, make in TABLE.values()))
+    return {
+        name
+        for name, value in public.items()
+        if isinstance(value, type) and issubclass(value, keras.Layer) and value not in covered
+    }
+
+
+def test_every_public_layer_is_in_the_table():
+    public = {name: getattr(seqtasks, name) for name in seqtasks.__all__}
+    assert {"RNNCell", "LSTM", "Bidirectional", "Stacked"} <= set(public)
+    assert missing_from_table(public) == set()
+
+
+def test_a_layer_that_is_not_in_the_table_is_noticed():
+    public = {"GRU": GRU, "Dense": keras.layers.Dense, "__version__": "1", "lines": lines}
+    assert missing_from_table(public) == {"Dense"}
+
+
+# --- In Keras models, with the mask of an Embedding -------------------------------------------
+
+
+def words(lengths, T=T):
+    """Random words, 0 where a row has ended."""
+    drawn = np.random.default_rng([len(lengths), T]).integers(1, WORDS, (len(lengths), T))
+    return tf.constant(drawn * reference.mask_of(lengths, T), tf.int32)
+
+
+def embedding():
+    return keras.layers.Embedding(WORDS, D, mask_zero=True)
+
+
+@pytest.fixture(scope="module", params=TABLE)
+def model(request):
+    """A functional model around one line of the table, with random weights."""
+    kind, make = TABLE[request.param]
+    given = keras.Input((None,), dtype="int32")
+    model = keras.Model(given, make(kind)(embedding()(given)))
+    reference.randomise(model, 1)
+    return model
+
+
+def test_a_saved_model_loads_and_gives_the_same_outputs(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    x = words(LENGTHS)
+    assert classes_in(loaded.layers[-1]) == classes_in(model.layers[-1])
+    assert np.array_equal(loaded(x), model(x))
+
+
+def test_a_configuration_makes_the_same_layer_again(model):
+    layer = model.layers[-1]
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    assert again.get_config() == layer.get_config()
+    by_hand = type(layer).from_config(layer.get_config())
+    assert by_hand.get_config() == layer.get_config()
+    x = tf.constant(reference.inputs(3, T, D, 2), tf.float32)
+    for made in (again, by_hand):
+        if not made.built:
+            made.build((None, None, D))
+        made.set_weights(layer.get_weights())
+        assert np.array_equal(made(x), layer(x))
+
+
+def test_padding_is_zero_in_the_outputs_and_the_mask_goes_on(model):
+    outputs = model(words(LENGTHS))
+    real = reference.mask_of(LENGTHS, T)
+    assert not np.any(outputs.numpy()[~real])
+    assert np.all(outputs.numpy()[real] != 0)
+    mask = model.layers[-1].compute_mask(None, tf.constant(real))
+    assert np.array_equal(mask, real)
+
+
+def test_a_sequential_model_gives_what_the_functional_one_gives(model):
+    layer = model.layers[-1]
+    again = type(layer).from_config(layer.get_config())
+    sequential = keras.Sequential([keras.Input((None,), dtype="int32"), embedding(), again])
+    sequential.set_weights(model.get_weights())
+    x = words(LENGTHS)
+    assert np.array_equal(sequential(x), model(x))
+
+
+def test_one_graph_of_unknown_shape_gives_what_eager_calls_give(model):
+    graph = tf.function(model, input_signature=[tf.TensorSpec([None, None], tf.int32)])
+    many = [*range(T + 2), *range(T + 2), *range(T + 2)]
+    assert len(many) >= SPLIT_FROM
+    for x in (words(LENGTHS), words([1], 1), words([], 3), words(many, T + 2)):
+        assert np.allclose(graph(x), model(x), rtol=0, atol=1e-5)
+
+
+def test_the_shape_of_the_outputs_is_known_before_any_input_is_seen(model):
+    outputs = model(words(LENGTHS))
+    assert model.output_shape == (None, None, outputs.shape[2])
+
+
+@each(TABLE)
+def test_one_step_of_fit_moves_every_weight(kind, make):
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([embedding(), make(kind), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    x = words(LENGTHS)
+    model(x)
+    reference.randomise(model, 4)
+    before = model.get_weights()
+    model.fit(x, np.ones((len(LENGTHS), T, 1)), batch_size=len(LENGTHS), verbose=0)
+    moved = [np.mean(a != b) for a, b in zip(before, model.get_weights(), strict=True)]
+    seen = len(np.setdiff1d(x, [0]))
+    assert moved[0] == pytest.approx(seen / WORDS)  # the embeddings of the words in x
+    assert moved[1:] == [1.0] * (len(moved) - 1)
+
+
+# --- Numbers of other kinds -------------------------------------------------------------------
+
+TOLERANCE = {"float32": 0.0, "float64": 1e-5, "mixed_bfloat16": 0.06, "mixed_float16": 0.006}
+
+
+@each(TABLE)
+def test_every_dtype_policy_gives_its_dtype_and_nearly_the_same_outputs_and_gradients(kind, make):
+    x = reference.inputs(3, T, D, 5)
+    mask = tf.constant(reference.mask_of(LENGTHS, T))
+    expected = []
+    for policy, tolerance in TOLERANCE.items():
+        layer = make(kind, dtype=policy)
+        layer.build((None, None, D))
+        reference.randomise(layer, 6)
+        with tf.GradientTape() as tape:
+            outputs = layer(tf.constant(x), mask=mask)
+            loss = tf.reduce_sum(tf.cast(outputs, "float64") ** 2)
+        gradients = tape.gradient(loss, layer.trainable_weights)
+        dtypes = keras.DTypePolicy(policy)
+        assert outputs.dtype == dtypes.compute_dtype
+        assert {w.dtype for w in layer.weights} == {dtypes.variable_dtype}
+        assert {g.dtype for g in gradients} == {tf.as_dtype(dtypes.variable_dtype)}
+        results = [tf.cast(outputs, "float64"), *gradients]
+        expected = expected or results
+        for ours, theirs in zip(results, expected, strict=True):
+            scale = max(1.0, np.abs(theirs).max())
+            assert reference.largest_difference([ours], [theirs]) <= tolerance * scale
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_a_16_bit_policy_keeps_the_state_in_float32_from_step_to_step(kind, policy):
+    # At 64 the neighbours of a float16 number are 1/32 and 1/16 away, those of a bfloat16 number
+    # 1/4 and 1/2: each of these steps would be lost, but 128 of them must make a difference.
+    steps, gate = 128, {"lstm": 1 / 64, "gru": 1 / 8192}[kind]
+    layer = KINDS[kind](1, dtype=policy, return_state=True)
+    layer.build((None, None, 1))
+    logit = np.log(gate / (1 - gate))
+    b = {
+        "lstm": [50.0, 50.0, logit, 0.0],  # f = 1, g = 1, i = gate: c grows by gate
+        "gru": [logit, 0.0, -50.0],  # z = gate, h~ = -1
+    }[kind]
+    layer.cell.set_weights([np.zeros((1, len(b))), np.zeros((1, len(b))), np.array(b)])
+    start = [tf.constant([[64.0]])] * reference.STATES[kind]
+    *_, last = layer(tf.zeros((1, steps, 1)), initial_state=start)
+    expected = {"lstm": 64 + steps * gate, "gru": 65 * (1 - gate) ** steps - 1}[kind]
+    assert float(last[0, 0]) == pytest.approx(expected, abs=0.3)
+    assert abs(expected - 64) > 0.9
+
+
+# --- States ---------------------------------------------------------------------------------
+
+
+def states_of(kind, make, rows):
+    """Random initial states for a line of the table, and how many it has."""
+    parts = {both_directions: 2, stack_of_three: 3, stack_of_both_directions: 4}
+    count = parts.get(make, 1) * reference.STATES[kind]
+    draw = np.random.default_rng([rows, count])
+    return [tf.constant(draw.normal(size=(rows, H)), tf.float32) for _ in range(count)]
+
+
+@each(TABLE)
+def test_states_are_returned_after_the_outputs_one_for_one_with_the_initial_ones(kind, make):
+    layer = make(kind, return_state=True)
+    x, states = tf.constant(reference.inputs(3, T, D, 7), tf.float32), states_of(kind, make, 3)
+    layer.build((None, None, D))
+    reference.randomise(layer, 8)
+    with tf.GradientTape() as tape:
+        tape.watch(states)
+        outputs, *last = layer(x, initial_state=states)
+    assert all(np.all(d != 0) for d in tape.gradient(outputs, states))
+    assert outputs.shape == (3, T, H * (2 if "both" in make.__name__ else 1))
+    assert [tuple(s.shape) for s in last] == [(3, H)] * len(states)
+    nothing_real = tf.zeros((3, T), tf.bool)
+    _, *kept = layer(x, initial_state=states, mask=nothing_real)
+    assert reference.largest_difference(kept, states) == 0
+
+
+@each(lines(FORWARD))
+def test_two_halves_with_the_state_carried_over_give_what_the_whole_gives(kind, make):
+    layer = make(kind, return_state=True)
+    x, states = tf.constant(reference.inputs(3, 7, D, 9), tf.float32), states_of(kind, make, 3)
+    layer.build((None, None, D))
+    reference.randomise(layer, 10)
+    whole, *last = layer(x, initial_state=states)
+    first, *carried = layer(x[:, :3], initial_state=states)
+    second, *last_of_second = layer(x[:, 3:], initial_state=carried)
+    halves = [tf.concat([first, second], axis=1), *last_of_second]
+    assert reference.largest_difference(halves, [whole, *last]) < 1e-6
+
+
+@each(lines((one_layer, both_directions, stack_of_both_directions)))
+def test_a_model_with_initial_states_as_inputs_saves_and_loads(kind, make, tmp_path):
+    states = states_of(kind, make, 3)
+    given = [keras.Input((H,)) for _ in states]
+    x = keras.Input((None, D))
+    outputs = make(kind, return_state=True)(x, initial_state=given)
+    model = keras.Model([x, *given], outputs)
+    reference.randomise(model, 11)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    arguments = [tf.constant(reference.inputs(3, T, D, 12), tf.float32), *states]
+    assert reference.largest_difference(loaded(arguments), model(arguments)) == 0
+
+
+# --- Padding --------------------------------------------------------------------------------
+
+
+def outputs_and_gradients(layer, x, mask, d_outputs, d_states):
+    """Outputs at real steps, last states, and the gradients of all weights of a random loss."""
+    with tf.GradientTape() as tape:
+        outputs, *last = layer(tf.constant(x), mask=mask)
+        width = outputs.shape[2]
+        loss = tf.reduce_sum(outputs * d_outputs[:, :, :width])
+        loss += sum(tf.reduce_sum(s * d) for s, d in zip(last, d_states, strict=False))
+    real = np.ones(x.shape[:2], bool) if mask is None else np.asarray(mask)
+    return outputs.numpy()[real], last, tape.gradient(loss, layer.trainable_weights)
+
+
+@each(lines(LAYERS))
+def test_padding_changes_neither_outputs_nor_gradients(kind, make):
+    lengths, wide = np.array([5, 2, 0, 3]), 9
+    rows = len(lengths)
+    layer = make(kind, return_state=True, dtype="float64")
+    layer.build((None, None, D))
+    reference.randomise(layer, 13)
+    x = reference.inputs(rows, wide, D, 14)
+    d_outputs = reference.inputs(rows, wide, 2 * H, 15)
+    d_states = reference.inputs(12, rows, H, 16)  # (states, rows, H)
+    x[~reference.mask_of(lengths, wide)] = 50.0
+
+    def run(steps, repeat=1):
+        mask = tf.constant(np.tile(reference.mask_of(lengths, steps), (repeat, 1)))
+        x_many, d_many = (np.tile(a[:, :steps], (repeat, 1, 1)) for a in (x, d_outputs))
+        return outputs_and_gradients(layer, x_many, mask, d_many, np.tile(d_states, (1, repeat, 1)))
+
+    h, last, d_weights = run(max(lengths))
+    assert all(np.any(d) for d in d_weights)
+
+    repeat = SPLIT_FROM // rows + 1
+    h_there, last_there, d_there = run(wide, repeat)
+    there = [h_there[: len(h)], *(state[:rows] for state in last_there)]
+    assert reference.largest_difference(there, [h, *last]) < 1e-12
+    assert reference.largest_difference([d / repeat for d in d_there], d_weights) < 1e-10
+
+    alone = [
+        outputs_and_gradients(
+            layer,
+            x[n : n + 1, :length],
+            None,
+            d_outputs[n : n + 1, :length],
+            d_states[:, n : n + 1],
+        )
+        for n, length in enumerate(lengths)
+    ]
+    h_alone = np.concatenate([h_row for h_row, _, _ in alone])
+    last_alone = [
+        np.concatenate(s) for s in zip(*(last_row for _, last_row, _ in alone), strict=True)
+    ]
+    d_alone = [sum(d) for d in zip(*(d_row for _, _, d_row in alone), strict=True)]
+    assert reference.largest_difference([h_alone, *last_alone], [h, *last]) < 1e-12
+    assert reference.largest_difference(d_alone, d_weights) < 1e-10
+
+
+@each(lines(LAYERS))
+def test_no_rows_and_no_steps_work_forward_and_backward(kind, make):
+    layer = make(kind, dtype="float64")
+    layer.build((None, None, D))
+    for rows, steps in ((0, 3), (2, 0)):
+        x = tf.zeros((rows, steps, D), "float64")
+        for mask in (None, tf.zeros((rows, steps), tf.bool)):
+            with tf.GradientTape() as tape:
+                outputs = layer(x, mask=mask)
+            assert outputs.shape[:2] == (rows, steps)
+            assert not any(np.any(d) for d in tape.gradient(outputs, layer.trainable_weights))
+
+
+# --- XLA ------------------------------------------------------------------------------------
+
+
+@each({name: line for name, line in TABLE.items() if line[0] == "lstm"})
+def test_a_layer_works_under_xla_or_keeps_keras_from_using_it(kind, make, monkeypatch):
+    layer = make(kind)
+    model = keras.Sequential([keras.Input((None, D)), layer])
+    reference.randomise(model, 17)
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda *_: [gpu])
+    model.compile(loss="mse", jit_compile="auto")  # on a GPU that is: wherever XLA works
+    monkeypatch.undo()
+    if not model.jit_compile:
+        return
+    x = tf.constant(reference.inputs(3, T, D, 18), tf.float32)
+    mask = tf.constant(reference.mask_of(LENGTHS, T))
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            outputs = layer(x, mask=mask)
+            loss = tf.reduce_sum(outputs**2)
+        return [outputs, *tape.gradient(loss, layer.trainable_weights)]
+
+    compiled = tf.function(run, jit_compile=True)(x)
+    assert reference.largest_difference(compiled, run(x)) < 1e-4

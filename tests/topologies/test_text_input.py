@@ -1,0 +1,129 @@
+"""From ids to vectors against NumPy: tables looked up, characters read or summed, padding."""
+
+import contextlib
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from seqtasks.topologies.text_input import TextEmbedding, text_inputs
+
+V, C = 11, 9  # sizes of the vocabularies
+D, K = 5, 4  # widths of the two parts
+
+IDS = np.array([[3, 1, 10, 4], [7, 0, 0, 0], [0, 0, 0, 0]], "int32")
+CHARACTERS = np.zeros((3, 4, 5), "int32")
+CHARACTERS[0, 0, :3] = 2, 8, 2
+CHARACTERS[0, 1, :5] = 3, 1, 4, 1, 5
+CHARACTERS[0, 2, :1] = 6
+CHARACTERS[1, 0, :2] = 7, 8
+
+each_encoder = pytest.mark.parametrize("encoder", ["bilstm", "sum"])
+
+
+def embedding(encoder=None, seed=1, **options):
+    options = {"characters": C if encoder else 0, "character_units": K, **options}
+    layer = TextEmbedding(V, D, character_encoder=encoder or "bilstm", **options)
+    layer.build(None)
+    return layer, reference.randomise(layer, seed)
+
+
+def call(layer, ids, characters=None):
+    inputs = {"ids": tf.constant(ids)}
+    if characters is not None:
+        inputs["characters"] = tf.constant(characters)
+    return layer(inputs).numpy()
+
+
+def spelled(encoder, characters, table, weights):
+    """The characters' part (N, T, K), one word after the other."""
+    N, T, _ = characters.shape
+    out = np.zeros((N, T, K))
+    for n, t in np.ndindex(N, T):
+        word = characters[n, t][characters[n, t] != 0]
+        if encoder == "sum":
+            out[n, t] = sum((table[c] for c in word), np.zeros(K))
+        elif len(word):
+            zeros = [np.zeros((1, K // 2))] * 2
+            x = table[word][np.newaxis].astype(float)
+            out[n, t, : K // 2] = reference.run("lstm", x, weights[:3], zeros)[1][0]
+            backward = reference.run("lstm", x, weights[3:], zeros, go_backwards=True)
+            out[n, t, K // 2 :] = backward[1][0]
+    return out
+
+
+def test_without_characters_a_tokens_vector_is_its_row_of_the_table():
+    layer, (table,) = embedding()
+    assert np.array_equal(call(layer, IDS), table[IDS])
+
+
+@each_encoder
+def test_with_characters_the_spelling_stands_behind_the_tokens_vector(encoder):
+    layer, (table, characters_table, *weights) = embedding(encoder)
+    vectors = call(layer, IDS, CHARACTERS)
+    assert vectors.shape == (3, 4, D + K)
+    assert np.array_equal(vectors[..., :D], table[IDS])
+    expected = spelled(encoder, CHARACTERS, characters_table, weights)
+    assert np.allclose(vectors[..., D:], expected, rtol=0, atol=1e-5)
+
+
+@each_encoder
+def test_wider_padding_of_time_and_of_words_changes_nothing(encoder):
+    layer, _ = embedding(encoder)
+    narrow = call(layer, IDS, CHARACTERS)
+    wide = call(layer, np.pad(IDS, ((0, 0), (0, 2))), np.pad(CHARACTERS, ((0, 0), (0, 2), (0, 3))))
+    assert np.allclose(wide[:, :4], narrow, rtol=0, atol=1e-6)
+
+
+def test_the_order_of_characters_matters_to_the_reader_and_not_to_the_sum():
+    swapped = CHARACTERS.copy()
+    swapped[0, 0, :3] = 8, 2, 2
+    for encoder, equal in (("bilstm", False), ("sum", True)):
+        layer, _ = embedding(encoder)
+        one, other = call(layer, IDS, CHARACTERS), call(layer, IDS, swapped)
+        assert np.allclose(one, other, rtol=0, atol=1e-5) == equal
+
+
+@pytest.mark.parametrize("units", [2, 5, 6, 7])
+@each_encoder
+def test_the_characters_part_is_as_wide_as_was_asked_or_refused(encoder, units):
+    with contextlib.suppress(ValueError):
+        layer, _ = embedding(encoder, character_units=units)
+        assert call(layer, IDS, CHARACTERS).shape[-1] == D + units
+
+
+@each_encoder
+def test_every_weight_receives_a_gradient(encoder):
+    layer, _ = embedding(encoder)
+    inputs = {"ids": tf.constant(IDS), "characters": tf.constant(CHARACTERS)}
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(layer(inputs) ** 2)
+    gradients = tape.gradient(total, [w.value for w in layer.trainable_variables])
+    for weight, gradient in zip(layer.trainable_variables, gradients, strict=True):
+        assert gradient is not None, weight.path
+        assert np.any(tf.convert_to_tensor(gradient)), weight.path
+
+
+@pytest.mark.parametrize("with_characters", [False, True])
+def test_the_symbolic_inputs_are_what_an_encoder_returns(with_characters):
+    inputs = text_inputs(with_characters)
+    expected = {"ids": (None, None), "characters": (None, None, None)}
+    assert list(inputs) == list(expected)[: 1 + with_characters]
+    for name, tensor in inputs.items():
+        assert tensor.shape == expected[name]
+        assert tensor.dtype == "int32"
+
+
+@pytest.mark.parametrize("encoder", [None, "bilstm", "sum"])
+def test_a_model_with_it_is_the_same_after_saving(tmp_path, encoder):
+    inputs = text_inputs(with_characters=encoder is not None)
+    layer = TextEmbedding(V, D, C if encoder else 0, K, encoder or "bilstm")
+    model = keras.Model(inputs, layer(inputs))
+    reference.randomise(model, 2)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    characters = {"characters": CHARACTERS} if encoder else {}
+    given = {"ids": IDS, **characters}
+    assert np.array_equal(model(given), loaded(given))

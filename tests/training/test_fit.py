@@ -1,0 +1,385 @@
+"""The loop over epochs on a network small enough to be taught in a blink.
+
+The score is scripted wherever only decisions are looked at, and the model's own where weights are.
+"""
+
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqtasks.config import RunConfig, TrainingConfig
+from seqtasks.errors import RunError, TrainingError
+from seqtasks.runs import create_run
+from seqtasks.training.fit import fit
+
+V, CLASSES, BATCHES = 8, 2, 5
+CONFIG = TrainingConfig(epochs=4, learning_rate=0.05, average_decay=0.7, patience=9)
+
+
+def network(seed=1):
+    keras.utils.set_random_seed(seed)
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(V, 3)(ids))
+    x = keras.layers.Dropout(0.3)(x)
+    return keras.Model({"ids": ids}, keras.layers.Dense(CLASSES)(x))
+
+
+def cross_entropy(targets, logits):
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+
+
+def batches(epoch):
+    """The same for one epoch, different for another: is the mean of the ids large?"""
+    draw = np.random.default_rng([3, epoch])
+    ids = draw.integers(1, V, (BATCHES, 4, 6)).astype("int32")
+    labels = (ids.mean(axis=2) > (V / 2)).astype("int32")
+    return tf.data.Dataset.from_tensor_slices(({"ids": ids}, labels)), BATCHES
+
+
+def own_score(model):
+    """Validation by the model itself: its mean loss, and minus that as its score."""
+    dataset, _ = batches(999)
+
+    def validate():
+        losses = [cross_entropy(labels, model(inputs)).numpy() for inputs, labels in dataset]
+        return float(np.mean(losses)), -float(np.mean(losses))
+
+    return validate
+
+
+def scripted(scores, losses=None):
+    """Validation that gives these scores, one after the other."""
+    losses = losses or [1.0] * len(scores)
+    pairs = iter(zip(losses, scores, strict=True))
+    return lambda: next(pairs)
+
+
+class Diary:
+    """A watcher that writes down what it is told, and may do something on the way."""
+
+    def __init__(self, act=None):
+        self.progress, self.results, self.act = [], [], act
+
+    def progressed(self, progress):
+        self.progress.append(progress)
+        if self.act:
+            self.act(progress)
+
+    def epoch_ended(self, result):
+        self.results.append(result)
+
+
+def interrupt_at(epoch, batch):
+    def act(progress):
+        if (progress.epoch, progress.batch) == (epoch, batch):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return act
+
+
+@pytest.fixture
+def every_batch(monkeypatch):
+    """Have the watcher told after every batch."""
+    monkeypatch.setattr("seqtasks.training.fit._PROGRESS_SECONDS", -1.0)
+
+
+@pytest.fixture
+def new_run(tmp_path):
+    def new_run(name="run"):
+        return create_run(tmp_path / name, RunConfig(name=name))
+
+    return new_run
+
+
+def teach(run, validate=None, config=CONFIG, watcher=None, resume=False, loss=cross_entropy, **kw):
+    model = network(**kw)
+    watcher = watcher or Diary()
+    validate = validate or own_score(model)
+    return model, fit(model, loss, batches, validate, config, run, watcher, resume)
+
+
+def changed(**options):
+    return CONFIG.model_copy(update=options)
+
+
+def weights_of(model):
+    return [w.numpy() for w in model.trainable_variables]
+
+
+def same(one, other):
+    return all(np.allclose(a, b, rtol=0, atol=1e-6) for a, b in zip(one, other, strict=True))
+
+
+def last_variables(run):
+    with np.load(run.last_state) as saved:
+        return [saved[key] for key in sorted(saved.files) if key != "state"]
+
+
+def without_times(rows):
+    times = ("seconds", "examples_per_second", "tokens_per_second")
+    return [{key: value for key, value in row.items() if key not in times} for row in rows]
+
+
+# --- What is decided ----------------------------------------------------------------------------
+
+
+def test_all_epochs_are_taught_and_written_down(new_run):
+    run, watcher = new_run(), Diary()
+    _, state = teach(run, scripted([0.1, 0.2, 0.3, 0.4]), watcher=watcher)
+    assert (state.epoch, state.batch, state.finished) == (4, 0, "4 epochs")
+    rows = run.read_metrics()
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    assert [row["score"] for row in rows] == [0.1, 0.2, 0.3, 0.4]
+    assert rows == [vars(result) for result in watcher.results]
+    assert all(row["train_loss"] > 0 and row["examples_per_second"] > 0 for row in rows)
+    seconds = [row["seconds"] for row in rows]
+    assert seconds == sorted(seconds)
+
+
+def test_the_train_loss_is_the_mean_over_the_examples_of_the_epoch(new_run):
+    run = new_run()
+
+    def given(targets, outputs):
+        return tf.cast(targets, tf.float32) + 0 * tf.reduce_sum(outputs, axis=1)
+
+    teach(run, scripted([0.1, 0.2]), changed(epochs=2), loss=given)
+    for epoch, row in enumerate(run.read_metrics()):
+        labels = [label for _, labels in batches(epoch)[0] for label in labels.numpy()]
+        assert row["train_loss"] == pytest.approx(np.mean(labels))
+
+
+def test_it_stops_when_patience_ends_and_lowers_the_rate_on_a_plateau(new_run):
+    run = new_run()
+    config = changed(epochs=20, patience=4, plateau_patience=2, plateau_factor=0.5)
+    scores = [0.5, 0.4, 0.4, 0.6, 0.5, 0.5, 0.5, 0.5, 0.9]
+    _, state = teach(run, scripted(scores), config)
+    assert state.finished == "no better score in 4 epochs"
+    assert (state.epoch, state.schedule.best_epoch) == (8, 4)
+    rows = run.read_metrics()
+    assert [row["best"] for row in rows] == [n in (0, 3) for n in range(8)]
+    rates = [row["learning_rate"] for row in rows]
+    assert rates == pytest.approx([0.05] * 3 + [0.025] * 3 + [0.0125] * 2)
+
+
+def test_it_stops_as_soon_as_the_target_is_reached(new_run):
+    run = new_run()
+    _, state = teach(run, scripted([0.1, 0.8, 0.9]), changed(target=0.8))
+    assert (state.epoch, state.finished) == (2, "the score reached 0.8")
+
+
+def test_the_best_weights_are_left_in_the_run_and_in_the_model(new_run):
+    run, history, averages = new_run(), [], iter([0.2, 0.9, 0.3, 0.4])
+    model = network()
+
+    def validate():
+        history.append(weights_of(model))
+        return 1.0, next(averages)
+
+    fit(model, cross_entropy, batches, validate, CONFIG, run, Diary())
+    assert same(weights_of(model), history[1])
+    assert not same(history[1], history[3])
+    other = network(seed=5)
+    other.load_weights(run.best_weights)
+    assert same(weights_of(other), history[1])
+
+
+def test_the_averaged_weights_are_validated_and_kept_and_the_others_go_on(new_run):
+    plain, averaged = new_run("plain"), new_run("averaged")
+    model, _ = teach(plain, scripted([0.1, 0.2]), changed(epochs=2, average_decay=0.0))
+    smooth, _ = teach(averaged, scripted([0.1, 0.2]), changed(epochs=2))
+    assert not same(weights_of(model), weights_of(smooth))
+    losses = [[row["train_loss"] for row in run.read_metrics()] for run in (plain, averaged)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-6)
+
+
+def test_tensorboard_has_what_the_metrics_have(new_run):
+    run = new_run()
+    teach(run, scripted([0.1, 0.2]), changed(epochs=2))
+    (path,) = run.tensorboard.glob("events.out.tfevents.*")
+    found = {}
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+        for value in event.summary.value:
+            found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    for row in run.read_metrics():
+        for name in ("train_loss", "validation_loss", "score", "learning_rate"):
+            assert found[name, row["epoch"]] == pytest.approx(row[name])
+
+
+def test_the_watcher_is_told_how_far_an_epoch_is(new_run, every_batch):
+    watcher = Diary()
+    teach(new_run(), scripted([0.1, 0.2]), changed(epochs=2), watcher)
+    told = [(p.epoch, p.batch, p.epochs, p.batches) for p in watcher.progress]
+    assert told == [(e, b, 2, BATCHES) for e in (1, 2) for b in range(1, BATCHES + 1)]
+    examples = [p.totals.examples for p in watcher.progress]
+    assert examples == [4 * b for b in range(1, BATCHES + 1)] * 2
+
+
+# --- What goes wrong ----------------------------------------------------------------------------
+
+
+def explosive(targets, logits):
+    return cross_entropy(targets, logits) * float("nan")
+
+
+def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_no_weights(new_run):
+    run = new_run()
+    with pytest.raises(TrainingError) as error:
+        teach(run, loss=explosive)
+    message = str(error.value)
+    assert "epoch 1, batch" in message
+    assert "--set training.learning_rate=0.0125" in message
+    assert "--set training.clip_norm=0.25" in message
+    assert list(run.best_weights.parent.iterdir()) == []
+    assert run.read_metrics() == []
+
+
+def test_a_loss_that_explodes_later_leaves_the_state_of_the_epoch_before(new_run):
+    run = new_run()
+    steps = tf.Variable(0)
+
+    def later(targets, logits):
+        broken = tf.where(steps.assign_add(1) > 2 * BATCHES, float("nan"), 1.0)
+        return cross_entropy(targets, logits) * broken
+
+    with pytest.raises(TrainingError, match="epoch 3"):
+        teach(run, loss=later)
+    assert [row["epoch"] for row in run.read_metrics()] == [1, 2]
+    _, state = teach(run, resume=True)
+    assert state.epoch == 4
+    assert all(np.isfinite(v).all() for v in last_variables(run))
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_weights_whose_validation_loss_is_no_number_are_never_the_best(new_run, loss):
+    run = new_run()
+    with pytest.raises(TrainingError):
+        teach(run, scripted([0.5] * 4, [loss] * 4))
+    assert not run.best_weights.exists()
+
+
+def test_a_full_disk_while_the_best_weights_are_written_leaves_no_half_of_them(
+    new_run, monkeypatch
+):
+    run = new_run()
+    teach(run, scripted([0.5]), changed(epochs=1))
+    before = run.best_weights.read_bytes()
+
+    def write_half(self, path, **_):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(keras.Model, "save_weights", write_half)
+    with pytest.raises(RunError, match="No space left on device"):
+        teach(run, scripted([0.9]), changed(epochs=2), resume=True)
+    assert run.best_weights.read_bytes() == before
+    assert sorted(p.name for p in run.best_weights.parent.iterdir()) == [
+        "best.weights.h5",
+        "last.npz",
+    ]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"damaged"], ids=["missing", "empty", "damaged"])
+def test_going_on_from_a_state_that_is_not_there_is_an_error_of_ours(new_run, content):
+    run = new_run()
+    if content is not None:
+        run.last_state.write_bytes(content)
+    with pytest.raises(RunError, match=r"last\.npz"):
+        teach(run, resume=True)
+
+
+# --- Going on as if nothing had happened --------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory):
+    run = create_run(tmp_path_factory.mktemp("straight") / "run", RunConfig())
+    model, state = teach(run)
+    return run, weights_of(model), state
+
+
+def assert_as_straight(straight, run, model, state):
+    whole, weights, end = straight
+    assert same(weights_of(model), weights)
+    assert same(last_variables(run), last_variables(whole))
+    assert state.schedule == end.schedule
+    rows, expected = without_times(run.read_metrics()), without_times(whole.read_metrics())
+    assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
+    for row, other in zip(rows, expected, strict=True):
+        assert row == pytest.approx(other, abs=1e-6)
+
+
+def test_one_seed_gives_one_model_and_another_seed_another(new_run, straight):
+    again, _ = teach(new_run("again"))
+    other, _ = teach(new_run("other"), seed=2)
+    assert same(weights_of(again), straight[1])
+    assert not same(weights_of(other), straight[1])
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_more_epochs_later_are_the_same_as_all_at_once(new_run, straight, first):
+    run = new_run()
+    teach(run, config=changed(epochs=first))
+    model, state = teach(run, resume=True, seed=9)
+    assert_as_straight(straight, run, model, state)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "batch"), [(1, 1), (2, 3), (3, BATCHES), (4, 4), (4, BATCHES)], ids=str
+)
+def test_an_interruption_anywhere_changes_nothing(new_run, straight, every_batch, epoch, batch):
+    run = new_run()
+    _, state = teach(run, watcher=Diary(interrupt_at(epoch, batch)))
+    assert (state.epoch, state.batch, state.finished) == (epoch - 1, batch, "")
+    assert len(run.read_metrics()) == epoch - 1
+    watcher = Diary()
+    model, state = teach(run, watcher=watcher, resume=True, seed=9)
+    told = [(p.epoch, p.batch) for p in watcher.progress]
+    assert told[:1] == ([(epoch, batch + 1)] if batch < BATCHES else [(epoch + 1, 1)][: 4 - epoch])
+    assert_as_straight(straight, run, model, state)
+
+
+def test_two_interruptions_of_one_epoch_change_nothing(new_run, straight, every_batch):
+    run = new_run()
+    teach(run, watcher=Diary(interrupt_at(2, 2)))
+    teach(run, watcher=Diary(interrupt_at(2, 4)), resume=True)
+    model, state = teach(run, resume=True)
+    assert_as_straight(straight, run, model, state)
+
+
+def test_epochs_after_the_saved_state_are_taught_again(new_run, straight):
+    """A crash between writing the metrics and saving the state leaves a line too many."""
+    run = new_run()
+    teach(run, config=changed(epochs=2))
+    run.append_metrics({**run.read_metrics()[-1], "epoch": 3})
+    model, state = teach(run, resume=True)
+    assert_as_straight(straight, run, model, state)
+
+
+def test_the_lowered_rate_is_still_low_after_going_on(new_run):
+    run = new_run()
+    config = changed(epochs=2, plateau_patience=1)
+    teach(run, scripted([0.5, 0.4]), config)
+    teach(run, scripted([0.4, 0.4]), config.model_copy(update={"epochs": 4}), resume=True)
+    rates = [row["learning_rate"] for row in run.read_metrics()]
+    assert rates == pytest.approx([0.05, 0.05, 0.025, 0.0125])
+
+
+def test_ctrl_c_works_as_before_when_training_is_over(new_run, every_batch):
+    before = signal.getsignal(signal.SIGINT)
+    teach(new_run(), watcher=Diary(interrupt_at(1, 1)))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_breaks_off_at_once(new_run, every_batch):
+    def twice(progress):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    run = new_run()
+    with pytest.raises(KeyboardInterrupt):
+        teach(run, watcher=Diary(twice))
+    assert not list(run.best_weights.parent.glob(".*"))

@@ -1,0 +1,264 @@
+"""From a configuration to a finished run, on sixty reviews in a file, with a real network."""
+
+import json
+import os
+import signal
+
+import keras
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from seqtasks.config import load_config
+from seqtasks.errors import ConfigError, DataError, RunError
+from seqtasks.runs import find_run
+from seqtasks.training.session import resume, summary, train
+
+BATCH = 8
+
+
+class Silent:
+    """A watcher that says nothing, and may press Ctrl-C."""
+
+    def __init__(self, interrupt=None):
+        self.interrupt = interrupt
+
+    def progressed(self, progress):
+        if (progress.epoch, progress.batch) == self.interrupt:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def epoch_ended(self, result):
+        pass
+
+
+def write_reviews(path):
+    """Sixty reviews, long and short, in which one word decides."""
+    words = ["정말", "the", "film", "영화는", "very", "오늘"]
+    draw = np.random.default_rng(0)
+    lines = []
+    for n in range(60):
+        chosen = [*draw.choice(words, draw.integers(0, 6)), ("good", "나쁘다")[n % 2], f"w{n}"]
+        lines.append(f"{' '.join(draw.permutation(chosen))}\t{('pos', 'neg')[n % 2]}\n")
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def reviews(tmp_path_factory):
+    return write_reviews(tmp_path_factory.mktemp("data") / "reviews.tsv")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def configured(reviews):
+    return lambda name, **options: config_of(reviews, name, **options)
+
+
+def config_of(reviews, name, **options):
+    options = {f"training.{key}": value for key, value in options.items()}
+    return load_config(
+        options={
+            "name": name,
+            "data.source": str(reviews),
+            "data.validation_fraction": 0.3,
+            "model.arch": "bigru",
+            "model.units": 3,
+            "model.embedding_units": 4,
+            "model.dropout": 0.3,
+            "model.weight_drop": 0.2,
+            "training.epochs": 4,
+            "training.patience": 9,
+            "training.batch_size": BATCH,
+            "training.average_decay": 0.8,
+            "training.learning_rate": 0.02,
+            **options,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def straight(reviews, runs):
+    return train(config_of(reviews, "straight"), runs, False, Silent())
+
+
+def weights_of(run):
+    """Best weights and everything of the last state."""
+    with np.load(run.last_state) as saved:
+        return [saved[key] for key in sorted(saved.files) if key != "state"]
+
+
+def losses(run):
+    return [(row["train_loss"], row["validation_loss"]) for row in run.read_metrics()]
+
+
+def assert_same_run(one, other):
+    assert np.allclose(losses(one), losses(other), rtol=0, atol=1e-6)
+    for a, b in zip(weights_of(one), weights_of(other), strict=True):
+        assert np.allclose(a, b, rtol=0, atol=1e-6)
+
+
+# --- A finished run -----------------------------------------------------------------------------
+
+
+def test_a_run_has_all_that_its_documentation_lists(straight):
+    run = straight.run
+    files = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
+    events = {name for name in files if name.startswith("tensorboard/events")}
+    assert len(events) == 1
+    assert files - events == {
+        "config.yaml",
+        "environment.json",
+        "vocabulary/words.txt",
+        "vocabulary/labels.txt",
+        "checkpoints/best.weights.h5",
+        "checkpoints/last.npz",
+        "metrics.jsonl",
+        "plots/learning_curve.png",
+        "model_card.md",
+    }
+
+
+def test_the_outcome_is_that_of_the_metrics(straight):
+    rows = straight.run.read_metrics()
+    best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
+    figures = summary(straight)
+    assert len(rows) == figures["epochs"] == 4
+    assert figures["best_score"] == best["score"]
+    assert figures["best_epoch"] == best["epoch"]
+    assert figures["ended"] == straight.state.finished == "4 epochs"
+    assert figures["run"] == str(straight.run.path)
+    assert straight.score == "accuracy"
+    assert json.loads(json.dumps(figures)) == figures
+
+
+def test_the_parameters_are_those_of_the_layers(straight):
+    V = len((straight.run.vocabulary / "words.txt").read_text("utf-8").splitlines())
+    D, H, classes = 4, 3, 2
+    one_direction = 3 * (D * H + H * H + H)
+    assert straight.parameters == V * D + 2 * one_direction + 2 * H * classes + classes
+
+
+def test_the_configuration_in_the_run_is_the_one_it_was_made_with(straight, reviews):
+    assert straight.run.config == config_of(reviews, "straight")
+
+
+def test_the_vocabulary_is_of_the_training_part_alone(straight):
+    words = (straight.run.vocabulary / "words.txt").read_text("utf-8").splitlines()
+    numbered = [word for word in words if word[0] == "w" and word[1:].isdigit()]
+    assert 20 < len(numbered) < 55
+    assert (straight.run.vocabulary / "labels.txt").read_text("utf-8") == "neg\npos\n"
+
+
+def test_the_model_card_has_the_figures_of_the_run(straight):
+    card = straight.run.model_card.read_text("utf-8")
+    best = max(row["score"] for row in straight.run.read_metrics())
+    assert card.startswith("# straight\n")
+    assert f"{straight.parameters:,} parameters" in card
+    assert f"| validation score | {best:.4f} (epoch " in card
+    for fact in ("`bigru`", "neg, pos", "| seed | 1 |", "word", "examples"):
+        assert fact in card
+    assert "evaluation.json" in card
+    assert f"seqtasks evaluate {straight.run.path}" in card
+
+
+def test_the_learning_curve_is_a_picture(straight):
+    path = straight.run.plots / "learning_curve.png"
+    assert path.read_bytes().startswith(b"\x89PNG\r\n\x1a\n")
+    picture = plt.imread(path)
+    height, width = picture.shape[:2]
+    assert min(height, width) >= 300
+    assert picture[..., :3].std() > 0.05
+
+
+def test_the_run_is_found_by_its_name(straight, runs):
+    assert find_run(straight.run.path.relative_to(runs), runs).path == straight.run.path
+
+
+# --- Nothing is written before everything is good -----------------------------------------------
+
+
+def test_data_that_can_not_be_used_make_no_run(tmp_path, reviews):
+    bad = load_config(options={"data.source": str(tmp_path / "none.tsv")})
+    with pytest.raises(DataError, match=r"none\.tsv"):
+        train(bad, tmp_path / "runs", False, Silent())
+    other = write_reviews(tmp_path / "other.tsv")
+    other.write_text("good film\tmaybe\n", encoding="utf-8")
+    unknown = load_config(options={"data.source": str(reviews), "data.validation": str(other)})
+    with pytest.raises(DataError, match="maybe"):
+        train(unknown, tmp_path / "runs", False, Silent())
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_name_that_is_taken_is_refused_and_the_run_untouched(straight, configured, runs):
+    before = sorted((p, p.stat().st_mtime_ns) for p in straight.run.path.rglob("*"))
+    with pytest.raises(RunError, match="this run exists"):
+        train(configured("straight"), runs, False, Silent())
+    assert sorted((p, p.stat().st_mtime_ns) for p in straight.run.path.rglob("*")) == before
+
+
+# --- Going on -----------------------------------------------------------------------------------
+
+
+def test_a_run_that_is_done_can_not_be_resumed_without_more_epochs(straight, configured):
+    with pytest.raises(RunError, match="all 4 epochs are done; ask for more, such as --epochs 9"):
+        resume(straight.run, configured("straight"), Silent())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"learning_rate": 0.1}, {"batch_size": 4}, {"average_decay": 0.0}, {"clip_norm": 2.0}],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_is_taught_can_not_change_on_the_way(straight, configured, change):
+    before = straight.run.config_file.read_bytes()
+    with pytest.raises(
+        ConfigError, match=f"can't resume with another training.{next(iter(change))}"
+    ):
+        resume(straight.run, configured("straight", epochs=9, **change), Silent())
+    assert straight.run.config_file.read_bytes() == before
+
+
+def test_another_model_or_seed_can_not_change_on_the_way(straight):
+    config = straight.run.config
+    for part, field, value in (("model", "units", 5), ("text", "unit", "char"), (None, "seed", 7)):
+        inner = value if part is None else getattr(config, part).model_copy(update={field: value})
+        with pytest.raises(ConfigError, match=f"can't resume with another .*{field}"):
+            resume(straight.run, config.model_copy(update={part or field: inner}), Silent())
+
+
+@pytest.mark.slow
+def test_two_epochs_and_two_more_are_four(straight, configured, runs):
+    first = train(configured("halves", epochs=2), runs, False, Silent())
+    assert np.allclose(losses(first.run), losses(straight.run)[:2], rtol=0, atol=1e-6)
+    keras.utils.set_random_seed(123)
+    second = resume(first.run, configured("halves"), Silent())
+    assert second.state.finished == "4 epochs"
+    assert [row["epoch"] for row in second.run.read_metrics()] == [1, 2, 3, 4]
+    assert second.run.config.training.epochs == 4
+    assert_same_run(second.run, straight.run)
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
+    straight, configured, runs, monkeypatch
+):
+    monkeypatch.setattr("seqtasks.training.fit._PROGRESS_SECONDS", -1.0)
+    first = train(configured("broken"), runs, False, Silent(interrupt=(3, 2)))
+    assert (first.state.epoch, first.state.batch, first.state.finished) == (2, 2, "")
+    assert summary(first)["ended"] == "interrupted"
+    assert not first.run.model_card.exists()
+    second = resume(first.run, configured("broken"), Silent())
+    assert second.run.model_card.exists()
+    assert [row["epoch"] for row in second.run.read_metrics()] == [1, 2, 3, 4]
+    assert_same_run(second.run, straight.run)
+
+
+@pytest.mark.slow
+def test_another_seed_gives_another_model(straight, reviews, runs):
+    config = config_of(reviews, "seed", epochs=1).model_copy(update={"seed": 2})
+    other = train(config, runs, False, Silent())
+    assert not np.allclose(losses(other.run), losses(straight.run)[:1], rtol=0, atol=1e-4)

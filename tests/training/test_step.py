@@ -1,0 +1,230 @@
+"""One training step against its arithmetic in NumPy: clipping, movement, averages, totals."""
+
+import keras
+import numpy as np
+import pytest
+import reference
+import tensorflow as tf
+
+from seqtasks.config import ModelConfig
+from seqtasks.topologies.many_to_one import many_to_one
+from seqtasks.training.step import TrainingStep
+
+V, D, OUT = 7, 3, 2
+IDS = np.array([[3, 3, 3, 5], [3, 1, 3, 3], [6, 3, 5, 3]], "int32")  # 3 comes again and again
+TARGETS = np.random.default_rng(5).normal(size=(3, OUT)).astype("float32")
+
+
+def tiny_model(seed=1, dropout=0.0):
+    """Vectors looked up, averaged, mapped: small enough to be done by hand, and sparse."""
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    x = keras.layers.GlobalAveragePooling1D()(keras.layers.Embedding(V, D)(ids))
+    x = keras.layers.Dropout(dropout)(x)
+    model = keras.Model({"ids": ids}, keras.layers.Dense(OUT)(x))
+    draw = np.random.default_rng(seed)
+    for weight in model.trainable_variables:
+        weight.assign(draw.normal(size=weight.shape))
+    return model
+
+
+def squares(targets, outputs):
+    """A loss whose derivative is easy: half the squared distance, (N,)."""
+    return tf.reduce_sum((outputs - targets) ** 2, axis=1) / 2
+
+
+def gradients_by_hand(model, ids, targets):
+    """Of the mean loss, with respect to table, kernel and bias, in float64."""
+    table, kernel, bias = (w.numpy().astype(float) for w in model.trainable_variables)
+    pooled = table[ids].mean(axis=1)
+    d_outputs = (pooled @ kernel + bias - targets) / len(ids)
+    d_pooled = d_outputs @ kernel.T
+    d_table = np.zeros_like(table)
+    for row, tokens in enumerate(ids):
+        for token in tokens:
+            d_table[token] += d_pooled[row] / len(tokens)
+    return [d_table, pooled.T @ d_outputs, d_outputs.sum(axis=0)]
+
+
+def norm_of(gradients):
+    return np.sqrt(sum((g**2).sum() for g in gradients))
+
+
+def with_plain_descent(model, clip_norm, loss=squares):
+    """A step that moves each weight by exactly minus its clipped gradient."""
+    step = TrainingStep(model, loss, 1e-3, clip_norm)
+    step.optimizer = keras.optimizers.SGD(1.0)
+    step.optimizer.build(model.trainable_variables)
+    return step
+
+
+def values(model):
+    return [w.numpy() for w in model.trainable_variables]
+
+
+# --- Clipping -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.999, 1.0, 1.001, 2.0, 1000.0])
+def test_a_step_is_the_gradient_clipped_by_the_documents_rule(share):
+    model = tiny_model()
+    expected = gradients_by_hand(model, IDS, TARGETS)
+    threshold = share * norm_of(expected)
+    clipped = reference.clip(expected, threshold)
+    assert np.allclose(norm_of(clipped), min(share, 1) * norm_of(expected))
+    before = values(model)
+    with_plain_descent(model, threshold)({"ids": tf.constant(IDS)}, tf.constant(TARGETS))
+    moved = [b - a for b, a in zip(before, values(model), strict=True)]
+    assert reference.largest_difference(moved, clipped) < 2e-6 * norm_of(expected)
+
+
+def test_a_gradient_of_0_moves_nothing():
+    model = tiny_model()
+    outputs = model({"ids": tf.constant(IDS)})
+    before = values(model)
+    with_plain_descent(model, 1.0)({"ids": tf.constant(IDS)}, outputs)
+    assert all(np.array_equal(a, b) for a, b in zip(before, values(model), strict=True))
+
+
+@pytest.mark.parametrize("threshold", [0.05, 50.0])
+def test_a_whole_network_is_clipped_as_one_vector(threshold):
+    config = ModelConfig(
+        arch="bigru", units=3, embedding_units=4, dropout=0, output_dropout=0, pooling="max"
+    )
+    model = many_to_one(V, 0, OUT, config)
+    reference.randomise(model, 2)
+    inputs, targets = {"ids": tf.constant(IDS)}, tf.constant(10 * TARGETS)
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(squares(targets, model(inputs, training=True)))
+    found = tape.gradient(loss, [w.value for w in model.trainable_variables])
+    gradients = [tf.convert_to_tensor(g).numpy().astype(float) for g in found]
+    assert 0.05 < norm_of(gradients) < 50
+    before = values(model)
+    with_plain_descent(model, threshold)(inputs, targets)
+    moved = [b - a for b, a in zip(before, values(model), strict=True)]
+    clipped = reference.clip(gradients, threshold)
+    assert reference.largest_difference(moved, clipped) < 1e-5
+
+
+# --- What a step does ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("arch", ["stacked-birnn", "lstm"])
+def test_one_step_moves_every_weight(arch):
+    config = ModelConfig(
+        arch=arch, units=3, embedding_units=4, character_units=4, pooling="attention"
+    )
+    model = many_to_one(V, 6, OUT, config)
+    before = values(model)
+    characters = np.random.default_rng(1).integers(1, 6, (*IDS.shape, 2))
+    inputs = {"ids": tf.constant(IDS), "characters": tf.constant(characters, tf.int32)}
+    TrainingStep(model, squares, 1e-2, 1.0)(inputs, tf.constant(TARGETS))
+    for weight, old in zip(model.trainable_variables, before, strict=True):
+        assert np.isfinite(weight.numpy()).all(), weight.path
+        assert not np.array_equal(weight.numpy(), old), weight.path
+
+
+def test_the_first_step_is_adams():
+    model = tiny_model()
+    gradients = gradients_by_hand(model, IDS, TARGETS)
+    before = values(model)
+    TrainingStep(model, squares, 0.01, 1e9)({"ids": tf.constant(IDS)}, tf.constant(TARGETS))
+    moved = [b - a for b, a in zip(before, values(model), strict=True)]
+    expected = [0.01 * g / (np.abs(g) + 1e-7) for g in gradients]
+    assert reference.largest_difference(moved, expected) < 1e-5
+
+
+def test_lengths_and_sizes_vary_without_tracing_anew():
+    traced = []
+
+    def counted(targets, outputs):
+        traced.append(outputs.shape)
+        return squares(targets, outputs)
+
+    step = TrainingStep(tiny_model(), counted, 1e-3, 1.0)
+    for rows, length in ((3, 4), (1, 4), (3, 2), (2, 9)):
+        step({"ids": tf.ones((rows, length), tf.int32)}, tf.ones((rows, OUT)))
+    assert len(traced) == 1
+
+
+def test_a_smaller_rate_makes_smaller_steps():
+    model = tiny_model()
+    step = TrainingStep(model, squares, 0.1, 1e9)
+    assert step.learning_rate == pytest.approx(0.1)
+    step.learning_rate = step.learning_rate / 4
+    assert step.learning_rate == pytest.approx(0.025)
+    before = values(model)
+    step({"ids": tf.constant(IDS)}, tf.constant(TARGETS))
+    largest = max(np.abs(a - b).max() for a, b in zip(before, values(model), strict=True))
+    assert largest == pytest.approx(0.025, rel=1e-3)
+
+
+def test_totals_are_sums_over_the_steps_until_they_are_reset():
+    def given(targets, outputs):
+        return targets[:, 0] + 0 * tf.reduce_sum(outputs, axis=1)
+
+    step = TrainingStep(tiny_model(), given, 1e-3, 1.0)
+    batches = [([[1, 2, 0], [3, 0, 0]], [[0.5, 0], [1.5, 0]]), ([[4, 5, 6]], [[3.0, 0]])]
+    for ids, targets in batches:
+        step({"ids": tf.constant(ids)}, tf.constant(targets))
+    totals = step.totals()
+    assert (totals.loss, totals.examples, totals.tokens) == (5.0, 3, 6)
+    assert totals.mean_loss == pytest.approx(5 / 3)
+    step.reset_totals()
+    totals = step.totals()
+    assert (totals.loss, totals.examples, totals.tokens, totals.mean_loss) == (0, 0, 0, 0)
+
+
+# --- The running average of the weights ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("decay", [0.05, 0.3, 0.9])
+def test_averages_follow_the_weights_by_the_decay(decay):
+    model = tiny_model()
+    step = TrainingStep(model, squares, 0.05, 1.0, average_decay=decay)
+    average = [w.astype(float) for w in values(model)]
+    for number in range(1, 6):
+        step({"ids": tf.constant(IDS)}, tf.constant(TARGETS))
+        now = min(decay, (1 + number) / (10 + number))
+        average = [now * a + (1 - now) * w for a, w in zip(average, values(model), strict=True)]
+    taught = values(model)
+    step.swap_averages()
+    assert reference.largest_difference(values(model), average) < 1e-5
+    assert reference.largest_difference(values(model), taught) > 1e-3
+
+
+def test_swapping_twice_is_not_swapping():
+    model = tiny_model()
+    step = TrainingStep(model, squares, 0.05, 1.0, average_decay=0.5)
+    step({"ids": tf.constant(IDS)}, tf.constant(TARGETS))
+    before = [v.numpy() for v in step.variables()]
+    step.swap_averages()
+    step.swap_averages()
+    after = [v.numpy() for v in step.variables()]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_without_a_decay_swapping_does_nothing():
+    model = tiny_model()
+    step = TrainingStep(model, squares, 0.05, 1.0)
+    step({"ids": tf.constant(IDS)}, tf.constant(TARGETS))
+    before = values(model)
+    step.swap_averages()
+    assert all(np.array_equal(a, b) for a, b in zip(before, values(model), strict=True))
+    assert step.averages == []
+
+
+def test_the_variables_are_all_that_later_steps_depend_on():
+    """Two steps whose variables are made equal go the same way, dropout and all."""
+    first, second = (
+        TrainingStep(tiny_model(seed, dropout=0.5), squares, 0.05, 1.0, 0.5) for seed in (1, 2)
+    )
+    batch = {"ids": tf.constant(IDS)}, tf.constant(TARGETS)
+    first(*batch)
+    first.learning_rate = 0.01
+    for one, other in zip(first.variables(), second.variables(), strict=True):
+        other.assign(one)
+    for _ in range(3):
+        first(*batch)
+        second(*batch)
+    for one, other in zip(first.variables(), second.variables(), strict=True):
+        assert np.array_equal(one.numpy(), other.numpy())
