@@ -34,7 +34,7 @@ def affine_back(x: tf.Tensor, W_T: tf.Tensor, da: tf.Tensor) -> tuple[tf.Tensor,
     dx = tf.reshape(tf.matmul(product, W_T), tf.shape(x))
     x_rows = tf.reshape(tf.cast(x, W_T.dtype), [-1, D])
     dW = tf.matmul(x_rows, product, transpose_a=True)
-    return tf.cast(dx, x.dtype), dW, tf.reduce_sum(rows, axis=0)
+    return tf.cast(dx, x.dtype), tf.cast(dW, da.dtype), tf.reduce_sum(rows, axis=0)
 
 
 def in_blocks(make_initializer: Callable[[], Any], blocks: int) -> Callable[..., tf.Tensor]:

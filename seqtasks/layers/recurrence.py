@@ -83,8 +83,12 @@ def _forward(cell, x, W_x, b, initial_states, weights):
 
         return tf.while_loop(lambda t, *_: t < end, body, (start, states, histories, saved))
 
-    histories = [_write(_room(T + 1, state), [0], state) for state in initial_states]
-    saved = [_room(T, initial_states[0]) for _ in range(cell.saves)]
+    histories = [
+        _write(_room(T + 1, state, state.shape[1], state.dtype), [0], state)
+        for state in initial_states
+    ]
+    h = initial_states[0]
+    saved = [_room(T, h, h.shape[1], h.dtype) for _ in range(cell.saves)]
     _, _, histories, saved = tf.while_loop(
         lambda start, *_: start < T,
         chunk,
@@ -99,6 +103,7 @@ def _backward(cell, x, W_x, weights, histories, saved, lengths, dh, d_last):
     T, N = tf.shape(x)[0], tf.shape(x)[1]
     weights_T = tuple(tf.transpose(W) for W in weights)
     W_x_T = tf.transpose(W_x)
+    G = W_x.shape[1]
 
     def entering(d_states, steps_done):
         # A row's last states are those after its last real step: their gradient enters there.
@@ -126,7 +131,7 @@ def _backward(cell, x, W_x, weights, histories, saved, lengths, dh, d_last):
                 d_state.set_shape(d_last[0].shape)
             return t - 1, d_states, _write(da, [t - start], da_t)
 
-        da = _room(end - start, d_last[0], width=db.shape[0])
+        da = _room(end - start, d_last[0], G, db.dtype)
         _, d_states, da = tf.while_loop(lambda t, *_: t >= start, body, (end - 1, d_states, da))
 
         rows = slice(start, end)
@@ -136,16 +141,18 @@ def _backward(cell, x, W_x, weights, histories, saved, lengths, dh, d_last):
         dW_h = dW_h + _recurrent_weight_gradient(operands, weights, da)
         return start, d_states, dx, dW_x + dW_x_part, dW_h, db + db_part
 
-    G = W_x.shape[1]
+    dx = _room(T, d_last[0], x.shape[2], x.dtype)
     d_states = d_last if lengths is None else tuple(tf.zeros_like(d) for d in d_last)
-    zeros = [tf.zeros(shape, d_last[0].dtype) for shape in ((weights[0].shape[0], G), (G,))]
+    zeros = [
+        tf.zeros(shape, d_last[0].dtype) for shape in (W_x.shape, (weights[0].shape[0], G), (G,))
+    ]
     _, d_states, dx, dW_x, dW_h, db = tf.while_loop(
         lambda end, *_: end > 0,
         chunk,
-        (T, tuple(d_states), _room(T, x[0]), tf.zeros_like(W_x), *zeros),
+        (T, tuple(d_states), dx, *zeros),
         parallel_iterations=1,
     )
-    return dx, dW_x, dW_h, db, *entering(d_states, 0)
+    return dx, tf.cast(dW_x, W_x.dtype), dW_h, db, *entering(d_states, 0)
 
 
 def _recurrent_weight_gradient(operands, weights, da):
@@ -168,11 +175,10 @@ def _rows(x):
     return tf.reshape(x, [-1, x.shape[2]])
 
 
-def _room(T, like, width=None):
-    """Room for T rows like `like`, (N, H), or (N, width), in one block of memory: (T, N, H)."""
-    N, H = tf.shape(like)[0], width or like.shape[1]
-    room = tf.raw_ops.Empty(shape=[T, N, H], dtype=like.dtype)
-    return tf.ensure_shape(room, (None, like.shape[0], H))
+def _room(T, rows, width, dtype):
+    """Room for T steps of rows (N, width), N being that of `rows`, in one block: (T, N, width)."""
+    room = tf.raw_ops.Empty(shape=[T, tf.shape(rows)[0], width], dtype=dtype)
+    return tf.ensure_shape(room, (None, rows.shape[0], width))
 
 
 def _write(room, at, values):

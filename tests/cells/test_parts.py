@@ -9,7 +9,15 @@ import reference
 import tensorflow as tf
 
 from seqtasks import LSTMCell
-from seqtasks.cells.parts import affine, d_sigmoid, d_tanh, in_blocks, state_dtype, step_as_layer
+from seqtasks.cells.parts import (
+    affine,
+    affine_back,
+    d_sigmoid,
+    d_tanh,
+    in_blocks,
+    state_dtype,
+    step_as_layer,
+)
 
 
 @pytest.mark.parametrize("leading", [(), (3,), (3, 2), (0, 2), (3, 0)])
@@ -41,6 +49,21 @@ def test_affine_works_where_only_the_last_axis_is_known():
     spec = tf.TensorSpec([None, None, 4], tf.float64)
     in_graph = tf.function(lambda x: affine(x, tf.constant(W), tf.constant(b)), [spec])
     assert np.allclose(in_graph(x), x @ W + b, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("leading", [(3,), (3, 2), (0, 2), (3, 0)])
+def test_affine_back_is_the_derivative_of_affine(leading):
+    draw = np.random.default_rng(9)
+    x, W, b = draw.normal(size=(*leading, 4)), draw.normal(size=(4, 5)), draw.normal(size=5)
+    da = draw.normal(size=(*leading, 5))
+    ours = affine_back(tf.constant(x), tf.constant(W.T), tf.constant(da))
+    expected = reference.derivative(lambda x, W, b: np.sum(da * (x @ W + b)), [x, W, b])
+    assert reference.largest_difference(ours, expected) < 1e-12
+
+
+def test_affine_back_returns_each_gradient_in_the_dtype_of_what_it_is_of():
+    x, W_T, da = tf.ones((3, 4), tf.float16), tf.ones((5, 4), tf.bfloat16), tf.ones((3, 5))
+    assert [d.dtype for d in affine_back(x, W_T, da)] == [tf.float16, tf.bfloat16, tf.float32]
 
 
 def test_in_blocks_draws_each_block_apart():

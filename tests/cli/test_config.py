@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -99,7 +100,7 @@ def test_the_schema_explains_every_key(succeeds):
     assert set(schema["properties"]) == set(RunConfig.model_fields)
     assert schema["additionalProperties"] is False
     for part, model in RunConfig.model_fields.items():
-        kind = model.annotation
+        kind: Any = model.annotation
         if hasattr(kind, "model_fields"):
             keys = schema["$defs"][kind.__name__]["properties"]
             assert set(keys) == set(kind.model_fields), part

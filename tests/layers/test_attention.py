@@ -37,7 +37,8 @@ def test_pooling_is_the_equations(masked):
     h = reference.inputs(N, T, H, 2)
     layer, weights = random_layer()
     mask = reference.mask_of(LENGTHS, T) if masked else None
-    out, alpha = attention(h, *weights, LENGTHS if masked else [T] * N)
+    W, b, u = weights
+    out, alpha = attention(h, W, b, u, LENGTHS if masked else [T] * N)
     assert np.allclose(layer(h, mask=mask), out, rtol=0, atol=1e-12)
     assert np.allclose(layer.weights_over_time(h, mask), alpha, rtol=0, atol=1e-12)
 

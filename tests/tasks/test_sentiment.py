@@ -1,6 +1,7 @@
 """The sentiment task: numbers for labels, the loss, and answers that depend on the text alone."""
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def part(texts=TEXTS, labels=LABELS, source="films.tsv"):
     return LabelledTexts(list(texts), list(labels), source, list(range(1, len(texts) + 1)))
 
 
-def config_of(unit="word", **options):
+def config_of(unit="word", **options: Any):
     small = {
         "model.arch": "bigru",
         "model.units": 3,
@@ -41,10 +42,14 @@ def config_of(unit="word", **options):
     return load_config(options={**small, **options})
 
 
-def task_of(unit="word", **options):
-    """Configuration, codec and a network with random weights, large enough to be sure of itself."""
+def codec_of(unit="word", **options: Any):
     config = config_of(unit, **options)
-    codec = sentiment.make_codec(config, Splits(part(), part(), None))
+    return config, sentiment.make_codec(config, Splits(part(), part(), None))
+
+
+def task_of(unit="word", **options: Any):
+    """Configuration, codec and a network with random weights, large enough to be sure of itself."""
+    config, codec = codec_of(unit, **options)
     model = sentiment.build(config, codec)
     reference.randomise(model, 3)
     return config, codec, model
@@ -70,13 +75,13 @@ def probabilities(scorer, texts):
 
 
 def test_labels_are_numbered_in_their_order():
-    _, codec, _ = task_of()
+    _, codec = codec_of()
     assert codec.labels == ["bad", "fair", "good"]
 
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_a_codec_is_the_same_after_saving(tmp_path, unit):
-    config, codec, _ = task_of(unit, **{"text.max_length": 5, "text.max_word_length": 3})
+    config, codec = codec_of(unit, **{"text.max_length": 5, "text.max_word_length": 3})
     codec.save(tmp_path / "vocabulary")
     loaded = sentiment.load_codec(config, tmp_path / "vocabulary")
     assert loaded.labels == codec.labels
@@ -95,7 +100,7 @@ ODD_LABELS = {
 
 @pytest.mark.parametrize("labels", ODD_LABELS.values(), ids=ODD_LABELS)
 def test_any_labels_survive_their_file(tmp_path, labels):
-    config, codec, _ = task_of()
+    config, codec = codec_of()
     odd = sentiment.Codec(codec.encoder, labels)
     odd.save(tmp_path)
     assert sentiment.load_codec(config, tmp_path).labels == labels
@@ -112,7 +117,7 @@ def test_a_label_of_two_lines_is_refused_or_survives(tmp_path):
 
 @pytest.mark.parametrize("damage", [None, b"\xff\xfe"], ids=["missing", "not UTF-8"])
 def test_labels_that_can_not_be_read_are_an_error_that_names_the_file(tmp_path, damage):
-    config, codec, _ = task_of()
+    config, codec = codec_of()
     codec.save(tmp_path)
     (tmp_path / "labels.txt").unlink()
     if damage is not None:
@@ -122,7 +127,7 @@ def test_labels_that_can_not_be_read_are_an_error_that_names_the_file(tmp_path, 
 
 
 def test_examples_have_numbers_for_labels_and_lengths_in_tokens():
-    _, codec, _ = task_of()
+    _, codec = codec_of()
     data = sentiment.examples(codec, part())
     assert data.labels.numpy().tolist() == [2, 0, 1, 2, 0, 0, 2]
     assert data.lengths.tolist() == [3, 2, 2, 7, 1, 1, 2]
@@ -130,7 +135,7 @@ def test_examples_have_numbers_for_labels_and_lengths_in_tokens():
 
 
 def test_a_label_that_the_model_does_not_know_is_named_with_its_line():
-    _, codec, _ = task_of()
+    _, codec = codec_of()
     foreign = LabelledTexts(["x", "y"], ["good", "great"], "other.tsv", [3, 8])
     with pytest.raises(DataError, match=r"other\.tsv, line 8: .*'great'.*bad, fair, good"):
         sentiment.examples(codec, foreign)
@@ -164,7 +169,7 @@ def test_the_loss_stays_a_number_for_logits_that_are_far_apart():
 
 
 def test_an_epoch_has_every_example_once_with_its_label():
-    config, codec, _ = task_of(**{"training.batch_size": 3})
+    config, codec = codec_of("word", **{"training.batch_size": 3})
     data = sentiment.examples(codec, part())
     plain = {tuple(ids): label for ids, label in unpadded(codec, data)}
     dataset, count = sentiment.training_data(config, codec, data, epoch=2)
@@ -183,7 +188,7 @@ def unpadded(codec, data):
 
 
 def test_epochs_differ_and_one_epoch_is_always_the_same():
-    config, codec, _ = task_of(**{"training.batch_size": 2})
+    config, codec = codec_of("word", **{"training.batch_size": 2})
     data = sentiment.examples(codec, part())
 
     def labels(epoch, seed=1):
@@ -273,7 +278,7 @@ def test_texts_are_taken_as_they_come(scorer):
 
 
 def test_validation_is_the_mean_loss_without_smoothing_and_the_accuracy():
-    config, codec, model = task_of(**{"training.label_smoothing": 0.4})
+    config, codec, model = task_of("word", **{"training.label_smoothing": 0.4})
     data = sentiment.examples(codec, part())
     logits = model(codec.encoder(data.texts)).numpy().astype(float)
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
@@ -285,7 +290,7 @@ def test_validation_is_the_mean_loss_without_smoothing_and_the_accuracy():
 
 
 def test_what_fit_needs_works_together():
-    config, codec, model = task_of(**{"training.batch_size": 4})
+    config, codec, model = task_of("word", **{"training.batch_size": 4})
     loss, batches, validate = sentiment.prepare_fit(
         config, codec, model, Splits(part(), part(), None)
     )

@@ -121,8 +121,7 @@ def test_every_weight_receives_a_gradient(arch):
 
 @each_pooling
 def test_dropout_is_at_work_in_training_only(pooling):
-    options = {"dropout": 0.5, "weight_drop": 0.5, "output_dropout": 0.5}
-    model = network("bilstm", pooling, **options)
+    model = network("bilstm", pooling, dropout=0.5, weight_drop=0.5, output_dropout=0.5)
     plain = network("bilstm", pooling, dropout=0, output_dropout=0)
     assert np.allclose(model(example(False)), plain(example(False)), rtol=0, atol=1e-6)
     first, second = (model(example(False), training=True).numpy() for _ in range(2))
@@ -132,8 +131,8 @@ def test_dropout_is_at_work_in_training_only(pooling):
 @pytest.mark.parametrize("dropped", ["dropout", "weight_drop", "output_dropout"])
 def test_each_dropout_alone_changes_training(dropped):
     none = {"dropout": 0.0, "weight_drop": 0.0, "output_dropout": 0.0}
-    model = network("gru", "last", **{**none, dropped: 0.5})
-    quiet = network("gru", "last", **none)
+    model = network("gru", "last", False, 1, **{**none, dropped: 0.5})
+    quiet = network("gru", "last", False, 1, **none)
     trained = model(example(False), training=True)
     assert not np.allclose(trained, model(example(False)), rtol=0, atol=1e-4)
     assert np.array_equal(quiet(example(False), training=True), quiet(example(False)))

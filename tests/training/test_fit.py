@@ -5,6 +5,7 @@ The score is scripted wherever only decisions are looked at, and the model's own
 
 import os
 import signal
+from typing import Any
 
 import keras
 import numpy as np
@@ -37,7 +38,8 @@ def batches(epoch):
     draw = np.random.default_rng([3, epoch])
     ids = draw.integers(1, V, (BATCHES, 4, 6)).astype("int32")
     labels = (ids.mean(axis=2) > (V / 2)).astype("int32")
-    return tf.data.Dataset.from_tensor_slices(({"ids": ids}, labels)), BATCHES
+    examples: Any = ({"ids": ids}, labels)
+    return tf.data.Dataset.from_tensor_slices(examples), BATCHES
 
 
 def own_score(model):
@@ -239,7 +241,7 @@ def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_no_weights(new_run
 
 def test_a_loss_that_explodes_later_leaves_the_state_of_the_epoch_before(new_run):
     run = new_run()
-    steps = tf.Variable(0)
+    steps = tf.Variable(tf.constant(0))
 
     def later(targets, logits):
         broken = tf.where(steps.assign_add(1) > 2 * BATCHES, float("nan"), 1.0)

@@ -1,6 +1,7 @@
 """The saved state: all of it comes back, or the error says what is wrong with the file."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ def variables(size=300, fill=True):
     values = [draw.normal(size=(size, 2)).astype("float32"), np.array([7, 2**32 - 1], "uint32")]
     values += [np.array(2**53 + 1), np.array(0.1), np.array([], "float32"), np.array(True)]
     values += [np.full((), n, "float32") for n in range(12)]
-    return [tf.Variable(value if fill else np.zeros_like(value)) for value in values]
+    return [tf.Variable(tf.constant(value if fill else np.zeros_like(value))) for value in values]
 
 
 STATE = TrainingState(
@@ -97,7 +98,8 @@ def test_a_damaged_state_is_an_error_that_names_it_and_touches_nothing(saved, da
 
 
 def test_an_archive_that_is_no_state_is_damaged(tmp_path):
-    for content in ({"a": np.ones(3)}, {"state": np.array("not JSON")}):
+    contents: list[dict[str, Any]] = [{"a": np.ones(3)}, {"state": np.array("not JSON")}]
+    for content in contents:
         np.savez(tmp_path / "last.npz", **content)
         with pytest.raises(RunError, match="damaged"):
             load_state(tmp_path / "last.npz", [])
@@ -115,7 +117,7 @@ def test_the_state_of_another_model_is_refused_and_touches_nothing(saved, change
     if change == "fewer":
         other = other[:-1]
     elif change == "more":
-        other.append(tf.Variable(0.0))
+        other.append(tf.Variable(tf.zeros(())))
     elif change == "other shape":
         other[0] = tf.Variable(tf.zeros((2, 300)))
     else:
