@@ -4,14 +4,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from seqtasks.arch import ARCHS, STACKED_LAYERS, Arch
 from seqtasks.errors import ConfigError, did_you_mean
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, strict=True)]  # strict: true is not 1
 
 
 class _Strict(BaseModel):
@@ -81,12 +81,22 @@ class ModelConfig(_Strict):
     output_dropout: Rate = Field(default=0.2, description="before the classes")
     residual: bool = Field(default=False, description="from the third layer on")
 
-    @model_validator(mode="after")
-    def _arch_is_known(self) -> "ModelConfig":
-        if self.arch not in ARCHS:
+    @field_validator("arch")
+    @classmethod
+    def _arch_is_known(cls, arch: str) -> str:
+        if arch not in ARCHS:
             raise ValueError(
-                f"unknown arch {self.arch!r}{did_you_mean(self.arch, ARCHS)}; "
+                f"unknown arch {arch!r}{did_you_mean(arch, ARCHS)}; "
                 f"expected one of {', '.join(ARCHS)}"
+            )
+        return arch
+
+    @model_validator(mode="after")
+    def _fields_agree(self) -> "ModelConfig":
+        if self.character_encoder == "bilstm" and self.character_units % 2:
+            raise ValueError(
+                f"character_units must be even for character_encoder bilstm, half for each "
+                f"direction; received {self.character_units}"
             )
         if self.layers is not None and self.layers > 1 and not Arch.parse(self.arch).stacked:
             raise ValueError(
@@ -109,7 +119,7 @@ class TrainingConfig(_Strict):
     epochs: Count = 20
     batch_size: Count = Field(default=64, description="examples per batch at most")
     batch_tokens: Count = Field(default=8_192, description="examples times longest example at most")
-    learning_rate: Annotated[float, Field(gt=0)] = 2e-3
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-3
     clip_norm: Annotated[float, Field(gt=0)] = Field(
         default=1.0, description="global norm of gradients"
     )

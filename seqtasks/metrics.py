@@ -44,6 +44,6 @@ def bag_of_words(train_texts: list[str], train_labels: list[str], texts: list[st
     from sklearn.pipeline import make_pipeline
 
     # The default pattern drops words of one letter, of which Korean has many.
-    words = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]")
+    words = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]|^\s*$")
     model = make_pipeline(words, LogisticRegression(max_iter=1000))
     return model.fit(train_texts, train_labels).predict(texts).tolist()

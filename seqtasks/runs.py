@@ -60,7 +60,9 @@ class Run:
         """All lines of the metrics, the oldest first."""
         if not self.metrics.exists():
             return []
-        return [json.loads(line) for line in self.metrics.read_text("utf-8").splitlines()]
+        # What follows the last line end was cut off by a crash while it was written.
+        lines = self.metrics.read_text("utf-8").split("\n")[:-1]
+        return [json.loads(line) for line in lines]
 
     def keep_metrics(self, epochs: int) -> None:
         """Drop the lines of epochs that the saved state knows nothing of."""
@@ -76,7 +78,7 @@ def default_name(config: RunConfig) -> str:
     """
     source = config.data.source.removeprefix("tfds:").replace("/", "-").replace(":", "-")
     path = Path(config.data.source)
-    if path.suffix:
+    if path.suffix and not config.data.source.startswith("tfds:"):
         generic = path.stem in ("train", "training", "data")
         source = path.resolve().parent.name if generic else path.stem
     return f"{source}-{config.model.arch}"
@@ -90,7 +92,8 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
             to be overwritten is no run.
     """
     path = base / (config.name or default_name(config))
-    if path.exists() and overwrite and not (path / "config.yaml").is_file() and any(path.iterdir()):
+    run_or_empty = (path / "config.yaml").is_file() or (path.is_dir() and not any(path.iterdir()))
+    if path.exists() and overwrite and not run_or_empty:
         raise RunError(f"{path}: exists and isn't a run; not overwritten. Choose another --name")
     if not path.exists() or overwrite:
         return path

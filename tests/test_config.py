@@ -180,6 +180,7 @@ IMPOSSIBLE = {
     "model.character_units": [0],
     "model.character_encoder": ["gru"],
     "model.pooling": ["first"],
+    "model.token_dropout": [1, -0.1],
     "model.dropout": [1, -0.1],
     "model.weight_drop": [1, -0.1],
     "model.output_dropout": [1, -0.1],

@@ -22,7 +22,7 @@ _WIDTH = 120  # of tables where there is no terminal to ask
 
 
 class _Rates(ProgressColumn):
-    """Loss, examples and tokens per second, and how long it will take at most."""
+    """Loss, examples and tokens per second, and how long all epochs would still take."""
 
     def render(self, task: Task) -> Text:
         return Text(task.fields.get("rates", ""))
@@ -40,10 +40,11 @@ class TrainingScreen:
         self._bar = Bar(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=None),
             _Rates(),
             console=self._console,
             transient=True,
+            expand=True,
             disable=quiet or not self._console.is_terminal,
         )
         self._task = self._bar.add_task("Starting TensorFlow and reading the data", total=None)
@@ -73,7 +74,7 @@ class TrainingScreen:
             completed=progress.batch,
             rates=(
                 f"loss {totals.mean_loss:.4f}  {totals.examples / seconds:,.0f} examples/s  "
-                f"{totals.tokens / seconds:,.0f} tokens/s  at most {left} left"
+                f"{totals.tokens / seconds:,.0f} tokens/s  {left} left"
             ),
         )
 

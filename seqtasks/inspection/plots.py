@@ -45,7 +45,7 @@ def confusion_picture(confusions: list[list[int]], labels: list[str], path: Path
         path: of the PNG.
     """
     counts = np.array(confusions)
-    names = [name if name.isascii() else f"#{n}" for n, name in enumerate(labels)]
+    names = [_drawable(name) if name.isascii() else f"#{n}" for n, name in enumerate(labels)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 2.2 + 0.55 * len(labels)
     figure, axes = plt.subplots(figsize=(size + 1, size), layout="constrained")
@@ -61,6 +61,11 @@ def confusion_picture(confusions: list[list[int]], labels: list[str], path: Path
         )
     figure.colorbar(image, label="share of the true class")
     _save(figure, path)
+
+
+def _drawable(name: str) -> str:
+    """A label short enough to leave room for the matrix, and not taken for a formula."""
+    return (name if len(name) <= 20 else f"{name[:17]}...").replace("$", r"\$")
 
 
 def _save(figure: Any, path: Path) -> None:

@@ -34,7 +34,7 @@ class Codec:
         """Write the vocabularies and `labels.txt`, one label a line."""
         self.encoder.save(folder)
         text = "".join(f"{label}\n" for label in self.labels)
-        (folder / "labels.txt").write_text(text, encoding="utf-8")
+        (folder / "labels.txt").write_bytes(text.encode())
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,8 @@ def make_codec(config: RunConfig, splits: Splits) -> Codec:
         DataError: a label that the training split lacks.
     """
     labels = label_names(splits)
+    if two_lines := [label for label in labels if "\n" in label]:
+        raise DataError(f"{splits.train.source}: the label {two_lines[0]!r} has two lines")
     return Codec(TextEncoder.from_texts(splits.train.texts, **config.text.model_dump()), labels)
 
 
@@ -85,7 +87,10 @@ def load_codec(config: RunConfig, folder: Path) -> Codec:
     text = config.text
     encoder = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
     try:
-        labels = (folder / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1]
+        # As bytes: text mode would take a carriage return in a label for the end of a line.
+        labels = (folder / "labels.txt").read_bytes().decode().split("\n")[:-1]
+    except UnicodeDecodeError as error:
+        raise RunError(f"{folder / 'labels.txt'}: damaged: not UTF-8") from error
     except OSError as error:
         raise RunError(f"{folder / 'labels.txt'}: can't read: {error.strerror}") from None
     return Codec(encoder, labels)

@@ -47,6 +47,8 @@ class TextEncoder(tf.Module):
         self.unit = unit
         self.words: Any = words
         self.characters: Any = characters
+        # An export finds tables only where a module holds them.
+        self.tables = [vocabulary.table for vocabulary in (words, characters) if vocabulary]
         self.max_length = max_length
         self.max_word_length = max_word_length
 

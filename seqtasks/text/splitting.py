@@ -29,8 +29,11 @@ def normalise(text: tf.Tensor) -> tf.Tensor:
         replacement_char=ord(" "),
         replace_control_characters=True,
     )
+    # ICU lower-cases these two by the process' locale: in Turkish I would become a dotless ı.
+    text = tf.strings.regex_replace(text, "I", "i")
+    text = tf.strings.regex_replace(text, "\u0130", "i\u0307")
     text = tf.strings.lower(text, encoding="utf-8")
-    text = tf.strings.regex_replace(text, r"\p{Cf}+", "")
+    text = tf.strings.regex_replace(text, r"[\p{Cf}\x{FE00}-\x{FE0F}]+", "")
     return tf.strings.strip(tf.strings.regex_replace(text, r"[\s\p{Z}\p{Cc}]+", " "))
 
 
@@ -41,7 +44,8 @@ def split_words(text: tf.Tensor) -> tf.RaggedTensor:
     ["don't", 'go', '-', '정말', '좋다', '!']
     """
     text = normalise(text)
-    text = tf.strings.regex_replace(text, r"(\p{L})['’](\p{L})", rf"\1{_APOSTROPHE}\2")
+    for _ in range(2):  # matches don't overlap: rock'n'roll needs a second look
+        text = tf.strings.regex_replace(text, r"(\p{L})['’](\p{L})", rf"\1{_APOSTROPHE}\2")
     text = tf.strings.regex_replace(text, r"[\p{P}\p{S}]", r" \0 ")
     text = tf.strings.regex_replace(text, _APOSTROPHE, "'")
     return tf.strings.split(text)

@@ -70,7 +70,16 @@ class Vocabulary:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise RunError(f"{path}: can't read the vocabulary: {error.strerror}") from error
-        return cls(text.split("\n")[:-1])
+        except UnicodeDecodeError as error:
+            raise RunError(f"{path}: the vocabulary is damaged: not UTF-8") from error
+        *tokens, rest = text.split("\n")
+        if tokens[:2] != [PADDING, UNKNOWN]:
+            raise RunError(f"{path}: expected {PADDING} and {UNKNOWN} first, not {tokens[:2]}")
+        if rest:
+            raise RunError(f"{path}: the vocabulary is cut off in its last line, {rest!r}")
+        if twice := [token for token, n in Counter(tokens).items() if n > 1]:
+            raise RunError(f"{path}: the vocabulary has {twice[0]!r} more than once")
+        return cls(tokens)
 
 
 def count_tokens(batches: Iterable[tf.RaggedTensor]) -> Counter[str]:

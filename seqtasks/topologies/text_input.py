@@ -55,6 +55,8 @@ class TextEmbedding(keras.Layer):
         self.characters = characters
         self.character_units = character_units
         self.character_encoder = character_encoder
+        if characters and character_encoder == "bilstm" and character_units % 2:
+            raise ValueError(f"character_units must be even. Received: {character_units}")
         self.token_dropout = token_dropout
         self.seed_generator = keras.random.SeedGenerator()
         self.token_vectors = keras.layers.Embedding(tokens, units, name="token_vectors")

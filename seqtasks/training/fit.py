@@ -131,13 +131,17 @@ def _teach_epoch(step, batches, config, state, watcher, interrupted) -> bool:
 
 def _checked_totals(step, state, config) -> Totals:
     totals = step.totals()
-    if not math.isfinite(totals.loss):
+    _check_finite(totals.loss, "loss", state, config)
+    return totals
+
+
+def _check_finite(loss, what, state, config) -> None:
+    if not math.isfinite(loss):
         raise TrainingError(
-            f"the loss is no longer a number (epoch {state.epoch + 1}, batch {state.batch}). "
+            f"the {what} is no longer a number (epoch {state.epoch + 1}, batch {state.batch}). "
             f"Try a lower learning rate, --set training.learning_rate={config.learning_rate / 4:g},"
             f" or a smaller --set training.clip_norm={config.clip_norm / 4:g}"
         )
-    return totals
 
 
 def _end_epoch(step, validate, config, state, run, watcher) -> None:
@@ -147,6 +151,7 @@ def _end_epoch(step, validate, config, state, run, watcher) -> None:
     rate = _rates(totals, state, run)
     step.swap_averages()
     validation_loss, score = validate()
+    _check_finite(validation_loss, "validation loss", state, config)
     state.epoch += 1
     state.batch = 0
     decision = state.schedule.decide(score, validation_loss, state.epoch, config)

@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -40,12 +41,13 @@ def load_state(path: Path, variables: list[Any]) -> TrainingState:
         with np.load(path) as saved:
             values = [saved[key] for key in sorted(saved.files) if key != "state"]
             fields = json.loads(str(saved["state"]))
+        state = TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])})
     except FileNotFoundError:
         raise RunError(f"{path}: no saved state; this run can't be resumed") from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise RunError(f"{path}: the saved state is damaged ({error}); start anew") from error
     if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
         raise RunError(f"{path}: the saved state is of another model; start anew")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
-    return TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])})
+    return state

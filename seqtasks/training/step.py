@@ -73,6 +73,9 @@ class TrainingStep:
             loss = tf.reduce_mean(losses)
         weights = self.model.trainable_variables
         gradients = tape.gradient(loss, [w.value for w in weights])
+        # An embedding's gradient comes as one row per token read; a token that is read again and
+        # again must be summed before its norm (clipping) and its square (Adam) are taken.
+        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
         gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer.apply(gradients, weights)
         self._update_averages()

@@ -128,9 +128,9 @@ def test_dropout_is_at_work_in_training_only(pooling):
     assert not np.allclose(first, second, rtol=0, atol=1e-4)
 
 
-@pytest.mark.parametrize("dropped", ["dropout", "weight_drop", "output_dropout"])
+@pytest.mark.parametrize("dropped", ["token_dropout", "dropout", "weight_drop", "output_dropout"])
 def test_each_dropout_alone_changes_training(dropped):
-    none = {"dropout": 0.0, "weight_drop": 0.0, "output_dropout": 0.0}
+    none = {"token_dropout": 0.0, "dropout": 0.0, "weight_drop": 0.0, "output_dropout": 0.0}
     model = network("gru", "last", False, 1, **{**none, dropped: 0.5})
     quiet = network("gru", "last", False, 1, **none)
     trained = model(example(False), training=True)

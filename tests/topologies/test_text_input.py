@@ -94,6 +94,24 @@ def test_the_characters_part_is_as_wide_as_was_asked_or_refused(encoder, units):
         assert call(layer, IDS, CHARACTERS).shape[-1] == D + units
 
 
+@pytest.mark.parametrize("encoder", [None, "bilstm", "sum"])
+def test_token_dropout_reads_a_share_of_real_tokens_as_unknown_and_spares_their_spelling(encoder):
+    layer, (table, *_) = embedding(encoder, token_dropout=0.25)
+    repeats = 200
+    inputs = {"ids": tf.repeat(IDS, repeats, axis=0)}
+    if encoder:
+        inputs["characters"] = tf.repeat(CHARACTERS, repeats, axis=0)
+    plain, trained = layer(inputs).numpy(), layer(inputs, training=True).numpy()
+    assert np.array_equal(trained[..., D:], plain[..., D:])
+    unknown = (trained[..., :D] == table[1]).all(axis=2)
+    kept = (trained[..., :D] == plain[..., :D]).all(axis=2)
+    assert (unknown | kept).all()
+    ids = np.repeat(IDS, repeats, axis=0)
+    assert not unknown[ids == 0].any()
+    assert 0.2 < unknown[ids > 1].mean() < 0.3
+    assert np.array_equal(plain[..., :D], table[ids])
+
+
 @each_encoder
 def test_every_weight_receives_a_gradient(encoder):
     layer, _ = embedding(encoder)
