@@ -39,7 +39,7 @@ class DataConfig(_Strict):
         default=None, description="first row is names; default: only in CSV"
     )
     validation_fraction: Fraction = 0.1
-    test_fraction: Fraction = 0.1
+    test_fraction: Rate = Field(default=0.1, description="0: no test data")
 
 
 class TextConfig(_Strict):
@@ -104,7 +104,9 @@ class ModelConfig(_Strict):
                 f"use arch stacked-{self.arch}"
             )
         if self.residual and self.pooling == "last":
-            raise ValueError("residual needs the outputs of all steps; use pooling mean or max")
+            raise ValueError(
+                "residual needs the outputs of all steps; use pooling mean, max or attention"
+            )
         return self
 
     @property
@@ -132,7 +134,7 @@ class TrainingConfig(_Strict):
     plateau_factor: Fraction = Field(
         default=0.5, description="what the learning rate is multiplied with"
     )
-    target: Fraction | None = Field(
+    target: Annotated[float, Field(gt=0, le=1)] | None = Field(
         default=None, description="stop as soon as the score reaches it"
     )
 
@@ -141,7 +143,9 @@ class RunConfig(_Strict):
     """Everything a run depends on, besides the data themselves."""
 
     task: Literal["sentiment"] = "sentiment"
-    name: str | None = Field(default=None, description="of the run; default: data set and arch")
+    name: Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$")] | None = Field(
+        default=None, description="of the run, a folder's name; default: data set and arch"
+    )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
     data: DataConfig = Field(default_factory=DataConfig)
     text: TextConfig = Field(default_factory=TextConfig)

@@ -166,7 +166,7 @@ IMPOSSIBLE = {
     "task": ["sentimnt"],
     "seed": [-1, 2**31, 1.5],
     "data.validation_fraction": [0, 1, -0.1],
-    "data.test_fraction": [0, 1, 1.1],
+    "data.test_fraction": [-0.1, 1, 1.1],
     "text.unit": ["words"],
     "text.max_words": [2],
     "text.max_characters": [2],
@@ -194,7 +194,7 @@ IMPOSSIBLE = {
     "training.patience": [0],
     "training.plateau_patience": [0],
     "training.plateau_factor": [0, 1],
-    "training.target": [0, 1],
+    "training.target": [0, 1.1],
 }
 FREE = {  # any text, number or column may stand there; data readers judge it
     "name",

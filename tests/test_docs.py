@@ -200,10 +200,11 @@ def test_every_module_and_file_that_the_readme_names_exists(name):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.yaml")), ids=lambda p: p.name)
 def test_every_command_in_a_configs_comments_can_be_typed(path):
-    for line in path.read_text("utf-8").splitlines():
-        comment = line.partition("#")[2].strip()
-        if comment.startswith("seqtasks "):
-            check_command(tuple(shlex.split(comment)[1:]))
+    lines = [line for line in path.read_text("utf-8").splitlines() if line.startswith("#")]
+    comments = "\n".join(line.lstrip("# ") for line in lines).replace("\\\n", " ")
+    for line in comments.splitlines():
+        if line.startswith("seqtasks "):
+            check_command(tuple(shlex.split(line)[1:]))
 
 
 # The checks themselves, on texts that are wrong on purpose.

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seqtasks.layers.masking import lengths_from_mask
+from seqtasks.layers.masking import lengths_from_mask, mask_of
 from seqtasks.layers.recurrent import Recurrent
 
 
@@ -24,6 +24,8 @@ class Bidirectional(keras.Layer):
         layer: the forward layer; its options count for both. The backward layer has weights of
             its own.
         merge_mode: "concat" joins the outputs of each step to (N, T, 2H); "sum" adds them.
+        backward_layer: the layer to run backward, with the options of `layer` and `go_backwards`;
+            made here by default.
 
     Returns what `layer` returns: outputs (N, T, 2H) or (N, 2H), both directions aligned in time;
     with `return_state` the forward layer's states follow, then the backward layer's.
@@ -48,6 +50,14 @@ class Bidirectional(keras.Layer):
         self.layer = layer
         self.merge_mode = merge_mode
         self.backward_layer = backward_layer or _reversed_copy(layer)
+        for option in ("units", "return_sequences", "return_state"):
+            if getattr(layer, option) != getattr(self.backward_layer, option):
+                raise ValueError(
+                    f"both directions need the same {option}. Received: {getattr(layer, option)} "
+                    f"and {getattr(self.backward_layer, option)}"
+                )
+        if not self.backward_layer.go_backwards:
+            raise ValueError("the backward layer must go backward. Received: go_backwards=False")
         self.layer.split_batch = self.backward_layer.split_batch = False
         self.return_sequences = layer.return_sequences
         self.return_state = layer.return_state
@@ -60,11 +70,13 @@ class Bidirectional(keras.Layer):
 
     def build(self, input_shape: Any) -> None:
         """Create the weights of both layers for inputs (N, T, D)."""
-        self.layer.build(input_shape)
-        self.backward_layer.build(input_shape)
+        for layer in (self.layer, self.backward_layer):
+            if not layer.built:  # a layer that was loaded is
+                layer.build(input_shape)
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
         """Run both layers over inputs (N, T, D); `initial_state`: forward states, then backward."""
+        mask = mask_of(inputs, mask)
         half = len(self.layer.cell.state_size)
         states = [None, None]
         if initial_state is not None:

@@ -46,7 +46,8 @@ def from_keras(layer: Any) -> Any:
         ours.built = ours.layer.built
         return ours
     kind = _kind_of(layer)
-    ours = kind(**{key: layer.get_config()[key] for key in _SHARED}, dtype=layer.dtype_policy)
+    config = {"seed": layer.cell.seed, **layer.get_config()}  # SimpleRNN's own lacks the seed
+    ours = kind(**{key: config[key] for key in _SHARED}, dtype=layer.dtype_policy)
     if layer.built:
         kernel, recurrent_kernel, *bias = layer.get_weights()
         D, H = kernel.shape[0], layer.units
@@ -61,7 +62,7 @@ def to_keras(layer: Any) -> Any:
     """Make a Keras layer of ours, with its weights if it is built: the way back of `from_keras`.
 
     Raises:
-        ValueError: where the layer has `weight_drop`, which Keras has not.
+        ValueError: where it is none of these layers, or has `weight_drop`, which Keras has not.
 
     >>> ours = GRU(3)
     >>> x = np.ones((2, 5, 4), "float32")
@@ -75,12 +76,17 @@ def to_keras(layer: Any) -> Any:
             merge_mode=layer.merge_mode,
             backward_layer=to_keras(layer.backward_layer),
             name=layer.name,
+            dtype=layer.dtype_policy,
         )
         if layer.built:
             D = layer.layer.cell.W_x.shape[0]
             theirs.build((None, None, D))
             theirs.set_weights([w for half in _directions(layer) for w in to_weights(half)])
         return theirs
+    if type(layer) not in _KERAS:
+        raise ValueError(
+            f"expected RNN, LSTM, GRU or Bidirectional. Received: {type(layer).__name__}"
+        )
     if layer.weight_drop:
         raise ValueError(f"Keras has no weight_drop. Received: {layer.name} with it")
     options = {key: layer.get_config()[key] for key in _SHARED}

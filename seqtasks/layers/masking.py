@@ -1,13 +1,23 @@
 """Right-padded masks: from a mask to lengths, refusing any other kind."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from seqtasks.errors import MaskError
 
 _MESSAGE = (
-    "the mask isn't right-padded: a real step follows a padded one. "
+    "the mask is not right-padded: a real step follows a padded one. "
     "Expected True for the first steps of each row and False after them"
 )
+
+
+def mask_of(inputs: Any, mask: tf.Tensor | None) -> tf.Tensor | None:
+    """Return `mask`, or the one that Keras hung on `inputs`.
+
+    Keras fills in a call's `mask` only where the call has no other tensor, such as initial states.
+    """
+    return getattr(inputs, "_keras_mask", None) if mask is None else mask
 
 
 def lengths_from_mask(mask: tf.Tensor) -> tf.Tensor:
@@ -22,7 +32,7 @@ def lengths_from_mask(mask: tf.Tensor) -> tf.Tensor:
     >>> lengths_from_mask(tf.constant([[False, True]]))
     Traceback (most recent call last):
         ...
-    seqtasks.errors.MaskError: the mask isn't right-padded: a real step follows a padded one. \
+    seqtasks.errors.MaskError: the mask is not right-padded: a real step follows a padded one. \
 Expected True for the first steps of each row and False after them
     """
     mask = tf.cast(mask, tf.bool)

@@ -9,7 +9,7 @@ from seqtasks.cells.gru import GRUCell
 from seqtasks.cells.lstm import LSTMCell
 from seqtasks.cells.parts import state_dtype
 from seqtasks.cells.rnn import RNNCell
-from seqtasks.layers.masking import lengths_from_mask
+from seqtasks.layers.masking import lengths_from_mask, mask_of
 from seqtasks.layers.recurrence import scan
 
 # From this batch size on, two loops over half the batch each beat one: they run side by side.
@@ -74,6 +74,7 @@ class Recurrent(keras.Layer):
             MaskError: where the mask isn't right-padded.
         """
         x = tf.convert_to_tensor(inputs)
+        mask = mask_of(inputs, mask)
         lengths = None if mask is None else lengths_from_mask(mask)
         if training and self.dropout:
             every_step = (tf.shape(x)[0], 1, x.shape[2])

@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from seqtasks.layers.masking import mask_of
+
 
 @keras.saving.register_keras_serializable(package="seqtasks")
 class Stacked(keras.Layer):
@@ -59,7 +61,8 @@ class Stacked(keras.Layer):
     def build(self, input_shape: Any) -> None:
         """Create the weights of all layers for inputs (N, T, D)."""
         for index, layer in enumerate(self.layers):
-            layer.build(input_shape)
+            if not layer.built:  # a layer that was loaded is
+                layer.build(input_shape)
             if self.residual and index >= 2 and layer.units != input_shape[-1]:
                 raise ValueError(
                     "a residual connection needs equal widths. "
@@ -69,7 +72,14 @@ class Stacked(keras.Layer):
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
         """Run all layers over (N, T, D); `initial_state`: all layers' states, lowest first."""
+        mask = mask_of(inputs, mask)
         given = None if initial_state is None else tf.nest.flatten(initial_state)
+        states_in_all = sum(state_count(layer) for layer in self.layers)
+        if given is not None and len(given) != states_in_all:
+            raise ValueError(
+                f"{self.name} has {states_in_all} state(s). "
+                f"Received: initial_state with {len(given)}"
+            )
         x, states = inputs, []
         for index, layer in enumerate(self.layers):
             count = state_count(layer)

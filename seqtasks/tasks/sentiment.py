@@ -136,13 +136,16 @@ def loss(config: RunConfig, classes: int) -> Callable[[tf.Tensor, tf.Tensor], tf
 
 
 def training_data(
-    config: RunConfig, codec: Codec, train: Examples, epoch: int
+    config: RunConfig, codec: Codec, train: Examples, epoch: int, skip: int
 ) -> tuple[tf.data.Dataset, int]:
-    """Batches of (ids, labels) of an epoch and their number, the same for one seed and epoch."""
+    """Batches of (ids, labels) of an epoch without its first `skip`, and how many it has in all.
+
+    They are the same for one seed and epoch.
+    """
     training = config.training
     rng = np.random.default_rng([config.seed, epoch])
     batches = plan_batches(train.lengths, training.batch_tokens, training.batch_size, rng)
-    return dataset(train.texts, train.labels, batches, codec.encoder), len(batches)
+    return dataset(train.texts, train.labels, batches[skip:], codec.encoder), len(batches)
 
 
 class Scorer:

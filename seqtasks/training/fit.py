@@ -60,7 +60,7 @@ class Watcher(Protocol):
 def fit(
     model: keras.Model,
     loss: Callable[[Any, Any], tf.Tensor],
-    batches: Callable[[int], tuple[tf.data.Dataset, int]],
+    batches: Callable[[int, int], tuple[tf.data.Dataset, int]],
     validate: Callable[[], tuple[float, float]],
     config: TrainingConfig,
     run: Run,
@@ -72,8 +72,9 @@ def fit(
     Arguments:
         model: from inputs to outputs, both as the task has them.
         loss: (targets, outputs) to the loss of each example, (N,).
-        batches: from the number of an epoch, counted from 0, to its data set of (inputs, targets),
-            always the same for the same number, and how many batches it has.
+        batches: from the number of an epoch, counted from 0, and how many of its batches to leave
+            out at its start, to the data set of the rest, (inputs, targets) each, always the same
+            for the same numbers, and how many batches the whole epoch has.
         validate: the mean loss and the score, higher is better, of the model as it is.
         resume: go on from the run's saved state.
 
@@ -109,11 +110,11 @@ def fit(
 
 def _teach_epoch(step, batches, config, state, watcher, interrupted) -> bool:
     """Teach the rest of the epoch under way; False where it was interrupted."""
-    dataset, count = batches(state.epoch)
+    dataset, count = batches(state.epoch, state.batch)
     started = shown = time.perf_counter()
     spent_before = state.seconds
     # Whatever the reason to leave, the step that was begun is finished and counted.
-    for inputs, targets in dataset.skip(state.batch):
+    for inputs, targets in dataset:
         step(inputs, targets)
         state.batch += 1
         now = time.perf_counter()

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from seqtasks.config import RunConfig
-from seqtasks.data.sources import Splits
+from seqtasks.data.sources import Splits, label_names
 from seqtasks.runs import Run
 
 
@@ -30,7 +30,7 @@ A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
 | training | {len(splits.train):,} examples |
 | validation | {len(splits.validation):,} examples |
 | test | {test} |
-| labels | {", ".join(sorted(set(splits.train.labels)))} |
+| labels | {", ".join(label_names(splits)).replace("|", chr(92) + "|")} |
 | unit of text | {config.text.unit} |
 | validation score | {best["score"]:.4f} (epoch {best["epoch"]} of {len(rows)}) |
 | time | {rows[-1]["seconds"]:.0f} s on {environment["cores"]} cores |

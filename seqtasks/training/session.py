@@ -13,7 +13,7 @@ from seqtasks.runs import Run, choose_path, create_run, write_text, writing
 from seqtasks.tasks import get_task
 from seqtasks.training.fit import Watcher, fit
 from seqtasks.training.model_card import model_card
-from seqtasks.training.state import TrainingState
+from seqtasks.training.state import TrainingState, read_state
 
 # What may differ when a run is resumed: how long to go on, never what is taught.
 _FREE_ON_RESUME = {"epochs", "patience", "target"}
@@ -55,11 +55,10 @@ def resume(run: Run, config: RunConfig, watcher: Watcher) -> Outcome:
         RunError: where the run can't be resumed, or has nothing left to do.
     """
     _check_same(run, config)
-    finished = run.read_metrics()
-    if len(finished) >= config.training.epochs:
+    done = read_state(run.last_state).epoch
+    if done >= config.training.epochs:
         raise RunError(
-            f"{run.path}: all {len(finished)} epochs are done; ask for more, such as "
-            f"--epochs {len(finished) + 5}"
+            f"{run.path}: all {done} epochs are done; ask for more, such as --epochs {done + 5}"
         )
     task = get_task(config.task)
     codec = task.load_codec(config, run.vocabulary)

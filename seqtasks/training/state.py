@@ -31,23 +31,36 @@ def save_state(path: Path, state: TrainingState, variables: list[Any]) -> None:
         np.savez(file, state=np.array(json.dumps(asdict(state))), **values)
 
 
+def read_state(path: Path) -> TrainingState:
+    """Read where a training stands, without the variables.
+
+    Raises:
+        RunError: where the file is missing or damaged.
+    """
+    return _read(path)[0]
+
+
 def load_state(path: Path, variables: list[Any]) -> TrainingState:
     """Read what `save_state` wrote into `variables`, the same ones in the same order.
 
     Raises:
         RunError: where the file is missing, damaged, or of another model.
     """
-    try:
-        with np.load(path) as saved:
-            values = [saved[key] for key in sorted(saved.files) if key != "state"]
-            fields = json.loads(str(saved["state"]))
-        state = TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])})
-    except FileNotFoundError:
-        raise RunError(f"{path}: no saved state; this run can't be resumed") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-        raise RunError(f"{path}: the saved state is damaged ({error}); start anew") from error
+    state, values = _read(path)
     if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
         raise RunError(f"{path}: the saved state is of another model; start anew")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return state
+
+
+def _read(path: Path) -> tuple[TrainingState, list[np.ndarray]]:
+    try:
+        with np.load(path) as saved:
+            values = [saved[key] for key in sorted(saved.files) if key != "state"]
+            fields = json.loads(str(saved["state"]))
+        return TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])}), values
+    except FileNotFoundError:
+        raise RunError(f"{path}: no saved state; this run can't be resumed") from None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        raise RunError(f"{path}: the saved state is damaged ({error}); start anew") from error

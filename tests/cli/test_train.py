@@ -120,7 +120,7 @@ def test_heading_and_epochs_fit_a_terminal_of_80_columns(trained, monkeypatch):
     # Neither the heading nor an epoch's line goes on in a second one.
     for line, row in zip(lines[start + 1 :], rows, strict=False):
         assert line.split()[0] == str(row["epoch"])
-        assert all(part in line for part in ("54,321", "1h07m", "best"))
+        assert all(part in line for part in ("54,321", "1h06m", "best"))
 
 
 def test_the_next_command_can_be_typed_as_printed(succeeds, trained):

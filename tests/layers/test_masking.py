@@ -14,7 +14,7 @@ NOT_RIGHT_PADDED = {
     "a hole": [[True, False, True], [True, True, True]],
     "one late step": [[True, False, False], [False, False, True]],
 }
-MESSAGE = "the mask isn't right-padded: a real step follows a padded one"
+MESSAGE = "the mask is not right-padded: a real step follows a padded one"
 IN_GRAPH = "right-padded: a real step follows a padded one"  # TensorFlow escapes the apostrophe
 
 each_bad_mask = pytest.mark.parametrize("mask", NOT_RIGHT_PADDED.values(), ids=NOT_RIGHT_PADDED)

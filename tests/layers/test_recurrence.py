@@ -190,3 +190,17 @@ def test_one_gradient_can_be_taken_twice(kind):
         outputs = tf.reduce_sum(h), tf.reduce_sum(h**2)
     first, _, again = (tape.gradient(outputs[k], arguments) for k in (0, 1, 0))
     assert reference.largest_difference(first, again) == 0
+
+
+def test_the_gradient_of_16_bit_weights_is_summed_in_float32():
+    # Each step adds 1280 to the gradient of W_x, a bfloat16 number like their sum; but a sum in
+    # bfloat16 stops growing after 256 of them.
+    steps, rows = 400, 1280
+    x, W_x = tf.ones((steps, rows, 1), tf.bfloat16), tf.zeros((1, 1), tf.bfloat16)
+    W_h, b, h = tf.zeros((1, 1)), tf.zeros((1,)), tf.zeros((rows, 1))
+    with tf.GradientTape() as tape:
+        tape.watch(W_x)
+        outputs, _ = scan(RNNCell, x, (h,), W_x, W_h, b)
+    d_W_x = tape.gradient(outputs, W_x)
+    assert d_W_x.dtype == tf.bfloat16
+    assert np.array_equal(np.asarray(d_W_x, np.float64), [[steps * rows]])

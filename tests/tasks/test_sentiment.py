@@ -172,7 +172,7 @@ def test_an_epoch_has_every_example_once_with_its_label():
     config, codec = codec_of("word", **{"training.batch_size": 3})
     data = sentiment.examples(codec, part())
     plain = {tuple(ids): label for ids, label in unpadded(codec, data)}
-    dataset, count = sentiment.training_data(config, codec, data, epoch=2)
+    dataset, count = sentiment.training_data(config, codec, data, epoch=2, skip=0)
     found = [
         (tuple(ids[ids != 0]), label)
         for inputs, labels in dataset.as_numpy_iterator()
@@ -193,7 +193,7 @@ def test_epochs_differ_and_one_epoch_is_always_the_same():
 
     def labels(epoch, seed=1):
         own = config.model_copy(update={"seed": seed})
-        dataset, _ = sentiment.training_data(own, codec, data, epoch)
+        dataset, _ = sentiment.training_data(own, codec, data, epoch, skip=0)
         return [batch.tolist() for _, batch in dataset.as_numpy_iterator()]
 
     assert labels(0) == labels(0)
@@ -294,7 +294,7 @@ def test_what_fit_needs_works_together():
     loss, batches, validate = sentiment.prepare_fit(
         config, codec, model, Splits(part(), part(), None)
     )
-    dataset, count = batches(0)
+    dataset, count = batches(0, 0)
     assert count == len(list(dataset))
     for inputs, labels in dataset:
         assert loss(labels, model(inputs)).shape == labels.shape
