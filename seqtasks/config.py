@@ -4,11 +4,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from seqtasks.arch import ARCHS, STACKED_LAYERS, Arch
 from seqtasks.errors import ConfigError, did_you_mean
 
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, strict=True)]  # strict: true is not 1
@@ -91,17 +100,22 @@ class ModelConfig(_Strict):
             )
         return arch
 
+    @field_validator("layers")
+    @classmethod
+    def _one_layer_unless_stacked(cls, layers: int | None, info: ValidationInfo) -> int | None:
+        arch = info.data.get("arch")
+        if layers is not None and layers > 1 and arch and not Arch.parse(arch).stacked:
+            raise ValueError(
+                f"arch {arch!r} has one layer, but layers is {layers}; use arch stacked-{arch}"
+            )
+        return layers
+
     @model_validator(mode="after")
     def _fields_agree(self) -> "ModelConfig":
         if self.character_encoder == "bilstm" and self.character_units % 2:
             raise ValueError(
                 f"character_units must be even for character_encoder bilstm, half for each "
                 f"direction; received {self.character_units}"
-            )
-        if self.layers is not None and self.layers > 1 and not Arch.parse(self.arch).stacked:
-            raise ValueError(
-                f"arch {self.arch!r} has one layer, but layers is {self.layers}; "
-                f"use arch stacked-{self.arch}"
             )
         if self.residual and self.pooling == "last":
             raise ValueError(
@@ -121,10 +135,8 @@ class TrainingConfig(_Strict):
     epochs: Count = 20
     batch_size: Count = Field(default=64, description="examples per batch at most")
     batch_tokens: Count = Field(default=8_192, description="examples times longest example at most")
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2e-3
-    clip_norm: Annotated[float, Field(gt=0)] = Field(
-        default=1.0, description="global norm of gradients"
-    )
+    learning_rate: Positive = 2e-3
+    clip_norm: Positive = Field(default=1.0, description="global norm of gradients")
     label_smoothing: Rate = 0.0
     average_decay: Rate = Field(
         default=0.0, description="of a running average of the weights; 0: none"
@@ -143,7 +155,7 @@ class RunConfig(_Strict):
     """Everything a run depends on, besides the data themselves."""
 
     task: Literal["sentiment"] = "sentiment"
-    name: Annotated[str, Field(pattern=r"^[^/\\.][^/\\]*$")] | None = Field(
+    name: str | None = Field(
         default=None, description="of the run, a folder's name; default: data set and arch"
     )
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1
@@ -151,6 +163,13 @@ class RunConfig(_Strict):
     text: TextConfig = Field(default_factory=TextConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
     training: TrainingConfig = Field(default_factory=TrainingConfig)
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_of_one_folder(cls, name: str | None) -> str | None:
+        if name is not None and (name in ("", ".", "..") or set(name) & set("/\\\0")):
+            raise ValueError("a name is that of one folder, without slashes")
+        return name
 
     def to_yaml(self) -> str:
         """Write the resolved configuration, every default spelled out."""
@@ -264,6 +283,8 @@ def _explain(error: Any, origin: dict[tuple[str, ...], str]) -> str:
     message = error["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     received = error["input"]
+    if error["type"] == "model_type":
+        message = f"expected keys, such as {', '.join(_fields_at(location)[:3])}"
     if isinstance(received, dict):
         return f"{where}: {dotted}{message}"
     return f"{where}: {dotted}{message}; received {received!r}"

@@ -19,12 +19,18 @@ def classification_report(true: np.ndarray, predicted: np.ndarray, names: list[s
     from sklearn.metrics import classification_report as report
 
     numbers = list(range(len(names)))
+    names = [class_key(name) for name in names]
     result: Any = report(
         true, predicted, labels=numbers, target_names=names, output_dict=True, zero_division=0
     )
     # With labels given, scikit-learn speaks of the micro average where it means the accuracy.
     result["accuracy"] = float(np.mean(true == predicted))
     return result
+
+
+def class_key(name: str) -> str:
+    """The key of a class in a report, where "accuracy" and the averages have theirs too."""
+    return f"class {name}" if name in ("accuracy", "macro avg", "weighted avg") else name
 
 
 def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -18,9 +18,10 @@ import importlib.metadata
 import json
 import os
 import platform
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,15 +93,19 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
             to be overwritten is no run.
     """
     path = base / (config.name or default_name(config))
-    run_or_empty = (path / "config.yaml").is_file() or (path.is_dir() and not any(path.iterdir()))
-    if path.exists() and overwrite and not run_or_empty:
+    try:
+        taken = path.exists()
+    except OSError as error:
+        raise RunError(f"{error.strerror} as the --name of a run: {path.name:.60}...") from error
+    strange = taken and (not path.is_dir() or any(path.iterdir()))
+    if strange and overwrite and not (path / "config.yaml").is_file():
         raise RunError(f"{path}: exists and isn't a run; not overwritten. Choose another --name")
-    if not path.exists() or overwrite:
+    if not taken or overwrite:
         return path
     if config.name:
         raise RunError(
-            f"{path}: this run exists. Go on with it by --resume {path}, replace it by "
-            "--overwrite, or choose another --name"
+            f"{path}: this run exists. Go on with it by --resume {shlex.quote(str(path))}, "
+            "replace it by --overwrite, or choose another --name"
         )
     number = 2
     while (numbered := path.with_name(f"{path.name}-{number}")).exists():
@@ -108,21 +113,28 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
     return numbered
 
 
-def create_run(path: Path, config: RunConfig) -> Run:
-    """Make the directory of a new run, in the place of an old one if there is one.
+def create_run(path: Path, config: RunConfig, save_vocabulary: Callable[[Path], None]) -> Run:
+    """Make the directory of a new run, in the place of an old one if there is one, or nothing.
 
     Raises:
         RunError: where the disk is full or can't be written.
     """
+    staging = path.with_name(f".unfinished.{path.name}")
     with writing(path):
-        if path.exists():
-            shutil.rmtree(path)
-        for folder in ("vocabulary", "checkpoints", "plots"):
-            (path / folder).mkdir(parents=True)
-        run = Run(path)
-        write_text(run.config_file, config.to_yaml())
-        write_text(path / "environment.json", json.dumps(_environment(), indent=2) + "\n")
-    return run
+        shutil.rmtree(staging, ignore_errors=True)
+        try:
+            for folder in ("vocabulary", "checkpoints", "plots"):
+                (staging / folder).mkdir(parents=True)
+            run = Run(staging)
+            write_text(run.config_file, config.to_yaml())
+            write_text(staging / "environment.json", json.dumps(_environment(), indent=2) + "\n")
+            save_vocabulary(run.vocabulary)
+            if path.exists():
+                shutil.rmtree(path)
+            staging.rename(path)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+    return Run(path)
 
 
 def find_run(path: Path, base: Path = Path("runs")) -> Run:

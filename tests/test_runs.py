@@ -22,6 +22,11 @@ from seqtasks.runs import (
     writing,
 )
 
+
+def no_vocabulary(folder):
+    """Nothing to save."""
+
+
 OURS, NAMED = RunConfig(), RunConfig(name="mine")
 
 
@@ -64,7 +69,7 @@ def test_the_first_run_has_no_number_and_the_next_ones_count_from_2(tmp_path):
     for _ in range(4):
         path = choose_path(tmp_path, OURS, overwrite=False)
         names.append(path.name)
-        create_run(path, OURS)
+        create_run(path, OURS, no_vocabulary)
     stem = "toy_sentiment-bilstm"
     assert names == [stem, f"{stem}-2", f"{stem}-3", f"{stem}-4"]
 
@@ -81,7 +86,7 @@ def test_choosing_a_path_makes_nothing(tmp_path):
 
 
 def test_a_users_own_name_is_never_numbered(tmp_path):
-    create_run(tmp_path / "mine", NAMED)
+    create_run(tmp_path / "mine", NAMED, no_vocabulary)
     with pytest.raises(RunError, match=r"--resume .*mine, replace it by --overwrite, or choose"):
         choose_path(tmp_path, NAMED, overwrite=False)
 
@@ -89,10 +94,10 @@ def test_a_users_own_name_is_never_numbered(tmp_path):
 @pytest.mark.parametrize("config", [OURS, NAMED])
 def test_overwriting_takes_the_place_of_the_run(tmp_path, config):
     path = choose_path(tmp_path, config, False)
-    run = create_run(path, config)
+    run = create_run(path, config, no_vocabulary)
     run.append_metrics({"epoch": 1})
     assert choose_path(tmp_path, config, overwrite=True) == path
-    assert create_run(path, config).read_metrics() == []
+    assert create_run(path, config, no_vocabulary).read_metrics() == []
 
 
 def test_a_folder_that_is_no_run_is_never_overwritten(tmp_path):
@@ -120,7 +125,7 @@ def test_a_file_of_that_name_is_never_overwritten(tmp_path, overwrite):
 def test_a_new_run_has_its_configuration_its_environment_and_its_folders(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["/somewhere/seqtasks", "train", "--arch", "gru"])
     config = load_config(options={"model.arch": "gru", "name": "한글"})
-    run = create_run(tmp_path / "deep" / "run", config)
+    run = create_run(tmp_path / "deep" / "run", config, no_vocabulary)
     assert run.path == tmp_path / "deep" / "run"
     assert run.config == config
     assert all(folder.is_dir() for folder in (run.vocabulary, run.plots, run.best_weights.parent))
@@ -134,7 +139,7 @@ def test_a_new_run_has_its_configuration_its_environment_and_its_folders(tmp_pat
 def test_a_new_run_where_it_cannot_be_written_is_an_error_that_names_the_place(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(RunError, match=r"file.*can't write"):
-        create_run(tmp_path / "file" / "run", OURS)
+        create_run(tmp_path / "file" / "run", OURS, no_vocabulary)
 
 
 def test_metrics_are_read_as_they_were_written(tmp_path):
@@ -178,7 +183,7 @@ def test_a_line_of_metrics_cut_off_by_a_crash_is_an_error_of_ours_or_is_dropped(
 @pytest.fixture
 def base(tmp_path):
     for name in ("films-gru", "films-lstm", "books-rnn"):
-        create_run(tmp_path / "runs" / name, OURS)
+        create_run(tmp_path / "runs" / name, OURS, no_vocabulary)
     (tmp_path / "runs" / "notes").mkdir()
     return tmp_path / "runs"
 
@@ -261,7 +266,7 @@ def test_a_disk_that_refuses_is_an_error_of_ours(tmp_path, monkeypatch, code):
     def refuse(self, *_, **__):
         raise OSError(code, os.strerror(code), str(self))
 
-    run = create_run(tmp_path / "run", OURS)
+    run = create_run(tmp_path / "run", OURS, no_vocabulary)
     monkeypatch.setattr(Path, "write_text", refuse)
     with pytest.raises(RunError) as error, writing(run.path):
         write_text(run.model_card, "card")
@@ -270,7 +275,7 @@ def test_a_disk_that_refuses_is_an_error_of_ours(tmp_path, monkeypatch, code):
     assert "model_card.md" in message
     assert "\n" not in message
     with pytest.raises(RunError, match=os.strerror(code)):
-        create_run(tmp_path / "other", OURS)
+        create_run(tmp_path / "other", OURS, no_vocabulary)
 
 
 def test_a_refusal_without_a_name_or_a_reason_still_tells_the_place(tmp_path):

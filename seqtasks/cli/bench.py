@@ -19,6 +19,7 @@ def bench() -> None:
     type=click.Choice(["rnn", "lstm", "gru"]),
     default=("lstm", "gru"),
     show_default=True,
+    help="Which cell. Repeatable.",
 )
 @click.option(
     "--rounds",

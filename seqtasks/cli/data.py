@@ -72,8 +72,12 @@ def _is_file(source: str) -> bool:
 
 @data.command()
 @_source_options
-@click.option("--split", type=click.Choice(_SPLITS), default="train", show_default=True)
-@click.option("-n", "--number", type=click.IntRange(min=1), default=10, show_default=True)
+@click.option(
+    "--split", type=click.Choice(_SPLITS), default="train", show_default=True, help="Which part."
+)
+@click.option(
+    "-n", "--number", type=click.IntRange(min=1), default=10, show_default=True, help="How many."
+)
 def show(split: str, number: int, **source_options: Any) -> None:
     """Print the first examples of a split of SOURCE: label, tab, text."""
     part = getattr(_load(_config(**source_options)), split)
@@ -85,7 +89,7 @@ def show(split: str, number: int, **source_options: Any) -> None:
 
 @data.command()
 @_source_options
-@click.option("--json", "as_json", is_flag=True)
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def describe(as_json: bool, **source_options: Any) -> None:
     """Say what is in SOURCE before training: classes, lengths, unknown words.
 

@@ -2,12 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
-from typing import IO
+from typing import BinaryIO
 
 import click
 
@@ -16,6 +14,7 @@ from seqtasks.errors import DataError
 from seqtasks.runs import find_run
 
 _BATCH = 64
+_BYTES = 65_536
 
 
 @click.command()
@@ -25,7 +24,7 @@ _BATCH = 64
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, all probabilities.")
 @runs_dir_option
 def predict(
-    run: Path, text: tuple[str, ...], file: IO[bytes] | None, as_json: bool, runs_dir: Path
+    run: Path, text: tuple[str, ...], file: BinaryIO | None, as_json: bool, runs_dir: Path
 ) -> None:
     """Classify texts with RUN: label, probability and text, one result a line.
 
@@ -34,6 +33,9 @@ def predict(
     """
     if text and file:
         raise click.UsageError("give texts as arguments or by --file, not both")
+    for place, argument in enumerate(text, 1):
+        if not argument.isprintable() and any("\udc80" <= c <= "\udcff" for c in argument):
+            raise click.UsageError(f"TEXT {place} is not UTF-8: {argument!r:.80}")
     found = find_run(run, runs_dir)
 
     from seqtasks.cli.quiet import start_tensorflow
@@ -42,7 +44,9 @@ def predict(
     from seqtasks.tasks.sessions import load_predictor
 
     predictor = load_predictor(found)
-    batches = [list(text)] if text else line_batches(file or sys.stdin.buffer)
+    stream = file or sys.stdin.buffer
+    name = "standard input" if stream is sys.stdin.buffer else stream.name
+    batches = [list(text)] if text else line_batches(stream, name)
     for batch in batches:
         for prediction in predictor.predict(batch):
             if as_json:
@@ -53,42 +57,34 @@ def predict(
         sys.stdout.flush()
 
 
-def line_batches(stream: Iterable[bytes]) -> Iterator[list[str]]:
+def line_batches(stream: BinaryIO, name: str) -> Iterator[list[str]]:
     """Give lines in batches of what is there: one as soon as it comes, many when they queue up.
 
     Raises:
         DataError: where a line isn't UTF-8; what came before it is given first.
 
-    >>> [len(batch) for batch in line_batches([])]
-    []
+    >>> import io
+    >>> list(line_batches(io.BytesIO(b"one\\ntwo"), "input"))
+    [['one', 'two']]
     """
-    queue: SimpleQueue[bytes | None] = SimpleQueue()
-
-    def read() -> None:
-        for line in stream:
-            queue.put(line)
-        queue.put(None)
-
-    Thread(target=read, daemon=True).start()
-    number, ended = 0, False
-    while not ended:
-        batch: list[str] = []
-        broken = None
-        while not batch or (len(batch) < _BATCH and not queue.empty()):
-            line = queue.get()
-            if line is None:
-                ended = True
-                break
-            number += 1
-            try:
-                batch.append(line.decode("utf-8").rstrip("\r\n"))
-            except UnicodeDecodeError as error:
-                broken = DataError(
-                    f"line {number}: not UTF-8 (byte {error.start + 1}); convert the text first, "
-                    "such as by iconv -t UTF-8"
-                )
-                break
-        if batch:
+    number, begun = 0, b""
+    while begun is not None:
+        # What is there, up to a limit; waits only while there is nothing.
+        chunk = stream.read1(_BYTES)
+        *lines, begun = (begun + chunk).split(b"\n")
+        if not chunk:
+            lines, begun = ([begun] if begun else []), None
+        for start in range(0, len(lines), _BATCH):
+            batch = []
+            for line in lines[start : start + _BATCH]:
+                number += 1
+                try:
+                    batch.append(line.decode("utf-8").removesuffix("\r"))
+                except UnicodeDecodeError as error:
+                    if batch:
+                        yield batch
+                    raise DataError(
+                        f"{name}, line {number}: not UTF-8 (byte {error.start + 1}); convert the "
+                        "text first, such as by iconv -t UTF-8"
+                    ) from error
             yield batch
-        if broken:
-            raise broken

@@ -1,5 +1,6 @@
 """What the user sees: live progress while training, and tables after it."""
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqtasks.config import RunConfig
+from seqtasks.metrics import class_key
 
 if TYPE_CHECKING:
     from seqtasks.tasks.evaluation import Evaluation
@@ -25,7 +27,7 @@ class _Rates(ProgressColumn):
     """Loss, examples and tokens per second, and how long all epochs would still take."""
 
     def render(self, task: Task) -> Text:
-        return Text(task.fields.get("rates", ""))
+        return Text(task.fields.get("rates", ""), no_wrap=True, overflow="ellipsis")
 
 
 class TrainingScreen:
@@ -73,8 +75,8 @@ class TrainingScreen:
             total=progress.batches,
             completed=progress.batch,
             rates=(
-                f"loss {totals.mean_loss:.4f}  {totals.examples / seconds:,.0f} examples/s  "
-                f"{totals.tokens / seconds:,.0f} tokens/s  {left} left"
+                f"loss {totals.mean_loss:.4f} {totals.examples / seconds:,.0f} examples/s "
+                f"{totals.tokens / seconds:,.0f} tokens/s {left} left"
             ),
         )
 
@@ -83,13 +85,12 @@ class TrainingScreen:
         if not self._heading_shown:
             self._heading_shown = True
             self._console.print(
-                "epoch   train loss   validation loss   score    rate       examples/s   tokens/s"
-                "   time"
+                "epoch   train  validation   score     rate   examples/s  tokens/s    time"
             )
         self._console.print(
-            f"{result.epoch:5}   {result.train_loss:10.4f}   {result.validation_loss:15.4f}   "
-            f"{result.score:.4f}   {result.learning_rate:<8.2g}   "
-            f"{result.examples_per_second:10,.0f}   {result.tokens_per_second:8,.0f}   "
+            f"{result.epoch:5}  {result.train_loss:6.4f}  {result.validation_loss:10.4f}  "
+            f"{result.score:.4f}  {result.learning_rate:7.2g}  "
+            f"{result.examples_per_second:11,.0f}  {result.tokens_per_second:8,.0f}  "
             f"{duration(result.seconds):>6}{'  best' if result.best else ''}"
         )
 
@@ -101,7 +102,7 @@ def show_outcome(outcome: "Outcome") -> None:
     if not state.finished:
         click.echo(
             f"Interrupted in epoch {state.epoch + 1}; all of it is saved. Go on with:\n\n"
-            f"    seqtasks train --resume {run}\n"
+            f"    seqtasks train --resume {shlex.quote(str(run))}\n"
         )
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -118,7 +119,7 @@ def show_outcome(outcome: "Outcome") -> None:
     screen = console()
     screen.print()
     screen.print(table)
-    click.echo(f"\nNext: seqtasks evaluate {run}")
+    click.echo(f"\nNext: seqtasks evaluate {shlex.quote(str(run))}")
 
 
 def show_evaluation(evaluation: "Evaluation", errors: int) -> None:
@@ -128,8 +129,9 @@ def show_evaluation(evaluation: "Evaluation", errors: int) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("", "precision", "recall", "f1", "examples"):
         table.add_column(heading, justify="left" if not heading else "right")
-    for name in (*evaluation.labels, "macro avg"):
-        row = evaluation.report[name]
+    keys = [(name, class_key(name)) for name in evaluation.labels]
+    for name, key in (*keys, ("macro avg", "macro avg")):
+        row = evaluation.report[key]
         scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1-score"))
         table.add_row(escape(name), *scores, f"{int(row['support']):,}")
     screen.print(table)
@@ -152,15 +154,23 @@ def show_evaluation(evaluation: "Evaluation", errors: int) -> None:
     for mistake in shown:
         screen.print(
             f"  {escape(mistake.label)} taken for {escape(mistake.predicted)} "
-            f"({mistake.probability:.3f}): {escape(mistake.text[:200])}",
+            f"({mistake.probability:.3f}): {escape(one_line(mistake.text))}",
             soft_wrap=True,
         )
 
 
 def console(quiet: bool = False) -> Console:
     """Make a console that, without a terminal, doesn't fold lines at 80 columns."""
-    made = Console(quiet=quiet, highlight=False)
-    return made if made.is_terminal else Console(quiet=quiet, highlight=False, width=_WIDTH)
+    made = Console(quiet=quiet, highlight=False, emoji=False)
+    if made.is_terminal:
+        return made
+    return Console(quiet=quiet, highlight=False, emoji=False, width=_WIDTH)
+
+
+def one_line(text: str, width: int = 200) -> str:
+    """Write a text on one line, without what would move a terminal's cursor, at most so long."""
+    shown = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 
 def duration(seconds: float) -> str:

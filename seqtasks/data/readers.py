@@ -93,6 +93,10 @@ def read_labelled_texts(
                 raise DataError(
                     f"{path}, line {line}: the label is empty, beside the text {shorten(text)}"
                 )
+            if "\n" in label or "\r" in label:
+                raise DataError(
+                    f"{path}, line {line}: a label is one line, received {shorten(label)}"
+                )
             texts.append(text)
             labels.append(shared.setdefault(label, label))
             lines.append(line)

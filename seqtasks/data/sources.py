@@ -72,7 +72,7 @@ def load_splits(
     given = {"train": None if named else source, "validation": validation, "test": test}
     files = {name: Path(file) for name, file in given.items() if file is not None}
     columns = {"text_column": text_column, "label_column": label_column}
-    if not named and not set(source) & set("./\\"):
+    if not named and not set(source) & set("./\\") and not Path(source).exists():
         raise DataError(
             f"{source!r} is no data file{did_you_mean(source, [_TOY])}; a TFDS set is written "
             f"{_TFDS}NAME, and the toy set {_TOY}"

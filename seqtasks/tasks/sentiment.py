@@ -93,6 +93,8 @@ def load_codec(config: RunConfig, folder: Path) -> Codec:
         raise RunError(f"{folder / 'labels.txt'}: damaged: not UTF-8") from error
     except OSError as error:
         raise RunError(f"{folder / 'labels.txt'}: can't read: {error.strerror}") from None
+    if len(set(labels)) != len(labels) or len(labels) < 2:
+        raise RunError(f"{folder / 'labels.txt'}: damaged: expected two labels or more, each once")
     return Codec(encoder, labels)
 
 

@@ -1,6 +1,8 @@
 """A finished run put to use: evaluated, or ready to predict."""
 
 import json
+import shlex
+import warnings
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -25,12 +27,17 @@ def load_predictor(run: Run) -> Any:
     if not run.best_weights.is_file():
         raise RunError(
             f"{run.path}: no weights yet: no epoch was finished. Go on with it by "
-            f"seqtasks train --resume {run.path}"
+            f"seqtasks train --resume {shlex.quote(str(run.path))}"
         )
     try:
-        model.load_weights(run.best_weights)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{run.best_weights}: damaged, or of another model: {error}") from error
+        with warnings.catch_warnings(action="ignore"):  # Keras warns before it raises
+            model.load_weights(run.best_weights)
+    except (OSError, ValueError, KeyError, RuntimeError) as error:  # as h5py and Keras like
+        reason = " ".join(str(error).split())
+        raise RunError(
+            f"{run.best_weights}: damaged, or of another model than {run.config_file} and the "
+            f"vocabulary say: {reason:.200}"
+        ) from error
     return task.Scorer(model, codec)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -158,6 +159,7 @@ def _end_epoch(step, validate, config, state, run, watcher) -> None:
     decision = state.schedule.decide(score, validation_loss, state.epoch, config)
     if decision == "best":
         with replacing(run.best_weights) as temporary:
+            _reserve(temporary, step.model)
             step.model.save_weights(temporary)
     step.swap_averages()
     state.seconds += time.perf_counter() - started
@@ -183,6 +185,14 @@ def _end_epoch(step, validate, config, state, run, watcher) -> None:
     _log(result)
     save_state(run.last_state, state, step.variables())
     watcher.epoch_ended(result)
+
+
+def _reserve(path, model) -> None:
+    """Make sure of room for the weights: HDF5 doesn't survive a disk that fills up under it."""
+    size = sum(weight.value.dtype.size * math.prod(weight.shape) for weight in model.weights)
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, size + 4_096 * (len(model.weights) + 4))
+    path.unlink()
 
 
 def _rates(totals: Totals, state: TrainingState, run: Run) -> tuple[float, float]:

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import tensorflow as tf
 
 from seqtasks.config import RunConfig
-from seqtasks.errors import ConfigError, RunError
+from seqtasks.errors import ConfigError, RunError, TrainingError
 from seqtasks.inspection.plots import learning_curve
 from seqtasks.runs import Run, choose_path, create_run, write_text, writing
 from seqtasks.tasks import get_task
@@ -41,10 +42,9 @@ def train(config: RunConfig, runs_dir: Path, overwrite: bool, watcher: Watcher) 
     task = get_task(config.task)
     splits = task.load_splits(config)
     codec = task.make_codec(config, splits)
-    run = create_run(path, config)
-    with writing(run.path):
-        codec.save(run.vocabulary)
-    return _teach(run, config, codec, splits, watcher, resume=False)
+    model = _build(config, codec)
+    run = create_run(path, config, codec.save)
+    return _teach(run, config, codec, model, splits, watcher, resume=False)
 
 
 def resume(run: Run, config: RunConfig, watcher: Watcher) -> Outcome:
@@ -55,23 +55,41 @@ def resume(run: Run, config: RunConfig, watcher: Watcher) -> Outcome:
         RunError: where the run can't be resumed, or has nothing left to do.
     """
     _check_same(run, config)
-    done = read_state(run.last_state).epoch
-    if done >= config.training.epochs:
+    # A run that was killed before anything was saved starts anew.
+    begun = run.last_state.exists() or bool(run.read_metrics())
+    state = read_state(run.last_state) if begun else TrainingState()
+    if state.epoch >= config.training.epochs:
         raise RunError(
-            f"{run.path}: all {done} epochs are done; ask for more, such as --epochs {done + 5}"
+            f"{run.path}: all {state.epoch} epochs are done; ask for more, such as "
+            f"--epochs {state.epoch + 5}"
+        )
+    if state.finished and config.training == run.config.training:
+        raise RunError(
+            f"{run.path}: training has ended: {state.finished}; ask for more epochs, more "
+            "patience or another target"
         )
     task = get_task(config.task)
     codec = task.load_codec(config, run.vocabulary)
     splits = task.load_splits(config)
+    model = _build(config, codec)
     with writing(run.path):
         write_text(run.config_file, config.to_yaml())
-    return _teach(run, config, codec, splits, watcher, resume=True)
+    return _teach(run, config, codec, model, splits, watcher, resume=begun)
 
 
-def _teach(run, config, codec, splits, watcher, resume) -> Outcome:
-    task = get_task(config.task)
+def _build(config, codec) -> keras.Model:
     keras.utils.set_random_seed(config.seed)
-    model = task.build(config, codec)
+    try:
+        return get_task(config.task).build(config, codec)
+    except tf.errors.ResourceExhaustedError as error:
+        raise TrainingError(
+            "not enough memory for this network; try smaller --units, model.embedding_units or "
+            "text.max_words"
+        ) from error
+
+
+def _teach(run, config, codec, model, splits, watcher, resume) -> Outcome:
+    task = get_task(config.task)
     loss, batches, validate = task.prepare_fit(config, codec, model, splits)
     state = fit(model, loss, batches, validate, config.training, run, watcher, resume)
     outcome = Outcome(run, state, task.SCORE, model.count_params())

@@ -17,6 +17,11 @@ from seqtasks.errors import RunError, TrainingError
 from seqtasks.runs import create_run
 from seqtasks.training.fit import fit
 
+
+def no_vocabulary(folder):
+    """Nothing to save."""
+
+
 V, CLASSES, BATCHES = 8, 2, 5
 CONFIG = TrainingConfig(epochs=4, learning_rate=0.05, average_decay=0.7, patience=9)
 
@@ -92,7 +97,7 @@ def every_batch(monkeypatch):
 @pytest.fixture
 def new_run(tmp_path):
     def new_run(name="run"):
-        return create_run(tmp_path / name, RunConfig(name=name))
+        return create_run(tmp_path / name, RunConfig(name=name), no_vocabulary)
 
     return new_run
 
@@ -298,7 +303,7 @@ def test_going_on_from_a_state_that_is_not_there_is_an_error_of_ours(new_run, co
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
-    run = create_run(tmp_path_factory.mktemp("straight") / "run", RunConfig())
+    run = create_run(tmp_path_factory.mktemp("straight") / "run", RunConfig(), no_vocabulary)
     model, state = teach(run)
     return run, weights_of(model), state
 
