@@ -12,7 +12,7 @@ from seqtasks.runs import find_run
 
 @click.command()
 @run_argument
-@click.option("--data", metavar="SOURCE", help="Judge by this file instead of the run's test data.")
+@click.option("--data", metavar="FILE", help="Judge by this file instead of the run's test data.")
 @data_options
 @click.option(
     "--errors",

@@ -64,7 +64,7 @@ def line_batches(stream: BinaryIO, name: str) -> Iterator[list[str]]:
         DataError: where a line isn't UTF-8; what came before it is given first.
 
     >>> import io
-    >>> list(line_batches(io.BytesIO(b"one\\ntwo"), "input"))
+    >>> list(line_batches(io.BytesIO(b"one\\ntwo\\n"), "input"))
     [['one', 'two']]
     """
     number, begun = 0, b""

@@ -54,7 +54,7 @@ class TrainingScreen:
 
     def __enter__(self) -> "TrainingScreen":
         source, arch = self._config.data.source, self._config.model.arch
-        self._console.print(f"Training a {arch} on {escape(source)} (seed {self._config.seed})")
+        self._console.print(f"Training: {arch} on {escape(source)}, seed {self._config.seed}")
         self._bar.start()
         return self
 

@@ -9,6 +9,8 @@ import click
 from seqtasks.cli.options import config_from, config_options, data_options, runs_dir_option
 from seqtasks.runs import find_run
 
+INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
+
 
 @click.command()
 @click.option("--arch", help="[stacked-][bi]rnn|lstm|gru, such as bilstm (the default).")
@@ -52,6 +54,10 @@ def train(
     }  # fmt: skip
     run = None
     if resumed is not None:
+        if overwrite:
+            raise click.UsageError(
+                "--resume goes on with a run, --overwrite begins it anew: choose"
+            )
         run = find_run(resumed, runs_dir)
         config_files = (run.config_file, *config_files)
     config = config_from(config_files, assignments, options)
@@ -71,3 +77,5 @@ def train(
         click.echo(json.dumps(session.summary(outcome)))
     else:
         show_outcome(outcome)
+    if not outcome.state.finished:
+        raise click.exceptions.Exit(INTERRUPTED)

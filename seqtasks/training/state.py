@@ -56,11 +56,11 @@ def load_state(path: Path, variables: list[Any]) -> TrainingState:
 
 def _read(path: Path) -> tuple[TrainingState, list[np.ndarray]]:
     try:
-        with np.load(path) as saved:
+        with path.open("rb") as file, np.load(file) as saved:
             values = [saved[key] for key in sorted(saved.files) if key != "state"]
             fields = json.loads(str(saved["state"]))
         return TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])}), values
     except FileNotFoundError:
         raise RunError(f"{path}: no saved state; this run can't be resumed") from None
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-        raise RunError(f"{path}: the saved state is damaged ({error}); start anew") from error
+        raise RunError(f"{path}: the saved state is damaged; start anew") from error
