@@ -14,6 +14,7 @@ from typing import Any
 
 SHAPES = ((32, 50, 128, 128), (64, 100, 128, 256), (64, 50, 512, 512))  # N, T, D, H
 _WARM_UP = 3
+_REST = 0.2  # seconds between runs: PyTorch's threads go on spinning for a while after its run
 
 
 def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str, Any]]:
@@ -70,6 +71,7 @@ def _by_turns(contestants: dict[Any, Callable[[], Any]], rounds: int) -> dict[An
             run()
             if turn >= _WARM_UP:
                 times[who].append(1e3 * (time.perf_counter() - start))
+            time.sleep(_REST)
     return {who: statistics.median(values) for who, values in times.items()}
 
 
