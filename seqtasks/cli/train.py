@@ -9,8 +9,6 @@ import click
 from seqtasks.cli.options import config_from, config_options, data_options, runs_dir_option
 from seqtasks.runs import find_run
 
-INTERRUPTED = 130  # what a shell expects of a program that Ctrl-C ended
-
 
 @click.command()
 @click.option("--arch", help="[stacked-][bi]rnn|lstm|gru, such as bilstm (the default).")
@@ -77,5 +75,3 @@ def train(
         click.echo(json.dumps(session.summary(outcome)))
     else:
         show_outcome(outcome)
-    if not outcome.state.finished:
-        raise click.exceptions.Exit(INTERRUPTED)
