@@ -53,3 +53,48 @@ def bag_of_words(train_texts: list[str], train_labels: list[str], texts: list[st
     words = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]|^\s*$")
     model = make_pipeline(words, LogisticRegression(max_iter=1000))
     return model.fit(train_texts, train_labels).predict(texts).tolist()
+
+
+def text_scores(hypotheses: list[str], references: list[list[str]]) -> dict[str, float]:
+    """BLEU and chrF by sacrebleu, both lower-cased, from 0 to 100, and the share of exact matches.
+
+    Arguments:
+        references: one or more right answers for each hypothesis.
+
+    >>> text_scores(["A cat."], [["a cat.", "the cat."]])["exact"]
+    1.0
+    """
+    streams = _reference_streams(references)
+    scores = {
+        name: metric.corpus_score(hypotheses, streams).score for name, metric in _metrics().items()
+    }
+    exact = [
+        any(_same(hypothesis, reference) for reference in right)
+        for hypothesis, right in zip(hypotheses, references, strict=True)
+    ]
+    return {**scores, "exact": float(np.mean(exact))}
+
+
+def text_signatures(hypotheses: list[str], references: list[list[str]]) -> dict[str, str]:
+    """How sacrebleu counted: its signatures, which let others repeat the figures."""
+    signatures = {}
+    for name, metric in _metrics().items():
+        metric.corpus_score(hypotheses, _reference_streams(references))
+        signatures[name] = str(metric.get_signature())
+    return signatures
+
+
+def _metrics() -> dict[str, Any]:
+    from sacrebleu.metrics import BLEU, CHRF
+
+    return {"BLEU": BLEU(lowercase=True), "chrF": CHRF(lowercase=True)}
+
+
+def _reference_streams(references: list[list[str]]) -> list[list[str | None]]:
+    """sacrebleu's form: the first reference of all, the second of all, ...; None where none."""
+    most = max(map(len, references))
+    return [[right[n] if n < len(right) else None for right in references] for n in range(most)]
+
+
+def _same(one: str, other: str) -> bool:
+    return " ".join(one.lower().split()) == " ".join(other.lower().split())

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from seqtasks.cli.options import column, data_options, run_argument, runs_dir_option
+from seqtasks.cli.options import (
+    assignments_option,
+    column,
+    data_options,
+    run_argument,
+    runs_dir_option,
+)
+from seqtasks.config import load_config
 from seqtasks.runs import find_run
 
 
@@ -22,17 +29,21 @@ from seqtasks.runs import find_run
     help="How many mistakes to show, the surest first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@assignments_option
 @runs_dir_option
 def evaluate(
     run: Path, data: str | None, text_column: str | None, label_column: str | None,
-    header: bool | None, errors: int, as_json: bool, runs_dir: Path,
+    header: bool | None, errors: int, as_json: bool, assignments: tuple[str, ...], runs_dir: Path,
 ) -> None:  # fmt: skip
-    """Say how good RUN is: a report by class, the confusions, a bag of words beside it, mistakes.
+    """Say how good RUN is: scores or a report by class, a baseline where there is one, mistakes.
 
     RUN is a run directory, or the name of one in --runs-dir. The report is also kept in the run, as
-    evaluation.json and plots/confusion_matrix.png.
+    evaluation.json and, of classes, plots/confusion_matrix.png.
     """
     found = find_run(run, runs_dir)
+    columns = {"text_column": column(text_column), "label_column": column(label_column)}
+    given = {f"data.{key}": value for key, value in {**columns, "header": header}.items()}
+    config = load_config((found.config_file,), assignments, given)
 
     from seqtasks.cli.quiet import start_tensorflow
     from seqtasks.cli.screen import show_evaluation
@@ -40,8 +51,7 @@ def evaluate(
     start_tensorflow()
     from seqtasks.tasks.sessions import evaluate_run
 
-    columns = {"text_column": column(text_column), "label_column": column(label_column)}
-    evaluation = evaluate_run(found, data, header=header, **columns)
+    evaluation = evaluate_run(found, config, data)
     if as_json:
         shown = {**asdict(evaluation), "mistakes": asdict(evaluation)["mistakes"][:errors]}
         click.echo(json.dumps(shown, ensure_ascii=False))

@@ -9,16 +9,19 @@ import click
 from seqtasks.config import RunConfig, load_config
 
 
+assignments_option = click.option(
+    "--set",
+    "assignments",
+    metavar="KEY=VALUE",
+    multiple=True,
+    help="Set any key of the configuration, such as model.units=128. Repeatable.",
+)
+
+
 def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--config FILE` and `--set KEY=VALUE`, both repeatable."""
     for option in (
-        click.option(
-            "--set",
-            "assignments",
-            metavar="KEY=VALUE",
-            multiple=True,
-            help="Set any key of the configuration, such as model.units=128. Repeatable.",
-        ),
+        assignments_option,
         click.option(
             "--config",
             "config_files",

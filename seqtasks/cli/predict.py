@@ -9,7 +9,8 @@ from typing import BinaryIO
 
 import click
 
-from seqtasks.cli.options import run_argument, runs_dir_option
+from seqtasks.cli.options import assignments_option, run_argument, runs_dir_option
+from seqtasks.config import load_config
 from seqtasks.errors import DataError
 from seqtasks.runs import find_run
 
@@ -21,12 +22,18 @@ _BYTES = 65_536
 @run_argument
 @click.argument("text", nargs=-1)
 @click.option("--file", "file", type=click.File("rb"), help="Read texts from a file, one a line.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, all probabilities.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with everything.")
+@assignments_option
 @runs_dir_option
 def predict(
-    run: Path, text: tuple[str, ...], file: BinaryIO | None, as_json: bool, runs_dir: Path
-) -> None:
-    """Classify texts with RUN: label, probability and text, one result a line.
+    run: Path, text: tuple[str, ...], file: BinaryIO | None, as_json: bool,
+    assignments: tuple[str, ...], runs_dir: Path,
+) -> None:  # fmt: skip
+    """Put RUN to use on texts, one result a line.
+
+    Classes come with their probability, tags beside their words, translations alone; a language
+    model goes on with the text. For captioning a TEXT is the name of an image's file. How text is
+    written can be set: --set decoding.beam=1.
 
     Texts come from the arguments, from --file, or line by line from standard input, so that it
     works as a filter in a pipe: an answer is written as soon as its line is read.
@@ -37,13 +44,14 @@ def predict(
         if not argument.isprintable() and any("\udc80" <= c <= "\udcff" for c in argument):
             raise click.UsageError(f"TEXT {place} is not UTF-8: {argument!r:.80}")
     found = find_run(run, runs_dir)
+    config = load_config((found.config_file,), assignments)
 
     from seqtasks.cli.quiet import start_tensorflow
 
     start_tensorflow()
     from seqtasks.tasks.sessions import load_predictor
 
-    predictor = load_predictor(found)
+    predictor = load_predictor(found, config)
     stream = file or sys.stdin.buffer
     name = "standard input" if stream is sys.stdin.buffer else stream.name
     batches = [list(text)] if text else line_batches(stream, name)
@@ -52,8 +60,7 @@ def predict(
             if as_json:
                 click.echo(json.dumps(asdict(prediction), ensure_ascii=False))
             else:
-                shown = " ".join(prediction.text.split())
-                click.echo(f"{prediction.label}\t{prediction.probability:.4f}\t{shown}")
+                click.echo(prediction.line())
         sys.stdout.flush()
 
 

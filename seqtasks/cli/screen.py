@@ -1,7 +1,7 @@
 """What the user sees: live progress while training, and tables after it."""
 
 import shlex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -15,7 +15,7 @@ from seqtasks.config import RunConfig
 from seqtasks.metrics import class_key
 
 if TYPE_CHECKING:
-    from seqtasks.tasks.evaluation import Evaluation
+    from seqtasks.tasks.evaluation import Evaluation, TextEvaluation
     from seqtasks.training.fit import EpochResult, Progress
     from seqtasks.training.session import Outcome
 
@@ -122,10 +122,45 @@ def show_outcome(outcome: "Outcome") -> None:
     click.echo(f"\nNext: seqtasks evaluate {shlex.quote(str(run))}")
 
 
-def show_evaluation(evaluation: "Evaluation", errors: int) -> None:
-    """Print report, confusion matrix, baseline and mistakes."""
+def show_evaluation(evaluation: Any, errors: int) -> None:
+    """Print what `evaluate` found."""
     screen = console()
     screen.print(f"{escape(evaluation.source)}: {evaluation.examples:,} examples\n")
+    show = _show_text_scores if hasattr(evaluation, "all_references") else _show_classes
+    show(screen, evaluation, errors)
+
+
+def _show_text_scores(screen: Console, evaluation: "TextEvaluation", errors: int) -> None:
+    """Print BLEU and the like, and mistakes."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in ("", *evaluation.scores):
+        table.add_column(heading, justify="left" if not heading else "right")
+    rows = {"one reference": evaluation.scores}
+    if evaluation.all_references:
+        rows[f"all references, {evaluation.texts:,} texts"] = evaluation.all_references
+    for name, scores in rows.items():
+        table.add_row(
+            name, *(f"{score:.2%}" if score <= 1 else f"{score:.2f}" for score in scores.values())
+        )
+    screen.print(table)
+    screen.print()
+    for name, signature in evaluation.signatures.items():
+        screen.print(f"{name}: {signature}")
+    shown = evaluation.mistakes[:errors]
+    if shown:
+        screen.print(f"\n{len(shown)} of {len(evaluation.mistakes)} texts not written as expected")
+    for mistake in shown:
+        for name, text in (
+            ("text", mistake.text),
+            ("right", mistake.right),
+            ("written", mistake.written),
+        ):
+            screen.print(f"  {name:8} {escape(one_line(text))}", soft_wrap=True)
+        screen.print()
+
+
+def _show_classes(screen: Console, evaluation: "Evaluation", errors: int) -> None:
+    """Print report, confusion matrix, baseline and mistakes."""
     table = Table(box=None, padding=(0, 2, 0, 0))
     for heading in ("", "precision", "recall", "f1", "examples"):
         table.add_column(heading, justify="left" if not heading else "right")

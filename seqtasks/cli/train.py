@@ -7,14 +7,17 @@ from typing import Any
 import click
 
 from seqtasks.cli.options import config_from, config_options, data_options, runs_dir_option
+from seqtasks.config import TASKS
 from seqtasks.runs import find_run
 
 
 @click.command()
+@click.option("--task", type=click.Choice(TASKS), help="What to teach; default sentiment.")
 @click.option("--arch", help="[stacked-][bi]rnn|lstm|gru, such as bilstm (the default).")
 @click.option("--layers", type=int, help="Recurrent layers of a stacked arch.")
 @click.option("--units", type=int, help="Hidden units per direction.")
-@click.option("--data", metavar="SOURCE", help="A toy set, a TSV, CSV or JSONL file, tfds:NAME.")
+@click.option("--topology", help="flat or hierarchical: of sentences of words.")
+@click.option("--data", metavar="SOURCE", help="A toy set, a file of the task's format, tfds:NAME.")
 @click.option("--validation", metavar="FILE", help="Validation data; else a part of the data.")
 @click.option("--test", metavar="FILE", help="Test data; else a part of the data.")
 @data_options
@@ -33,9 +36,9 @@ from seqtasks.runs import find_run
 @click.option("--overwrite", is_flag=True, help="Replace a run of the same name.")
 @click.option("--json", "as_json", is_flag=True, help="End with the figures as JSON.")
 def train(
-    arch: str | None, layers: int | None, units: int | None, data: str | None,
-    validation: str | None, test: str | None, text_column: str | None, label_column: str | None,
-    header: bool | None, config_files: tuple[Path, ...], assignments: tuple[str, ...],
+    task: str | None, topology: str | None, arch: str | None, layers: int | None,
+    units: int | None, data: str | None, validation: str | None, test: str | None,
+    text_column: str | None, label_column: str | None, header: bool | None, config_files: tuple[Path, ...], assignments: tuple[str, ...],
     seed: int | None, epochs: int | None, name: str | None, runs_dir: Path,
     resumed: Path | None, overwrite: bool, as_json: bool,
 ) -> None:  # fmt: skip
@@ -45,8 +48,9 @@ def train(
     minutes. Ctrl-C saves; --resume goes on.
     """
     options: dict[str, Any] = {
-        "model.arch": arch, "model.layers": layers, "model.units": units, "data.source": data,
-        "data.validation": validation, "data.test": test, "data.text_column": text_column,
+        "task": task, "model.topology": topology, "model.arch": arch, "model.layers": layers,
+        "model.units": units, "data.source": data, "data.validation": validation,
+        "data.test": test, "data.text_column": text_column,
         "data.label_column": label_column, "data.header": header, "seed": seed,
         "training.epochs": epochs, "name": name,
     }  # fmt: skip

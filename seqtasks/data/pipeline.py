@@ -68,12 +68,15 @@ def dataset(
     Only texts and labels stay in memory; ids exist for the few batches that are prefetched.
     """
 
+    return loaded(lambda rows: (encode(tf.gather(texts, rows)), tf.gather(labels, rows)), batches)
+
+
+def loaded(load: Callable[[tf.Tensor], Any], batches: list[np.ndarray]) -> tf.data.Dataset:
+    """Load the planned batches, row numbers (rows,) each, as they are needed."""
+
     def rows() -> Iterator[np.ndarray]:
         yield from batches
 
-    def load(rows):
-        return encode(tf.gather(texts, rows)), tf.gather(labels, rows)
-
     source = tf.data.Dataset.from_generator(rows, output_signature=tf.TensorSpec([None], tf.int64))
-    loaded = source.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return loaded.prefetch(tf.data.AUTOTUNE)
+    made = source.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return made.prefetch(tf.data.AUTOTUNE)

@@ -6,27 +6,20 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import redirect_stdout, suppress
-from dataclasses import dataclass
-from hashlib import blake2b
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from seqtasks.data.readers import Column, LabelledTexts, read_labelled_texts, shorten
-from seqtasks.errors import ConfigError, DataError, did_you_mean
+from seqtasks.data.builders import get_toy
+from seqtasks.data.files import Column, exists, shorten
+from seqtasks.data.readers import LabelledTexts, read_labelled_texts
+from seqtasks.data.splits import Splits, check_fractions, load_parts
+from seqtasks.errors import DataError, did_you_mean
 
-_TOY = "toy_sentiment"
+__all__ = ["Splits", "describe", "label_names", "load_splits"]
+
+_TOYS = ("toy_sentiment", "toy_documents")
 _TFDS = "tfds:"
 _PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True)
-class Splits:
-    """The examples to learn from, to choose by, and to judge by (None where there are none)."""
-
-    train: LabelledTexts
-    validation: LabelledTexts
-    test: LabelledTexts | None
 
 
 def load_splits(
@@ -41,7 +34,7 @@ def load_splits(
     test_fraction: float = 0.1,
     seed: int = 0,
     data_dir: Path | None = None,
-) -> Splits:
+) -> Splits[LabelledTexts]:
     """Read `source` and the other files given; carve from train what is missing.
 
     A file alone is cut in three; with a test file, validation is carved; with a validation file
@@ -63,36 +56,31 @@ def load_splits(
         DataError: a source that can't be read or had; one file for two splits; an empty split;
             fewer than two labels in train.
     """
-    if not (validation_fraction > 0 <= test_fraction and validation_fraction + test_fraction < 1):
-        raise ConfigError(
-            "expected validation_fraction > 0, test_fraction >= 0 and both together < 1; "
-            f"received {validation_fraction} and {test_fraction}"
-        )
-    named = source == _TOY or source.startswith(_TFDS)
-    given = {"train": None if named else source, "validation": validation, "test": test}
-    files = {name: Path(file) for name, file in given.items() if file is not None}
+    check_fractions(validation_fraction, test_fraction)
+    named = source in _TOYS or source.startswith(_TFDS)
     columns = {"text_column": text_column, "label_column": label_column}
-    if not named and not set(source) & set("./\\") and not Path(source).exists():
+    if not named and not set(source) & set("./\\") and not exists(Path(source)):
         raise DataError(
-            f"{source!r} is no data file{did_you_mean(source, [_TOY])}; a TFDS set is written "
-            f"{_TFDS}NAME, and the toy set {_TOY}"
+            f"{source!r} is no data file{did_you_mean(source, _TOYS)}; a TFDS set is written "
+            f"{_TFDS}NAME, and the toy sets are {' and '.join(_TOYS)}"
         )
-    parts = _read_tfds(source.removeprefix(_TFDS), **columns, data_dir=data_dir) if named else {}
-    for name, file in files.items():
-        parts[name] = read_labelled_texts(file, **columns, header=header)
-    for (first, one), (second, other) in combinations(files.items(), 2):
-        if one.samefile(other):
-            raise DataError(f"{other} is given for both {first} and {second}; expected two files")
-    if "validation" not in parts:
-        alone = not named and "test" not in files
-        parts |= _carve(parts["train"], validation_fraction, test_fraction if alone else 0.0, seed)
-    train = parts["train"]
+    found = _read_tfds(source.removeprefix(_TFDS), **columns, data_dir=data_dir) if named else {}
+    splits = load_parts(
+        lambda file: read_labelled_texts(Path(file), **columns, header=header),
+        found or source,
+        validation,
+        test,
+        validation_fraction,
+        test_fraction,
+        seed,
+    )
+    train = splits.train
     if len(set(train.labels)) < 2:
         raise DataError(f"{train.source}: expected two labels, all are {shorten(train.labels[0])}")
-    return Splits(train, parts["validation"], parts.get("test"))
+    return splits
 
 
-def label_names(splits: Splits) -> list[str]:
+def label_names(splits: Splits[LabelledTexts]) -> list[str]:
     """Return the labels of train, sorted: by value where all are integers, else as strings.
 
     Raises:
@@ -115,7 +103,7 @@ def label_names(splits: Splits) -> list[str]:
     return names
 
 
-def describe(splits: Splits) -> dict[str, dict[str, Any]]:
+def describe(splits: Splits[LabelledTexts]) -> dict[str, dict[str, Any]]:
     """Return what is in each split that there is, as plain numbers, strings and dicts.
 
     Per split: `source`, `examples`, `labels` (examples per label), `empty_texts`, `duplicates`
@@ -154,29 +142,6 @@ def _sorted(labels: Iterable[str]) -> list[str]:
     return sorted(names, key=int) if all(re.fullmatch("[+-]?[0-9]+", n) for n in names) else names
 
 
-def _carve(
-    train: LabelledTexts, validation_fraction: float, test_fraction: float, seed: int
-) -> dict[str, LabelledTexts]:
-    """Cut `train` by a hash of each text."""
-    ends = {"test": test_fraction, "validation": test_fraction + validation_fraction, "train": 2}
-    parts = {name: LabelledTexts([], [], train.source, []) for name, end in ends.items() if end}
-    for text, label, line in zip(train.texts, train.labels, train.lines, strict=True):
-        digest = blake2b(f"{seed}\0{text}".encode(), digest_size=8).digest()
-        at = int.from_bytes(digest, "big") / 2**64
-        part = parts[next(name for name, end in ends.items() if at < end)]
-        part.texts.append(text)
-        part.labels.append(label)
-        part.lines.append(line)
-    for name, part in parts.items():
-        if not part.texts:
-            raise DataError(
-                f"{train.source}: no example for {name}, cutting {len(train)} by {test_fraction} "
-                f"for test and {validation_fraction} for validation; expected more distinct "
-                "texts, other fractions, or a file for each split"
-            )
-    return parts
-
-
 def _read_tfds(
     name: str, text_column: Column, label_column: Column, data_dir: Path | None
 ) -> dict[str, LabelledTexts]:
@@ -213,10 +178,10 @@ def _read_tfds(
 def _builder(name: str, data_dir: Path | None) -> Any:
     import tensorflow_datasets as tfds
 
-    if name == _TOY:
-        from seqtasks.data.builders.toy_sentiment import load_toy_sentiment
+    if name in _TOYS:
+        from seqtasks.data.builders.base import load_toy
 
-        return load_toy_sentiment(data_dir)
+        return load_toy(get_toy(name), data_dir)
     if not (parts := re.fullmatch(r"(\w+)(/[\w.+-]+)?(:[\d.*]+)?", name)):
         raise DataError(f"expected {_TFDS}NAME[/CONFIG][:VERSION], received {_TFDS}{name}")
     try:

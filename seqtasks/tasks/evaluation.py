@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 
 from seqtasks.data.readers import LabelledTexts
-from seqtasks.metrics import bag_of_words, classification_report, confusion_matrix
+from seqtasks.metrics import (
+    bag_of_words,
+    classification_report,
+    confusion_matrix,
+    text_scores,
+    text_signatures,
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,56 @@ class Evaluation:
     labels: list[str]
     confusions: list[list[int]]  # rows true, columns predicted
     mistakes: list[Mistake]  # the surest first
+
+
+@dataclass(frozen=True)
+class WrongText:
+    """An example for which the model wrote something else than what is right."""
+
+    text: str
+    right: str
+    written: str
+
+
+@dataclass(frozen=True)
+class TextEvaluation:
+    """What `evaluate` found of written text."""
+
+    source: str
+    examples: int
+    scores: dict[str, float]  # of each example with its one right answer
+    all_references: dict[str, float] | None  # of each text once, with all its right answers
+    texts: int  # different ones
+    signatures: dict[str, str]  # how the scores were counted
+    mistakes: list[WrongText]
+
+
+def evaluate_texts(
+    source: str, texts: list[str], right: list[str], written: list[str]
+) -> TextEvaluation:
+    """Compare what was written for each text with what is right."""
+    references: dict[str, list[str]] = {}
+    for text, answer in zip(texts, right, strict=True):
+        references.setdefault(text, []).append(answer)
+    of_text = dict(zip(texts, written, strict=True))
+    several = None
+    if len(references) < len(texts):
+        several = text_scores([of_text[text] for text in references], list(references.values()))
+    one_each = [[answer] for answer in right]
+    mistakes = [
+        WrongText(text, " / ".join(answers), of_text[text])
+        for text, answers in references.items()
+        if text_scores([of_text[text]], [answers])["exact"] == 0
+    ]
+    return TextEvaluation(
+        source=source,
+        examples=len(texts),
+        scores=text_scores(written, one_each),
+        all_references=several,
+        texts=len(references),
+        signatures=text_signatures(written, one_each),
+        mistakes=mistakes,
+    )
 
 
 def evaluate_classes(

@@ -1,59 +1,32 @@
 """Sentiment: a text in, one of several classes out; any classification of texts is the same."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
-from pathlib import Path
-
-import keras
-import numpy as np
-import tensorflow as tf
-
 from seqtasks.config import RunConfig
-from seqtasks.data.pipeline import dataset, plan_batches
-from seqtasks.data.readers import LabelledTexts
-from seqtasks.data.sources import Splits, label_names
+from seqtasks.data.sources import Splits
 from seqtasks.data.sources import load_splits as load_any
-from seqtasks.errors import DataError, RunError
-from seqtasks.text.encoder import TextEncoder
-from seqtasks.topologies.many_to_one import many_to_one
+from seqtasks.tasks.classification import (
+    SCORE,
+    build,
+    evaluate,
+    facts,
+    load_codec,
+    make_codec,
+    make_predictor,
+    prepare_fit,
+    read_part,
+)
 
-SCORE = "accuracy"
-_EVALUATION_BATCH = 256  # texts at once outside training; speed only, never the answers
-
-
-@dataclass(frozen=True)
-class Codec:
-    """Text to ids, and labels to numbers and back."""
-
-    encoder: TextEncoder
-    labels: list[str]
-
-    def save(self, folder: Path) -> None:
-        """Write the vocabularies and `labels.txt`, one label a line."""
-        self.encoder.save(folder)
-        text = "".join(f"{label}\n" for label in self.labels)
-        (folder / "labels.txt").write_bytes(text.encode())
-
-
-@dataclass(frozen=True)
-class Examples:
-    """A split, ready to be batched."""
-
-    texts: tf.Tensor  # (examples,) of strings
-    labels: tf.Tensor  # (examples,) of numbers
-    lengths: np.ndarray  # (examples,) in tokens
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of a text."""
-
-    text: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
+__all__ = [
+    "SCORE",
+    "build",
+    "evaluate",
+    "facts",
+    "load_codec",
+    "load_splits",
+    "make_codec",
+    "make_predictor",
+    "prepare_fit",
+    "read_part",
+]
 
 
 def load_splits(config: RunConfig) -> Splits:
@@ -63,139 +36,6 @@ def load_splits(config: RunConfig) -> Splits:
         DataError: as `seqtasks.data.sources.load_splits`.
     """
     options = config.data.model_dump()
+    for other_tasks in ("tag_column", "image_key", "distance"):
+        del options[other_tasks]
     return load_any(options.pop("source"), **options, seed=config.seed)
-
-
-def make_codec(config: RunConfig, splits: Splits) -> Codec:
-    """Build vocabularies from the training split, and number the labels.
-
-    Raises:
-        DataError: a label that the training split lacks.
-    """
-    labels = label_names(splits)
-    if two_lines := [label for label in labels if "\n" in label]:
-        raise DataError(f"{splits.train.source}: the label {two_lines[0]!r} has two lines")
-    return Codec(TextEncoder.from_texts(splits.train.texts, **config.text.model_dump()), labels)
-
-
-def load_codec(config: RunConfig, folder: Path) -> Codec:
-    """Read what `Codec.save` wrote.
-
-    Raises:
-        RunError: where a file is missing or broken.
-    """
-    text = config.text
-    encoder = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
-    try:
-        # As bytes: text mode would take a carriage return in a label for the end of a line.
-        labels = (folder / "labels.txt").read_bytes().decode().split("\n")[:-1]
-    except UnicodeDecodeError as error:
-        raise RunError(f"{folder / 'labels.txt'}: damaged: not UTF-8") from error
-    except OSError as error:
-        raise RunError(f"{folder / 'labels.txt'}: can't read: {error.strerror}") from None
-    if len(set(labels)) != len(labels) or len(labels) < 2:
-        raise RunError(f"{folder / 'labels.txt'}: damaged: expected two labels or more, each once")
-    return Codec(encoder, labels)
-
-
-def build(config: RunConfig, codec: Codec) -> keras.Model:
-    """Build the network, from `codec.encoder`'s ids to logits (N, classes)."""
-    encoder = codec.encoder
-    words = 0 if encoder.words is None else len(encoder.words)
-    characters = 0 if encoder.characters is None else len(encoder.characters)
-    if encoder.unit == "char":
-        words, characters = characters, 0
-    return many_to_one(words, characters, len(codec.labels), config.model)
-
-
-def examples(codec: Codec, part: LabelledTexts) -> Examples:
-    """Number the labels of a split and measure its texts.
-
-    Raises:
-        DataError: a label that the model doesn't know, with file and line.
-    """
-    numbers = {label: number for number, label in enumerate(codec.labels)}
-    for label, line in zip(part.labels, part.lines, strict=True):
-        if label not in numbers:
-            raise DataError(
-                f"{part.source}, line {line}: the model has no label {label!r}; "
-                f"it knows {', '.join(codec.labels[:20])}"
-            )
-    lengths, _ = codec.encoder.statistics(part.texts)
-    labels = tf.constant([numbers[label] for label in part.labels], tf.int32)
-    return Examples(tf.constant(part.texts), labels, np.array(lengths))
-
-
-def loss(config: RunConfig, classes: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Cross-entropy of each example, against labels smoothed by `label_smoothing`."""
-    smoothing = config.training.label_smoothing
-
-    def cross_entropy(labels, logits):
-        targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-        return tf.nn.softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
-
-    return cross_entropy
-
-
-def training_data(
-    config: RunConfig, codec: Codec, train: Examples, epoch: int, skip: int
-) -> tuple[tf.data.Dataset, int]:
-    """Batches of (ids, labels) of an epoch without its first `skip`, and how many it has in all.
-
-    They are the same for one seed and epoch.
-    """
-    training = config.training
-    rng = np.random.default_rng([config.seed, epoch])
-    batches = plan_batches(train.lengths, training.batch_tokens, training.batch_size, rng)
-    return dataset(train.texts, train.labels, batches[skip:], codec.encoder), len(batches)
-
-
-class Scorer:
-    """Probabilities of a model for many texts."""
-
-    def __init__(self, model: keras.Model, codec: Codec):
-        self.codec = codec
-        self._classify = tf.function(
-            lambda ids: tf.nn.softmax(tf.cast(model(ids, training=False), tf.float32)),
-            autograph=False,
-            reduce_retracing=True,
-        )
-
-    def probabilities(self, data: Examples, batch_tokens: int) -> np.ndarray:
-        """(examples, classes), in the order of the examples."""
-        batches = plan_batches(data.lengths, batch_tokens, _EVALUATION_BATCH)
-        result = np.zeros((len(data.lengths), len(self.codec.labels)), np.float32)
-        encoded = dataset(data.texts, data.labels, batches, self.codec.encoder)
-        for rows, (ids, _) in zip(batches, encoded, strict=True):
-            result[rows] = self._classify(ids).numpy()
-        return result
-
-    def predict(self, texts: Iterable[str], batch_size: int = 64) -> Iterator[Prediction]:
-        """Classify texts one after the other, in batches as they come."""
-        labels = self.codec.labels
-        texts = iter(texts)
-        while batch := list(islice(texts, batch_size)):
-            rows = self._classify(self.codec.encoder(tf.constant(batch))).numpy()
-            for text, row in zip(batch, rows, strict=True):
-                best = int(row.argmax())
-                chances = {label: float(p) for label, p in zip(labels, row, strict=True)}
-                yield Prediction(text, labels[best], float(row[best]), chances)
-
-
-def validate(scorer: Scorer, config: RunConfig, data: Examples) -> tuple[float, float]:
-    """Mean loss (without smoothing) and accuracy."""
-    probabilities = scorer.probabilities(data, config.training.batch_tokens)
-    labels = data.labels.numpy()
-    right = probabilities[np.arange(len(labels)), labels]
-    score = float(np.mean(probabilities.argmax(axis=1) == labels))
-    return float(-np.log(np.maximum(right, 1e-12)).mean()), score
-
-
-def prepare_fit(config: RunConfig, codec: Codec, model: keras.Model, splits: Splits):
-    """What `seqtasks.training.fit.fit` needs of this task: loss, batches and validate."""
-    train, validation = examples(codec, splits.train), examples(codec, splits.validation)
-    return (
-        loss(config, len(codec.labels)),
-        partial(training_data, config, codec, train),
-        partial(validate, Scorer(model, codec), config, validation),
-    )

@@ -6,10 +6,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from seqtasks.config import TextConfig
 from seqtasks.text.splitting import split_characters, split_word_characters, split_words
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
 
-UNITS = ("word", "char", "word+char")
 _BATCH = 1024  # texts tokenised at once outside training
 
 
@@ -73,6 +73,13 @@ class TextEncoder(tf.Module):
             characters = Vocabulary.by_frequency(counts, max_characters, min_count)
         return cls(unit, words, characters, max_length, max_word_length)
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Sizes of the vocabularies of "ids" and, for "word+char", of "characters", else 0."""
+        if self.unit == "char":
+            return len(self.characters), 0
+        return len(self.words), len(self.characters) if self.unit == "word+char" else 0
+
     def __call__(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """Strings (N,) to ids."""
         if self.unit == "char":
@@ -119,6 +126,19 @@ class TextEncoder(tf.Module):
         words = None if unit == "char" else Vocabulary.load(folder / "words.txt")
         characters = None if unit == "word" else Vocabulary.load(folder / "characters.txt")
         return cls(unit, words, characters, max_length, max_word_length)
+
+
+def make_encoder(text: TextConfig, texts: list[str]) -> TextEncoder:
+    """Build the encoder that a configuration's `text` section describes, from training texts."""
+    return TextEncoder.from_texts(
+        texts,
+        text.unit,
+        text.max_words,
+        text.max_characters,
+        text.min_count,
+        text.max_length,
+        text.max_word_length,
+    )
 
 
 def _dense(ids: tf.RaggedTensor) -> tf.Tensor:

@@ -10,6 +10,8 @@ from seqtasks.errors import RunError
 
 PADDING, UNKNOWN = "[PAD]", "[UNK]"
 PADDING_ID, UNKNOWN_ID = 0, 1
+START, END = "[START]", "[END]"  # around what a model writes
+START_ID, END_ID = 2, 3
 
 
 class Vocabulary:
@@ -38,16 +40,18 @@ class Vocabulary:
         return len(self.tokens)
 
     @classmethod
-    def by_frequency(cls, counts: Counter[str], max_size: int, min_count: int = 1) -> "Vocabulary":
-        """Take the most frequent tokens: at most `max_size` with the two special ones.
+    def by_frequency(
+        cls, counts: Counter[str], max_size: int, min_count: int = 1, written: bool = False
+    ) -> "Vocabulary":
+        """Take the most frequent tokens: at most `max_size` with the special ones.
 
         Equally frequent tokens are taken in alphabetical order, so the result is one and the same
-        for the same counts.
+        for the same counts. What is `written` also needs a start and an end, ids 2 and 3.
         """
-        special = (PADDING, UNKNOWN)
+        special = (PADDING, UNKNOWN, START, END) if written else (PADDING, UNKNOWN)
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         kept = [t for t, n in ordered if n >= min_count and t and t not in special]
-        return cls([*special, *kept[: max_size - 2]])
+        return cls([*special, *kept[: max_size - len(special)]])
 
     def ids(self, tokens: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
         """The id of each token, dense or ragged, of any shape."""

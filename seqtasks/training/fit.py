@@ -72,7 +72,7 @@ def fit(
 
     Arguments:
         model: from inputs to outputs, both as the task has them.
-        loss: (targets, outputs) to the loss of each example, (N,).
+        loss: (targets, outputs) to the loss of each example or real token, (any,).
         batches: from the number of an epoch, counted from 0, and how many of its batches to leave
             out at its start, to the data set of the rest, (inputs, targets) each, always the same
             for the same numbers, and how many batches the whole epoch has.
@@ -87,7 +87,14 @@ def fit(
         TrainingError: where the loss is no longer a number.
         RunError: where the disk is full, or the state to resume from is missing or damaged.
     """
-    step = TrainingStep(model, loss, config.learning_rate, config.clip_norm, config.average_decay)
+    step = TrainingStep(
+        model,
+        loss,
+        config.learning_rate,
+        config.clip_norm,
+        config.average_decay,
+        config.clip_value,
+    )
     state = TrainingState()
     if resume:
         state = load_state(run.last_state, step.variables())

@@ -4,22 +4,27 @@ import json
 from typing import Any
 
 from seqtasks.config import RunConfig
-from seqtasks.data.sources import Splits, label_names
+from seqtasks.data.splits import Splits
 from seqtasks.runs import Run
 
 
 def model_card(
-    run: Run, config: RunConfig, splits: Splits, rows: list[dict[str, Any]], parameters: int
+    run: Run,
+    config: RunConfig,
+    facts: dict[str, str],
+    rows: list[dict[str, Any]],
+    parameters: int,
 ) -> str:
     """Write the card as Markdown. Figures come from the run alone.
 
     Arguments:
+        facts: what there is to say of the data.
         rows: of metrics.jsonl.
         parameters: how many weights the model has.
     """
     best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
     environment = json.loads((run.path / "environment.json").read_text("utf-8"))
-    test = "none" if splits.test is None else f"{len(splits.test):,} examples"
+    known = "\n".join(f"| {name} | {_escaped(value)} |" for name, value in facts.items())
     return f"""# {run.path.name}
 
 A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
@@ -27,10 +32,7 @@ A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
 | | |
 |---|---|
 | data | `{config.data.source}` |
-| training | {len(splits.train):,} examples |
-| validation | {len(splits.validation):,} examples |
-| test | {test} |
-| labels | {", ".join(label_names(splits)).replace("|", chr(92) + "|")} |
+{known}
 | unit of text | {config.text.unit} |
 | validation score | {best["score"]:.4f} (epoch {best["epoch"]} of {len(rows)}) |
 | time | {rows[-1]["seconds"]:.0f} s on {environment["cores"]} cores |
@@ -43,3 +45,19 @@ The model knows the language and the kind of text it was taught on and no other.
 score chose the weights, so expect a little less on new text. A text longer than
 {config.text.max_length} tokens is cut at its end.
 """
+
+
+def split_sizes(splits: Splits) -> dict[str, str]:
+    """How many examples each split has, as facts for the card."""
+    return {
+        name: "none" if part is None else f"{len(part):,} examples"
+        for name, part in (
+            ("training", splits.train),
+            ("validation", splits.validation),
+            ("test", splits.test),
+        )
+    }
+
+
+def _escaped(value: str) -> str:
+    return value.replace("|", chr(92) + "|")

@@ -13,7 +13,7 @@ from seqtasks.inspection.plots import learning_curve
 from seqtasks.runs import Run, choose_path, create_run, write_text, writing
 from seqtasks.tasks import get_task
 from seqtasks.training.fit import Watcher, fit
-from seqtasks.training.model_card import model_card
+from seqtasks.training.model_card import model_card, split_sizes
 from seqtasks.training.state import TrainingState, read_state
 
 # What may differ when a run is resumed: how long to go on, never what is taught.
@@ -97,7 +97,8 @@ def _teach(run, config, codec, model, splits, watcher, resume) -> Outcome:
         with writing(run.path):
             rows = run.read_metrics()
             learning_curve(rows, task.SCORE, run.plots / "learning_curve.png")
-            write_text(run.model_card, model_card(run, config, splits, rows, outcome.parameters))
+            facts = {**split_sizes(splits), **task.facts(codec, splits)}
+            write_text(run.model_card, model_card(run, config, facts, rows, outcome.parameters))
     return outcome
 
 
@@ -115,7 +116,9 @@ def _check_same(run: Run, config: RunConfig) -> None:
 def _comparable(config: RunConfig) -> dict[str, Any]:
     """Dotted keys and values of all that must stay the same."""
     flat = {}
-    for key, value in config.model_dump().items():
+    for key, value in config.to_dict().items():
+        if key == "decoding":
+            continue  # how text is written; nothing is taught by it
         if isinstance(value, dict):
             flat.update({f"{key}.{inner}": v for inner, v in value.items()})
         else:

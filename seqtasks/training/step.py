@@ -1,4 +1,4 @@
-"""One training step: loss, gradients, clipping by global norm, Adam, running totals."""
+"""One training step: loss, gradients, clipping, Adam, running totals."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,6 +22,27 @@ class Totals:
         return self.loss / max(self.examples, 1)
 
 
+class FusedAdam(keras.optimizers.Adam):
+    """Keras' Adam, each weight's update as one op that reads and writes memory once."""
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Move one weight against its gradient (Kingma & Ba 2015, the form before section 2.1)."""
+        index = self._get_variable_index(variable)
+        steps = tf.cast(self.iterations + 1, variable.dtype)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
+            beta1_power=tf.cast(self.beta_1, variable.dtype) ** steps,
+            beta2_power=tf.cast(self.beta_2, variable.dtype) ** steps,
+            lr=tf.cast(learning_rate, variable.dtype),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
 class TrainingStep:
     """Teaches a model one batch per call, without a word from the device until asked.
 
@@ -30,10 +51,12 @@ class TrainingStep:
 
     Arguments:
         model: built; called as model(inputs, training=True).
-        loss: (targets, outputs) to the loss of each example, (N,).
+        loss: (targets, outputs) to the loss of each example or each real token, (any,); their mean
+            is what is made smaller.
         learning_rate: of Adam (Kingma & Ba 2015).
         clip_norm: the threshold.
         average_decay: of the running average of the weights, 0 for none.
+        clip_value: what no entry of a gradient may exceed in size, before its norm is taken.
     """
 
     def __init__(
@@ -43,11 +66,13 @@ class TrainingStep:
         learning_rate: float,
         clip_norm: float,
         average_decay: float = 0.0,
+        clip_value: float | None = None,
     ):
         self.model = model
         self.loss = loss
         self.clip_norm = clip_norm
-        self.optimizer = keras.optimizers.Adam(learning_rate)
+        self.clip_value = clip_value
+        self.optimizer = FusedAdam(learning_rate)
         self.optimizer.build(model.trainable_variables)
         self.average_decay = average_decay
         self.averages = []
@@ -69,19 +94,24 @@ class TrainingStep:
 
     def _teach(self, inputs, targets):
         with tf.GradientTape() as tape:
-            losses = self.loss(targets, self.model(inputs, training=True))
-            loss = tf.reduce_mean(losses)
+            loss = tf.reduce_mean(self.loss(targets, self.model(inputs, training=True)))
         weights = self.model.trainable_variables
         gradients = tape.gradient(loss, [w.value for w in weights])
         # An embedding's gradient comes as one row per token read; a token that is read again and
         # again must be summed before its norm (clipping) and its square (Adam) are taken.
         gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        if self.clip_value is not None:
+            limit = self.clip_value
+            gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
         gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer.apply(gradients, weights)
         self._update_averages()
-        self._loss.assign_add(tf.reduce_sum(tf.cast(losses, tf.float64)))
-        self._examples.assign_add(tf.size(losses, out_type=tf.int64))
-        self._tokens.assign_add(tf.math.count_nonzero(inputs["ids"]))
+        examples = tf.shape(targets, tf.int64)[0]
+        self._loss.assign_add(tf.cast(loss, tf.float64) * tf.cast(examples, tf.float64))
+        self._examples.assign_add(examples)
+        # What is written counts where something is written, else what is read.
+        ids = inputs.get("target_ids", inputs.get("ids"))
+        self._tokens.assign_add(tf.math.count_nonzero(ids))
 
     def _update_averages(self):
         """Move the averages towards the weights, faster at first, while they are far from them."""

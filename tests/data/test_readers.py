@@ -2,7 +2,7 @@
 
 import csv
 import json
-import os
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from seqtasks.data.readers import read_labelled_texts
+from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.errors import DataError
 
 NSMC = Path(__file__).parents[2] / ".." / "shared" / "data" / "nsmc" / "dev.tsv"
@@ -152,17 +152,6 @@ def test_csv_columns_by_number_still_skip_the_header(tmp_path):
     assert (data.texts, data.labels) == (["good"], ["1"])
 
 
-def test_csv_fields_may_be_longer_than_the_csv_module_allows(tmp_path):
-    text = "긴 글 " * 50_000
-    path = write_csv(tmp_path / "a.csv", [("text", "label"), (text, "1")])
-    before = csv.field_size_limit(131_072)
-    try:
-        assert read_labelled_texts(path).texts == [text]
-        assert csv.field_size_limit() == 131_072
-    finally:
-        csv.field_size_limit(before)
-
-
 @pytest.mark.parametrize("suffix", [".jsonl", ".ndjson"])
 @pytest.mark.parametrize("ascii_only", [True, False])
 def test_jsonl_reads_what_the_json_module_writes(tmp_path, suffix, ascii_only):
@@ -191,34 +180,6 @@ def test_jsonl_keys_can_be_named(tmp_path):
     assert (data.texts, data.labels) == (["good"], ["1"])
 
 
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [("a.tsv", "a\t1\n"), ("a.csv", "text,label\na,1\n"), ("a.jsonl", '{"text":"a","label":1}\n')],
-)
-def test_a_byte_order_mark_is_accepted_once(tmp_path, name, content):
-    data = read_labelled_texts(write(tmp_path / name, content, "utf-8-sig"))
-    assert (data.texts, data.labels) == (["a"], ["1"])
-
-
-def test_a_byte_order_mark_inside_the_file_stays(tmp_path):
-    data = read_labelled_texts(write(tmp_path / "a.tsv", "a\t1\n\ufeffb\t0\n"))
-    assert data.texts == ["a", "\ufeffb"]
-
-
-def test_a_missing_file_names_its_neighbours(tmp_path):
-    write(tmp_path / "Train.tsv", "a\t1\n")
-    message = error_of(tmp_path / "trian.tsv")
-    assert "does not exist" in message
-    assert "did you mean 'Train.tsv'?" in message
-    assert "did you mean" not in error_of(tmp_path / "zzzzzzzz.csv")
-    assert str(tmp_path / "no") in error_of(tmp_path / "no" / "train.tsv")
-    assert "does not exist" in error_of(tmp_path / "Train.tsv" / "train.tsv")
-
-
-def test_a_folder_is_refused(tmp_path):
-    assert "is a folder" in error_of(tmp_path)
-
-
 @pytest.mark.parametrize("name", ["a.tsv", "a.csv", "a.jsonl"])
 @pytest.mark.parametrize("content", ["", "\n\n", "\ufeff"])
 def test_an_empty_file_is_refused(tmp_path, name, content):
@@ -227,74 +188,6 @@ def test_an_empty_file_is_refused(tmp_path, name, content):
 
 def test_a_header_alone_is_refused(tmp_path):
     assert "no examples" in error_of(write(tmp_path / "a.csv", "text,label\n"))
-
-
-def test_an_unreadable_file_is_refused(tmp_path, monkeypatch):
-    path = write(tmp_path / "a.tsv", "a\t1\n")
-    if os.geteuid() == 0:  # root reads everything
-
-        def refuse(*_, **__):
-            raise PermissionError(13, "Permission denied")
-
-        monkeypatch.setattr(Path, "open", refuse)
-    else:
-        path.chmod(0)
-    assert "can't be read: Permission denied" in error_of(path)
-
-
-@pytest.mark.parametrize("name", ["a.xlsx", "a", "a.tsv.gz"])
-def test_an_unknown_suffix_lists_the_known_ones(tmp_path, name):
-    message = error_of(write(tmp_path / name, "a\t1\n"))
-    assert ".tsv, .txt, .csv, .jsonl, .ndjson" in message
-
-
-@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
-def test_bytes_that_are_not_utf8_are_located(tmp_path, mark):
-    path = tmp_path / "a.tsv"
-    path.write_bytes(mark + "좋다\t1\nok\t0\nab".encode() + "나쁘다".encode("cp949") + b"\t0\n")
-    offset = path.read_bytes().index("나쁘다".encode("cp949"))
-    message = error_of(path)
-    assert f"line 3, byte {offset}: 0x" in message
-    assert "iconv -f CP949 -t UTF-8" in message
-
-
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
-def test_utf16_is_refused(tmp_path, encoding):
-    message = error_of(write(tmp_path / "a.tsv", "good\t1\nbad\t0\n", encoding))
-    assert "line 1, byte 0" in message
-    assert "UTF-8" in message
-    if encoding == "utf-16":
-        assert "iconv -f UTF-16 -t UTF-8" in message
-
-
-@pytest.mark.parametrize(
-    ("name", "before"),
-    [("a.tsv", "a\t1\n"), ("a.csv", "text,label\n"), ("a.jsonl", '{"text":"a","label":1}\n')],
-)
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
-def test_a_nul_byte_is_located(tmp_path, name, before, encoding):
-    path = write(tmp_path / name, before + "좋\0다\t1\n", encoding)
-    offset = path.read_bytes().index(0)
-    assert f"line 2, byte {offset}: a NUL byte" in error_of(path)
-
-
-def test_too_few_columns_show_what_came(tmp_path):
-    message = error_of(write(tmp_path / "a.tsv", "a\t1\n" + "b " * 100 + "\n"))
-    assert "line 2: expected 2 tab-separated columns" in message
-    assert "received 1: 'b b b " in message
-    assert len(message) - len(str(tmp_path)) < 250
-    message = error_of(write(tmp_path / "a.tsv", "a\tb\n"), text_column=1, label_column=4)
-    assert "line 1: expected 5 tab-separated columns" in message
-    assert "label in 4" in message
-    message = error_of(write(tmp_path / "a.csv", 'text,label\n"a\nb",1\nc\n'))
-    assert "line 4: expected 2 comma-separated columns" in message
-
-
-def test_a_third_column_that_nobody_asked_for_is_refused(tmp_path):
-    message = error_of(write(tmp_path / "a.tsv", "a\t1\n9976970\t좋다\t1\n"))
-    assert "line 2: expected 2 tab-separated columns" in message
-    assert "received 3" in message
-    assert "--text-column" in message
 
 
 @pytest.mark.parametrize(
@@ -308,59 +201,6 @@ def test_a_third_column_that_nobody_asked_for_is_refused(tmp_path):
 def test_an_empty_label_is_refused(tmp_path, name, content, line):
     message = error_of(write(tmp_path / name, content))
     assert f"line {line}: the label is empty" in message
-
-
-def test_csv_without_the_default_names_lists_the_columns(tmp_path):
-    message = error_of(write(tmp_path / "a.csv", "id,review,labels\n1,good,1\n"))
-    assert "line 1" in message
-    assert "'id', 'review', 'labels'" in message
-    assert "--text-column and --label-column" in message
-    message = error_of(tmp_path / "a.csv", text_column="review")
-    assert "no column 'label'" in message
-    assert "did you mean 'labels'?" in message
-
-
-def test_a_name_that_stands_twice_in_the_header_is_refused(tmp_path):
-    message = error_of(write(tmp_path / "a.csv", "text,text,label\na,b,1\n"))
-    assert "'text' more than once" in message
-
-
-def test_columns_that_contradict_each_other_are_refused(tmp_path):
-    path = write(tmp_path / "a.tsv", "a\t1\n")
-    assert "needs a header" in error_of(path, text_column="text", header=False)
-    assert "both column 1" in error_of(path, text_column=1)
-    with pytest.raises(DataError, match="counted from 0; received -1"):
-        read_labelled_texts(path, text_column=-1)
-    assert "number" in error_of(write(tmp_path / "a.jsonl", "{}"), text_column=1)
-
-
-def test_a_quote_that_is_never_closed_names_where_it_opened(tmp_path):
-    message = error_of(write(tmp_path / "a.csv", 'text,label\na,1\n"b,1\nc,0\nd,1\n'))
-    assert "line 3: malformed CSV" in message
-    assert "line 2: malformed CSV" in error_of(write(tmp_path / "b.csv", 'text,label\n"a"b,1\n'))
-
-
-@pytest.mark.parametrize(
-    ("record", "problem"),
-    [
-        ('{"text": "a", "label": 1', "malformed JSON"),
-        ("[" * 100_000, "malformed JSON"),
-        ('["a", 1]', "expected an object"),
-        ('{"text": "a", "sentiment": 1}', "no key 'label'; keys found: 'text, sentiment'"),
-        ('{"label": 1}', "no key 'text'"),
-        ('{"text": null, "label": 1}', "'text' must be a string, received 'null'"),
-        ('{"text": "a", "label": 1.5}', "received '1.5'"),
-        ('{"text": "a", "label": null}', "received 'null'"),
-        ('{"text": "a", "label": [1]}', "received '[1]'"),
-        ('{"text": "\\ud83d", "label": 1}', "\\ud800"),
-        ('{"text": "a", "label": "\\udc00"}', "\\ud800"),
-    ],
-)
-def test_a_json_record_that_does_not_fit_is_located(tmp_path, record, problem):
-    path = write(tmp_path / "a.jsonl", '{"text": "a", "label": 1}\n\n' + record + "\n")
-    message = error_of(path)
-    assert f"{path}, line 3: " in message
-    assert problem in message
 
 
 # Without what ends a record or a column, the NUL that marks a binary file, and the byte order mark.
@@ -412,3 +252,15 @@ def test_the_film_reviews_have_ten_thousand_rows_of_two_labels():
     raw = NSMC.read_bytes().split(b"\n")[:-1]
     assert data.texts == [line.split(b"\t")[0].decode() for line in raw]
     assert Counter(data.labels) == Counter(line[-1:].decode() for line in raw)
+
+
+def test_a_selection_keeps_texts_labels_and_lines_together():
+    rng = random.Random(2)
+    data = LabelledTexts([f"t{n}" for n in range(9)], list("012345678"), "a.tsv", [*range(5, 14)])
+    rows = [rng.randrange(9) for _ in range(20)]
+    chosen = data.select(rows)
+    assert chosen.texts == [f"t{row}" for row in rows]
+    assert chosen.labels == [str(row) for row in rows]
+    assert chosen.lines == [row + 5 for row in rows]
+    assert chosen.source == "a.tsv"
+    assert data.keys() == data.texts

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
+from seqtasks.data.builders.korean import with_particle
 from seqtasks.data.builders.sentiment_phrase import (
     NOTHING,
     Phrase,
@@ -100,20 +101,6 @@ _AGREEMENTS = (  # sign, the ending that leads on from what was said, the speake
 )
 
 _Sides = tuple[Phrase, Phrase]  # the speaker's verdict, and the opposite that is granted
-
-
-def with_particle(noun: str, particles: str) -> str:
-    """Returns the noun with the particle that its final sound asks for: 은/는, 이/가, 을/를, 과/와.
-
-    A Hangul syllable is encoded as 0xAC00 + 588 * initial + 28 * vowel + final, and final 0 is none
-    (The Unicode Standard, section 3.12).
-
-    >>> with_particle("책", "은/는"), with_particle("영화", "은/는")
-    ('책은', '영화는')
-    """
-    after_consonant, after_vowel = particles.split("/")
-    has_final = (ord(noun[-1]) - 0xAC00) % 28 != 0
-    return noun + (after_consonant if has_final else after_vowel)
 
 
 def _noun(noun: str, particles: str) -> Phrase:

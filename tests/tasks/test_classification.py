@@ -12,7 +12,7 @@ from seqtasks.config import load_config
 from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.sources import Splits
 from seqtasks.errors import DataError, RunError
-from seqtasks.tasks import sentiment
+from seqtasks.tasks import classification
 
 TEXTS = [
     "a good film",
@@ -44,13 +44,13 @@ def config_of(unit="word", **options: Any):
 
 def codec_of(unit="word", **options: Any):
     config = config_of(unit, **options)
-    return config, sentiment.make_codec(config, Splits(part(), part(), None))
+    return config, classification.make_codec(config, Splits(part(), part(), None))
 
 
 def task_of(unit="word", **options: Any):
     """Configuration, codec and a network with random weights, large enough to be sure of itself."""
     config, codec = codec_of(unit, **options)
-    model = sentiment.build(config, codec)
+    model = classification.build(config, codec)
     reference.randomise(model, 3)
     return config, codec, model
 
@@ -63,7 +63,7 @@ def task(request):
 @pytest.fixture(scope="module")
 def scorer(task):
     _, codec, model = task
-    return sentiment.Scorer(model, codec)
+    return classification.Scorer(model, codec)
 
 
 def probabilities(scorer, texts):
@@ -83,7 +83,7 @@ def test_labels_are_numbered_in_their_order():
 def test_a_codec_is_the_same_after_saving(tmp_path, unit):
     config, codec = codec_of(unit, **{"text.max_length": 5, "text.max_word_length": 3})
     codec.save(tmp_path / "vocabulary")
-    loaded = sentiment.load_codec(config, tmp_path / "vocabulary")
+    loaded = classification.load_codec(config, tmp_path / "vocabulary")
     assert loaded.labels == codec.labels
     one, other = codec.encoder(tf.constant(TEXTS)), loaded.encoder(tf.constant(TEXTS))
     assert set(one) == set(other)
@@ -101,18 +101,18 @@ ODD_LABELS = {
 @pytest.mark.parametrize("labels", ODD_LABELS.values(), ids=ODD_LABELS)
 def test_any_labels_survive_their_file(tmp_path, labels):
     config, codec = codec_of()
-    odd = sentiment.Codec(codec.encoder, labels)
+    odd = classification.Codec(codec.encoder, labels)
     odd.save(tmp_path)
-    assert sentiment.load_codec(config, tmp_path).labels == labels
+    assert classification.load_codec(config, tmp_path).labels == labels
 
 
 def test_a_label_of_two_lines_is_refused_or_survives(tmp_path):
     two_lines = part(["x", "y"], ["a\nb", "c"])
     config = config_of()
     with contextlib.suppress(DataError):
-        codec = sentiment.make_codec(config, Splits(two_lines, two_lines, None))
+        codec = classification.make_codec(config, Splits(two_lines, two_lines, None))
         codec.save(tmp_path)
-        assert sentiment.load_codec(config, tmp_path).labels == ["a\nb", "c"]
+        assert classification.load_codec(config, tmp_path).labels == ["a\nb", "c"]
 
 
 @pytest.mark.parametrize("damage", [None, b"\xff\xfe"], ids=["missing", "not UTF-8"])
@@ -123,12 +123,12 @@ def test_labels_that_can_not_be_read_are_an_error_that_names_the_file(tmp_path, 
     if damage is not None:
         (tmp_path / "labels.txt").write_bytes(damage)
     with pytest.raises(RunError, match=r"labels\.txt"):
-        sentiment.load_codec(config, tmp_path)
+        classification.load_codec(config, tmp_path)
 
 
 def test_examples_have_numbers_for_labels_and_lengths_in_tokens():
     _, codec = codec_of()
-    data = sentiment.examples(codec, part())
+    data = classification.examples(codec, part())
     assert data.labels.numpy().tolist() == [2, 0, 1, 2, 0, 0, 2]
     assert data.lengths.tolist() == [3, 2, 2, 7, 1, 1, 2]
     assert [text.decode() for text in data.texts.numpy()] == TEXTS
@@ -138,7 +138,7 @@ def test_a_label_that_the_model_does_not_know_is_named_with_its_line():
     _, codec = codec_of()
     foreign = LabelledTexts(["x", "y"], ["good", "great"], "other.tsv", [3, 8])
     with pytest.raises(DataError, match=r"other\.tsv, line 8: .*'great'.*bad, fair, good"):
-        sentiment.examples(codec, foreign)
+        classification.examples(codec, foreign)
 
 
 # --- The loss -----------------------------------------------------------------------------------
@@ -153,14 +153,14 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing, classes):
     targets[np.arange(7), labels] += 1 - smoothing
     log_chances = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     expected = -(targets * log_chances).sum(axis=1)
-    loss = sentiment.loss(config_of(**{"training.label_smoothing": smoothing}), classes)
+    loss = classification.loss(config_of(**{"training.label_smoothing": smoothing}), classes)
     found = loss(tf.constant(labels, tf.int32), tf.constant(logits, tf.float32))
     assert found.shape == (7,)
     assert np.allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_the_loss_stays_a_number_for_logits_that_are_far_apart():
-    loss = sentiment.loss(config_of(), 2)
+    loss = classification.loss(config_of(), 2)
     found = loss(tf.constant([0, 1]), tf.constant([[1e4, -1e4], [1e4, -1e4]])).numpy()
     assert found.tolist() == [0.0, 2e4]
 
@@ -170,9 +170,9 @@ def test_the_loss_stays_a_number_for_logits_that_are_far_apart():
 
 def test_an_epoch_has_every_example_once_with_its_label():
     config, codec = codec_of("word", **{"training.batch_size": 3})
-    data = sentiment.examples(codec, part())
+    data = classification.examples(codec, part())
     plain = {tuple(ids): label for ids, label in unpadded(codec, data)}
-    dataset, count = sentiment.training_data(config, codec, data, epoch=2, skip=0)
+    dataset, count = classification.training_data(config, codec, data, epoch=2, skip=0)
     found = [
         (tuple(ids[ids != 0]), label)
         for inputs, labels in dataset.as_numpy_iterator()
@@ -189,11 +189,11 @@ def unpadded(codec, data):
 
 def test_epochs_differ_and_one_epoch_is_always_the_same():
     config, codec = codec_of("word", **{"training.batch_size": 2})
-    data = sentiment.examples(codec, part())
+    data = classification.examples(codec, part())
 
     def labels(epoch, seed=1):
         own = config.model_copy(update={"seed": seed})
-        dataset, _ = sentiment.training_data(own, codec, data, epoch, skip=0)
+        dataset, _ = classification.training_data(own, codec, data, epoch, skip=0)
         return [batch.tolist() for _, batch in dataset.as_numpy_iterator()]
 
     assert labels(0) == labels(0)
@@ -206,7 +206,7 @@ def test_epochs_differ_and_one_epoch_is_always_the_same():
 
 def test_probabilities_are_the_softmax_of_the_network_in_the_order_of_the_examples(task, scorer):
     _, codec, model = task
-    data = sentiment.examples(codec, part())
+    data = classification.examples(codec, part())
     logits = model(codec.encoder(data.texts), training=False).numpy().astype(float)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     found = scorer.probabilities(data, batch_tokens=8)
@@ -216,7 +216,7 @@ def test_probabilities_are_the_softmax_of_the_network_in_the_order_of_the_exampl
 
 
 def test_predictions_are_the_probabilities_with_names(scorer):
-    data = sentiment.examples(scorer.codec, part())
+    data = classification.examples(scorer.codec, part())
     rows = scorer.probabilities(data, batch_tokens=64)
     predictions = list(scorer.predict(TEXTS))
     assert [prediction.text for prediction in predictions] == TEXTS
@@ -237,7 +237,7 @@ def test_how_texts_are_batched_changes_no_answer(scorer, size):
 
 @pytest.mark.parametrize("tokens", [1, 7, 1000])
 def test_how_examples_are_batched_changes_no_answer(scorer, tokens):
-    data = sentiment.examples(scorer.codec, part())
+    data = classification.examples(scorer.codec, part())
     found = scorer.probabilities(data, batch_tokens=tokens)
     assert np.allclose(found, probabilities(scorer, TEXTS), rtol=0, atol=1e-6)
 
@@ -279,11 +279,11 @@ def test_texts_are_taken_as_they_come(scorer):
 
 def test_validation_is_the_mean_loss_without_smoothing_and_the_accuracy():
     config, codec, model = task_of("word", **{"training.label_smoothing": 0.4})
-    data = sentiment.examples(codec, part())
+    data = classification.examples(codec, part())
     logits = model(codec.encoder(data.texts)).numpy().astype(float)
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     numbers = np.array([["bad", "fair", "good"].index(label) for label in LABELS])
-    loss, accuracy = sentiment.validate(sentiment.Scorer(model, codec), config, data)
+    loss, accuracy = classification.validate(classification.Scorer(model, codec), config, data)
     assert loss == pytest.approx(-np.log(chances[np.arange(7), numbers]).mean(), abs=1e-5)
     assert accuracy == np.mean(chances.argmax(axis=1) == numbers)
     assert 0 < accuracy < 1
@@ -291,7 +291,7 @@ def test_validation_is_the_mean_loss_without_smoothing_and_the_accuracy():
 
 def test_what_fit_needs_works_together():
     config, codec, model = task_of("word", **{"training.batch_size": 4})
-    loss, batches, validate = sentiment.prepare_fit(
+    loss, batches, validate = classification.prepare_fit(
         config, codec, model, Splits(part(), part(), None)
     )
     dataset, count = batches(0, 0)
@@ -305,7 +305,7 @@ def test_what_fit_needs_works_together():
 
 def test_validation_follows_the_weights_as_they_change():
     config, codec, model = task_of()
-    _, _, validate = sentiment.prepare_fit(config, codec, model, Splits(part(), part(), None))
+    _, _, validate = classification.prepare_fit(config, codec, model, Splits(part(), part(), None))
     before = validate()
     reference.randomise(model, 8)
     assert validate() != before

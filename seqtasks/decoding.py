@@ -1,0 +1,364 @@
+"""From the next token's log-probabilities to whole sequences: greedy, beam search, sampling.
+
+All three run any autoregressive model through a step function and live in the graph, in ops that a
+stock TF Serving has. A step is
+
+    step(ids, state) -> (log_probs, state, attention)
+
+    ids        (R,) int32, the tokens just read
+    state      a nest of tensors (R, ...), whose shapes but for R stay as they are
+    log_probs  (R, V), at most 0, of the next token; -inf forbids one
+    attention  (R, S) over the source, or (R, 0) where the model has none
+
+In a beam search of N examples, R is N * K: the K hypotheses of an example lie next to each other.
+What never changes, such as the keys of attention, needs no place in the state: the step keeps it in
+its closure, its rows repeated by `repeat_rows`. A row that has ended is still stepped, with
+PADDING, and what comes out is not looked at.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from seqtasks.text.vocabulary import PADDING_ID
+
+Step = Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any, tf.Tensor]]
+
+# Columns of a block of the vocabulary. Looking at blocks first makes the search for the best 5 of
+# 10,000 columns, and a draw from them, several times faster than one pass that orders or sums all.
+_BLOCK = 128
+
+
+class Decoded(NamedTuple):
+    """The hypotheses of N examples, best first; L is the length of the longest one here.
+
+    Neither the first token nor the end token is in `ids` and `lengths`. One that ended at once has
+    length 0; where fewer than n_best exist, a missing one has length 0 and score -inf.
+
+    Attributes:
+        ids: (N, n_best, L) int32, right-padded with PADDING.
+        lengths: (N, n_best) int32.
+        scores: (N, n_best) float32, `log_probs` over the penalty of the length (`beam_search`).
+        log_probs: (N, n_best) float32, log P of all tokens, the end token included.
+        finished: (N, n_best) bool, whether the end token came; else cut off at the longest length.
+        attention: (N, n_best, L, S) float32, for each token that of the step that chose it; 0 on
+            padding.
+    """
+
+    ids: tf.Tensor
+    lengths: tf.Tensor
+    scores: tf.Tensor
+    log_probs: tf.Tensor
+    finished: tf.Tensor
+    attention: tf.Tensor
+
+
+class _Pool(NamedTuple):
+    """The K hypotheses of each example by falling score, (N, K) each; `ids` are the last tokens."""
+
+    ids: tf.Tensor
+    lengths: tf.Tensor
+    scores: tf.Tensor
+    log_probs: tf.Tensor
+    finished: tf.Tensor
+
+
+def repeat_rows(nest: Any, times: int | tf.Tensor) -> Any:
+    """Repeat each row of each tensor of a nest, copies next to each other: (N, ...) to (R, ...).
+
+    >>> repeat_rows({"a": tf.constant([1, 2])}, 3)["a"].numpy().tolist()
+    [1, 1, 1, 2, 2, 2]
+    """
+    return tf.nest.map_structure(lambda rows: tf.repeat(rows, times, axis=0), nest)
+
+
+def greedy(
+    step: Step,
+    state: Any,
+    first_id: int | tf.Tensor,
+    end_id: int | tf.Tensor,
+    max_length: int | tf.Tensor,
+) -> Decoded:
+    """Take the most probable token at each step: a beam search of one hypothesis, not normalised.
+
+    Arguments as for `beam_search`; n_best is 1, and the score is the log-probability.
+    """
+    return beam_search(step, state, first_id, end_id, 1, max_length, length_penalty=0.0)
+
+
+def beam_search(
+    step: Step,
+    state: Any,
+    first_id: int | tf.Tensor,
+    end_id: int | tf.Tensor,
+    beam: int | tf.Tensor,
+    max_length: int | tf.Tensor,
+    length_penalty: float | tf.Tensor,
+    n_best: int | tf.Tensor = 1,
+) -> Decoded:
+    """Search for the sequences of the highest score with `beam` (K) hypotheses per example.
+
+        score = log P / lp    lp = ((5 + length) / 6) ** length_penalty
+
+    Wu et al. 2016, section 7, equation 14, without its coverage penalty; the length counts the end
+    token. A finished hypothesis stays in the pool, unchanged, as long as its score is among the K
+    best, so a beam of 1 is greedy. Of equal scores the one that continues the better hypothesis
+    comes first, then the lower token id.
+
+    Arguments:
+        step: see the head of this module; it gets the rows of all K hypotheses.
+        state: for the N rows of the examples; it is repeated K times here.
+        first_id: the token read first, for all or (N,).
+        end_id: the token that finishes a sequence.
+        beam: K, at least 1; may be wider than the vocabulary.
+        max_length: tokens at most, the end token included, for all or (N,); a hypothesis that has
+            not finished by then is cut off as it is.
+        length_penalty: 0 ranks by plain log-probability, which favours short sequences.
+        n_best: how many to return, at most `beam`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: where 1 <= n_best <= beam does not hold.
+
+    >>> next_token = tf.math.log([[0, 0, 1, 0], [0, 0, 0.4, 0.6], [0, 0, 1, 0], [0, 0.1, 0.9, 0]])
+    >>> bigram = lambda ids, state: (tf.gather(next_token, ids), state, tf.zeros((len(ids), 0)))
+    >>> first, end, state = 1, 2, tf.zeros((1, 0))
+    >>> found = beam_search(bigram, state, first, end, 3, 9, length_penalty=0.0, n_best=3)
+    >>> found.ids.numpy().tolist(), tf.exp(found.scores).numpy().astype(float).round(3)
+    ([[[3, 0, 0], [0, 0, 0], [3, 1, 3]]], array([[0.54 , 0.4  , 0.032]]))
+    """
+    K, n_best = tf.cast(beam, tf.int32), tf.cast(n_best, tf.int32)
+    checks = [
+        tf.debugging.assert_positive(n_best, "n_best must be at least 1"),
+        tf.debugging.assert_less_equal(n_best, K, "beam must be at least n_best"),
+    ]
+    with tf.control_dependencies(checks):
+        n_best = tf.identity(n_best)
+    N = tf.shape(tf.nest.flatten(state)[0])[0]
+    limits = tf.broadcast_to(tf.cast(max_length, tf.int32), [N])[:, tf.newaxis]
+    state = repeat_rows(state, K)
+
+    def penalty(length):
+        return ((5 + tf.cast(length, tf.float32)) / 6) ** tf.cast(length_penalty, tf.float32)
+
+    def done(t, pool):
+        # A hypothesis of score -inf does not exist: there is nothing to continue.
+        return pool.finished | tf.math.is_inf(pool.scores) | (t >= limits)
+
+    def goes_on(t, pool, *_):
+        # No continuation scores more than one that costs nothing and is as long as it can be. What
+        # is done and ahead also wins ties, so then the n_best are settled.
+        reach = tf.maximum(penalty(t), penalty(limits))
+        is_done = done(t, pool)
+        hope = tf.where(is_done, -float("inf"), pool.log_probs / reach)
+        behind = tf.reduce_max(hope, axis=1) <= pool.scores[:, n_best - 1]
+        settled = tf.reduce_all(is_done[:, :n_best], axis=1) & behind
+        # One step at least, or no one knows S and how to stack nothing.
+        return (t < 1) | ~tf.reduce_all(settled)
+
+    def body(t, pool, state, chosen, attended):
+        log_probs, next_state, attention = step(tf.reshape(pool.ids, [-1]), state)
+        pool, parents = _extend(pool, done(t, pool), log_probs, penalty(t + 1), end_id)
+        rows = tf.reshape(parents + tf.range(N)[:, tf.newaxis] * K, [-1])
+        next_state = tf.nest.map_structure(lambda s: tf.gather(s, rows), next_state)
+        chosen = chosen.write(t, tf.stack([tf.reshape(pool.ids, [-1]), rows]))
+        attended = attended.write(t, tf.cast(attention, tf.float32))
+        return t + 1, pool, _like(state, next_state), chosen, attended
+
+    arrays = [
+        tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=[rows, None])
+        for dtype, rows in ((tf.int32, 2), (tf.float32, None))
+    ]
+    start = (tf.constant(0), _first_pool(N, K, first_id), state, *arrays)
+    _, pool, _, chosen, attended = tf.while_loop(goes_on, body, start, _invariants(start))
+    pool = _Pool(*(values[:, :n_best] for values in pool))
+    tokens, parents = tf.unstack(chosen.stack(), axis=1)
+    return _trace_back(pool, tokens, parents, attended.stack(), K)
+
+
+def sample(
+    step: Step,
+    state: Any,
+    first_ids: tf.Tensor,
+    length: int | tf.Tensor,
+    temperature: float | tf.Tensor,
+    top_k: int | tf.Tensor,
+    seed: int | tf.Tensor,
+    end_id: int | tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Draw tokens, each from softmax(log_probs / temperature).
+
+    The n-th row's text depends on `seed`, on n and on its own log-probabilities only, not on the
+    number of rows.
+
+    Arguments:
+        step: see the head of this module; R is N.
+        state: for N rows.
+        first_ids: (N,), the tokens read first.
+        length: tokens to draw.
+        temperature: at least 0; 0 takes the most probable token.
+        top_k: draw among the k most probable tokens only; 0 means all.
+        seed: the same one draws the same tokens.
+        end_id: where given, a row that draws it ends there. One that may draw nothing ends too.
+
+    Returns:
+        ids (N, L) int32, right-padded with PADDING and without end tokens; L is `length`, or less
+        where all rows have ended before.
+    """
+    N: Any = tf.shape(first_ids)[0]
+    state = tf.nest.map_structure(tf.convert_to_tensor, state)
+    is_greedy = tf.equal(temperature, 0)
+    temperature = tf.where(is_greedy, 1.0, tf.cast(temperature, tf.float32))
+    top_k = tf.where(is_greedy, 1, tf.cast(top_k, tf.int32))
+
+    def goes_on(t, ids, ended, *_):
+        return (t < 1) | ((t < length) & ~tf.reduce_all(ended))
+
+    def body(t, ids, ended, L, state, drawn):
+        log_probs, next_state, _ = step(ids, state)
+        log_probs = tf.cast(log_probs, tf.float32)
+        # One generator per step, whose numbers belong to the rows by position. Not
+        # `stateless_categorical`: there a row's draw depends on how many rows there are.
+        seeds = tf.stack([tf.cast(seed, tf.int64), tf.cast(t, tf.int64)])
+        chances = tf.random.stateless_uniform([N, 2], seeds, dtype=tf.float64, alg="philox")
+        ids = tf.cond(
+            top_k > 0,
+            lambda: _draw_among_best(log_probs, top_k, temperature, chances),
+            lambda: _draw(log_probs, temperature, chances),
+        )
+        ended |= tf.math.is_inf(tf.reduce_max(log_probs, axis=1))
+        if end_id is not None:
+            ended |= tf.equal(ids, end_id)
+        ids = tf.where(ended, PADDING_ID, ids)
+        L = tf.where(tf.reduce_all(ended), L, t + 1)
+        return t + 1, ids, ended, L, _like(state, next_state), drawn.write(t, ids)
+
+    drawn = tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=[None])
+    ids = tf.cast(first_ids, tf.int32)
+    start = (tf.constant(0), ids, tf.zeros([N], tf.bool), tf.constant(0), state, drawn)
+    _, _, _, L, _, drawn = tf.while_loop(goes_on, body, start, _invariants(start))
+    return tf.transpose(drawn.stack()[: tf.minimum(L, length)])
+
+
+def _first_pool(N, K, first_id):
+    """Return one hypothesis per example, of no token yet; the other K - 1 don't exist."""
+    ids = tf.reshape(tf.broadcast_to(tf.cast(first_id, tf.int32), [N]), [N, 1])
+    log_probs = tf.where(tf.range(K) == 0, 0.0, -float("inf")) * tf.ones([N, 1])
+    nothing = tf.zeros([N, K], tf.int32)
+    return _Pool(nothing + ids, nothing, log_probs, log_probs, tf.zeros([N, K], tf.bool))
+
+
+def _extend(pool, done, log_probs, penalty, end_id):
+    """Choose the K best continuations: the new pool and their parents (N, K), in 0 .. K - 1."""
+    N, K = tf.unstack(tf.shape(pool.scores))
+    k = tf.minimum(K, tf.shape(log_probs)[1])
+    # No hypothesis has more than K continuations among the K best.
+    best, tokens = _top(log_probs, k)  # (R, k)
+    best, tokens = (tf.reshape(x, [N, K, k]) for x in (tf.cast(best, tf.float32), tokens))
+
+    # What is done has one continuation, PADDING, which changes nothing.
+    stays = tf.where(tf.range(k) == 0, 0.0, -float("inf"))
+    is_done = done[:, :, tf.newaxis]
+    tokens = tf.where(is_done, PADDING_ID, tokens)
+    totals = pool.log_probs[:, :, tf.newaxis] + tf.where(is_done, stays, best)
+    scores = tf.where(is_done, pool.scores[:, :, tf.newaxis] + stays, totals / penalty)
+
+    scores, chosen = tf.math.top_k(tf.reshape(scores, [N, K * k]), K)  # (N, K)
+    parents = chosen // k
+    tokens, totals = (
+        tf.gather(tf.reshape(x, [N, K * k]), chosen, batch_dims=1) for x in (tokens, totals)
+    )
+    lengths, finished, done = (
+        tf.gather(x, parents, batch_dims=1) for x in (pool.lengths, pool.finished, done)
+    )
+    ends = tf.equal(tokens, end_id) & ~done
+    lengths += tf.cast(~done & ~ends, tf.int32)
+    return _Pool(tokens, lengths, scores, totals, finished | ends), parents
+
+
+def _trace_back(pool, tokens, parents, attention, K):
+    """Follow the (N, n_best) hypotheses of `pool` back through the T steps.
+
+    The history of the steps: tokens (T, R) and the rows they continue, attention (T, R, S).
+    """
+    N, n_best = tf.unstack(tf.shape(pool.scores))
+    exists = ~tf.math.is_inf(pool.scores)
+    lengths = tf.where(exists, pool.lengths, 0)
+    L = tf.maximum(tf.reduce_max(lengths), 0)  # of nothing, the maximum is the lowest integer
+
+    last = tf.reshape(tf.range(N)[:, tf.newaxis] * K + tf.range(n_best), [-1])
+    read = tf.scan(  # (T, N * n_best), the rows that a step reads
+        lambda path, parents: tf.gather(parents, path), parents, last, reverse=True
+    )
+    written = tf.concat([read[1:], last[tf.newaxis]], axis=0)
+    ids = tf.gather(tokens[:L], written[:L], batch_dims=1)
+    attention = tf.gather(attention[:L], read[:L], batch_dims=1)
+
+    real = tf.sequence_mask(lengths, L)  # (N, n_best, L)
+    ids = tf.reshape(tf.transpose(ids), [N, n_best, L])
+    S = tf.shape(attention)[2]
+    attention = tf.reshape(tf.transpose(attention, [1, 0, 2]), [N, n_best, L, S])
+    return Decoded(
+        tf.where(real, ids, PADDING_ID),
+        lengths,
+        pool.scores,
+        pool.log_probs,
+        pool.finished & exists,
+        tf.where(real[..., tf.newaxis], attention, 0.0),
+    )
+
+
+def _blocks(columns, padding):
+    """(R, V) to (R, blocks, _BLOCK)."""
+    R, V = tf.unstack(tf.shape(columns))
+    columns = tf.pad(columns, [[0, 0], [0, -V % _BLOCK]], constant_values=padding)
+    return tf.reshape(columns, [R, -(-V // _BLOCK), _BLOCK])
+
+
+def _top(log_probs, k):
+    """`tf.math.top_k` of (R, V), k <= V: the k best lie in the k blocks of the highest maxima."""
+    blocks = _blocks(log_probs, -float("inf"))
+    R, count, _ = tf.unstack(tf.shape(blocks))
+    count = tf.minimum(k, count)
+    # Sorted, so that of equal columns the first still comes first.
+    found = tf.sort(tf.math.top_k(tf.reduce_max(blocks, axis=2), count).indices, axis=1)
+    among = tf.reshape(tf.gather(blocks, found, batch_dims=1), [R, count * _BLOCK])
+    best, places = tf.math.top_k(among, k)
+    return best, tf.gather(found, places // _BLOCK, batch_dims=1) * _BLOCK + places % _BLOCK
+
+
+def _draw_among_best(log_probs, k, temperature, chances):
+    """Draw among the k most probable tokens."""
+    best, tokens = _top(log_probs, tf.minimum(k, tf.shape(log_probs)[1]))
+    return tf.gather(tokens, _draw(best, temperature, chances), batch_dims=1)
+
+
+def _draw(log_probs, temperature, chances):
+    """Draw a column of each row: first its block, then its place there, by `chances` (R, 2)."""
+    highest = tf.reduce_max(log_probs, axis=1, keepdims=True)
+    weights = _blocks(tf.exp((log_probs - highest) / temperature), 0.0)
+    block = _pick(tf.reduce_sum(weights, axis=2), chances[:, :1])
+    return block * _BLOCK + _pick(tf.gather(weights, block, batch_dims=1), chances[:, 1:])
+
+
+def _pick(weights, chance):
+    """Find the column where the running sum of weights (R, columns) passes `chance` (R, 1)."""
+    sums = tf.cumsum(tf.cast(weights, tf.float64), axis=1)
+    return tf.reduce_sum(tf.cast(sums <= chance * sums[:, -1:], tf.int32), axis=1)
+
+
+def _like(state, next_state):
+    """Pack and shape the next state as the loop needs it: as the one before, but for the rows."""
+    pairs = zip(tf.nest.flatten(state), tf.nest.flatten(next_state), strict=True)
+    shaped = [tf.ensure_shape(new, [None, *old.shape[1:]]) for old, new in pairs]
+    return tf.nest.pack_sequence_as(state, shaped)
+
+
+def _invariants(variables):
+    """Shapes of a loop's variables: the number of rows is open, all else stays."""
+
+    def shape(variable):
+        has_rows = tf.is_tensor(variable) and variable.shape.rank
+        return tf.TensorShape([None, *variable.shape[1:]]) if has_rows else None
+
+    return tf.nest.map_structure(shape, variables)

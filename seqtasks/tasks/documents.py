@@ -1,0 +1,27 @@
+"""Documents: sentences of words in, a class out; the same task as sentiment, read in two levels."""
+
+from seqtasks.tasks.sentiment import (
+    SCORE,
+    build,
+    evaluate,
+    facts,
+    load_codec,
+    load_splits,
+    make_codec,
+    make_predictor,
+    prepare_fit,
+    read_part,
+)
+
+__all__ = [
+    "SCORE",
+    "build",
+    "evaluate",
+    "facts",
+    "load_codec",
+    "load_splits",
+    "make_codec",
+    "make_predictor",
+    "prepare_fit",
+    "read_part",
+]

@@ -1,0 +1,311 @@
+"""Translation: a text in one language in, a text in another out."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqtasks.config import DecodingConfig, RunConfig
+from seqtasks.data.builders import TOYS
+from seqtasks.data.pairs import TextPairs, read_text_pairs
+from seqtasks.data.pipeline import loaded, plan_batches
+from seqtasks.data.splits import Splits, load_parts
+from seqtasks.data.toys import read_toy
+from seqtasks.decoding import beam_search, repeat_rows
+from seqtasks.metrics import text_scores
+from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
+from seqtasks.tasks.losses import token_cross_entropy
+from seqtasks.text.encoder import TextEncoder, make_encoder
+from seqtasks.text.vocabulary import END_ID, START_ID, UNKNOWN_ID, Vocabulary
+from seqtasks.text.written import WrittenText, with_end, with_start
+from seqtasks.topologies.seq2seq import Seq2Seq
+
+SCORE = "BLEU/100"
+_VALIDATION_EXAMPLES = 500  # translated after each epoch; the loss is of all
+_BATCH_ROWS = 64  # texts translated at once
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Source text to ids, and target text to ids and back."""
+
+    source: TextEncoder
+    target: WrittenText
+
+    def save(self, folder: Path) -> None:
+        """Write the vocabularies."""
+        self.source.save(folder)
+        self.target.save(folder / "target.txt")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A split, ready to be batched."""
+
+    texts: tf.Tensor  # (examples,) of strings
+    targets: tf.Tensor  # (examples,) of strings
+    lengths: np.ndarray  # (examples,) in tokens, the longer side's
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model makes of a text."""
+
+    text: str
+    translation: str
+    score: float  # log-probability over the length's penalty
+    alternatives: list[tuple[str, float]]  # n_best - 1 more, and their scores
+    source_tokens: list[str]
+    target_tokens: list[str]
+    attention: list[list[float]]  # (target tokens, source tokens)
+
+    def line(self) -> str:
+        """The translation, and tabs before the alternatives."""
+        return "\t".join([self.translation, *(text for text, _ in self.alternatives)])
+
+
+def load_splits(config: RunConfig) -> Splits:
+    """Read the configured data.
+
+    Raises:
+        DataError: as `read_text_pairs` and `load_parts`.
+    """
+    data = config.data
+    if data.source in TOYS:
+        return read_toy(data.source, _pairs_of)
+    return load_parts(
+        partial(_read, config),
+        data.source,
+        data.validation,
+        data.test,
+        data.validation_fraction,
+        data.test_fraction,
+        config.seed,
+    )
+
+
+def read_part(config: RunConfig, source: str) -> TextPairs:
+    """Read a file to evaluate with."""
+    return _read(config, source)
+
+
+def _read(config: RunConfig, source: str) -> TextPairs:
+    data = config.data
+    return read_text_pairs(
+        source, text_column=data.text_column, label_column=data.label_column, header=data.header
+    )
+
+
+def _pairs_of(examples: list[dict[str, Any]], source: str) -> TextPairs:
+    texts, targets = ([example[key] for example in examples] for key in ("source", "target"))
+    return TextPairs(texts, targets, source, list(range(len(examples))))
+
+
+def make_codec(config: RunConfig, splits: Splits) -> Codec:
+    """Build the vocabularies of both sides from the training split."""
+    text, train = config.text, splits.train
+    sizes = {"word": text.max_words, "char": text.max_characters}
+    source = make_encoder(text, train.texts)
+    target = WrittenText.from_texts(
+        train.targets, text.target_unit, sizes[text.target_unit], text.min_count, text.max_length
+    )
+    return Codec(source, target)
+
+
+def load_codec(config: RunConfig, folder: Path) -> Codec:
+    """Read what `Codec.save` wrote.
+
+    Raises:
+        RunError: where a file is missing or broken.
+    """
+    text = config.text
+    source = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
+    vocabulary = Vocabulary.load(folder / "target.txt")
+    return Codec(source, WrittenText(text.target_unit, vocabulary, text.max_length))
+
+
+def build(config: RunConfig, codec: Codec) -> keras.Model:
+    """Build the network, from both sides' ids to scores of the target's tokens (N, T, V)."""
+    tokens, characters = codec.source.sizes
+    sampling = config.training.scheduled_sampling
+    return Seq2Seq(tokens, characters, len(codec.target), config.model, sampling)
+
+
+def examples(codec: Codec, part: TextPairs) -> Examples:
+    """Measure a split's pairs."""
+    sources, _ = codec.source.statistics(part.texts)
+    targets = tf.constant(part.targets)
+    lengths = codec.target.split(targets).row_lengths().numpy() + 1  # with the end
+    return Examples(tf.constant(part.texts), targets, np.maximum(sources, lengths))
+
+
+def _load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """A batch: what the network reads, and the ids it must answer."""
+    ids = codec.target.ids(tf.gather(data.targets, rows))
+    inputs = {**codec.source(tf.gather(data.texts, rows)), "target_ids": with_start(ids)}
+    return inputs, with_end(ids)
+
+
+def training_data(
+    config: RunConfig, codec: Codec, train: Examples, epoch: int, skip: int
+) -> tuple[tf.data.Dataset, int]:
+    """Batches of an epoch without its first `skip`, and how many it has in all."""
+    training = config.training
+    rng = np.random.default_rng([config.seed, epoch])
+    batches = plan_batches(train.lengths, training.batch_tokens, training.batch_size, rng)
+    return loaded(partial(_load, codec, train), batches[skip:]), len(batches)
+
+
+class Predictor:
+    """Translates, from strings to strings in one graph."""
+
+    def __init__(self, model: Seq2Seq, codec: Codec, decoding: DecodingConfig):
+        self.model = model
+        self.codec = codec
+        self.decoding = decoding
+        self._translate = tf.function(
+            self.translate,
+            input_signature=[tf.TensorSpec([None], tf.string), *[tf.TensorSpec([], tf.int32)] * 2],
+            autograph=False,
+        )
+
+    def translate(self, text, beam, n_best):
+        """Texts (N,) to translations (N, n_best), and what the search found."""
+        inputs = self.codec.source(text)
+        prepared, states = self.model.encode(inputs)
+        prepared = repeat_rows(prepared, beam) if prepared else None
+
+        def step(ids, states):
+            scores, states, attention = self.model.decoder.step(ids, states, prepared)
+            return self.model.decoder.log_probabilities(scores), tuple(states), attention
+
+        decoding = self.decoding
+        found = beam_search(
+            step,
+            tuple(states),
+            START_ID,
+            END_ID,
+            beam,
+            decoding.max_length,
+            decoding.length_penalty,
+            n_best,
+        )
+        tokens = self.codec.target.tokens(found.ids)
+        if decoding.copy_unknown and prepared and self.codec.target.unit == "word":
+            tokens = self._with_copies(tokens, found, self.codec.source.split(text))
+        return self.codec.target.join(tokens), tokens, found
+
+    def _with_copies(self, tokens, found, source_words):
+        """Write, for an unknown word, the source's word that attention looks at the most."""
+        if self.codec.source.unit == "char":
+            return tokens
+        # One column more than there are words: a text of none has a place to look at, too.
+        words = tf.pad(source_words.to_tensor(), [[0, 0], [0, 1]])  # (N, S + 1)
+        looked_at = tf.argmax(found.attention, axis=-1)  # (N, n_best, L)
+        copies = tf.gather(words, looked_at, batch_dims=1)
+        return tf.where(found.ids == UNKNOWN_ID, copies, tokens)
+
+    def predict(self, texts: Iterable[str], batch_size: int = _BATCH_ROWS) -> Iterator[Prediction]:
+        """Translate texts one after the other, in batches as they come."""
+        texts = iter(texts)
+        while batch := list(islice(texts, batch_size)):
+            given = tf.constant(batch)
+            answers, tokens, found = self._translate(
+                given, self.decoding.beam, self.decoding.n_best
+            )
+            sources = self.codec.source.split(given)
+            for row, text in enumerate(batch):
+                yield _prediction(row, text, sources, answers, tokens, found)
+
+    def texts(self, data: Examples, beam: int) -> list[str]:
+        """The best translation of each example's text, in their order."""
+        answers = np.full(len(data.lengths), None, object)
+        for rows in plan_batches(data.lengths, 2**31, _BATCH_ROWS):
+            found, _, _ = self._translate(tf.gather(data.texts, rows), beam, 1)
+            answers[rows] = [text.decode() for text in found[:, 0].numpy()]
+        return answers.tolist()
+
+
+def _prediction(row, text, sources, answers, tokens, found) -> Prediction:
+    length = int(found.lengths[row, 0])
+    source = [token.decode() for token in sources[row].numpy()]
+    first, *others = zip(answers[row].numpy(), found.scores[row].numpy(), strict=True)
+    weights = found.attention[row, 0, :length, : len(source)].numpy()
+    return Prediction(
+        text,
+        first[0].decode(),
+        float(first[1]),
+        [(other.decode(), float(score)) for other, score in others if np.isfinite(score)],
+        source,
+        [token.decode() for token in tokens[row, 0, :length].numpy()],
+        [[round(float(weight), 4) for weight in step] for step in weights],
+    )
+
+
+def make_predictor(model: Seq2Seq, codec: Codec, config: RunConfig) -> Predictor:
+    """Put a taught model to use."""
+    return Predictor(model, codec, config.decoding)
+
+
+def prepare_fit(config: RunConfig, codec: Codec, model: Seq2Seq, splits: Splits):
+    """What `seqtasks.training.fit.fit` needs of this task: loss, batches and validate."""
+    train, validation = examples(codec, splits.train), examples(codec, splits.validation)
+    return (
+        token_cross_entropy(config.training.label_smoothing),
+        partial(training_data, config, codec, train),
+        Validation(config, codec, model, splits.validation, validation),
+    )
+
+
+class Validation:
+    """Mean loss of a token (without smoothing), and BLEU/100 of greedy translations of some."""
+
+    def __init__(self, config, codec, model, part: TextPairs, data: Examples):
+        shown = part.select(range(min(len(part), _VALIDATION_EXAMPLES)))
+        self.targets = shown.targets
+        self.shown = examples(codec, shown)
+        self.predictor = make_predictor(model, codec, config)
+        plan = plan_batches(data.lengths, config.training.batch_tokens, config.training.batch_size)
+        self.batches = loaded(partial(_load, codec, data), plan)
+        loss = token_cross_entropy()
+        self._losses = tf.function(
+            lambda inputs, ids: loss(ids, model(inputs, training=False)),
+            autograph=False,
+            reduce_retracing=True,
+        )
+
+    def __call__(self) -> tuple[float, float]:
+        """Measure the model as it is."""
+        total = count = 0.0
+        for inputs, ids in self.batches:
+            losses = self._losses(inputs, ids).numpy()
+            total, count = total + losses.sum(dtype=float), count + len(losses)
+        answers = self.predictor.texts(self.shown, beam=1)
+        return total / count, text_scores(answers, [[t] for t in self.targets])["BLEU"] / 100
+
+
+def evaluate(
+    config: RunConfig, predictor: Predictor, part: TextPairs, splits: Any
+) -> TextEvaluation:
+    """Translate a split by beam search and compare: BLEU, chrF, exact matches.
+
+    The scores are of each pair with its one reference, and again of each source with all of its
+    references, where sources come more than once.
+    """
+    data = examples(predictor.codec, part)
+    answers = predictor.texts(data, config.decoding.beam)
+    return evaluate_texts(part.source, part.texts, part.targets, answers)
+
+
+def facts(codec: Codec, splits: Splits) -> dict[str, str]:
+    """What the model card says of the data."""
+    return {
+        "source vocabulary": f"{codec.source.sizes[0]:,} {codec.source.unit}s",
+        "target vocabulary": f"{len(codec.target):,} {codec.target.unit}s",
+    }

@@ -1,0 +1,73 @@
+"""From documents to padded ids of sentences of words, in the graph."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from seqtasks.text.encoder import TextEncoder
+from seqtasks.text.sentences import split_sentences
+
+
+class DocumentEncoder(tf.Module):
+    """Turns strings (N,) into ids of their sentences' words, right-padded at both levels.
+
+    Arguments:
+        encoder: of one sentence.
+        max_sentences: S at most; what is longer is cut at its end.
+
+    Returns, when called, a dict of int32 tensors: "ids" (N, S, T) and for "word+char" also
+    "characters" (N, S, T, L). S, T and L are at least 1.
+
+    >>> from collections import Counter
+    >>> from seqtasks.text.vocabulary import Vocabulary
+    >>> words = Vocabulary.by_frequency(Counter(["good", "film", "."]), max_size=10)
+    >>> encoder = DocumentEncoder(TextEncoder("word", words), max_sentences=9)
+    >>> encoder(tf.constant(["Good film. Bad.", ""]))["ids"].numpy().tolist()
+    [[[4, 3, 2], [1, 2, 0]], [[0, 0, 0], [0, 0, 0]]]
+    """
+
+    def __init__(self, encoder: TextEncoder, max_sentences: int):
+        super().__init__()
+        self.encoder = encoder
+        self.max_sentences = max_sentences
+
+    def __call__(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Strings (N,) to ids."""
+        sentences = self.sentences(text)
+        encoded = self.encoder(sentences.flat_values)
+        return {name: _in_documents(ids, sentences) for name, ids in encoded.items()}
+
+    def sentences(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Strings (N,) to sentences (N, S ragged)."""
+        return split_sentences(text)[:, : self.max_sentences]
+
+    def split(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Strings (N,) to the tokens of their sentences, (N, S ragged, T ragged)."""
+        sentences = self.sentences(text)
+        return sentences.with_flat_values(self.encoder.split(sentences.flat_values))
+
+    def statistics(self, texts: list[str]) -> tuple[list[int], float]:
+        """Each text's length in tokens, at least 1, and the share of unknown tokens in all."""
+        return self.encoder.statistics(texts)
+
+    @property
+    def unit(self) -> str:
+        """What the tokens are."""
+        return self.encoder.unit
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Sizes of the vocabularies, as `TextEncoder.sizes`."""
+        return self.encoder.sizes
+
+    def save(self, folder: Path) -> None:
+        """Write the vocabularies."""
+        self.encoder.save(folder)
+
+
+def _in_documents(ids: tf.Tensor, sentences: tf.RaggedTensor) -> tf.Tensor:
+    """Ids of all sentences (R, T, ...) to (N, S, T, ...), with S at least 1."""
+    dense = sentences.with_flat_values(ids).to_tensor()
+    missing = tf.maximum(1 - tf.shape(dense)[1], 0)
+    paddings = [[0, 0], [0, missing], *([[0, 0]] * (len(ids.shape) - 1))]
+    return tf.pad(dense, paddings)

@@ -1,0 +1,130 @@
+"""Text that a model writes: strings to ids with a start and an end, and ids back to strings."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from seqtasks.errors import RunError
+from seqtasks.text.splitting import (
+    SPACE,
+    join_words,
+    normalise,
+    split_reversibly,
+)
+from seqtasks.text.vocabulary import END, END_ID, START, START_ID, Vocabulary, count_tokens
+
+LINE_END = "⏎"  # how a line's end is spelled, so that it is a token, and a vocabulary can be read
+_BATCH = 1024  # texts tokenised at once outside training
+
+
+class WrittenText(tf.Module):
+    """Strings (N,) to ids and back, inside the graph.
+
+    Arguments:
+        unit: "word" or "char".
+        vocabulary: with a start and an end.
+        max_length: tokens at most, without start and end; what is longer is cut at its end.
+        verbatim: keep case, spaces and line ends as they are; else as `normalise` leaves them.
+
+    >>> from collections import Counter
+    >>> vocabulary = Vocabulary.by_frequency(Counter("ja▁n"), max_size=9, written=True)
+    >>> text = WrittenText("char", vocabulary)
+    >>> ids = text.ids(tf.constant(["Ja ja"]))
+    >>> ids.to_list(), text.strings(ids.to_tensor()).numpy()
+    ([[5, 4, 7, 5, 4]], array([b'ja ja'], dtype=object))
+    """
+
+    def __init__(
+        self, unit: str, vocabulary: Vocabulary, max_length: int = 1000, verbatim: bool = False
+    ):
+        super().__init__()
+        if vocabulary.tokens[START_ID : END_ID + 1] != [START, END]:
+            raise RunError(f"a vocabulary to write with has {START} and {END} as ids 2 and 3")
+        self.unit = unit
+        self.vocabulary: Any = vocabulary
+        self.table = vocabulary.table  # an export finds tables only where a module holds them
+        self.max_length = max_length
+        self.verbatim = verbatim
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: list[str],
+        unit: str,
+        max_size: int,
+        min_count: int,
+        max_length: int,
+        verbatim: bool = False,
+    ) -> "WrittenText":
+        """Build the vocabulary by frequency from training texts."""
+        batches = (texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH))
+        split = (split_written(tf.constant(batch), unit, verbatim) for batch in batches)
+        vocabulary = Vocabulary.by_frequency(count_tokens(split), max_size, min_count, written=True)
+        return cls(unit, vocabulary, max_length, verbatim)
+
+    def split(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Strings (N,) to tokens (N, T ragged), cut to `max_length`."""
+        return split_written(text, self.unit, self.verbatim)[:, : self.max_length]
+
+    def ids(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Strings (N,) to ids (N, T ragged), without start and end."""
+        return self.vocabulary.ids(self.split(text))
+
+    def tokens(self, ids: tf.Tensor) -> tf.Tensor:
+        """The token of each id; empty for padding, start and end."""
+        names = tf.constant(["", self.vocabulary.tokens[1], "", "", *self.vocabulary.tokens[4:]])
+        return tf.gather(names, ids)
+
+    def strings(self, ids: tf.Tensor) -> tf.Tensor:
+        """Ids (..., T), right-padded, to texts (...)."""
+        return self.join(self.tokens(ids))
+
+    def join(self, tokens: tf.Tensor) -> tf.Tensor:
+        """Tokens (..., T), empty ones at the end, to texts (...)."""
+        if self.unit == "word":
+            return tf.strings.regex_replace(join_words(tokens), f" ?{LINE_END} ?", "\n")
+        text = tf.strings.regex_replace(tf.strings.reduce_join(tokens, axis=-1), SPACE, " ")
+        return tf.strings.regex_replace(text, LINE_END, "\n")
+
+    def __len__(self) -> int:
+        return len(self.vocabulary)
+
+    def save(self, path: Path) -> None:
+        """Write the vocabulary."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.vocabulary.save(path)
+
+
+def split_written(text: tf.Tensor, unit: str, verbatim: bool) -> tf.RaggedTensor:
+    """Strings (N,) to the tokens (N, T ragged) that `WrittenText` writes."""
+    if unit == "word":
+        if verbatim:
+            text = tf.strings.regex_replace(text, "\n", f" {LINE_END} ")
+        return split_reversibly(text, lowercase=not verbatim)
+    if verbatim:
+        text = tf.strings.regex_replace(text, "\n", LINE_END)
+        text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
+    else:
+        text = normalise(text)
+    return tf.strings.unicode_split(tf.strings.regex_replace(text, " ", SPACE), "UTF-8")
+
+
+def with_start(ids: tf.RaggedTensor) -> tf.Tensor:
+    """What a decoder reads: the start, then the ids: (N, T ragged) to (N, T + 1), padded.
+
+    >>> with_start(tf.ragged.constant([[7, 8], [9]], dtype=tf.int32)).numpy().tolist()
+    [[2, 7, 8], [2, 9, 0]]
+    """
+    start = tf.fill([ids.nrows(), 1], START_ID)
+    return tf.concat([start, ids], axis=1).to_tensor()
+
+
+def with_end(ids: tf.RaggedTensor) -> tf.Tensor:
+    """What a decoder must answer: the ids, then the end: (N, T ragged) to (N, T + 1), padded.
+
+    >>> with_end(tf.ragged.constant([[7, 8], [9]], dtype=tf.int32)).numpy().tolist()
+    [[7, 8, 3], [9, 3, 0]]
+    """
+    end = tf.fill([ids.nrows(), 1], END_ID)
+    return tf.concat([ids, end], axis=1).to_tensor()

@@ -1,0 +1,210 @@
+"""The half of a network that writes: tokens in, the next token's scores out.
+
+All steps at once while teaching, when the right tokens are known (teacher forcing), or one step at
+a time while writing. Both go through the same weights and give the same scores.
+"""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from seqtasks.arch import Arch
+from seqtasks.config import ModelConfig
+from seqtasks.layers.attention import Attention
+from seqtasks.text.vocabulary import PADDING_ID, START_ID
+from seqtasks.topologies.stack import RECURRENT
+
+
+class Readout(NamedTuple):
+    """What a decoder knows at each step, and how scores are made of it: rows Eᵀ + b."""
+
+    rows: tf.Tensor  # (N, T, D)
+    E: tf.Tensor  # (V, D)
+    b: tf.Tensor  # (V,)
+
+    def scores(self) -> tf.Tensor:
+        """Scores of all tokens: (N, T, V)."""
+        rows = tf.reshape(self.rows, [-1, self.rows.shape[-1]])
+        scores = tf.nn.bias_add(tf.matmul(rows, self.E, transpose_b=True), self.b)
+        shape = [tf.shape(self.rows)[:-1], [self.E.shape[0]]]
+        return tf.reshape(scores, tf.concat(shape, axis=0))
+
+
+@keras.saving.register_keras_serializable(package="seqtasks")
+class Decoder(keras.Layer):
+    """Recurrent layers over the tokens written so far, with or without attention to a memory.
+
+        h_t         = first layer(vector of y_{t-1}, h_{t-1})
+        context_t   = attention(h_t, memory)                       only with attention
+        s_t         = further layers([h_t; context_t])             only where there are any
+        readout_t   = tanh([s_t; context_t; vector of y_{t-1}] W + b)
+        scores of y_t = readout_t Eᵀ + b_E                         E: the tokens' vectors, if tied
+
+    The attention looks from the first layer's state and feeds the layers above (Wu et al. 2016,
+    section 3), so that teacher forcing needs no loop over steps but the layers' own. With one layer
+    it feeds the readout only (Luong et al. 2015, section 3).
+
+    Arguments:
+        tokens: V, size of the vocabulary to write with.
+        cell: "rnn", "lstm" or "gru".
+        layers, units: how many, and H.
+        embedding_units: D, width of a token's vector and of the readout.
+        attention: "additive", "multiplicative" or "none".
+        tied: whether E is the table of vectors.
+        dropout, weight_drop: of the recurrent layers; output_dropout: of the readout.
+    """
+
+    def __init__(
+        self,
+        tokens: int,
+        cell: str,
+        layers: int,
+        units: int,
+        embedding_units: int,
+        attention: str = "none",
+        tied: bool = True,
+        dropout: float = 0.0,
+        weight_drop: float = 0.0,
+        output_dropout: float = 0.0,
+        **keras_options: Any,
+    ):
+        super().__init__(**keras_options)
+        self.tokens = tokens
+        self.units = units
+        self.embedding_units = embedding_units
+        self.tied = tied
+        self.token_vectors = keras.layers.Embedding(tokens, embedding_units, name="token_vectors")
+        self.layers = [
+            RECURRENT[cell](
+                units,
+                return_sequences=True,
+                return_state=True,
+                dropout=dropout,
+                weight_drop=weight_drop,
+                name=f"{cell}_{index + 1}",
+            )
+            for index in range(layers)
+        ]
+        self.attention = None
+        if attention != "none":
+            self.attention = Attention(attention, units, name="attention")
+        self.output_dropout = keras.layers.Dropout(output_dropout, name="output_dropout")
+
+    @classmethod
+    def from_config_section(cls, tokens: int, config: ModelConfig, attention: str) -> "Decoder":
+        """Make the decoder that a configuration's `model` section describes."""
+        return cls(
+            tokens,
+            Arch.parse(config.arch).cell,
+            config.depth,
+            config.units,
+            config.embedding_units,
+            attention,
+            config.tied,
+            config.dropout,
+            config.weight_drop,
+            config.output_dropout,
+            name="decoder",
+        )
+
+    @property
+    def state_sizes(self) -> list[int]:
+        """Widths of the states, from the lowest layer's to the highest's."""
+        return [size for layer in self.layers for size in layer.cell.state_size]
+
+    def build(self, memory_shape: Any = None) -> None:
+        """Create the weights for a memory (N, S, M), or None where there is no attention."""
+        D, H = self.embedding_units, self.units
+        M = memory_shape[-1] if self.attention else 0
+        self.token_vectors.build((None, None))
+        for index, layer in enumerate(self.layers):
+            layer.build((None, None, H + M if index else D))
+        if self.attention:
+            self.attention.build([(None, None, H), (None, None, M)])
+        self.W = self.add_weight((H + M + D, D), "glorot_uniform", name="W")
+        self.b = self.add_weight((D,), "zeros", name="b")
+        if not self.tied:
+            self.E = self.add_weight((self.tokens, D), "glorot_uniform", name="E")
+        self.b_E = self.add_weight((self.tokens,), "zeros", name="b_E")
+        self.built = True
+
+    def prepare(self, memory, mask) -> Any:
+        """What attention needs of a memory (N, S, M) and its mask (N, S), once for all steps."""
+        return (memory, self.attention.keys(memory), mask) if self.attention else None
+
+    def call(self, ids, states, prepared=None, training=False):
+        """Read the tokens written so far, all steps at once.
+
+        Arguments:
+            ids: (N, T), the start and the tokens written so far.
+            states: before the first step, (N, H) each, as `state_sizes` has them.
+            prepared: what `prepare` returned.
+
+        Returns:
+            The `Readout` of the token after each, the states after the last step, attention weights
+            (N, T, S), S = 0 without attention.
+        """
+        vectors = self.token_vectors(ids)
+        x, context, states_after = vectors, [], []
+        weights = tf.zeros((tf.shape(ids)[0], tf.shape(ids)[1], 0), vectors.dtype)
+        for index, layer in enumerate(self.layers):
+            count = len(layer.cell.state_size)
+            now, states = list(states[:count]), states[count:]
+            x, *after = layer(x, initial_state=now, training=training)
+            states_after += after
+            if index == 0 and self.attention:
+                found, weights = self.attention(x, *prepared)
+                context = [found]
+            if index == 0 and len(self.layers) > 1:
+                x = tf.concat([x, *context], axis=-1)
+        return self._readout(x, context, vectors, training), states_after, weights
+
+    def step(self, ids, states, prepared=None):
+        """As `call`, for one step of tokens (N,): scores (N, V), states, weights (N, S)."""
+        vectors = tf.gather(self.token_vectors.embeddings.value, ids)
+        x, context, states_after = vectors, [], []
+        weights = tf.zeros((tf.shape(ids)[0], 0), vectors.dtype)
+        for index, layer in enumerate(self.layers):
+            count = len(layer.cell.state_size)
+            now, states = list(states[:count]), states[count:]
+            x, after = layer.cell(x, now)
+            states_after += after
+            if index == 0 and self.attention:
+                found, weights = self.attention(x[:, tf.newaxis], *prepared)
+                context, weights = [found[:, 0]], weights[:, 0]
+            if index == 0 and len(self.layers) > 1:
+                x = tf.concat([x, *context], axis=-1)
+        return self._readout(x, context, vectors, False).scores(), states_after, weights
+
+    def log_probabilities(self, scores):
+        """Of each token, -inf for padding and start, which are never written: (..., V)."""
+        never = tf.one_hot([PADDING_ID, START_ID], self.tokens, on_value=True, off_value=False)
+        scores = tf.where(tf.reduce_any(never, axis=0), -float("inf"), tf.cast(scores, tf.float32))
+        return tf.nn.log_softmax(scores)
+
+    def _readout(self, x, context, vectors, training):
+        joined = tf.concat([x, *context, vectors], axis=-1)
+        rows = tf.reshape(joined, [-1, joined.shape[-1]])
+        rows = tf.tanh(tf.nn.bias_add(tf.matmul(rows, self.W.value), self.b.value))
+        rows = self.output_dropout(rows, training=training)
+        shape = tf.concat([tf.shape(joined)[:-1], [self.embedding_units]], axis=0)
+        E = self.token_vectors.embeddings if self.tied else self.E
+        return Readout(tf.reshape(rows, shape), tf.convert_to_tensor(E), self.b_E.value)
+
+
+def mixed_with_guesses(ids, scores, rate, seed_generator):
+    """Replace some of the right tokens that a decoder reads by what it would have written.
+
+    Scheduled sampling (Bengio et al. 2015) for a decoder that reads all steps at once: the guesses
+    come from a first pass over the right tokens (Mihaylova & Martins 2019, section 3).
+
+    Arguments:
+        ids: (N, T), the start and the right tokens; scores: (N, T, V), of the token after each.
+        rate: the share to replace.
+    """
+    guesses = tf.argmax(scores[:, :-1], axis=-1, output_type=ids.dtype)
+    chances = keras.random.uniform(tf.shape(guesses), seed=seed_generator)
+    right = ids[:, 1:]
+    mixed = tf.where((chances < rate) & (right != PADDING_ID), guesses, right)
+    return tf.concat([ids[:, :1], tf.stop_gradient(mixed)], axis=1)

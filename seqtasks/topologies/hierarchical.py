@@ -1,0 +1,138 @@
+"""Hierarchical: words make a sentence's vector, sentences the document's, and that its class.
+
+Source: document 001, section 4, "자유롭게": a network of several levels, words and sentences, whose
+picture is of an attention-based hierarchical LSTM; the attention is that of Yang et al. 2016.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from seqtasks.config import ModelConfig
+from seqtasks.layers.attention import AttentionPooling
+from seqtasks.layers.pooling import MaskedPooling
+from seqtasks.text.vocabulary import PADDING_ID
+from seqtasks.topologies.stack import recurrent_stack
+from seqtasks.topologies.text_input import TextEmbedding
+
+
+class Hierarchical(keras.Model):
+    """A document's classes from its sentences, and those from their words.
+
+    Both levels have a recurrent stack of `config.arch` and the pooling of `config.pooling`. Rows
+    that are padding are left out at the level of words and masked at the level of sentences, so a
+    larger grid changes nothing.
+
+    Arguments:
+        tokens, characters: sizes of the vocabularies, as `TextEmbedding` has them.
+        classes: how many answers there are.
+        config: the network.
+
+    Call with {"ids": (N, S, T)[, "characters": (N, S, T, L)]}; returns logits (N, classes).
+
+    >>> model = Hierarchical(9, 0, 2, ModelConfig(arch="gru", units=3, pooling="attention"))
+    >>> model({"ids": tf.constant([[[4, 5], [6, 0]], [[7, 0], [0, 0]]])}).shape
+    TensorShape([2, 2])
+    """
+
+    def __init__(
+        self,
+        tokens: int,
+        characters: int,
+        classes: int,
+        config: ModelConfig,
+        **keras_options: Any,
+    ):
+        super().__init__(**keras_options)
+        self.text = TextEmbedding(
+            tokens,
+            config.embedding_units,
+            characters,
+            config.character_units,
+            config.character_encoder,
+            config.token_dropout,
+            name="text",
+        )
+        self.words = _Level(config, name="words")
+        self.sentences = _Level(config, name="sentences")
+        self.output_dropout = keras.layers.Dropout(config.output_dropout, name="output_dropout")
+        self.classes = keras.layers.Dense(classes, name="classes")
+        self.text.build(None)
+        width = config.embedding_units + (config.character_units if characters else 0)
+        self.words.build((None, None, width))
+        self.sentences.build((None, None, self.words.units))
+        self.classes.build((None, self.sentences.units))
+        self.built = True
+
+    def call(self, inputs, training=False):
+        """Classify documents."""
+        vectors, _ = self._read(inputs, training)
+        return self.classes(self.output_dropout(vectors, training=training))
+
+    def attention(self, inputs):
+        """Where it looks: weights of sentences (N, S) and of the words in each, (N, S, T).
+
+        Both sum to 1 over what is real and are exactly 0 on padding. Only for pooling "attention".
+        """
+        _, weights = self._read(inputs, training=False)
+        return weights
+
+    def _read(self, inputs, training):
+        """Vectors of documents, and the weights of sentences and of words."""
+        ids = inputs["ids"]
+        is_sentence = ids[:, :, 0] != PADDING_ID  # (N, S)
+        real = {name: tf.boolean_mask(tensor, is_sentence) for name, tensor in inputs.items()}
+        word_vectors = self.text(real, training=training)
+        vectors, word_weights = self.words(
+            word_vectors, mask=real["ids"] != PADDING_ID, training=training
+        )
+
+        def in_documents(rows):
+            shape = tf.concat([tf.shape(is_sentence), tf.shape(rows)[1:]], axis=0)
+            placed = tf.scatter_nd(tf.where(is_sentence), rows, tf.cast(shape, tf.int64))
+            return tf.ensure_shape(placed, [None, None, *rows.shape[1:]])
+
+        documents, sentence_weights = self.sentences(
+            in_documents(vectors), mask=is_sentence, training=training
+        )
+        return documents, (sentence_weights, in_documents(word_weights))
+
+
+class _Level(keras.Layer):
+    """One level: a recurrent stack and the pooling of what it says."""
+
+    def __init__(self, config: ModelConfig, **keras_options: Any):
+        super().__init__(**keras_options)
+        self.stack = recurrent_stack(
+            config.arch,
+            config.depth,
+            config.units,
+            return_sequences=True,
+            dropout=config.dropout,
+            weight_drop=config.weight_drop,
+            residual=config.residual,
+        )
+        self.pooling: Any = (
+            AttentionPooling(name="pooling")
+            if config.pooling == "attention"
+            else MaskedPooling(config.pooling, name="pooling")
+        )
+
+    @property
+    def units(self) -> int:
+        return self.stack.units
+
+    def build(self, input_shape):
+        self.stack.build(input_shape)
+        if isinstance(self.pooling, AttentionPooling):
+            self.pooling.build((None, None, self.units))
+        self.built = True
+
+    def call(self, inputs, mask, training=False):
+        """(R, T, D) to vectors (R, H) and weights over time (R, T), 0 where nothing is weighed."""
+        h = self.stack(inputs, mask=mask, training=training)
+        if not isinstance(self.pooling, AttentionPooling):
+            return self.pooling(h, mask=mask), tf.zeros_like(h[:, :, 0])
+        weights = self.pooling.weights_over_time(h, mask)
+        return tf.einsum("nt,nth->nh", weights, h), weights

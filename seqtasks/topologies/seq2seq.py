@@ -1,0 +1,122 @@
+"""Sequence to sequence: an encoder reads all of one text, a decoder writes another.
+
+Source: document 001, section 1, the fourth picture of "Many to Many": the inputs are read to their
+end and remembered, and the outputs follow from what is remembered.
+"""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from seqtasks.config import ModelConfig
+from seqtasks.text.vocabulary import PADDING_ID
+from seqtasks.topologies.decoder import Decoder, mixed_with_guesses
+from seqtasks.topologies.stack import recurrent_stack
+from seqtasks.topologies.text_input import TextEmbedding
+
+
+class Seq2Seq(keras.Model):
+    """Encoder, bridge and decoder.
+
+    The encoder is the recurrent stack of `config.arch`; its outputs (N, S, M) are what attention
+    looks at. The bridge makes the decoder's first states of the encoder's last ones, layer by
+    layer, both directions joined: h by tanh of an affine map, the LSTM's c by an affine map. The
+    decoder has as many layers and goes one way.
+
+    Arguments:
+        source_tokens, characters: sizes of the source's vocabularies, as `TextEmbedding` has them.
+        target_tokens: V, size of the target's.
+        config: the network; scheduled_sampling: see `mixed_with_guesses`.
+
+    Call with {"ids": (N, S)[, "characters": (N, S, L)], "target_ids": (N, T)}, where target_ids
+    are the start and the right tokens; returns the `Readout` of the token after each, whose
+    `scores()` are (N, T, V).
+
+    >>> model = Seq2Seq(9, 0, 7, ModelConfig(arch="bigru", units=3, embedding_units=4))
+    >>> ids = tf.constant([[4, 5, 6]])
+    >>> model({"ids": ids, "target_ids": tf.constant([[2, 4]])}).scores().shape
+    TensorShape([1, 2, 7])
+    """
+
+    def __init__(
+        self,
+        source_tokens: int,
+        characters: int,
+        target_tokens: int,
+        config: ModelConfig,
+        scheduled_sampling: float = 0.0,
+        **keras_options: Any,
+    ):
+        super().__init__(**keras_options)
+        self.text = TextEmbedding(
+            source_tokens,
+            config.embedding_units,
+            characters,
+            config.character_units,
+            config.character_encoder,
+            config.token_dropout,
+            name="text",
+        )
+        self.encoder = recurrent_stack(
+            config.arch,
+            config.depth,
+            config.units,
+            return_sequences=True,
+            dropout=config.dropout,
+            weight_drop=config.weight_drop,
+            return_state=True,
+        )
+        self.decoder = Decoder.from_config_section(target_tokens, config, config.attention)
+        self.bridges = [
+            keras.layers.Dense(
+                size,
+                activation="tanh" if index % self._states_per_layer == 0 else None,
+                name=f"bridge_{index + 1}",
+            )
+            for index, size in enumerate(self.decoder.state_sizes)
+        ]
+        self.scheduled_sampling = scheduled_sampling
+        self.seed_generator = keras.random.SeedGenerator()
+        self._build(characters, config)
+
+    def _build(self, characters: int, config: ModelConfig) -> None:
+        """Create all weights."""
+        self.text.build(None)
+        width = config.embedding_units + (config.character_units if characters else 0)
+        self.encoder.build((None, None, width))
+        memory = (None, None, self.encoder.units)
+        for bridge in self.bridges:
+            bridge.build((None, self.encoder.units))
+        self.decoder.build(memory)
+        self.built = True
+
+    @property
+    def _states_per_layer(self) -> int:
+        return len(self.decoder.layers[0].cell.state_size)
+
+    def encode(self, inputs, training=False):
+        """Read the source: what the decoder's steps need, and its first states."""
+        mask = inputs["ids"] != PADDING_ID
+        memory, *last = self.encoder(
+            self.text(inputs, training=training), mask=mask, training=training
+        )
+        per_layer = len(last) // len(self.decoder.layers)
+        states = []
+        for index, bridge in enumerate(self.bridges):
+            layer, kind = divmod(index, self._states_per_layer)
+            # Of each direction the states of this kind: h, or c.
+            of_layer = last[layer * per_layer : (layer + 1) * per_layer]
+            states.append(bridge(tf.concat(of_layer[kind :: self._states_per_layer], axis=-1)))
+        return self.decoder.prepare(memory, mask), states
+
+    def call(self, inputs, training=False):
+        """Read out the token after each of "target_ids"."""
+        prepared, states = self.encode(inputs, training)
+        ids = inputs["target_ids"]
+        readout, _, _ = self.decoder(ids, states, prepared, training=training)
+        if training and self.scheduled_sampling:
+            rate = self.scheduled_sampling
+            ids = mixed_with_guesses(ids, readout.scores(), rate, self.seed_generator)
+            readout, _, _ = self.decoder(ids, states, prepared, training=training)
+        return readout
