@@ -8,7 +8,6 @@ import click
 
 from seqtasks.config import RunConfig, load_config
 
-
 assignments_option = click.option(
     "--set",
     "assignments",

@@ -182,7 +182,10 @@ def _show_classes(screen: Console, evaluation: "Evaluation", errors: int) -> Non
 
     screen.print(f"\naccuracy of the model         {evaluation.accuracy:.4f}")
     if evaluation.baseline_accuracy is not None:
-        screen.print(f"accuracy of a bag of words    {evaluation.baseline_accuracy:.4f}")
+        baseline = f"accuracy of {evaluation.baseline}"
+        screen.print(f"{baseline:29} {evaluation.baseline_accuracy:.4f}")
+    for name, score in (evaluation.entities or {}).items():
+        screen.print(f"{f'{name} of entities':29} {score:.4f}")
     shown = evaluation.mistakes[:errors]
     if shown:
         screen.print(f"\nThe {len(shown)} surest of {len(evaluation.mistakes)} mistakes")

@@ -38,9 +38,10 @@ from seqtasks.runs import find_run
 def train(
     task: str | None, topology: str | None, arch: str | None, layers: int | None,
     units: int | None, data: str | None, validation: str | None, test: str | None,
-    text_column: str | None, label_column: str | None, header: bool | None, config_files: tuple[Path, ...], assignments: tuple[str, ...],
-    seed: int | None, epochs: int | None, name: str | None, runs_dir: Path,
-    resumed: Path | None, overwrite: bool, as_json: bool,
+    text_column: str | None, label_column: str | None, header: bool | None,
+    config_files: tuple[Path, ...], assignments: tuple[str, ...], seed: int | None,
+    epochs: int | None, name: str | None, runs_dir: Path, resumed: Path | None,
+    overwrite: bool, as_json: bool,
 ) -> None:  # fmt: skip
     """Teach a model and write its run directory.
 

@@ -98,10 +98,8 @@ def read_lines(path: Path) -> Iterator[str]:
                 if not line:  # nothing but the mark
                     return
                 if b"\0" in line and not line.startswith(_BOMS_UTF16):
-                    at, what = start + line.index(0), "a NUL byte; this is a binary file"
-                    raise DataError(
-                        f"{path}, line {number}, byte {at}: {what}, expected UTF-8 text"
-                    )
+                    where = f"{path}, line {number}, byte {start + line.index(0)}: a NUL byte"
+                    raise DataError(f"{where}; this is a binary file, expected UTF-8 text")
                 try:
                     yield line.decode()
                 except UnicodeDecodeError as error:

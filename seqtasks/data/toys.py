@@ -13,7 +13,7 @@ def read_toy(name: str, make_part: Callable[[list[dict[str, Any]], str], Any]) -
     """Read the three splits of a toy set, after preparing it if need be.
 
     Arguments:
-        make_part: from examples, a dict of features each with strings as str, and what to call
+        make_part: from examples, a dict of features each with texts and classes as str, and what to call
             their source, to the task's kind of part.
 
     Raises:
@@ -27,17 +27,15 @@ def read_toy(name: str, make_part: Callable[[list[dict[str, Any]], str], Any]) -
     parts = {}
     for split in ("train", "validation", "test"):
         examples = [
-            {key: _as_text(value) for key, value in example.items()}
+            {key: _as_text(value, builder.info.features[key]) for key, value in example.items()}
             for example in tfds.as_numpy(builder.as_dataset(split=split))
         ]
         parts[split] = make_part(examples, f"{name}, {split}")
     return Splits(**parts)
 
 
-def _as_text(value: Any) -> Any:
-    """Turn bytes, and arrays of bytes, into str and lists of them."""
-    if isinstance(value, bytes):
-        return value.decode()
-    if isinstance(value, np.ndarray) and value.dtype.kind == "O":
-        return [item.decode() for item in value]
-    return value
+def _as_text(value: Any, feature: Any) -> Any:
+    """Turn bytes and numbers of classes into str, and arrays of them into lists."""
+    if isinstance(value, np.ndarray):
+        return [_as_text(item, feature.feature) for item in value]
+    return value.decode() if isinstance(value, bytes) else feature.int2str(value)

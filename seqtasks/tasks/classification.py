@@ -17,8 +17,10 @@ from seqtasks.config import RunConfig
 from seqtasks.data.pipeline import dataset, plan_batches
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.sources import Splits, label_names
-from seqtasks.errors import DataError, RunError
-from seqtasks.tasks.evaluation import Evaluation, evaluate_classes
+from seqtasks.errors import DataError
+from seqtasks.metrics import bag_of_words
+from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
+from seqtasks.tasks.labels import load_labels, save_labels
 from seqtasks.text.documents import DocumentEncoder
 from seqtasks.text.encoder import TextEncoder, make_encoder
 from seqtasks.topologies.hierarchical import Hierarchical
@@ -38,8 +40,7 @@ class Codec:
     def save(self, folder: Path) -> None:
         """Write the vocabularies and `labels.txt`, one label a line."""
         self.encoder.save(folder)
-        text = "".join(f"{label}\n" for label in self.labels)
-        (folder / "labels.txt").write_bytes(text.encode())
+        save_labels(folder / "labels.txt", self.labels)
 
 
 @dataclass(frozen=True)
@@ -102,15 +103,7 @@ def load_codec(config: RunConfig, folder: Path) -> Codec:
     """
     text = config.text
     encoder = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
-    try:
-        # As bytes: text mode would take a carriage return in a label for the end of a line.
-        labels = (folder / "labels.txt").read_bytes().decode().split("\n")[:-1]
-    except UnicodeDecodeError as error:
-        raise RunError(f"{folder / 'labels.txt'}: damaged: not UTF-8") from error
-    except OSError as error:
-        raise RunError(f"{folder / 'labels.txt'}: can't read: {error.strerror}") from None
-    if len(set(labels)) != len(labels) or len(labels) < 2:
-        raise RunError(f"{folder / 'labels.txt'}: damaged: expected two labels or more, each once")
+    labels = load_labels(folder / "labels.txt")
     return Codec(_for_topology(config, encoder), labels)
 
 
@@ -229,8 +222,20 @@ def evaluate(
     """
     data = examples(predictor.codec, part)
     probabilities = predictor.probabilities(data, config.training.batch_tokens)
-    train = splits.train if splits else None
-    return evaluate_classes(part, predictor.codec.labels, probabilities, train)
+    labels = predictor.codec.labels
+    baseline = None
+    if splits is not None:
+        train = splits.train
+        baseline = "a bag of words", bag_of_words(train.texts, train.labels, part.texts)
+    return evaluate_answers(
+        part.source,
+        part.texts,
+        part.labels,
+        [labels[number] for number in probabilities.argmax(axis=1)],
+        probabilities.max(axis=1).tolist(),
+        labels,
+        baseline,
+    )
 
 
 def facts(codec: Codec, splits: Splits) -> dict[str, str]:

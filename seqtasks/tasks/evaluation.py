@@ -5,9 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.data.readers import LabelledTexts
 from seqtasks.metrics import (
-    bag_of_words,
     classification_report,
     confusion_matrix,
     text_scores,
@@ -32,7 +30,9 @@ class Evaluation:
     source: str
     examples: int
     accuracy: float
-    baseline_accuracy: float | None  # None where the training data aren't at hand
+    baseline: str | None  # what stands beside it; None where the training data aren't at hand
+    baseline_accuracy: float | None
+    entities: dict[str, float] | None  # precision, recall and F1, where labels are BIO tags
     report: dict[str, Any]
     labels: list[str]
     confusions: list[list[int]]  # rows true, columns predicted
@@ -89,43 +89,41 @@ def evaluate_texts(
     )
 
 
-def evaluate_classes(
-    part: LabelledTexts,
+def evaluate_answers(
+    source: str,
+    texts: list[str],
+    right: list[str],
+    answered: list[str],
+    probabilities: list[float],
     labels: list[str],
-    probabilities: np.ndarray,
-    train: LabelledTexts | None,
+    baseline: tuple[str, list[str]] | None,
+    entities: dict[str, float] | None = None,
 ) -> Evaluation:
-    """Compare probabilities (examples, classes) with the labels of `part`.
+    """Compare what a model answered with what is right, one label for each text.
 
     Arguments:
-        train: what the baseline learns from, or None for no baseline.
+        probabilities: of the answers.
+        labels: all that there are.
+        baseline: its name and its answers, or None where there is none.
+        entities: precision, recall and F1 of entities, where labels say where they begin and end.
     """
     number = {label: n for n, label in enumerate(labels)}
-    true = np.array([number[label] for label in part.labels])
-    predicted = probabilities.argmax(axis=1)
-    baseline = None
-    if train is not None:
-        guesses = bag_of_words(train.texts, train.labels, part.texts)
-        baseline = float(
-            np.mean([g == label for g, label in zip(guesses, part.labels, strict=True)])
-        )
+    true = np.array([number[label] for label in right])
+    predicted = np.array([number[label] for label in answered])
     report = classification_report(true, predicted, labels)
     wrong = np.flatnonzero(true != predicted)
-    surest = sorted(wrong, key=lambda row: -probabilities[row].max())
     mistakes = [
-        Mistake(
-            part.texts[row],
-            part.labels[row],
-            labels[predicted[row]],
-            float(probabilities[row].max()),
-        )
-        for row in surest
+        Mistake(texts[row], right[row], answered[row], float(probabilities[row]))
+        for row in sorted(wrong, key=lambda row: -probabilities[row])
     ]
+    name, guesses = baseline or (None, [])
     return Evaluation(
-        source=part.source,
-        examples=len(part),
+        source=source,
+        examples=len(texts),
         accuracy=report["accuracy"],
-        baseline_accuracy=baseline,
+        baseline=name,
+        baseline_accuracy=float(np.mean(np.array(guesses) == np.array(right))) if name else None,
+        entities=entities,
         report=report,
         labels=labels,
         confusions=confusion_matrix(true, predicted, len(labels)).tolist(),

@@ -17,17 +17,16 @@ from seqtasks.data.pairs import TextPairs, read_text_pairs
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.toys import read_toy
-from seqtasks.decoding import beam_search, repeat_rows
-from seqtasks.metrics import text_scores
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
+from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
 from seqtasks.text.encoder import TextEncoder, make_encoder
-from seqtasks.text.vocabulary import END_ID, START_ID, UNKNOWN_ID, Vocabulary
+from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
 from seqtasks.text.written import WrittenText, with_end, with_start
 from seqtasks.topologies.seq2seq import Seq2Seq
 
 SCORE = "BLEU/100"
-_VALIDATION_EXAMPLES = 500  # translated after each epoch; the loss is of all
+
 _BATCH_ROWS = 64  # texts translated at once
 
 
@@ -179,23 +178,8 @@ class Predictor:
         """Texts (N,) to translations (N, n_best), and what the search found."""
         inputs = self.codec.source(text)
         prepared, states = self.model.encode(inputs)
-        prepared = repeat_rows(prepared, beam) if prepared else None
-
-        def step(ids, states):
-            scores, states, attention = self.model.decoder.step(ids, states, prepared)
-            return self.model.decoder.log_probabilities(scores), tuple(states), attention
-
         decoding = self.decoding
-        found = beam_search(
-            step,
-            tuple(states),
-            START_ID,
-            END_ID,
-            beam,
-            decoding.max_length,
-            decoding.length_penalty,
-            n_best,
-        )
+        found = search(self.model.decoder, prepared, states, decoding, beam, n_best)
         tokens = self.codec.target.tokens(found.ids)
         if decoding.copy_unknown and prepared and self.codec.target.unit == "word":
             tokens = self._with_copies(tokens, found, self.codec.source.split(text))
@@ -255,39 +239,21 @@ def make_predictor(model: Seq2Seq, codec: Codec, config: RunConfig) -> Predictor
 
 def prepare_fit(config: RunConfig, codec: Codec, model: Seq2Seq, splits: Splits):
     """What `seqtasks.training.fit.fit` needs of this task: loss, batches and validate."""
-    train, validation = examples(codec, splits.train), examples(codec, splits.validation)
+    train, data = examples(codec, splits.train), examples(codec, splits.validation)
+    training = config.training
+    plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
+    shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
     return (
-        token_cross_entropy(config.training.label_smoothing),
+        token_cross_entropy(training.label_smoothing),
         partial(training_data, config, codec, train),
-        Validation(config, codec, model, splits.validation, validation),
+        Validation(
+            model,
+            loaded(partial(_load, codec, data), plan),
+            partial(make_predictor(model, codec, config).texts, examples(codec, shown), beam=1),
+            shown.targets,
+            "BLEU",
+        ),
     )
-
-
-class Validation:
-    """Mean loss of a token (without smoothing), and BLEU/100 of greedy translations of some."""
-
-    def __init__(self, config, codec, model, part: TextPairs, data: Examples):
-        shown = part.select(range(min(len(part), _VALIDATION_EXAMPLES)))
-        self.targets = shown.targets
-        self.shown = examples(codec, shown)
-        self.predictor = make_predictor(model, codec, config)
-        plan = plan_batches(data.lengths, config.training.batch_tokens, config.training.batch_size)
-        self.batches = loaded(partial(_load, codec, data), plan)
-        loss = token_cross_entropy()
-        self._losses = tf.function(
-            lambda inputs, ids: loss(ids, model(inputs, training=False)),
-            autograph=False,
-            reduce_retracing=True,
-        )
-
-    def __call__(self) -> tuple[float, float]:
-        """Measure the model as it is."""
-        total = count = 0.0
-        for inputs, ids in self.batches:
-            losses = self._losses(inputs, ids).numpy()
-            total, count = total + losses.sum(dtype=float), count + len(losses)
-        answers = self.predictor.texts(self.shown, beam=1)
-        return total / count, text_scores(answers, [[t] for t in self.targets])["BLEU"] / 100
 
 
 def evaluate(

@@ -84,12 +84,12 @@ class TextEncoder(tf.Module):
         """Strings (N,) to ids."""
         if self.unit == "char":
             tokens = split_characters(text)[:, : self.max_length]
-            return {"ids": _dense(self.characters.ids(tokens))}
+            return {"ids": dense(self.characters.ids(tokens))}
         tokens = split_words(text)[:, : self.max_length]
-        encoded = {"ids": _dense(self.words.ids(tokens))}
+        encoded = {"ids": dense(self.words.ids(tokens))}
         if self.unit == "word+char":
             characters = split_word_characters(tokens)[:, :, : self.max_word_length]
-            encoded["characters"] = _dense(self.characters.ids(characters))
+            encoded["characters"] = dense(self.characters.ids(characters))
         return encoded
 
     def split(self, text: tf.Tensor) -> tf.RaggedTensor:
@@ -141,7 +141,7 @@ def make_encoder(text: TextConfig, texts: list[str]) -> TextEncoder:
     )
 
 
-def _dense(ids: tf.RaggedTensor) -> tf.Tensor:
+def dense(ids: tf.RaggedTensor) -> tf.Tensor:
     """Pad to a dense tensor whose time axis, and word axis if there is one, is at least 1 long."""
     dense = ids.to_tensor()
     missing = tf.maximum(1 - tf.shape(dense)[1:], 0)

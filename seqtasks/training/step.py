@@ -154,7 +154,14 @@ class TrainingStep:
     def variables(self) -> list[Any]:
         """Everything that a later step depends on, dropout's random state included."""
         totals = [self._loss, self._examples, self._tokens]
-        return [*self.model.variables, *self.optimizer.variables, *self.averages, *totals]
+        carried = getattr(self.model, "carried", [])  # the states of truncated back-propagation
+        return [
+            *self.model.variables,
+            *self.optimizer.variables,
+            *self.averages,
+            *carried,
+            *totals,
+        ]
 
 
 def _any_size(tensor: tf.Tensor) -> tf.TensorSpec:

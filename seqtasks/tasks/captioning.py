@@ -1,0 +1,254 @@
+"""Captioning: an image in, the words that say what it shows out."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from seqtasks.config import DecodingConfig, RunConfig
+from seqtasks.data.images import CaptionedImages, digits, read_captioned_images, read_image
+from seqtasks.data.pipeline import loaded, plan_batches
+from seqtasks.data.splits import Splits, load_parts
+from seqtasks.errors import DataError, RunError
+from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
+from seqtasks.tasks.losses import token_cross_entropy
+from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
+from seqtasks.text.vocabulary import Vocabulary
+from seqtasks.text.written import WrittenText, with_end, with_start
+from seqtasks.topologies.one_to_many import OneToMany
+
+SCORE = "chrF/100"  # captions may be single words, which have no BLEU
+
+_DIGITS = {"digits": "en", "digits-ko": "ko", "digits-both": "both"}  # bundled, by language
+_BATCH_ROWS = 128  # images captioned at once
+
+
+@dataclass(frozen=True)
+class Codec:
+    """Captions to ids and back, and the size of images."""
+
+    captions: WrittenText
+    image_shape: tuple[int, int, int]  # height, width, channels
+
+    def save(self, folder: Path) -> None:
+        """Write the vocabulary and the size."""
+        self.captions.save(folder / "target.txt")
+        (folder / "image_shape.json").write_text(json.dumps(self.image_shape) + "\n")
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A split, ready to be batched."""
+
+    images: np.ndarray  # (examples, height, width, channels)
+    captions: tf.Tensor  # (examples,) of strings
+    lengths: np.ndarray  # (examples,) in tokens, with the end
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of an image."""
+
+    image: str  # its file
+    caption: str
+    score: float  # log-probability over the length's penalty
+    alternatives: list[tuple[str, float]]  # n_best - 1 more, and their scores
+
+    def line(self) -> str:
+        """The file, the caption, and the alternatives."""
+        return "\t".join([self.image, self.caption, *(text for text, _ in self.alternatives)])
+
+
+def load_splits(config: RunConfig) -> Splits:
+    """Read the configured data.
+
+    Raises:
+        DataError: as `read_captioned_images` and `load_parts`, or images of different sizes.
+    """
+    data = config.data
+    if data.source in _DIGITS:
+        return digits(_DIGITS[data.source], config.seed)
+    splits = load_parts(
+        partial(read_part, config),
+        data.source,
+        data.validation,
+        data.test,
+        data.validation_fraction,
+        data.test_fraction,
+        config.seed,
+    )
+    for part in (splits.validation, splits.test):
+        if part is not None:
+            _check_shape(part, splits.train.images.shape[1:])
+    return splits
+
+
+def read_part(config: RunConfig, source: str) -> CaptionedImages:
+    """Read images and captions."""
+    return read_captioned_images(source, key=config.data.image_key)
+
+
+def _check_shape(part: CaptionedImages, expected: tuple[int, ...]) -> None:
+    if part.images.shape[1:] != tuple(expected):
+        sizes = (" x ".join(map(str, shape)) for shape in (part.images.shape[1:], expected))
+        received, wanted = sizes
+        raise DataError(f"{part.source}: images of {received}; expected {wanted}, as in training")
+
+
+def make_codec(config: RunConfig, splits: Splits) -> Codec:
+    """Build the vocabulary from the training captions."""
+    text, train = config.text, splits.train
+    size = {"word": text.max_words, "char": text.max_characters}[text.unit]
+    captions = WrittenText.from_texts(
+        train.captions, text.unit, size, text.min_count, text.max_length
+    )
+    return Codec(captions, train.images.shape[1:])
+
+
+def load_codec(config: RunConfig, folder: Path) -> Codec:
+    """Read what `Codec.save` wrote.
+
+    Raises:
+        RunError: where a file is missing or broken.
+    """
+    vocabulary = Vocabulary.load(folder / "target.txt")
+    file = folder / "image_shape.json"
+    try:
+        height, width, channels = json.loads(file.read_text())
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{file}: damaged or missing: expected [height, width, channels]") from error
+    captions = WrittenText(config.text.unit, vocabulary, config.text.max_length)
+    return Codec(captions, (height, width, channels))
+
+
+def build(config: RunConfig, codec: Codec) -> OneToMany:
+    """Build the network, from images and captions' ids to scores of the captions' tokens."""
+    sampling = config.training.scheduled_sampling
+    return OneToMany(codec.image_shape, len(codec.captions), config.model, sampling)
+
+
+def examples(codec: Codec, part: CaptionedImages) -> Examples:
+    """Measure a split's captions.
+
+    Raises:
+        DataError: images of another size than in training.
+    """
+    _check_shape(part, codec.image_shape)
+    captions = tf.constant(part.captions)
+    lengths = codec.captions.split(captions).row_lengths().numpy() + 1
+    return Examples(part.images, captions, lengths)
+
+
+def _load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    """A batch: what the network sees and reads, and the ids it must answer."""
+    ids = codec.captions.ids(tf.gather(data.captions, rows))
+    return {"images": tf.gather(data.images, rows), "target_ids": with_start(ids)}, with_end(ids)
+
+
+def training_data(
+    config: RunConfig, codec: Codec, train: Examples, epoch: int, skip: int
+) -> tuple[tf.data.Dataset, int]:
+    """Batches of an epoch without its first `skip`, and how many it has in all."""
+    training = config.training
+    rng = np.random.default_rng([config.seed, epoch])
+    batches = plan_batches(train.lengths, training.batch_tokens, training.batch_size, rng)
+    return loaded(partial(_load, codec, train), batches[skip:]), len(batches)
+
+
+class Predictor:
+    """Says what images show."""
+
+    def __init__(self, model: OneToMany, codec: Codec, decoding: DecodingConfig):
+        self.model = model
+        self.codec = codec
+        self.decoding = decoding
+        images = tf.TensorSpec([None, *codec.image_shape], tf.float32)
+        self._caption = tf.function(
+            self.caption,
+            input_signature=[images, *[tf.TensorSpec([], tf.int32)] * 2],
+            autograph=False,
+        )
+
+    def caption(self, images, beam, n_best):
+        """Images (N, ...) to captions (N, n_best) and their scores."""
+        prepared, states = self.model.encode({"images": images})
+        found = search(self.model.decoder, prepared, states, self.decoding, beam, n_best)
+        return self.codec.captions.strings(found.ids), found.scores
+
+    def predict(self, files: Iterable[str]) -> Iterator[Prediction]:
+        """Say what images show, given by the names of their files; others are resized.
+
+        Raises:
+            DataError: a file that can't be read.
+        """
+        for file in files:
+            image = _as_taught(read_image(file), self.codec.image_shape)
+            decoding = self.decoding
+            texts, scores = self._caption(image[np.newaxis], decoding.beam, decoding.n_best)
+            first, *others = zip(texts[0].numpy(), scores[0].numpy(), strict=True)
+            alternatives = [(t.decode(), float(score)) for t, score in others if np.isfinite(score)]
+            yield Prediction(file, first[0].decode(), float(first[1]), alternatives)
+
+    def texts(self, data: Examples, beam: int) -> list[str]:
+        """The best caption of each image, in their order."""
+        answers: list[str] = []
+        for start in range(0, len(data.lengths), _BATCH_ROWS):
+            texts, _ = self._caption(data.images[start : start + _BATCH_ROWS], beam, 1)
+            answers += [text.decode() for text in texts[:, 0].numpy()]
+        return answers
+
+
+def _as_taught(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+    """An image in the model's size and channels: colours averaged, or grey repeated."""
+    height, width, channels = shape
+    if image.shape[2] != channels:
+        grey = image[:, :, :3].mean(axis=2, keepdims=True)
+        image = np.repeat(grey, channels, axis=2)
+    if image.shape[:2] != (height, width):
+        image = tf.image.resize(image, (height, width), antialias=True).numpy()
+    return image
+
+
+def make_predictor(model: OneToMany, codec: Codec, config: RunConfig) -> Predictor:
+    """Put a taught model to use."""
+    return Predictor(model, codec, config.decoding)
+
+
+def prepare_fit(config: RunConfig, codec: Codec, model: OneToMany, splits: Splits):
+    """What `seqtasks.training.fit.fit` needs of this task: loss, batches and validate."""
+    train, data = examples(codec, splits.train), examples(codec, splits.validation)
+    training = config.training
+    plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
+    shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
+    return (
+        token_cross_entropy(training.label_smoothing),
+        partial(training_data, config, codec, train),
+        Validation(
+            model,
+            loaded(partial(_load, codec, data), plan),
+            partial(make_predictor(model, codec, config).texts, examples(codec, shown), beam=1),
+            shown.captions,
+            "chrF",
+        ),
+    )
+
+
+def evaluate(
+    config: RunConfig, predictor: Predictor, part: CaptionedImages, splits: Splits | None
+) -> TextEvaluation:
+    """Caption a split by beam search and compare: BLEU, chrF, exact matches."""
+    answers = predictor.texts(examples(predictor.codec, part), config.decoding.beam)
+    names = [f"image {line}" for line in part.lines]
+    return evaluate_texts(part.source, names, part.captions, answers)
+
+
+def facts(codec: Codec, splits: Splits) -> dict[str, str]:
+    """What the model card says of the data."""
+    return {
+        "images": " x ".join(map(str, codec.image_shape)),
+        "vocabulary": f"{len(codec.captions):,} {codec.captions.unit}s",
+    }

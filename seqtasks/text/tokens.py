@@ -1,0 +1,113 @@
+"""From tokens that are split already to padded ids, in the graph: what a tagger reads."""
+
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from seqtasks.config import TextConfig
+from seqtasks.text.encoder import dense
+from seqtasks.text.splitting import normalise, split_word_characters, split_words
+from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
+
+
+class TokenEncoder(tf.Module):
+    """Turns tokens (N, T ragged) into right-padded ids.
+
+    Words are looked up in lower case; their characters keep it, since a capital tells of a name.
+
+    Arguments:
+        words: vocabulary of the words.
+        characters: vocabulary of the characters, for the unit "word+char"; else None.
+        max_length: T at most; what is longer is cut at its end.
+        max_word_length: characters per word at most.
+
+    Returns, when called, a dict of int32 tensors: "ids" (N, T) and, with characters, "characters"
+    (N, T, L). T and L are at least 1.
+
+    >>> from collections import Counter
+    >>> encoder = TokenEncoder(Vocabulary.by_frequency(Counter(["do", "n't"]), max_size=9))
+    >>> encoder(tf.ragged.constant([["Do", "n't", "go"], []]))["ids"].numpy().tolist()
+    [[2, 3, 1], [0, 0, 0]]
+    """
+
+    def __init__(
+        self,
+        words: Vocabulary,
+        characters: Vocabulary | None = None,
+        max_length: int = 1000,
+        max_word_length: int = 24,
+    ):
+        super().__init__()
+        self.words: Any = words
+        self.characters: Any = characters
+        # An export finds tables only where a module holds them.
+        self.tables = [vocabulary.table for vocabulary in (words, characters) if vocabulary]
+        self.max_length = max_length
+        self.max_word_length = max_word_length
+
+    @classmethod
+    def from_sentences(cls, sentences: list[list[str]], text: TextConfig) -> "TokenEncoder":
+        """Build the vocabularies by frequency from training sentences."""
+        tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
+        words = Vocabulary.by_frequency(
+            count_tokens([tokens.with_flat_values(normalise(tokens.flat_values))]),
+            text.max_words,
+            text.min_count,
+        )
+        characters = None
+        if text.unit == "word+char":
+            counts = count_tokens([_characters(tokens)])
+            characters = Vocabulary.by_frequency(counts, text.max_characters, text.min_count)
+        return cls(words, characters, text.max_length, text.max_word_length)
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Sizes of the vocabularies of "ids" and of "characters", 0 where there is none."""
+        return len(self.words), len(self.characters) if self.characters else 0
+
+    def __call__(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
+        """Tokens (N, T ragged) to ids."""
+        tokens = tokens[:, : self.max_length]
+        words = tokens.with_flat_values(normalise(tokens.flat_values))
+        encoded = {"ids": dense(self.words.ids(words))}
+        if self.characters:
+            characters = _characters(tokens)[:, :, : self.max_word_length]
+            encoded["characters"] = dense(self.characters.ids(characters))
+        return encoded
+
+    def split(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Strings (N,) to tokens (N, T ragged), as words in their own case."""
+        return split_words(text, lowercase=False)[:, : self.max_length]
+
+    def unknown_rate(self, sentences: list[list[str]]) -> float:
+        """The share of tokens that the vocabulary of words lacks."""
+        tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
+        ids = self.words.ids(normalise(tokens.flat_values))
+        return float(tf.reduce_mean(tf.cast(ids == UNKNOWN_ID, tf.float64)))
+
+    def save(self, folder: Path) -> None:
+        """Write the vocabularies as `words.txt` and `characters.txt`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.words.save(folder / "words.txt")
+        if self.characters:
+            self.characters.save(folder / "characters.txt")
+
+    @classmethod
+    def load(cls, folder: Path, text: TextConfig) -> "TokenEncoder":
+        """Read what `save` wrote.
+
+        Raises:
+            RunError: where a vocabulary is missing or broken.
+        """
+        words = Vocabulary.load(folder / "words.txt")
+        characters = None
+        if text.unit == "word+char":
+            characters = Vocabulary.load(folder / "characters.txt")
+        return cls(words, characters, text.max_length, text.max_word_length)
+
+
+def _characters(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
+    """The characters of each token: (N, T ragged) to (N, T ragged, L ragged)."""
+    written = tokens.with_flat_values(normalise(tokens.flat_values, lowercase=False))
+    return split_word_characters(written)
