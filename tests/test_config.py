@@ -7,7 +7,8 @@ import yaml
 from pydantic import BaseModel
 
 from seqtasks.arch import ARCHS, STACKED_LAYERS
-from seqtasks.config import RunConfig, load_config
+from seqtasks.config import TASKS, RunConfig, load_config
+from seqtasks.config.schema import is_for
 from seqtasks.errors import ConfigError
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
@@ -173,6 +174,21 @@ IMPOSSIBLE = {
     "text.min_count": [0],
     "text.max_length": [0],
     "text.max_word_length": [0],
+    "text.target_unit": ["word+char"],
+    "text.max_sentences": [0],
+    "data.distance": [0, 1.5],
+    "model.topology": ["deep"],
+    "model.attention": ["self"],
+    "training.window": [0],
+    "training.clip_value": [0, -1, ".inf"],
+    "training.scheduled_sampling": [1, -0.1],
+    "decoding.beam": [0, -1],
+    "decoding.n_best": [0],
+    "decoding.length_penalty": [-1, ".nan"],
+    "decoding.max_length": [0, -5],
+    "decoding.temperature": [-0.1, ".inf"],
+    "decoding.top_k": [-1],
+    "decoding.seed": [-1, 2**31],
     "model.arch": ["bilsmt", "stacked", "", "BiLSTM"],
     "model.layers": [0],
     "model.units": [0, -3, 2.5],
@@ -204,7 +220,11 @@ FREE = {  # any text, number or column may stand there; data readers judge it
     "data.text_column",
     "data.label_column",
     "data.header",
+    "data.tag_column",
+    "data.image_key",
     "model.residual",
+    "model.tied",
+    "decoding.copy_unknown",
 }
 
 
@@ -373,10 +393,50 @@ def test_the_resolved_configuration_spells_out_every_default(write):
     for name, field in RunConfig.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
-            assert set(written[name]) == set(inner.model_fields)
+            looked_at = {key for key in inner.model_fields if is_for("sentiment", name, key)}
+            assert set(written.get(name, {})) == looked_at
         else:
             assert name in written
     assert load_config((write(text),)) == config
+
+
+NOT_FOR = [
+    ("sentiment", "model.attention", "additive"),
+    ("sentiment", "decoding.beam", 3),
+    ("translation", "model.pooling", "max"),
+    ("captioning", "model.token_dropout", 0.1),
+    ("tagging", "data.distance", 5),
+    ("language_model", "training.scheduled_sampling", 0.1),
+]
+
+
+@pytest.mark.parametrize(("task", "key", "value"), NOT_FOR)
+def test_an_option_that_the_task_never_looks_at_is_refused(task, key, value):
+    message = refused(assignments=[f"task={task}", f"{key}={value}"])
+    assert message.startswith(f"--set {key}: no option of the task {task!r}; it is for ")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_each_task_has_defaults_that_are_good_and_come_back_from_their_own_file(task, write):
+    config = load_config(assignments=[f"task={task}"])
+    assert config.task == task
+    assert load_config((write(config.to_yaml()),)) == config
+
+
+DISAGREEING = [
+    ("task=language_model", "model.arch=bilstm", "use arch lstm"),
+    ("task=captioning", "model.arch=stacked-bigru", "use arch stacked-gru"),
+    ("task=captioning", "text.unit=word+char", "use unit word or char"),
+    ("task=tagging", "text.unit=char", "word or word+char"),
+    ("task=documents", "model.pooling=last", "mean, max or attention"),
+    ("task=translation", "decoding.n_best=6", "widen the beam"),
+    ("task=translation", "decoding.beam=20000", "wider than the vocabulary"),
+]
+
+
+@pytest.mark.parametrize(("task", "setting", "advice"), DISAGREEING)
+def test_settings_that_disagree_are_refused_with_what_to_do(task, setting, advice):
+    assert advice in refused(assignments=[task, setting])
 
 
 def test_the_schema_names_every_key_and_refuses_others():

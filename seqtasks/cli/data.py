@@ -1,14 +1,17 @@
 """`seqtasks data`."""
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import click
 
 from seqtasks.cli.options import config_from, config_options, data_options
-from seqtasks.config import RunConfig
+from seqtasks.config import TASKS, RunConfig
 
 _SPLITS = ("train", "validation", "test")
+_SHOWN_LABELS = 20
 
 
 @click.group()
@@ -20,19 +23,23 @@ def data() -> None:
 def list_() -> None:
     """Say what can be given as --data."""
     for source, what in (
-        (
-            "toy_sentiment",
-            "toy reviews, English and Korean, in which word order decides (made here)",
-        ),
-        ("FILE.tsv", "text, tab, label; no header unless a column is named"),
+        ("toy_sentiment", "sentiment: reviews, English and Korean, in which word order decides"),
+        ("toy_documents", "documents: reviews of many sentences, one of which decides"),
+        ("toy_tagging", "tagging: parts of speech of the toy reviews"),
+        ("toy_translation", "translation: English to Korean, one right answer each"),
+        ("toy_text", "language_model: the toy reviews as one text"),
+        ("toy_recall", "recall: who was named at the start, after data.distance words"),
+        ("digits", "captioning: scikit-learn's digits, spelled; digits-ko, digits-both"),
+        ("FILE.tsv", "text, tab, label or translation; no header unless a column is named"),
         ("FILE.csv", "a header with the columns text and label, or others by name"),
         ("FILE.jsonl", 'objects with the keys "text" and "label", or others by name'),
-        (
-            "tfds:NAME",
-            "any text classification set of TensorFlow Datasets, such as tfds:imdb_reviews",
-        ),
+        ("FILE.en,FILE.fr", "translation: two parallel files"),
+        ("FILE.conllu", "tagging: CoNLL-U; or a word and its tag a line, a blank line between"),
+        ("FILE.npz,FILE", "captioning: an array of images, and a caption a line"),
+        ("FILE.txt", "language_model: any text"),
+        ("tfds:NAME", "sentiment, documents: any text classification set of TensorFlow Datasets"),
     ):
-        click.echo(f"{source:14}  {what}")
+        click.echo(f"{source:15}  {what}")
 
 
 def _source_options(command: Any) -> Any:
@@ -40,6 +47,7 @@ def _source_options(command: Any) -> Any:
         config_options,
         data_options,
         click.option("--test", metavar="FILE", help="Test data; else a part of the source."),
+        click.option("--task", type=click.Choice(TASKS), help="What for; default sentiment."),
         click.option("--validation", metavar="FILE", help="Validation data; else a part of it."),
         click.argument("source", required=False),
     ):
@@ -47,27 +55,25 @@ def _source_options(command: Any) -> Any:
     return command
 
 
-def _config(source, validation, test, text_column, label_column, header, config_files, assignments):
+def _config(
+    task, source, validation, test, text_column, label_column, header, config_files, assignments
+):
     options = {
-        "data.source": source, "data.validation": validation, "data.test": test,
+        "task": task, "data.source": source, "data.validation": validation, "data.test": test,
         "data.text_column": text_column, "data.label_column": label_column, "data.header": header,
     }  # fmt: skip
     return config_from(config_files, assignments, options)
 
 
 def _load(config: RunConfig) -> Any:
-    if not _is_file(config.data.source):
-        from seqtasks.cli.quiet import start_tensorflow
+    """The configured task's module and its splits."""
+    from seqtasks.cli.quiet import start_tensorflow
 
-        start_tensorflow()
-    from seqtasks.data.sources import load_splits
+    start_tensorflow()
+    from seqtasks.tasks import get_task
 
-    options = config.data.model_dump()
-    return load_splits(options.pop("source"), **options, seed=config.seed)
-
-
-def _is_file(source: str) -> bool:
-    return "." in source and not source.startswith("tfds:")
+    task = get_task(config.task)
+    return task, task.load_splits(config)
 
 
 @data.command()
@@ -79,12 +85,13 @@ def _is_file(source: str) -> bool:
     "-n", "--number", type=click.IntRange(min=1), default=10, show_default=True, help="How many."
 )
 def show(split: str, number: int, **source_options: Any) -> None:
-    """Print the first examples of a split of SOURCE: label, tab, text."""
-    part = getattr(_load(_config(**source_options)), split)
+    """Print the first examples of a split of SOURCE, a line each."""
+    task, splits = _load(_config(**source_options))
+    part = splits.parts().get(split)
     if part is None:
         raise click.UsageError(f"there is no {split} split")
-    for text, label in list(zip(part.texts, part.labels, strict=True))[:number]:
-        click.echo(f"{label}\t{' '.join(text.split())}")
+    for line in islice(task.show(part), number):
+        click.echo(line)
 
 
 @data.command()
@@ -95,53 +102,35 @@ def describe(as_json: bool, **source_options: Any) -> None:
 
     Tokens and vocabulary are those that training with the same options would use.
     """
-    from seqtasks.cli.quiet import start_tensorflow
-
     config = _config(**source_options)
-    start_tensorflow()
-    from seqtasks.data.sources import describe as describe_splits
-    from seqtasks.data.sources import label_names
-    from seqtasks.text.encoder import TextEncoder
-
-    splits = _load(config)
-    label_names(splits)
-    encoder = TextEncoder.from_texts(splits.train.texts, **config.text.model_dump())
-    description = describe_splits(splits)
-    for name, facts in description.items():
-        lengths, unknown = encoder.statistics(getattr(splits, name).texts)
-        facts["tokens"] = _spread(lengths)
-        facts["unknown_rate"] = unknown
+    task, splits = _load(config)
+    description = task.describe(config, splits)
     if as_json:
         click.echo(json.dumps(description, ensure_ascii=False))
         return
     for name, facts in description.items():
-        _print(name, facts, config.text.unit)
+        examples = f"{facts.pop('examples'):,} examples " if "examples" in facts else ""
+        click.echo(f"{name}: {examples}from {facts.pop('source')}")
+        for key, value in facts.items():
+            for line in _lines(key, value, config.text.unit):
+                click.echo(f"  {line}")
 
 
-def _spread(lengths: list[int]) -> dict[str, float]:
-    import numpy as np
-
-    p50, p95 = np.percentile(lengths, [50, 95])
-    return {
-        "min": min(lengths),
-        "median": float(p50),
-        "mean": float(np.mean(lengths)),
-        "p95": float(p95),
-        "max": max(lengths),
-    }
-
-
-def _print(name: str, facts: dict[str, Any], unit: str) -> None:
-    click.echo(f"{name}: {facts['examples']:,} examples from {facts['source']}")
-    total = facts["examples"]
-    for label, count in list(facts["labels"].items())[:20]:
-        click.echo(f"  label {label}: {count:,} ({count / total:.1%})")
-    if len(facts["labels"]) > 20:
-        click.echo(f"  ... and {len(facts['labels']) - 20} more labels")
-    for what in ("characters", "tokens"):
-        spread = "  ".join(f"{key} {value:,.4g}" for key, value in facts[what].items())
-        click.echo(f"  {what if what == 'characters' else f'{unit}s, as read'}: {spread}")
-    click.echo(f"  unknown {unit}s: {facts['unknown_rate']:.2%}")
-    shared = facts["shared_with_train"]
-    more = "" if shared is None else f"   also in train: {shared:,}"
-    click.echo(f"  empty: {facts['empty_texts']:,}   repeated: {facts['duplicates']:,}{more}")
+def _lines(key: str, value: Any, unit: str) -> Iterator[str]:
+    """One fact in words."""
+    unit = unit.partition("+")[0]
+    what = {"tokens": f"{unit}s, as read", "unknown_rate": f"unknown {unit}s"}.get(
+        key, key.removesuffix("_rate").replace("_", " ")
+    )
+    if key in ("labels", "tags"):
+        total = sum(value.values())
+        for label, count in list(value.items())[:_SHOWN_LABELS]:
+            yield f"{key.removesuffix('s')} {label}: {count:,} ({count / total:.1%})"
+        if len(value) > _SHOWN_LABELS:
+            yield f"... and {len(value) - _SHOWN_LABELS} more {key}"
+    elif isinstance(value, dict):
+        yield f"{what}: " + "  ".join(f"{name} {number:,.4g}" for name, number in value.items())
+    elif isinstance(value, float):
+        yield f"{what}: {value:.2%}"
+    elif value is not None:
+        yield f"{what}: {value:,}" if isinstance(value, int) else f"{what}: {value}"

@@ -33,6 +33,7 @@ TASKS = (
 _CLASSIFYING = ("sentiment", "documents", "recall")
 _DECODING = ("translation", "captioning")
 _WRITING = (*_DECODING, "language_model")
+_READING = (*_CLASSIFYING, "tagging", "translation")
 
 
 def _for(*tasks: str) -> dict[str, Any]:
@@ -99,9 +100,15 @@ class TextConfig(_Strict):
     max_words: Annotated[int, Field(ge=5)] = 20_000
     max_characters: Annotated[int, Field(ge=5)] = 4_000
     min_count: Count = Field(default=1, description="rarer tokens are unknown")
-    max_length: Count = Field(default=1_000, description="tokens; a longer text is cut at its end")
+    max_length: Count = Field(
+        default=1_000,
+        description="tokens; a longer text is cut at its end",
+        json_schema_extra=_for(*_READING, "captioning"),
+    )
     max_word_length: Count = Field(
-        default=24, description="characters of a word that word+char reads"
+        default=24,
+        description="characters of a word that word+char reads",
+        json_schema_extra=_for(*_READING),
     )
     max_sentences: Count = Field(
         default=5_000,
@@ -129,10 +136,18 @@ class ModelConfig(_Strict):
         default=64, description="D, width of a word's or character's vector"
     )
     character_units: Count = Field(
-        default=32, description="word+char: width of the characters' part"
+        default=32,
+        description="word+char: width of the characters' part",
+        json_schema_extra=_for(*_READING),
     )
-    character_encoder: Literal["bilstm", "sum"] = "bilstm"
-    token_dropout: Rate = Field(default=0.0, description="share of tokens read as unknown")
+    character_encoder: Literal["bilstm", "sum"] = Field(
+        default="bilstm", json_schema_extra=_for(*_READING)
+    )
+    token_dropout: Rate = Field(
+        default=0.0,
+        description="share of tokens read as unknown",
+        json_schema_extra=_for(*_READING),
+    )
     pooling: Literal["last", "mean", "max", "attention"] = Field(
         default="last", json_schema_extra=_for(*_CLASSIFYING)
     )
@@ -151,7 +166,11 @@ class ModelConfig(_Strict):
     )
     weight_drop: Rate = Field(default=0.0, description="on W_h, one mask per batch")
     output_dropout: Rate = Field(default=0.2, description="before the classes or tokens")
-    residual: bool = Field(default=False, description="from the third layer on")
+    residual: bool = Field(
+        default=False,
+        description="from the third layer on",
+        json_schema_extra=_for(*_CLASSIFYING, "tagging"),
+    )
 
     @field_validator("arch")
     @classmethod
@@ -179,10 +198,6 @@ class ModelConfig(_Strict):
             raise ValueError(
                 f"character_units must be even for character_encoder bilstm, half for each "
                 f"direction; received {self.character_units}"
-            )
-        if self.residual and self.pooling == "last":
-            raise ValueError(
-                "residual needs the outputs of all steps; use pooling mean, max or attention"
             )
         return self
 
@@ -359,6 +374,10 @@ class RunConfig(_Strict):
                 )
         if self.task == "tagging" and unit == "char":
             raise ValueError("text.unit 'char' has no words to tag; use unit word or word+char")
+        if self.model.residual and self.task in _CLASSIFYING and self.model.pooling == "last":
+            raise ValueError(
+                "model.residual needs the outputs of all steps; use pooling mean, max or attention"
+            )
         if self.model.topology == "hierarchical" and self.model.pooling == "last":
             raise ValueError(
                 "model.topology 'hierarchical' makes a vector of each sentence; "

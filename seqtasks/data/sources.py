@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtasks.data.builders import get_toy
+from seqtasks.data.facts import repetitions, spread
 from seqtasks.data.files import Column, exists, shorten
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.splits import Splits, check_fractions, load_parts
@@ -110,29 +111,19 @@ def describe(splits: Splits[LabelledTexts]) -> dict[str, dict[str, Any]]:
     (examples whose text came before in the split), `shared_with_train` (examples whose text is
     in train too; None for train), and `characters`: the texts' lengths in code points.
     """
-    import numpy as np
-
     train = set(splits.train.texts)
     result = {}
     for name, part in vars(splits).items():
         if part is None:
             continue
-        lengths = np.fromiter(map(len, part.texts), np.int64, len(part))
         counts = Counter(part.labels)
         result[name] = {
             "source": part.source,
             "examples": len(part),
             "labels": {label: counts[label] for label in _sorted(counts)},
-            "empty_texts": int((lengths == 0).sum()),
-            "duplicates": len(part) - len(set(part.texts)),
-            "shared_with_train": sum(t in train for t in part.texts) if name != "train" else None,
-            "characters": {
-                "min": int(lengths.min()),
-                "median": float(np.median(lengths)),
-                "mean": float(lengths.mean()),
-                "p95": float(np.percentile(lengths, 95)),
-                "max": int(lengths.max()),
-            },
+            "empty_texts": part.texts.count(""),
+            **repetitions(part.texts, train if name != "train" else None),
+            "characters": spread(map(len, part.texts)),
         }
     return result
 

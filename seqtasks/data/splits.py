@@ -48,6 +48,10 @@ class Splits(Generic[P]):
     validation: P
     test: P | None
 
+    def parts(self) -> dict[str, P]:
+        """Return those splits that there are, by name."""
+        return {name: part for name, part in vars(self).items() if part is not None}
+
 
 def check_fractions(validation_fraction: float, test_fraction: float) -> None:
     """Raise a ConfigError for shares that can't be carved."""

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import DecodingConfig, RunConfig
+from seqtasks.data.facts import repetitions, spread
 from seqtasks.data.images import CaptionedImages, digits, read_captioned_images, read_image
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
@@ -244,6 +246,29 @@ def evaluate(
     answers = predictor.texts(examples(predictor.codec, part), config.decoding.beam)
     names = [f"image {line}" for line in part.lines]
     return evaluate_texts(part.source, names, part.captions, answers)
+
+
+def show(part: CaptionedImages) -> Iterator[str]:
+    """The examples: where the image is, tab, caption."""
+    for line, caption in zip(part.lines, part.captions, strict=True):
+        yield f"{line}\t{caption}"
+
+
+def describe(config: RunConfig, splits: Splits) -> dict[str, dict[str, Any]]:
+    """What is in each split: the images' size, the captions' lengths, different captions."""
+    codec = make_codec(config, splits)
+    train, described = set(splits.train.keys()), {}
+    for name, part in splits.parts().items():
+        captions = codec.captions.split(tf.constant(part.captions))
+        described[name] = {
+            "source": part.source,
+            "examples": len(part),
+            "image_size": " x ".join(map(str, part.images.shape[1:])),
+            "tokens": spread(captions.row_lengths().numpy()),
+            "different_captions": len(set(part.captions)),
+            **repetitions(part.keys(), train if name != "train" else None),
+        }
+    return described
 
 
 def facts(codec: Codec, splits: Splits) -> dict[str, str]:

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import RunConfig
+from seqtasks.data.facts import spread
 from seqtasks.data.pipeline import dataset, plan_batches
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.sources import Splits, label_names
+from seqtasks.data.sources import describe as describe_splits
 from seqtasks.errors import DataError
 from seqtasks.metrics import bag_of_words
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
@@ -236,6 +239,23 @@ def evaluate(
         labels,
         baseline,
     )
+
+
+def show(part: LabelledTexts) -> Iterator[str]:
+    """The examples: label, tab, text."""
+    for text, label in zip(part.texts, part.labels, strict=True):
+        yield f"{label}\t{' '.join(text.split())}"
+
+
+def describe(config: RunConfig, splits: Splits) -> dict[str, dict[str, Any]]:
+    """What is in each split: classes, lengths, unknown tokens, as training would read them."""
+    encoder = make_codec(config, splits).encoder
+    description = describe_splits(splits)
+    for name, found in description.items():
+        lengths, unknown = encoder.statistics(getattr(splits, name).texts)
+        found["tokens"] = spread(lengths)
+        found["unknown_rate"] = unknown
+    return description
 
 
 def facts(codec: Codec, splits: Splits) -> dict[str, str]:

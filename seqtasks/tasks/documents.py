@@ -3,6 +3,7 @@
 from seqtasks.tasks.sentiment import (
     SCORE,
     build,
+    describe,
     evaluate,
     facts,
     load_codec,
@@ -11,11 +12,13 @@ from seqtasks.tasks.sentiment import (
     make_predictor,
     prepare_fit,
     read_part,
+    show,
 )
 
 __all__ = [
     "SCORE",
     "build",
+    "describe",
     "evaluate",
     "facts",
     "load_codec",
@@ -24,4 +27,5 @@ __all__ = [
     "make_predictor",
     "prepare_fit",
     "read_part",
+    "show",
 ]

@@ -296,6 +296,27 @@ def evaluate(
     )
 
 
+def show(part: PlainText) -> Iterator[str]:
+    """The text, line by line."""
+    yield from part.text.splitlines()
+
+
+def describe(config: RunConfig, splits: Splits) -> dict[str, dict[str, Any]]:
+    """What is in each split: characters, tokens, unknown ones."""
+    codec = make_codec(config, splits)
+    described = {}
+    for name, part in splits.parts().items():
+        ids = codec.ids(part.text)
+        described[name] = {
+            "source": part.source,
+            "characters": len(part.text),
+            "lines": part.text.count("\n"),
+            "tokens": len(ids),
+            "unknown_rate": float(np.mean(ids == UNKNOWN_ID)),
+        }
+    return described
+
+
 def facts(codec: Codec, splits: Splits) -> dict[str, str]:
     """What the model card says of the data."""
     return {"vocabulary": f"{len(codec.text):,} {codec.text.unit}s"}

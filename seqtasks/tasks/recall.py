@@ -11,6 +11,7 @@ from seqtasks.errors import DataError
 from seqtasks.tasks.classification import (
     SCORE,
     build,
+    describe,
     evaluate,
     facts,
     load_codec,
@@ -18,11 +19,13 @@ from seqtasks.tasks.classification import (
     make_predictor,
     prepare_fit,
     read_part,
+    show,
 )
 
 __all__ = [
     "SCORE",
     "build",
+    "describe",
     "evaluate",
     "facts",
     "load_codec",
@@ -31,6 +34,7 @@ __all__ = [
     "make_predictor",
     "prepare_fit",
     "read_part",
+    "show",
 ]
 
 

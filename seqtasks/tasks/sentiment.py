@@ -6,6 +6,7 @@ from seqtasks.data.sources import load_splits as load_any
 from seqtasks.tasks.classification import (
     SCORE,
     build,
+    describe,
     evaluate,
     facts,
     load_codec,
@@ -13,11 +14,13 @@ from seqtasks.tasks.classification import (
     make_predictor,
     prepare_fit,
     read_part,
+    show,
 )
 
 __all__ = [
     "SCORE",
     "build",
+    "describe",
     "evaluate",
     "facts",
     "load_codec",
@@ -26,6 +29,7 @@ __all__ = [
     "make_predictor",
     "prepare_fit",
     "read_part",
+    "show",
 ]
 
 

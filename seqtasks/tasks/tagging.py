@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import RunConfig
+from seqtasks.data.facts import counted, repetitions, spread
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.tagged import TaggedSentences, read_tagged_sentences
@@ -272,6 +273,28 @@ def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[l
     likeliest = {token: tags.most_common(1)[0][0] for token, tags in counts.items()}
     unknown = everywhere.most_common(1)[0][0]
     return [[likeliest.get(token, unknown) for token in tokens] for tokens in part.tokens]
+
+
+def show(part: TaggedSentences) -> Iterator[str]:
+    """The examples: each word with its tag."""
+    for tokens, tags in zip(part.tokens, part.tags, strict=True):
+        yield " ".join(f"{token}/{tag}" for token, tag in zip(tokens, tags, strict=True))
+
+
+def describe(config: RunConfig, splits: Splits) -> dict[str, dict[str, Any]]:
+    """What is in each split: tags, lengths, unknown words."""
+    encoder = make_codec(config, splits).encoder
+    train, described = set(splits.train.keys()), {}
+    for name, part in splits.parts().items():
+        described[name] = {
+            "source": part.source,
+            "examples": len(part),
+            "tags": counted(tag for tags in part.tags for tag in tags),
+            "tokens": spread(map(len, part.tokens)),
+            "unknown_rate": encoder.unknown_rate(part.tokens),
+            **repetitions(part.keys(), train if name != "train" else None),
+        }
+    return described
 
 
 def facts(codec: Codec, splits: Splits) -> dict[str, str]:

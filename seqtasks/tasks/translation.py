@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from seqtasks.config import DecodingConfig, RunConfig
 from seqtasks.data.builders import TOYS
+from seqtasks.data.facts import repetitions, spread
 from seqtasks.data.pairs import TextPairs, read_text_pairs
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
@@ -267,6 +268,31 @@ def evaluate(
     data = examples(predictor.codec, part)
     answers = predictor.texts(data, config.decoding.beam)
     return evaluate_texts(part.source, part.texts, part.targets, answers)
+
+
+def show(part: TextPairs) -> Iterator[str]:
+    """The examples: text, tab, translation."""
+    for text, target in zip(part.texts, part.targets, strict=True):
+        yield f"{' '.join(text.split())}\t{' '.join(target.split())}"
+
+
+def describe(config: RunConfig, splits: Splits) -> dict[str, dict[str, Any]]:
+    """What is in each split: lengths and unknown tokens of both sides, as training reads them."""
+    codec = make_codec(config, splits)
+    train, described = set(splits.train.texts), {}
+    for name, part in splits.parts().items():
+        lengths, unknown = codec.source.statistics(part.texts)
+        ids = codec.target.ids(tf.constant(part.targets))
+        described[name] = {
+            "source": part.source,
+            "examples": len(part),
+            "source_tokens": spread(lengths),
+            "target_tokens": spread(ids.row_lengths().numpy()),
+            "unknown_rate": unknown,
+            "unknown_target_rate": float(np.mean(ids.flat_values.numpy() == UNKNOWN_ID)),
+            **repetitions(part.texts, train if name != "train" else None),
+        }
+    return described
 
 
 def facts(codec: Codec, splits: Splits) -> dict[str, str]:

@@ -13,7 +13,7 @@ CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
 
 
 def test_show_spells_out_every_default(succeeds):
-    assert yaml.safe_load(succeeds("config", "show").stdout) == RunConfig().model_dump()
+    assert yaml.safe_load(succeeds("config", "show").stdout) == RunConfig().to_dict()
 
 
 def test_show_merges_files_then_settings_and_the_later_one_wins(succeeds, tmp_path):
@@ -22,7 +22,7 @@ def test_show_merges_files_then_settings_and_the_later_one_wins(succeeds, tmp_pa
     files = ("--config", tmp_path / "a.yaml", "--config", tmp_path / "b.yaml")
     settings = ("--set", "model.dropout=0.1", "--set", "text.unit=char", "--set", "name=나의 영화")
     shown = yaml.safe_load(succeeds("config", "show", *files, *settings).stdout)
-    expected = RunConfig().model_dump()
+    expected = RunConfig().to_dict()
     expected["seed"], expected["name"] = 5, "나의 영화"
     expected["model"] |= {"arch": "gru", "units": 6, "dropout": 0.1}
     expected["text"]["unit"] = "char"

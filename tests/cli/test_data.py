@@ -5,6 +5,8 @@ from collections import Counter
 
 import pytest
 
+from seqtasks.data.builders import TOYS
+
 ROWS = [(f"word{n % 7} film {n}", ("good", "bad", "so-so")[n % 3]) for n in range(60)]
 
 
@@ -23,8 +25,9 @@ def source(request, tmp_path):
 
 def test_list_names_the_toy_set_the_formats_and_tfds(succeeds):
     lines = succeeds("data", "list").stdout.splitlines()
-    names = [line.split()[0] for line in lines]
-    assert names == ["toy_sentiment", "FILE.tsv", "FILE.csv", "FILE.jsonl", "tfds:NAME"]
+    names = {line.split()[0] for line in lines}
+    assert names >= {"toy_sentiment", "FILE.tsv", "FILE.csv", "FILE.jsonl", "tfds:NAME"}
+    assert names >= {*TOYS, "toy_text", "toy_recall", "digits", "FILE.conllu", "FILE.npz,FILE"}
     assert all(len(line.split()) > 3 for line in lines)
 
 

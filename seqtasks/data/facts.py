@@ -1,0 +1,39 @@
+"""What there is to say of a split before training, as plain numbers."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+
+def spread(values: Iterable[int]) -> dict[str, float]:
+    """The least, the middle, the mean, what 95 % stay below, and the most.
+
+    >>> spread([1, 2, 9])["median"]
+    2.0
+    """
+    numbers = np.fromiter(values, np.int64)
+    p50, p95 = np.percentile(numbers, [50, 95])
+    return {
+        "min": int(numbers.min()),
+        "median": float(p50),
+        "mean": float(numbers.mean()),
+        "p95": float(p95),
+        "max": int(numbers.max()),
+    }
+
+
+def repetitions(keys: list[str], train: set[str] | None) -> dict[str, Any]:
+    """How many examples came before in the split, and how many are in train too (None for train).
+
+    >>> repetitions(["a", "b", "a"], {"b"})
+    {'duplicates': 1, 'shared_with_train': 1}
+    """
+    shared = None if train is None else sum(key in train for key in keys)
+    return {"duplicates": len(keys) - len(set(keys)), "shared_with_train": shared}
+
+
+def counted(labels: Iterable[str]) -> dict[str, int]:
+    """How often each label comes, the most frequent first."""
+    return dict(Counter(labels).most_common())
