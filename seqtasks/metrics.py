@@ -1,5 +1,6 @@
 """What each task is judged by, from reference implementations."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -68,7 +69,7 @@ def entity_scores(right: list[list[str]], tagged: list[list[str]]) -> dict[str, 
     {'precision': 1.0, 'recall': 0.5, 'F1': 0.6666666666666666}
     """
     tags = {tag for sentence in right for tag in sentence}
-    if tags <= {"O"} or not all(tag == "O" or tag[:2] in ("B-", "I-") for tag in tags):
+    if tags <= {"O"} or not all(re.fullmatch("O|[BI]-.+", tag) for tag in tags):
         return None
     expected, found = _entities(right), _entities(tagged)
     both = len(expected & found)
@@ -102,14 +103,21 @@ def text_scores(hypotheses: list[str], references: list[list[str]]) -> dict[str,
     1.0
     """
     streams = _reference_streams(references)
-    scores = {
-        name: metric.corpus_score(hypotheses, streams).score for name, metric in _metrics().items()
+    scores = {  # sacrebleu rounds up to 100.00000000000004
+        name: min(metric.corpus_score(hypotheses, streams).score, 100.0)
+        for name, metric in _metrics().items()
     }
-    exact = [
-        any(_same(hypothesis, reference) for reference in right)
-        for hypothesis, right in zip(hypotheses, references, strict=True)
-    ]
+    exact = [is_exact(*pair) for pair in zip(hypotheses, references, strict=True)]
     return {**scores, "exact": float(np.mean(exact))}
+
+
+def is_exact(hypothesis: str, references: list[str]) -> bool:
+    """Whether a text is one of `references`, but for case and white space.
+
+    >>> is_exact("A  cat.", ["the cat.", "a cat."])
+    True
+    """
+    return any(_same(hypothesis, reference) for reference in references)
 
 
 def text_signatures(hypotheses: list[str], references: list[list[str]]) -> dict[str, str]:
@@ -124,7 +132,8 @@ def text_signatures(hypotheses: list[str], references: list[list[str]]) -> dict[
 def _metrics() -> dict[str, Any]:
     from sacrebleu.metrics import BLEU, CHRF
 
-    return {"BLEU": BLEU(lowercase=True), "chrF": CHRF(lowercase=True)}
+    # Forced, or it warns on the error stream where a model has learnt a space before full stops.
+    return {"BLEU": BLEU(lowercase=True, force=True), "chrF": CHRF(lowercase=True)}
 
 
 def _reference_streams(references: list[list[str]]) -> list[list[str | None]]:

@@ -69,7 +69,7 @@ class Attention(keras.Layer):
 
     Arguments:
         kind: "additive" or "multiplicative".
-        units: A; looked at only where additive.
+        units: A, at least 1; looked at only where additive.
 
     >>> attention = Attention("additive", 5)
     >>> attention.build([(None, None, 4), (None, None, 6)])
@@ -84,6 +84,8 @@ class Attention(keras.Layer):
         super().__init__(**keras_options)
         if kind not in ("additive", "multiplicative"):
             raise ValueError(f"kind must be 'additive' or 'multiplicative'. Received: {kind!r}")
+        if kind == "additive" and units < 1:
+            raise ValueError(f"additive scores need units of at least 1. Received: {units}")
         self.kind = kind
         self.units = units
 
@@ -101,7 +103,8 @@ class Attention(keras.Layer):
 
     def keys(self, memory):
         """m_s W_k for all rows at once: (N, S, M) to (N, S, A), the same for all steps."""
-        return tf.einsum("nsm,ma->nsa", memory, tf.convert_to_tensor(self.W_k))
+        # Not a Keras call, which would have cast the weight.
+        return tf.einsum("nsm,ma->nsa", memory, tf.cast(self.W_k.value, memory.dtype))
 
     def call(self, query, memory, keys, mask):
         """Look at the memory from each step.

@@ -46,7 +46,7 @@ class Codec:
 class Examples:
     """A split, ready to be batched."""
 
-    images: np.ndarray  # (examples, height, width, channels)
+    images: tf.Tensor  # (examples, height, width, channels)
     captions: tf.Tensor  # (examples,) of strings
     lengths: np.ndarray  # (examples,) in tokens, with the end
 
@@ -72,11 +72,10 @@ def load_splits(config: RunConfig) -> Splits:
         DataError: as `read_captioned_images` and `load_parts`, or images of different sizes.
     """
     data = config.data
-    if data.source in _DIGITS:
-        return digits(_DIGITS[data.source], config.seed)
+    own = vars(digits(_DIGITS[data.source], config.seed)) if data.source in _DIGITS else None
     splits = load_parts(
         partial(read_part, config),
-        data.source,
+        own or data.source,
         data.validation,
         data.test,
         data.validation_fraction,
@@ -142,7 +141,7 @@ def examples(codec: Codec, part: CaptionedImages) -> Examples:
     _check_shape(part, codec.image_shape)
     captions = tf.constant(part.captions)
     lengths = codec.captions.split(captions).row_lengths().numpy() + 1
-    return Examples(part.images, captions, lengths)
+    return Examples(tf.constant(part.images), captions, lengths)
 
 
 def _load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
@@ -205,11 +204,20 @@ class Predictor:
 
 
 def _as_taught(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
-    """An image in the model's size and channels: colours averaged, or grey repeated."""
+    """An image in the model's size and channels: colours averaged, or grey repeated.
+
+    How opaque it is, the last of 2 or 4 channels, is left out, or is 1, where need be.
+    """
     height, width, channels = shape
     if image.shape[2] != channels:
-        grey = image[:, :, :3].mean(axis=2, keepdims=True)
-        image = np.repeat(grey, channels, axis=2)
+        colours, opaque = image, np.ones_like(image[:, :, :1])
+        if image.shape[2] in (2, 4):
+            colours, opaque = image[:, :, :-1], image[:, :, -1:]
+        if channels < 3:
+            colours = colours.mean(axis=2, keepdims=True)
+        else:
+            colours = np.broadcast_to(colours, (*image.shape[:2], 3))
+        image = np.concatenate([colours, opaque], axis=2)[:, :, :channels]
     if image.shape[:2] != (height, width):
         image = tf.image.resize(image, (height, width), antialias=True).numpy()
     return image

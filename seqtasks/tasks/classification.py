@@ -56,6 +56,14 @@ class Examples:
 
 
 @dataclass(frozen=True)
+class Attended:
+    """A sentence, and how much a hierarchical model looked at it and at its words."""
+
+    weight: float
+    words: list[tuple[str, float]]
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a model says of a text."""
 
@@ -63,6 +71,7 @@ class Prediction:
     label: str
     probability: float
     probabilities: dict[str, float]
+    attention: list[Attended] | None = None  # where a hierarchical model looked
 
     def line(self) -> str:
         """Label, probability and text."""
@@ -169,6 +178,9 @@ class Scorer:
             autograph=False,
             reduce_retracing=True,
         )
+        self._attend: Any = None
+        if isinstance(model, Hierarchical) and model.has_attention:
+            self._attend = tf.function(model.attention, autograph=False, reduce_retracing=True)
 
     def probabilities(self, data: Examples, batch_tokens: int) -> np.ndarray:
         """(examples, classes), in the order of the examples."""
@@ -184,11 +196,31 @@ class Scorer:
         labels = self.codec.labels
         texts = iter(texts)
         while batch := list(islice(texts, batch_size)):
-            rows = self._classify(self.codec.encoder(tf.constant(batch))).numpy()
-            for text, row in zip(batch, rows, strict=True):
+            ids = self.codec.encoder(tf.constant(batch))
+            rows = self._classify(ids).numpy()
+            attention = self._attention(batch, ids) if self._attend else [None] * len(batch)
+            for text, row, looked in zip(batch, rows, attention, strict=True):
                 best = int(row.argmax())
                 chances = {label: float(p) for label, p in zip(labels, row, strict=True)}
-                yield Prediction(text, labels[best], float(row[best]), chances)
+                yield Prediction(text, labels[best], float(row[best]), chances, looked)
+
+    def _attention(self, texts: list[str], ids: dict[str, tf.Tensor]) -> list[list[Attended]]:
+        """Where the model looked in each text: its sentences and their words, weighed."""
+        sentence_weights, word_weights = (weights.numpy() for weights in self._attend(ids))
+        split = self.codec.encoder.split(tf.constant(texts)).to_list()
+        return [
+            [
+                Attended(
+                    float(sentence_weights[row, s]),
+                    [
+                        (word.decode(), round(float(weight), 4))
+                        for word, weight in zip(words, word_weights[row, s], strict=False)
+                    ],
+                )
+                for s, words in enumerate(sentences)
+            ]
+            for row, sentences in enumerate(split)
+        ]
 
 
 def validate(scorer: Scorer, config: RunConfig, data: Examples) -> tuple[float, float]:

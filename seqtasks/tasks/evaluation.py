@@ -8,6 +8,7 @@ import numpy as np
 from seqtasks.metrics import (
     classification_report,
     confusion_matrix,
+    is_exact,
     text_scores,
     text_signatures,
 )
@@ -76,7 +77,7 @@ def evaluate_texts(
     mistakes = [
         WrongText(text, " / ".join(answers), of_text[text])
         for text, answers in references.items()
-        if text_scores([of_text[text]], [answers])["exact"] == 0
+        if not is_exact(of_text[text], answers)
     ]
     return TextEvaluation(
         source=source,

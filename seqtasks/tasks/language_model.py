@@ -24,6 +24,7 @@ from seqtasks.topologies.next_step import NextStep
 
 SCORE = "1/perplexity"
 _TOY = "toy_text"
+_NO_LIMIT = 2**31 - 1  # tokens of a line, of which none is cut
 _EVALUATION_ROWS, _EVALUATION_WINDOW = 32, 256  # how a text is cut to be read outside training
 
 
@@ -77,11 +78,9 @@ def load_splits(config: RunConfig) -> Splits:
         DataError: as `read_plain_text` and `load_parts`.
     """
     data = config.data
-    if data.source == _TOY:
-        return read_toy("toy_sentiment", _text_of)
     return load_parts(
         read_plain_text,
-        data.source,
+        vars(read_toy("toy_sentiment", _text_of)) if data.source == _TOY else data.source,
         data.validation,
         data.test,
         data.validation_fraction,
@@ -105,12 +104,9 @@ def make_codec(config: RunConfig, splits: Splits) -> Codec:
     text = config.text
     size = {"word": text.max_words, "char": text.max_characters}[text.unit]
     lines = splits.train.text.splitlines(keepends=True)
-    limit = max(map(len, lines))  # no line is cut
-    codec = WrittenText.from_texts(lines, text.unit, size, text.min_count, limit, verbatim=True)
-    return Codec(WrittenText(text.unit, codec.vocabulary, _NO_LIMIT, verbatim=True))
-
-
-_NO_LIMIT = 2**31 - 1
+    return Codec(
+        WrittenText.from_texts(lines, text.unit, size, text.min_count, _NO_LIMIT, verbatim=True)
+    )
 
 
 def load_codec(config: RunConfig, folder: Path) -> Codec:
@@ -126,6 +122,16 @@ def load_codec(config: RunConfig, folder: Path) -> Codec:
 def build(config: RunConfig, codec: Codec) -> NextStep:
     """Build the network, from ids to scores of the next one."""
     return NextStep(len(codec.text), config.model)
+
+
+def _ids(codec: Codec, part: PlainText) -> np.ndarray:
+    ids = codec.ids(part.text)
+    if len(ids) < 2:
+        raise DataError(
+            f"{part.source}: the text has {len(ids)} {codec.text.unit}s that can be read; "
+            "expected 2 or more"
+        )
+    return ids
 
 
 def windows(ids: np.ndarray, rows: int, window: int) -> list[dict[str, np.ndarray]]:
@@ -244,7 +250,7 @@ class Predictor:
                 yield Prediction(text, self.codec.text.join(tokens).numpy().decode())
                 continue
             # Where words meet depends on both, so the whole is joined and the text taken off.
-            written = self.codec.text.split(tf.constant([text.rstrip("\n")]))[0]
+            written: Any = self.codec.text.split(tf.constant([text]))[0]
             joined = [
                 self.codec.text.join(part).numpy().decode()
                 for part in (written, tf.concat([written, tokens], axis=0))
@@ -259,10 +265,7 @@ def make_predictor(model: NextStep, codec: Codec, config: RunConfig) -> Predicto
 
 def prepare_fit(config: RunConfig, codec: Codec, model: NextStep, splits: Splits):
     """What `seqtasks.training.fit.fit` needs of this task: loss, batches and validate."""
-    train, validation = codec.ids(splits.train.text), codec.ids(splits.validation.text)
-    for part, ids in ((splits.train, train), (splits.validation, validation)):
-        if len(ids) < 2:
-            raise DataError(f"{part.source}: a text of {len(ids)} {config.text.unit} is too short")
+    train, validation = _ids(codec, splits.train), _ids(codec, splits.validation)
     model.carry(_rows(config, train))
     predictor = make_predictor(model, codec, config)
 
@@ -281,7 +284,7 @@ def evaluate(
     config: RunConfig, predictor: Predictor, part: PlainText, splits: Splits | None
 ) -> Evaluation:
     """Measure how surprising a text is, and beside it how small a compressor makes it."""
-    ids = predictor.codec.ids(part.text)
+    ids = _ids(predictor.codec, part)
     nats = predictor.nats(ids)
     return Evaluation(
         source=part.source,

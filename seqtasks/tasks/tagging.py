@@ -74,11 +74,9 @@ def load_splits(config: RunConfig) -> Splits:
         DataError: as `read_tagged_sentences` and `load_parts`.
     """
     data = config.data
-    if data.source == _TOY:
-        return read_toy(_TOY, _sentences_of)
     return load_parts(
         partial(read_part, config),
-        data.source,
+        vars(read_toy(_TOY, _sentences_of)) if data.source == _TOY else data.source,
         data.validation,
         data.test,
         data.validation_fraction,

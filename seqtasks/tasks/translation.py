@@ -12,7 +12,6 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import DecodingConfig, RunConfig
-from seqtasks.data.builders import TOYS
 from seqtasks.data.facts import repetitions, spread
 from seqtasks.data.pairs import TextPairs, read_text_pairs
 from seqtasks.data.pipeline import loaded, plan_batches
@@ -28,6 +27,7 @@ from seqtasks.topologies.seq2seq import Seq2Seq
 
 SCORE = "BLEU/100"
 
+_TOY = "toy_translation"
 _BATCH_ROWS = 64  # texts translated at once
 
 
@@ -77,11 +77,9 @@ def load_splits(config: RunConfig) -> Splits:
         DataError: as `read_text_pairs` and `load_parts`.
     """
     data = config.data
-    if data.source in TOYS:
-        return read_toy(data.source, _pairs_of)
     return load_parts(
         partial(_read, config),
-        data.source,
+        vars(read_toy(_TOY, _pairs_of)) if data.source == _TOY else data.source,
         data.validation,
         data.test,
         data.validation_fraction,
@@ -194,7 +192,7 @@ class Predictor:
         words = tf.pad(source_words.to_tensor(), [[0, 0], [0, 1]])  # (N, S + 1)
         looked_at = tf.argmax(found.attention, axis=-1)  # (N, n_best, L)
         copies = tf.gather(words, looked_at, batch_dims=1)
-        return tf.where(found.ids == UNKNOWN_ID, copies, tokens)
+        return tf.where((found.ids == UNKNOWN_ID) & (copies != ""), copies, tokens)
 
     def predict(self, texts: Iterable[str], batch_size: int = _BATCH_ROWS) -> Iterator[Prediction]:
         """Translate texts one after the other, in batches as they come."""

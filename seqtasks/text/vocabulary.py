@@ -71,7 +71,8 @@ class Vocabulary:
             RunError: where the file is missing or no vocabulary.
         """
         try:
-            text = path.read_text(encoding="utf-8")
+            # As bytes: text mode would take a carriage return, a token too, for a line's end.
+            text = path.read_bytes().decode()
         except OSError as error:
             raise RunError(f"{path}: can't read the vocabulary: {error.strerror}") from error
         except UnicodeDecodeError as error:

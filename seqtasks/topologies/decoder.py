@@ -37,11 +37,11 @@ class Decoder(keras.Layer):
 
         h_t         = first layer(vector of y_{t-1}, h_{t-1})
         context_t   = attention(h_t, memory)                       only with attention
-        s_t         = further layers([h_t; context_t])             only where there are any
+        s_t         = each further layer([below; context_t])       only where there are any
         readout_t   = tanh([s_t; context_t; vector of y_{t-1}] W + b)
         scores of y_t = readout_t Eᵀ + b_E                         E: the tokens' vectors, if tied
 
-    The attention looks from the first layer's state and feeds the layers above (Wu et al. 2016,
+    The attention looks from the first layer's state and feeds all layers above (Wu et al. 2016,
     section 3), so that teacher forcing needs no loop over steps but the layers' own. With one layer
     it feeds the readout only (Luong et al. 2015, section 3).
 
@@ -133,7 +133,7 @@ class Decoder(keras.Layer):
         """What attention needs of a memory (N, S, M) and its mask (N, S), once for all steps."""
         return (memory, self.attention.keys(memory), mask) if self.attention else None
 
-    def call(self, ids, states, prepared=None, training=False):
+    def call(self, ids, states, prepared: Any = None, training=False):
         """Read the tokens written so far, all steps at once.
 
         Arguments:
@@ -151,30 +151,28 @@ class Decoder(keras.Layer):
         for index, layer in enumerate(self.layers):
             count = len(layer.cell.state_size)
             now, states = list(states[:count]), states[count:]
-            x, *after = layer(x, initial_state=now, training=training)
+            below = tf.concat([x, *context], axis=-1)
+            x, *after = layer(below, initial_state=now, training=training)
             states_after += after
             if index == 0 and self.attention:
                 found, weights = self.attention(x, *prepared)
                 context = [found]
-            if index == 0 and len(self.layers) > 1:
-                x = tf.concat([x, *context], axis=-1)
         return self._readout(x, context, vectors, training), states_after, weights
 
-    def step(self, ids, states, prepared=None):
+    def step(self, ids, states, prepared: Any = None):
         """As `call`, for one step of tokens (N,): scores (N, V), states, weights (N, S)."""
         vectors = tf.gather(self.token_vectors.embeddings.value, ids)
+        vectors = tf.cast(vectors, self.compute_dtype)
         x, context, states_after = vectors, [], []
         weights = tf.zeros((tf.shape(ids)[0], 0), vectors.dtype)
         for index, layer in enumerate(self.layers):
             count = len(layer.cell.state_size)
             now, states = list(states[:count]), states[count:]
-            x, after = layer.cell(x, now)
+            x, after = layer.cell(tf.concat([x, *context], axis=-1), now)
             states_after += after
             if index == 0 and self.attention:
                 found, weights = self.attention(x[:, tf.newaxis], *prepared)
                 context, weights = [found[:, 0]], weights[:, 0]
-            if index == 0 and len(self.layers) > 1:
-                x = tf.concat([x, *context], axis=-1)
         return self._readout(x, context, vectors, False).scores(), states_after, weights
 
     def log_probabilities(self, scores):
@@ -185,12 +183,14 @@ class Decoder(keras.Layer):
 
     def _readout(self, x, context, vectors, training):
         joined = tf.concat([x, *context, vectors], axis=-1)
+        E = self.token_vectors.embeddings if self.tied else self.E
+        # `step` isn't a Keras call, which would have cast the weights.
+        W, b, E, b_E = (tf.cast(w.value, joined.dtype) for w in (self.W, self.b, E, self.b_E))
         rows = tf.reshape(joined, [-1, joined.shape[-1]])
-        rows = tf.tanh(tf.nn.bias_add(tf.matmul(rows, self.W.value), self.b.value))
+        rows = tf.tanh(tf.nn.bias_add(tf.matmul(rows, W), b))
         rows = self.output_dropout(rows, training=training)
         shape = tf.concat([tf.shape(joined)[:-1], [self.embedding_units]], axis=0)
-        E = self.token_vectors.embeddings if self.tied else self.E
-        return Readout(tf.reshape(rows, shape), tf.convert_to_tensor(E), self.b_E.value)
+        return Readout(tf.reshape(rows, shape), E, b_E)
 
 
 def mixed_with_guesses(ids, scores, rate, seed_generator):

@@ -70,6 +70,11 @@ class Hierarchical(keras.Model):
         vectors, _ = self._read(inputs, training)
         return self.classes(self.output_dropout(vectors, training=training))
 
+    @property
+    def has_attention(self) -> bool:
+        """Whether `attention` has something to say."""
+        return isinstance(self.words.pooling, AttentionPooling)
+
     def attention(self, inputs):
         """Where it looks: weights of sentences (N, S) and of the words in each, (N, S, T).
 
@@ -118,6 +123,7 @@ class _Level(keras.Layer):
             if config.pooling == "attention"
             else MaskedPooling(config.pooling, name="pooling")
         )
+        self.supports_masking = True
 
     @property
     def units(self) -> int:
@@ -128,6 +134,9 @@ class _Level(keras.Layer):
         if isinstance(self.pooling, AttentionPooling):
             self.pooling.build((None, None, self.units))
         self.built = True
+
+    def compute_mask(self, inputs, previous_mask=None):
+        return None
 
     def call(self, inputs, mask, training=False):
         """(R, T, D) to vectors (R, H) and weights over time (R, T), 0 where nothing is weighed."""

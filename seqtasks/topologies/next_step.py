@@ -42,15 +42,15 @@ class NextStep(keras.Model):
 
     def zero_states(self, N: Any) -> list[tf.Tensor]:
         """The states before anything was read, (N, H) each."""
-        return [tf.zeros((N, size)) for size in self.decoder.state_sizes]
+        return [tf.zeros((N, size), self.compute_dtype) for size in self.decoder.state_sizes]
 
     def call(self, inputs, training=False):
         """Read out the token after each of "ids"."""
         if not training:
             states = self.zero_states(tf.shape(inputs["ids"])[0])
             return self.decoder(inputs["ids"], states)[0]
-        goes_on = tf.cast(~inputs["begins"], tf.float32)[:, tf.newaxis]
-        states = [state * goes_on for state in self.carried]
+        begins = inputs["begins"][:, tf.newaxis]
+        states = [tf.where(begins, tf.zeros_like(state), state) for state in self.carried]
         readout, after, _ = self.decoder(inputs["ids"], states, training=True)
         for variable, state in zip(self.carried, after, strict=True):
             variable.assign(tf.stop_gradient(state))
