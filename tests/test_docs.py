@@ -11,6 +11,7 @@ import pytest
 
 from seqtasks.arch import ARCHS
 from seqtasks.cli import main
+from seqtasks.cli.options import OPTION_KEYS, configured
 from seqtasks.config import load_config
 
 ROOT = Path(__file__).parents[1]
@@ -105,8 +106,8 @@ def check_command(arguments: tuple[str, ...]) -> None:
     files = [ROOT / word for word in values.get("config_files") or () if not placeholder(word)]
     arch = values.get("arch")
     assert arch is None or placeholder(arch) or arch in ARCHS, arch
-    options = {"model.arch": arch} if arch in ARCHS else {}
-    load_config(tuple(files), tuple(settings), options)
+    given = {key: v for key, v in values.items() if key in OPTION_KEYS and not placeholder(str(v))}
+    load_config(tuple(files), tuple(settings), configured(given))
 
 
 def all_options() -> set[str]:

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import click
 
-from seqtasks.cli.options import config_from, config_options, data_options
-from seqtasks.config import TASKS, RunConfig
+from seqtasks.cli.options import config_options, configured, data_options
+from seqtasks.config import TASKS, RunConfig, load_config
 
 _SPLITS = ("train", "validation", "test")
 _SHOWN_LABELS = 20
@@ -56,13 +57,9 @@ def _source_options(command: Any) -> Any:
 
 
 def _config(
-    task, source, validation, test, text_column, label_column, header, config_files, assignments
-):
-    options = {
-        "task": task, "data.source": source, "data.validation": validation, "data.test": test,
-        "data.text_column": text_column, "data.label_column": label_column, "data.header": header,
-    }  # fmt: skip
-    return config_from(config_files, assignments, options)
+    config_files: tuple[Path, ...], assignments: tuple[str, ...], **options: Any
+) -> RunConfig:
+    return load_config(config_files, assignments, configured(options))
 
 
 def _load(config: RunConfig) -> Any:

@@ -3,12 +3,13 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from seqtasks.cli.options import (
     assignments_option,
-    column,
+    configured,
     data_options,
     run_argument,
     runs_dir_option,
@@ -32,8 +33,8 @@ from seqtasks.runs import find_run
 @assignments_option
 @runs_dir_option
 def evaluate(
-    run: Path, data: str | None, text_column: str | None, label_column: str | None,
-    header: bool | None, errors: int, as_json: bool, assignments: tuple[str, ...], runs_dir: Path,
+    run: Path, data: str | None, errors: int, as_json: bool, assignments: tuple[str, ...],
+    runs_dir: Path, **options: Any,
 ) -> None:  # fmt: skip
     """Say how good RUN is: scores or a report by class, a baseline where there is one, mistakes.
 
@@ -41,9 +42,7 @@ def evaluate(
     evaluation.json and, of classes, plots/confusion_matrix.png.
     """
     found = find_run(run, runs_dir)
-    columns = {"text_column": column(text_column), "label_column": column(label_column)}
-    given = {f"data.{key}": value for key, value in {**columns, "header": header}.items()}
-    config = load_config((found.config_file,), assignments, given)
+    config = load_config((found.config_file,), assignments, configured(options))
 
     from seqtasks.cli.quiet import start_tensorflow
     from seqtasks.cli.screen import show_evaluation

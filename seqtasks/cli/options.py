@@ -6,7 +6,13 @@ from typing import Any
 
 import click
 
-from seqtasks.config import RunConfig, load_config
+OPTION_KEYS = {
+    "task": "task", "seed": "seed", "name": "name", "epochs": "training.epochs",
+    "topology": "model.topology", "arch": "model.arch", "layers": "model.layers",
+    "units": "model.units", "source": "data.source", "data": "data.source",
+    "validation": "data.validation", "test": "data.test", "text_column": "data.text_column",
+    "label_column": "data.label_column", "header": "data.header",
+}  # fmt: skip
 
 assignments_option = click.option(
     "--set",
@@ -45,23 +51,26 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def column(value: str | None) -> str | int | None:
+def column(value: str) -> str | int:
     """Take a column given by its number as a number.
 
     >>> column("2"), column("review")
     (2, 'review')
     """
-    return int(value) if value is not None and value.isdecimal() else value
+    return int(value) if value.isdecimal() else value
 
 
-def config_from(
-    config_files: tuple[Path, ...], assignments: tuple[str, ...], options: dict[str, Any]
-) -> RunConfig:
-    """Load the configuration; click has read columns as strings."""
+def configured(options: dict[str, Any]) -> dict[str, Any]:
+    """Give options of the command line their keys in the configuration.
+
+    >>> configured({"units": 8, "text_column": "2"})
+    {'model.units': 8, 'data.text_column': 2}
+    """
+    keyed = {OPTION_KEYS[name]: value for name, value in options.items()}
     for key in ("data.text_column", "data.label_column"):
-        if key in options:
-            options[key] = column(options[key])
-    return load_config(config_files, assignments, options)
+        if keyed.get(key) is not None:
+            keyed[key] = column(keyed[key])
+    return keyed
 
 
 runs_dir_option = click.option(

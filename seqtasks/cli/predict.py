@@ -58,7 +58,8 @@ def predict(
     for batch in batches:
         for prediction in predictor.predict(batch):
             if as_json:
-                click.echo(json.dumps(asdict(prediction), ensure_ascii=False))
+                known = {k: v for k, v in asdict(prediction).items() if v is not None}
+                click.echo(json.dumps(known, ensure_ascii=False))
             else:
                 click.echo(prediction.line())
         sys.stdout.flush()

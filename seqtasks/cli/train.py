@@ -6,8 +6,13 @@ from typing import Any
 
 import click
 
-from seqtasks.cli.options import config_from, config_options, data_options, runs_dir_option
-from seqtasks.config import TASKS
+from seqtasks.cli.options import (
+    config_options,
+    configured,
+    data_options,
+    runs_dir_option,
+)
+from seqtasks.config import TASKS, load_config
 from seqtasks.runs import find_run
 
 
@@ -36,25 +41,14 @@ from seqtasks.runs import find_run
 @click.option("--overwrite", is_flag=True, help="Replace a run of the same name.")
 @click.option("--json", "as_json", is_flag=True, help="End with the figures as JSON.")
 def train(
-    task: str | None, topology: str | None, arch: str | None, layers: int | None,
-    units: int | None, data: str | None, validation: str | None, test: str | None,
-    text_column: str | None, label_column: str | None, header: bool | None,
-    config_files: tuple[Path, ...], assignments: tuple[str, ...], seed: int | None,
-    epochs: int | None, name: str | None, runs_dir: Path, resumed: Path | None,
-    overwrite: bool, as_json: bool,
+    config_files: tuple[Path, ...], assignments: tuple[str, ...], runs_dir: Path,
+    resumed: Path | None, overwrite: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Teach a model and write its run directory.
 
     With no option at all, a BiLSTM learns the toy reviews, English and Korean, in about two
     minutes. Ctrl-C saves; --resume goes on.
     """
-    options: dict[str, Any] = {
-        "task": task, "model.topology": topology, "model.arch": arch, "model.layers": layers,
-        "model.units": units, "data.source": data, "data.validation": validation,
-        "data.test": test, "data.text_column": text_column,
-        "data.label_column": label_column, "data.header": header, "seed": seed,
-        "training.epochs": epochs, "name": name,
-    }  # fmt: skip
     run = None
     if resumed is not None:
         if overwrite:
@@ -63,7 +57,7 @@ def train(
             )
         run = find_run(resumed, runs_dir)
         config_files = (run.config_file, *config_files)
-    config = config_from(config_files, assignments, options)
+    config = load_config(config_files, assignments, configured(options))
 
     from seqtasks.cli.quiet import start_tensorflow
     from seqtasks.cli.screen import TrainingScreen, show_outcome

@@ -7,6 +7,8 @@ import tensorflow as tf
 from seqtasks.text.encoder import TextEncoder
 from seqtasks.text.sentences import split_sentences
 
+_BATCH = 1024  # documents split at once outside training
+
 
 class DocumentEncoder(tf.Module):
     """Turns strings (N,) into ids of their sentences' words, right-padded at both levels.
@@ -47,8 +49,16 @@ class DocumentEncoder(tf.Module):
         return sentences.with_flat_values(self.encoder.split(sentences.flat_values))
 
     def statistics(self, texts: list[str]) -> tuple[list[int], float]:
-        """Each text's length in tokens, at least 1, and the share of unknown tokens in all."""
-        return self.encoder.statistics(texts)
+        """Each text's length in tokens of all its sentences, at least 1, and the unknown share."""
+        lengths: list[int] = []
+        unknown = 0.0
+        for start in range(0, len(texts), _BATCH):
+            sentences = self.sentences(tf.constant(texts[start : start + _BATCH]))
+            found, share = self.encoder.statistics(sentences.flat_values.numpy().tolist())
+            totals = tf.reduce_sum(sentences.with_flat_values(tf.constant(found, tf.int32)), axis=1)
+            lengths += totals.numpy().tolist()
+            unknown += share * sum(found)
+        return [max(length, 1) for length in lengths], unknown / max(sum(lengths), 1)
 
     @property
     def unit(self) -> str:

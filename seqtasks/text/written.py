@@ -25,7 +25,11 @@ class WrittenText(tf.Module):
         unit: "word" or "char".
         vocabulary: with a start and an end.
         max_length: tokens at most, without start and end; what is longer is cut at its end.
-        verbatim: keep case, spaces and line ends as they are; else as `normalise` leaves them.
+        verbatim: keep case and line ends, and by characters everything else, as they are; else
+            text is as `normalise` leaves it. Words are always parted by single spaces.
+
+    A character `SPACE` of a text's own is written as a space, and where verbatim a `LINE_END` of
+    its own as a line's end.
 
     >>> from collections import Counter
     >>> vocabulary = Vocabulary.by_frequency(Counter("ja▁n"), max_size=9, written=True)
@@ -83,9 +87,13 @@ class WrittenText(tf.Module):
     def join(self, tokens: tf.Tensor) -> tf.Tensor:
         """Tokens (..., T), empty ones at the end, to texts (...)."""
         if self.unit == "word":
-            return tf.strings.regex_replace(join_words(tokens), f" ?{LINE_END} ?", "\n")
-        text = tf.strings.regex_replace(tf.strings.reduce_join(tokens, axis=-1), SPACE, " ")
-        return tf.strings.regex_replace(text, LINE_END, "\n")
+            text = join_words(tokens)
+        else:
+            text = tf.strings.regex_replace(tf.strings.reduce_join(tokens, axis=-1), SPACE, " ")
+        if not self.verbatim:
+            return text
+        around = " ?" if self.unit == "word" else ""
+        return tf.strings.regex_replace(text, f"{around}{LINE_END}{around}", "\n")
 
     def __len__(self) -> int:
         return len(self.vocabulary)

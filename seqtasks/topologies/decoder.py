@@ -12,6 +12,7 @@ import tensorflow as tf
 from seqtasks.arch import Arch
 from seqtasks.config import ModelConfig
 from seqtasks.layers.attention import Attention
+from seqtasks.layers.vectors import vectors_of
 from seqtasks.text.vocabulary import PADDING_ID, START_ID
 from seqtasks.topologies.stack import RECURRENT
 
@@ -74,7 +75,8 @@ class Decoder(keras.Layer):
         self.units = units
         self.embedding_units = embedding_units
         self.tied = tied
-        self.token_vectors = keras.layers.Embedding(tokens, embedding_units, name="token_vectors")
+        of_parts = {"dtype": self.dtype_policy}
+        self.token_vectors = vectors_of(tokens, embedding_units, name="token_vectors", **of_parts)
         self.layers = [
             RECURRENT[cell](
                 units,
@@ -83,13 +85,16 @@ class Decoder(keras.Layer):
                 dropout=dropout,
                 weight_drop=weight_drop,
                 name=f"{cell}_{index + 1}",
+                **of_parts,
             )
             for index in range(layers)
         ]
         self.attention = None
         if attention != "none":
-            self.attention = Attention(attention, units, name="attention")
-        self.output_dropout = keras.layers.Dropout(output_dropout, name="output_dropout")
+            self.attention = Attention(attention, units, name="attention", **of_parts)
+        self.output_dropout = keras.layers.Dropout(
+            output_dropout, name="output_dropout", **of_parts
+        )
 
     @classmethod
     def from_config_section(cls, tokens: int, config: ModelConfig, attention: str) -> "Decoder":
@@ -177,9 +182,7 @@ class Decoder(keras.Layer):
 
     def log_probabilities(self, scores):
         """Of each token, -inf for padding and start, which are never written: (..., V)."""
-        never = tf.one_hot([PADDING_ID, START_ID], self.tokens, on_value=True, off_value=False)
-        scores = tf.where(tf.reduce_any(never, axis=0), -float("inf"), tf.cast(scores, tf.float32))
-        return tf.nn.log_softmax(scores)
+        return tf.nn.log_softmax(_of_written(tf.cast(scores, tf.float32)))
 
     def _readout(self, x, context, vectors, training):
         joined = tf.concat([x, *context, vectors], axis=-1)
@@ -193,6 +196,12 @@ class Decoder(keras.Layer):
         return Readout(tf.reshape(rows, shape), E, b_E)
 
 
+def _of_written(scores):
+    """Scores of all tokens (..., V), -inf for padding and start, which are never written."""
+    never = tf.one_hot([PADDING_ID, START_ID], tf.shape(scores)[-1], True, False)
+    return tf.where(tf.reduce_any(never, axis=0), -float("inf"), scores)
+
+
 def mixed_with_guesses(ids, scores, rate, seed_generator):
     """Replace some of the right tokens that a decoder reads by what it would have written.
 
@@ -203,7 +212,7 @@ def mixed_with_guesses(ids, scores, rate, seed_generator):
         ids: (N, T), the start and the right tokens; scores: (N, T, V), of the token after each.
         rate: the share to replace.
     """
-    guesses = tf.argmax(scores[:, :-1], axis=-1, output_type=ids.dtype)
+    guesses = tf.argmax(_of_written(scores[:, :-1]), axis=-1, output_type=ids.dtype)
     chances = keras.random.uniform(tf.shape(guesses), seed=seed_generator)
     right = ids[:, 1:]
     mixed = tf.where((chances < rate) & (right != PADDING_ID), guesses, right)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.recurrent import LSTM
+from seqtasks.layers.vectors import vectors_of
 from seqtasks.text.vocabulary import PADDING_ID, UNKNOWN_ID
 
 
@@ -59,9 +60,9 @@ class TextEmbedding(keras.Layer):
             raise ValueError(f"character_units must be even. Received: {character_units}")
         self.token_dropout = token_dropout
         self.seed_generator = keras.random.SeedGenerator()
-        self.token_vectors = keras.layers.Embedding(tokens, units, name="token_vectors")
+        self.token_vectors = vectors_of(tokens, units, name="token_vectors")
         if characters:
-            self.character_vectors = keras.layers.Embedding(
+            self.character_vectors = vectors_of(
                 characters, character_units, name="character_vectors"
             )
             if character_encoder == "bilstm":

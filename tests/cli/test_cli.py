@@ -124,7 +124,6 @@ LIGHT = [
     ("predict --help", 0),
     ("predict nosuch text", 2),
     ("data list", 0),
-    ("data show nosuch.tsv", 2),
     ("config show", 0),
     ("config schema", 0),
     ("config validate nosuch.yaml", 2),

@@ -433,15 +433,15 @@ def test_a_name_too_long_for_the_disk_is_refused(refused_training):
 
 
 def test_a_run_removed_while_it_is_judged_is_no_traceback(seqtasks, copied, monkeypatch):
-    from seqtasks.tasks import evaluation, sessions
+    from seqtasks.tasks import sentiment
 
-    real = evaluation.evaluate_classes
+    real = sentiment.evaluate
 
     def evaluate_and_remove(*arguments):
         shutil.rmtree(copied)
         return real(*arguments)
 
-    monkeypatch.setattr(sessions, "evaluate_classes", evaluate_and_remove)
+    monkeypatch.setattr(sentiment, "evaluate", evaluate_and_remove)
     result = seqtasks("evaluate", copied)
     assert result.exit_code == 2, result.exception
     assert str(copied) in result.stderr

@@ -1,16 +1,20 @@
 """From strings to padded ids: eagerly, in a graph, in a data set and in a SavedModel."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqtasks.config import TextConfig
 from seqtasks.errors import RunError
-from seqtasks.text.encoder import UNITS, TextEncoder
+from seqtasks.text.encoder import TextEncoder, make_encoder
 from seqtasks.text.splitting import SPACE
 from seqtasks.text.vocabulary import PADDING, UNKNOWN
 
+UNITS = get_args(TextConfig.model_fields["unit"].annotation)
 TEXTS = ["A good film, 정말 좋다!", "bad film", "", "정말 정말 good", "don't go"]
 LIMITS = {
     "max_words": 100,
@@ -137,6 +141,27 @@ def test_vocabularies_count_every_text_and_not_only_the_first_batch():
     texts = [f"word{n}" for n in range(3_000)]
     encoder = encoder_of("word", texts, max_words=5_000)
     assert len(encoder.words) == 3_002
+
+
+@each_unit
+def test_an_encoder_is_what_a_configuration_s_section_says(unit):
+    text = TextConfig(
+        unit=unit, max_words=7, max_characters=9, min_count=2, max_length=3, max_word_length=2
+    )
+    found, expected = (
+        make_encoder(text, TEXTS),
+        TextEncoder.from_texts(TEXTS, unit, 7, 9, 2, max_length=3, max_word_length=2),
+    )
+    assert found.sizes == expected.sizes
+    assert (found.unit, found.max_length, found.max_word_length) == (unit, 3, 2)
+    assert same(encode(found, TEXTS), encode(expected, TEXTS))
+
+
+def test_sizes_are_those_of_the_ids_and_of_the_characters_beside_them():
+    texts = ["a b c", "b좋"]
+    found = {unit: encoder_of(unit, texts).sizes for unit in UNITS}
+    # [PAD] and [UNK]; the words a, b, c, b좋; the characters a, b, c, 좋 and the space.
+    assert found == {"word": (6, 0), "char": (7, 0), "word+char": (6, 7)}
 
 
 # --- The same everywhere ------------------------------------------------------------------------
