@@ -111,6 +111,18 @@ def text_scores(hypotheses: list[str], references: list[list[str]]) -> dict[str,
     return {**scores, "exact": float(np.mean(exact))}
 
 
+def token_bleu(hypotheses: list[str], references: list[list[str]]) -> float:
+    """BLEU, lower-cased, of texts whose tokens have been set apart by spaces, from 0 to 100.
+
+    >>> token_bleu(["il m' a dit non"], [["il m' a dit non", "il m' a dit que non"]])
+    100.0
+    """
+    from sacrebleu.metrics import BLEU
+
+    metric = BLEU(lowercase=True, tokenize="none", force=True)
+    return min(metric.corpus_score(hypotheses, _reference_streams(references)).score, 100.0)
+
+
 def is_exact(hypothesis: str, references: list[str]) -> bool:
     """Whether a text is one of `references`, but for case and white space.
 

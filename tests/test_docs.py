@@ -13,6 +13,7 @@ from seqtasks.arch import ARCHS
 from seqtasks.cli import main
 from seqtasks.cli.options import OPTION_KEYS, configured
 from seqtasks.config import load_config
+from seqtasks.config.schema import tasks_of
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -87,7 +88,7 @@ def check_command(arguments: tuple[str, ...]) -> None:
     """Raise where a command names a verb, an option, a key or a file that doesn't exist."""
     command: click.Command = main
     rest = list(arguments)
-    context = click.Context(command, info_name="seqtasks")
+    context = click.Context(command, info_name="seqtasks", **main.context_settings)
     while isinstance(command, click.Group):
         _, rest, _ = command.make_parser(context).parse_args(rest)
         if not rest:
@@ -100,8 +101,9 @@ def check_command(arguments: tuple[str, ...]) -> None:
     assert not left, f"too many arguments {left} in: seqtasks {' '.join(arguments)}"
     for option in command.params:
         value = values.get(option.name or "")
-        if isinstance(option.type, click.types.IntParamType) and isinstance(value, str):
-            assert placeholder(value) or option.type.convert(value, option, context) is not None
+        number = isinstance(option.type, click.types.IntParamType) and isinstance(value, str)
+        if number and not placeholder(value):
+            values[option.name or ""] = option.type.convert(value, option, context)
     settings = [word for word in values.get("assignments") or () if not placeholder(word)]
     files = [ROOT / word for word in values.get("config_files") or () if not placeholder(word)]
     arch = values.get("arch")
@@ -114,7 +116,7 @@ def all_options() -> set[str]:
     """Every option of every verb."""
 
     def of(command: click.Command) -> Iterator[str]:
-        context = click.Context(command)
+        context = click.Context(command, **main.context_settings)
         for parameter in command.get_params(context):
             yield from (*parameter.opts, *parameter.secondary_opts)
         if isinstance(command, click.Group):
@@ -191,7 +193,8 @@ def test_every_option_named_in_the_readme_exists():
 def test_every_key_set_in_the_readme_exists():
     for span in [*inline_code(README), *code_blocks(README, _SHELL)]:
         for setting in re.findall(r"--set[ =]([\w.]+=[\w.+-]+)", span):
-            load_config((), (setting,))
+            section, _, key = setting.partition("=")[0].partition(".")
+            load_config((), (setting,), {"task": tasks_of(section, key)[0]})
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -14,7 +14,8 @@ from seqtasks.errors import SeqtasksError
 VERBS = {
     "train": "Teach a model and write its run directory.",
     "evaluate": "Say how good a run is, beside a baseline.",
-    "predict": "Classify texts, from arguments, a file or a pipe.",
+    "predict": "Put a run to use: on arguments, a file or a pipe.",
+    "compare": "Show runs side by side.",
     "data": "List, show and describe data sets.",
     "config": "Show, check and explain configurations.",
     "bench": "Measure speed and memory beside Keras and PyTorch.",

@@ -45,9 +45,9 @@ def evaluate(
     config = load_config((found.config_file,), assignments, configured(options))
 
     from seqtasks.cli.quiet import start_tensorflow
-    from seqtasks.cli.screen import show_evaluation
 
     start_tensorflow()
+    from seqtasks.cli.report import show_evaluation
     from seqtasks.tasks.sessions import evaluate_run
 
     evaluation = evaluate_run(found, config, data)

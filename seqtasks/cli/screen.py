@@ -1,7 +1,7 @@
-"""What the user sees: live progress while training, and tables after it."""
+"""What the user sees of a training: live progress, and a table after it."""
 
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -12,10 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from seqtasks.config import RunConfig
-from seqtasks.metrics import class_key
 
 if TYPE_CHECKING:
-    from seqtasks.tasks.evaluation import Evaluation, TextEvaluation
     from seqtasks.training.fit import EpochResult, Progress
     from seqtasks.training.session import Outcome
 
@@ -120,81 +118,6 @@ def show_outcome(outcome: "Outcome") -> None:
     screen.print()
     screen.print(table)
     click.echo(f"\nNext: seqtasks evaluate {shlex.quote(str(run))}")
-
-
-def show_evaluation(evaluation: Any, errors: int) -> None:
-    """Print what `evaluate` found."""
-    screen = console()
-    screen.print(f"{escape(evaluation.source)}: {evaluation.examples:,} examples\n")
-    show = _show_text_scores if hasattr(evaluation, "all_references") else _show_classes
-    show(screen, evaluation, errors)
-
-
-def _show_text_scores(screen: Console, evaluation: "TextEvaluation", errors: int) -> None:
-    """Print BLEU and the like, and mistakes."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("", *evaluation.scores):
-        table.add_column(heading, justify="left" if not heading else "right")
-    rows = {"one reference": evaluation.scores}
-    if evaluation.all_references:
-        rows[f"all references, {evaluation.texts:,} texts"] = evaluation.all_references
-    for name, scores in rows.items():
-        table.add_row(
-            name, *(f"{score:.2%}" if score <= 1 else f"{score:.2f}" for score in scores.values())
-        )
-    screen.print(table)
-    screen.print()
-    for name, signature in evaluation.signatures.items():
-        screen.print(f"{name}: {signature}")
-    shown = evaluation.mistakes[:errors]
-    if shown:
-        screen.print(f"\n{len(shown)} of {len(evaluation.mistakes)} texts not written as expected")
-    for mistake in shown:
-        for name, text in (
-            ("text", mistake.text),
-            ("right", mistake.right),
-            ("written", mistake.written),
-        ):
-            screen.print(f"  {name:8} {escape(one_line(text))}", soft_wrap=True)
-        screen.print()
-
-
-def _show_classes(screen: Console, evaluation: "Evaluation", errors: int) -> None:
-    """Print report, confusion matrix, baseline and mistakes."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in ("", "precision", "recall", "f1", "examples"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    keys = [(name, class_key(name)) for name in evaluation.labels]
-    for name, key in (*keys, ("macro avg", "macro avg")):
-        row = evaluation.report[key]
-        scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1-score"))
-        table.add_row(escape(name), *scores, f"{int(row['support']):,}")
-    screen.print(table)
-
-    screen.print("\nConfusions (rows true, columns predicted)")
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    table.add_column("")
-    for label in evaluation.labels:
-        table.add_column(escape(label), justify="right")
-    for label, counts in zip(evaluation.labels, evaluation.confusions, strict=True):
-        table.add_row(escape(label), *(f"{count:,}" for count in counts))
-    screen.print(table)
-
-    screen.print(f"\naccuracy of the model         {evaluation.accuracy:.4f}")
-    if evaluation.baseline_accuracy is not None:
-        baseline = f"accuracy of {evaluation.baseline}"
-        screen.print(f"{baseline:29} {evaluation.baseline_accuracy:.4f}")
-    for name, score in (evaluation.entities or {}).items():
-        screen.print(f"{f'{name} of entities':29} {score:.4f}")
-    shown = evaluation.mistakes[:errors]
-    if shown:
-        screen.print(f"\nThe {len(shown)} surest of {len(evaluation.mistakes)} mistakes")
-    for mistake in shown:
-        screen.print(
-            f"  {escape(mistake.label)} taken for {escape(mistake.predicted)} "
-            f"({mistake.probability:.3f}): {escape(one_line(mistake.text))}",
-            soft_wrap=True,
-        )
 
 
 def console(quiet: bool = False) -> Console:

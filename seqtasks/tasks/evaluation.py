@@ -1,5 +1,6 @@
-"""How good a classifier is: report, confusions, a baseline beside it, and the worst mistakes."""
+"""How good a model is: scores, what stands beside them, and the worst mistakes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from seqtasks.metrics import (
     is_exact,
     text_scores,
     text_signatures,
+    token_bleu,
 )
 
 
@@ -62,27 +64,59 @@ class TextEvaluation:
     mistakes: list[WrongText]
 
 
+@dataclass(frozen=True)
+class PlainTextEvaluation:
+    """How surprised a language model was."""
+
+    source: str
+    unit: str
+    tokens: int
+    characters: int
+    unknown: int  # tokens that the vocabulary lacks
+    nats_per_token: float
+    perplexity: float  # of a token
+    nats_per_character: float
+    bits_per_character: float
+    xz_bits_per_character: float  # of a compressor that has seen nothing else
+
+
 def evaluate_texts(
-    source: str, texts: list[str], right: list[str], written: list[str]
+    source: str,
+    texts: list[str],
+    right: list[str],
+    written: list[str],
+    set_apart: Callable[[list[str]], list[str]] | None = None,
 ) -> TextEvaluation:
-    """Compare what was written for each text with what is right."""
+    """Compare what was written for each text with what is right.
+
+    Arguments:
+        set_apart: puts a space between all tokens of texts; with it, their BLEU is counted too.
+    """
     references: dict[str, list[str]] = {}
     for text, answer in zip(texts, right, strict=True):
         references.setdefault(text, []).append(answer)
     of_text = dict(zip(texts, written, strict=True))
+    one_each = [[answer] for answer in right]
+
+    def scores(hypotheses: list[str], references: list[list[str]]) -> dict[str, float]:
+        found = text_scores(hypotheses, references)
+        if set_apart:
+            apart = [set_apart(answers) for answers in references]
+            found["BLEU of tokens"] = token_bleu(set_apart(hypotheses), apart)
+        return found
+
     several = None
     if len(references) < len(texts):
-        several = text_scores([of_text[text] for text in references], list(references.values()))
-    one_each = [[answer] for answer in right]
+        several = scores([of_text[text] for text in references], list(references.values()))
     mistakes = [
-        WrongText(text, " / ".join(answers), of_text[text])
+        WrongText(text, " / ".join(dict.fromkeys(answers)), of_text[text])
         for text, answers in references.items()
         if not is_exact(of_text[text], answers)
     ]
     return TextEvaluation(
         source=source,
         examples=len(texts),
-        scores=text_scores(written, one_each),
+        scores=scores(written, one_each),
         all_references=several,
         texts=len(references),
         signatures=text_signatures(written, one_each),

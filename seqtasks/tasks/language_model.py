@@ -17,6 +17,7 @@ from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.toys import read_toy
 from seqtasks.decoding import sample
 from seqtasks.errors import DataError
+from seqtasks.tasks.evaluation import PlainTextEvaluation
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.text.vocabulary import END_ID, START_ID, UNKNOWN_ID, Vocabulary
 from seqtasks.text.written import WrittenText
@@ -42,21 +43,6 @@ class Codec:
         """All of a text as ids, (tokens,)."""
         lines = text.splitlines(keepends=True) or [""]
         return self.text.ids(tf.constant(lines)).flat_values.numpy()
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """What `evaluate` found."""
-
-    source: str
-    unit: str
-    tokens: int
-    characters: int
-    unknown: int  # tokens that the vocabulary lacks
-    nats_per_token: float
-    perplexity: float  # of a token
-    bits_per_character: float
-    xz_bits_per_character: float  # of a compressor that has seen nothing else
 
 
 @dataclass(frozen=True)
@@ -282,11 +268,11 @@ def prepare_fit(config: RunConfig, codec: Codec, model: NextStep, splits: Splits
 
 def evaluate(
     config: RunConfig, predictor: Predictor, part: PlainText, splits: Splits | None
-) -> Evaluation:
+) -> PlainTextEvaluation:
     """Measure how surprising a text is, and beside it how small a compressor makes it."""
     ids = _ids(predictor.codec, part)
     nats = predictor.nats(ids)
-    return Evaluation(
+    return PlainTextEvaluation(
         source=part.source,
         unit=config.text.unit,
         tokens=len(ids),
@@ -294,6 +280,7 @@ def evaluate(
         unknown=int((ids == UNKNOWN_ID).sum()),
         nats_per_token=nats / len(ids),
         perplexity=math.exp(nats / len(ids)),
+        nats_per_character=nats / len(part.text),
         bits_per_character=nats / math.log(2) / len(part.text),
         xz_bits_per_character=8 * len(lzma.compress(part.text.encode())) / len(part.text),
     )

@@ -21,6 +21,7 @@ from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
 from seqtasks.text.encoder import TextEncoder, make_encoder
+from seqtasks.text.splitting import JOINER, split_reversibly
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
 from seqtasks.text.written import WrittenText, with_end, with_start
 from seqtasks.topologies.seq2seq import Seq2Seq
@@ -261,11 +262,18 @@ def evaluate(
     """Translate a split by beam search and compare: BLEU, chrF, exact matches.
 
     The scores are of each pair with its one reference, and again of each source with all of its
-    references, where sources come more than once.
+    references, where sources come more than once. BLEU is counted of sacrebleu's tokens, and again
+    of the words that `split_reversibly` makes.
     """
     data = examples(predictor.codec, part)
     answers = predictor.texts(data, config.decoding.beam)
-    return evaluate_texts(part.source, part.texts, part.targets, answers)
+    return evaluate_texts(part.source, part.texts, part.targets, answers, _set_apart)
+
+
+def _set_apart(texts: list[str]) -> list[str]:
+    """Texts with a space between all words and punctuation marks."""
+    words = tf.strings.reduce_join(split_reversibly(tf.constant(texts)), axis=-1, separator=" ")
+    return [text.decode().replace(JOINER, "") for text in words.numpy()]
 
 
 def show(part: TextPairs) -> Iterator[str]:

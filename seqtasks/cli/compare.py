@@ -1,0 +1,66 @@
+"""`seqtasks compare`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seqtasks.cli.options import runs_dir_option
+from seqtasks.runs import Run, find_run
+
+_FIGURES = (
+    "accuracy", "baseline_accuracy", "BLEU", "chrF", "exact",
+    "nats_per_character", "perplexity",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, a run each.")
+@runs_dir_option
+def compare(runs: tuple[Path, ...], as_json: bool, runs_dir: Path) -> None:
+    """Show RUNS side by side: what was taught, for how long, and what `evaluate` found."""
+    rows = [_row(find_run(run, runs_dir)) for run in runs]
+    if as_json:
+        for row in rows:
+            click.echo(json.dumps(row, ensure_ascii=False))
+        return
+
+    from rich.markup import escape
+    from rich.table import Table
+
+    from seqtasks.cli.screen import console
+
+    columns = [key for key in rows[0] if any(row[key] is not None for row in rows)]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for key in columns:
+        number = any(isinstance(row[key], int | float) for row in rows)
+        table.add_column(key.replace("_", " "), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(escape(_shown(row[key])) for key in columns))
+    console().print(table)
+
+
+def _row(run: Run) -> dict[str, Any]:
+    """What a run's files say of it."""
+    config, epochs = run.config, run.read_metrics()
+    best = max(epochs, key=lambda epoch: epoch["score"], default=None)
+    found = json.loads(run.evaluation.read_text("utf-8")) if run.evaluation.exists() else {}
+    found.update(found.pop("scores", {}))
+    return {
+        "run": run.path.name,
+        "task": config.task,
+        "arch": config.model.arch,
+        "seed": config.seed,
+        "epochs": len(epochs),
+        "seconds": round(epochs[-1]["seconds"]) if epochs else None,
+        "best_validation": best and best["score"],
+        **{name: found.get(name) for name in _FIGURES},
+    }
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

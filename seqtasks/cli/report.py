@@ -1,0 +1,108 @@
+"""What `evaluate` shows."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from seqtasks.cli.screen import console, one_line
+from seqtasks.metrics import class_key
+from seqtasks.tasks.evaluation import Evaluation, PlainTextEvaluation, TextEvaluation
+
+
+def show_evaluation(evaluation: Any, errors: int) -> None:
+    """Print scores, what stands beside them, and at most so many mistakes."""
+    screen = console()
+    what = "characters" if isinstance(evaluation, PlainTextEvaluation) else "examples"
+    count = getattr(evaluation, what)
+    screen.print(f"{escape(evaluation.source)}: {count:,} {what}\n")
+    if isinstance(evaluation, PlainTextEvaluation):
+        _show_surprise(screen, evaluation)
+    elif isinstance(evaluation, TextEvaluation):
+        _show_text_scores(screen, evaluation, errors)
+    else:
+        _show_classes(screen, evaluation, errors)
+
+
+def _table(*headings: str) -> Table:
+    """A table without lines, whose first column is of names."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for number, heading in enumerate(headings):
+        table.add_column(escape(heading), justify="right" if number else "left")
+    return table
+
+
+def _show_surprise(screen: Console, evaluation: PlainTextEvaluation) -> None:
+    """Print how surprised a language model was."""
+    table = _table("", "")
+    for name, value in (
+        (f"perplexity of a {evaluation.unit}", f"{evaluation.perplexity:,.3f}"),
+        ("nats per character", f"{evaluation.nats_per_character:.4f}"),
+        ("bits per character", f"{evaluation.bits_per_character:.4f}"),
+        ("bits per character of xz", f"{evaluation.xz_bits_per_character:.4f}"),
+        (f"unknown {evaluation.unit}s", f"{evaluation.unknown / evaluation.tokens:.2%}"),
+    ):
+        table.add_row(name, value)
+    screen.print(table)
+
+
+def _show_text_scores(screen: Console, evaluation: TextEvaluation, errors: int) -> None:
+    """Print BLEU and the like, and mistakes."""
+    table = _table("", *evaluation.scores)
+    rows = {"one reference": evaluation.scores}
+    if evaluation.all_references:
+        rows[f"all references, {evaluation.texts:,} texts"] = evaluation.all_references
+    for name, scores in rows.items():
+        table.add_row(
+            name,
+            *(f"{v:.2%}" if key == "exact" else f"{v:.2f}" for key, v in scores.items()),
+        )
+    screen.print(table)
+    screen.print()
+    for name, signature in evaluation.signatures.items():
+        screen.print(f"{name}: {signature}")
+    shown = evaluation.mistakes[:errors]
+    if shown:
+        screen.print(f"\n{len(shown)} of {len(evaluation.mistakes)} texts not written as expected")
+    for mistake in shown:
+        for name, text in (
+            ("text", mistake.text),
+            ("right", mistake.right),
+            ("written", mistake.written),
+        ):
+            screen.print(f"  {name:8} {escape(one_line(text))}", soft_wrap=True)
+        screen.print()
+
+
+def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
+    """Print report, confusion matrix, baseline and mistakes."""
+    table = _table("", "precision", "recall", "f1", "examples")
+    keys = [(name, class_key(name)) for name in evaluation.labels]
+    for name, key in (*keys, ("macro avg", "macro avg")):
+        row = evaluation.report[key]
+        scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1-score"))
+        table.add_row(escape(name), *scores, f"{int(row['support']):,}")
+    screen.print(table)
+
+    screen.print("\nConfusions (rows true, columns predicted)")
+    table = _table("", *evaluation.labels)
+    for label, counts in zip(evaluation.labels, evaluation.confusions, strict=True):
+        table.add_row(escape(label), *(f"{count:,}" for count in counts))
+    screen.print(table)
+
+    screen.print(f"\naccuracy of the model         {evaluation.accuracy:.4f}")
+    if evaluation.baseline_accuracy is not None:
+        baseline = f"accuracy of {evaluation.baseline}"
+        screen.print(f"{baseline:29} {evaluation.baseline_accuracy:.4f}")
+    for name, score in (evaluation.entities or {}).items():
+        screen.print(f"{f'{name} of entities':29} {score:.4f}")
+    shown = evaluation.mistakes[:errors]
+    if shown:
+        screen.print(f"\nThe {len(shown)} surest of {len(evaluation.mistakes)} mistakes")
+    for mistake in shown:
+        screen.print(
+            f"  {escape(mistake.label)} taken for {escape(mistake.predicted)} "
+            f"({mistake.probability:.3f}): {escape(one_line(mistake.text))}",
+            soft_wrap=True,
+        )
