@@ -7,12 +7,14 @@ from typing import Any
 import click
 
 from seqtasks.cli.options import runs_dir_option
+from seqtasks.errors import RunError
 from seqtasks.runs import Run, find_run
 
 _FIGURES = (
-    "accuracy", "baseline_accuracy", "BLEU", "chrF", "exact",
+    "accuracy", "baseline_accuracy", "BLEU", "BLEU of tokens", "chrF", "exact",
     "nats_per_character", "perplexity",
 )  # fmt: skip
+_WIDE = 1_000  # columns of the screen: rather folded than cut
 
 
 @click.command()
@@ -39,14 +41,14 @@ def compare(runs: tuple[Path, ...], as_json: bool, runs_dir: Path) -> None:
         table.add_column(key.replace("_", " "), justify="right" if number else "left")
     for row in rows:
         table.add_row(*(escape(_shown(row[key])) for key in columns))
-    console().print(table)
+    console(width=_WIDE).print(table)
 
 
 def _row(run: Run) -> dict[str, Any]:
     """What a run's files say of it."""
     config, epochs = run.config, run.read_metrics()
     best = max(epochs, key=lambda epoch: epoch["score"], default=None)
-    found = json.loads(run.evaluation.read_text("utf-8")) if run.evaluation.exists() else {}
+    found = _evaluation(run.evaluation)
     found.update(found.pop("scores", {}))
     return {
         "run": run.path.name,
@@ -58,6 +60,15 @@ def _row(run: Run) -> dict[str, Any]:
         "best_validation": best and best["score"],
         **{name: found.get(name) for name in _FIGURES},
     }
+
+
+def _evaluation(file: Path) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        return dict(json.loads(file.read_text("utf-8")))
+    except ValueError as error:
+        raise RunError(f"{file}: damaged; make it anew by seqtasks evaluate") from error
 
 
 def _shown(value: Any) -> str:

@@ -52,7 +52,9 @@ def evaluate(
 
     evaluation = evaluate_run(found, config, data)
     if as_json:
-        shown = {**asdict(evaluation), "mistakes": asdict(evaluation)["mistakes"][:errors]}
-        click.echo(json.dumps(shown, ensure_ascii=False))
+        found = asdict(evaluation)
+        if "mistakes" in found:
+            found["mistakes"] = found["mistakes"][:errors]
+        click.echo(json.dumps(found, ensure_ascii=False))
     else:
         show_evaluation(evaluation, errors)

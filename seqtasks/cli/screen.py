@@ -120,10 +120,10 @@ def show_outcome(outcome: "Outcome") -> None:
     click.echo(f"\nNext: seqtasks evaluate {shlex.quote(str(run))}")
 
 
-def console(quiet: bool = False) -> Console:
-    """Make a console that, without a terminal, doesn't fold lines at 80 columns."""
-    made = Console(quiet=quiet, highlight=False, emoji=False)
-    if made.is_terminal:
+def console(quiet: bool = False, width: int | None = None) -> Console:
+    """Make a console that folds no lines at 80 columns where there is no terminal."""
+    made = Console(quiet=quiet, highlight=False, emoji=False, width=width)
+    if made.is_terminal or width:
         return made
     return Console(quiet=quiet, highlight=False, emoji=False, width=_WIDTH)
 

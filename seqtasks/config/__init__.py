@@ -9,6 +9,7 @@ from seqtasks.config.schema import (
     RunConfig,
     TextConfig,
     TrainingConfig,
+    is_for,
 )
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "RunConfig",
     "TextConfig",
     "TrainingConfig",
+    "is_for",
     "load_config",
 ]

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from seqtasks.config import RunConfig
+from seqtasks.config import RunConfig, is_for
 from seqtasks.data.splits import Splits
 from seqtasks.runs import Run
 
@@ -14,6 +14,7 @@ def model_card(
     facts: dict[str, str],
     rows: list[dict[str, Any]],
     parameters: int,
+    score: str,
 ) -> str:
     """Write the card as Markdown. Figures come from the run alone.
 
@@ -21,9 +22,15 @@ def model_card(
         facts: what there is to say of the data.
         rows: of metrics.jsonl.
         parameters: how many weights the model has.
+        score: what validation's score is called.
     """
     best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
     environment = json.loads((run.path / "environment.json").read_text("utf-8"))
+    cut = (
+        f" A text longer than\n{config.text.max_length} tokens is cut at its end."
+        if is_for(config.task, "text", "max_length")
+        else ""
+    )
     known = "\n".join(f"| {name} | {_escaped(value)} |" for name, value in facts.items())
     return f"""# {run.path.name}
 
@@ -34,7 +41,7 @@ A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
 | data | `{config.data.source}` |
 {known}
 | unit of text | {config.text.unit} |
-| validation score | {best["score"]:.4f} (epoch {best["epoch"]} of {len(rows)}) |
+| validation {score} | {best["score"]:.4f} (epoch {best["epoch"]} of {len(rows)}) |
 | time | {rows[-1]["seconds"]:.0f} s on {environment["cores"]} cores |
 | seed | {config.seed} |
 | command | `{" ".join(environment["command"])}` |
@@ -42,8 +49,7 @@ A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
 The test score is in `evaluation.json` once `seqtasks evaluate {run.path}` has run.
 
 The model knows the language and the kind of text it was taught on and no other. The validation
-score chose the weights, so expect a little less on new text. A text longer than
-{config.text.max_length} tokens is cut at its end.
+score chose the weights, so expect a little less on new text.{cut}
 """
 
 

@@ -98,7 +98,8 @@ def _teach(run, config, codec, model, splits, watcher, resume) -> Outcome:
             rows = run.read_metrics()
             learning_curve(rows, task.SCORE, run.plots / "learning_curve.png")
             facts = {**split_sizes(splits), **task.facts(codec, splits)}
-            write_text(run.model_card, model_card(run, config, facts, rows, outcome.parameters))
+            card = model_card(run, config, facts, rows, outcome.parameters, task.SCORE)
+            write_text(run.model_card, card)
     return outcome
 
 

@@ -158,7 +158,7 @@ def test_the_model_card_has_the_figures_of_the_run(straight):
     best = max(row["score"] for row in straight.run.read_metrics())
     assert card.startswith("# straight\n")
     assert f"{straight.parameters:,} parameters" in card
-    assert f"| validation score | {best:.4f} (epoch " in card
+    assert f"| validation accuracy | {best:.4f} (epoch " in card
     for fact in ("`bigru`", "neg, pos", "| seed | 1 |", "word", "examples"):
         assert fact in card
     assert "evaluation.json" in card

@@ -1,0 +1,252 @@
+"""Every task by its verbs: taught, judged, put to use, described, resumed; and what is refused."""
+
+import json
+import random
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from seqtasks.config import TASKS
+
+
+def words(rng, least=1):
+    return " ".join(rng.choices(["red", "cat", "sees", "dogs", "big"], k=rng.randint(least, 5)))
+
+
+def write(path, lines):
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def make_sentiment(folder, rng):
+    lines = [f"{words(rng)} {n}\t{'ab'[n % 2]}\n" for n in range(40)]
+    return write(folder / "texts.tsv", lines), ["red cat"]
+
+
+def make_documents(folder, rng):
+    lines = [f"{words(rng)}. {words(rng)} {n}!\t{'ab'[n % 2]}\n" for n in range(40)]
+    return write(folder / "documents.tsv", lines), ["red cat. big dogs!"]
+
+
+def make_tagging(folder, rng):
+    sentences = [f"{words(rng)} {n}".split() for n in range(40)]
+    rows = ["".join(f"{w}\t{'NX'[len(w) % 2]}\n" for w in s) + "\n" for s in sentences]
+    return write(folder / "tagged.tsv", rows), ["big dogs"]
+
+
+def make_translation(folder, rng):
+    texts = [f"{words(rng)} {n}" for n in range(40)]
+    pairs = [f"{text}\t{' '.join(text.upper().split()[::-1])}\n" for text in texts]
+    return write(folder / "pairs.tsv", pairs), ["red cat"]
+
+
+def make_captioning(folder, rng):
+    images = np.random.default_rng(1).random((40, 8, 6, 1), np.float32)
+    np.savez(folder / "images.npz", images=images)
+    captions = write(folder / "captions.txt", [f"{words(rng)}\n" for _ in images])
+    Image.fromarray((images[0, :, :, 0] * 255).astype(np.uint8)).save(folder / "one.png")
+    return f"{folder / 'images.npz'},{captions}", [str(folder / "one.png")]
+
+
+def make_language_model(folder, rng):
+    return write(folder / "book.txt", [f"{words(rng)}.\n" for _ in range(200)]), ["red "]
+
+
+def make_recall(folder, rng):
+    return None, ["Anna is watching TV in the room . door rain who ?"]
+
+
+FIGURES = {
+    "sentiment": "accuracy of the model",
+    "documents": "accuracy of the model",
+    "recall": "accuracy of the model",
+    "tagging": "accuracy of the model",
+    "translation": "one reference",
+    "captioning": "one reference",
+    "language_model": "nats per character",
+}
+MORE = {
+    "recall": ("data.distance=3",),
+    "tagging": ("model.character_units=4",),
+    "translation": ("decoding.beam=2", "decoding.max_length=5", "decoding.n_best=2"),
+    "captioning": ("decoding.max_length=5",),
+    "language_model": ("decoding.max_length=7", "training.window=16"),
+}
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory, succeeds, tiny):
+    """Each task taught once, when first asked for: its source, its run and texts to try."""
+    made = {}
+
+    def taught(task):
+        if task not in made:
+            folder = tmp_path_factory.mktemp(task)
+            source, texts = globals()[f"make_{task}"](folder, random.Random(task))
+            data = ("--data", source) if source else ()
+            settings = [word for key in MORE.get(task, ()) for word in ("--set", key)]
+            place = ("--name", task, "--runs-dir", folder)
+            command = ("train", "--task", task, *data, *place, *tiny, *settings, "--epochs", 1)
+            succeeds(*command)
+            made[task] = (source, folder / task, texts, settings)
+        return made[task]
+
+    return taught
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_is_judged_on_the_screen_and_as_json(task, cases, succeeds):
+    _, run, _, _ = cases(task)
+    shown = succeeds("evaluate", run, "--errors", 2).stdout
+    assert FIGURES[task] in shown
+    found = json.loads(succeeds("evaluate", run, "--json").stdout)
+    assert found["source"]
+    assert found["source"] in shown
+    assert json.loads((run / "evaluation.json").read_text("utf-8"))["source"] == found["source"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_answers_one_line_a_text(task, cases, succeeds):
+    _, run, texts, _ = cases(task)
+    lines = succeeds("predict", run, *texts).stdout.removesuffix("\n")
+    assert lines
+    found = [json.loads(x) for x in succeeds("predict", run, "--json", *texts).stdout.splitlines()]
+    assert len(found) == len(texts)
+    if task != "language_model":  # it may write line ends of its own
+        assert len(lines.split("\n")) == len(texts)
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "captioning"])
+def test_empty_and_endless_texts_are_answered(task, cases, succeeds):
+    _, run, _, _ = cases(task)
+    texts = b"\n" + b"cat " * 10_000 + b"\n"
+    found = succeeds("predict", run, "--json", input=texts).stdout.splitlines()
+    assert [len(json.loads(line)["text"]) for line in found] == [0, 40_000]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_s_data_are_shown_and_described(task, cases, succeeds):
+    source, _, _, settings = cases(task)
+    data = ("--task", task, *([source] if source else []), *settings)
+    assert len(succeeds("data", "show", "-n", 3, *data).stdout.splitlines()) == 3
+    described = json.loads(succeeds("data", "describe", "--json", *data).stdout)
+    assert set(described) == {"train", "validation", "test"}
+    assert succeeds("data", "describe", *data).stdout.startswith("train: ")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_goes_on_with_its_run(task, cases, succeeds, tmp_path):
+    _, run, _, _ = cases(task)
+    copied = shutil.copytree(run, tmp_path / "run")
+    succeeds("train", "--resume", copied, "--epochs", 2)
+    assert len((copied / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_runs_stand_side_by_side(cases, succeeds, tmp_path):
+    runs = [cases(task)[1] for task in ("sentiment", "translation", "language_model")]
+    for run in runs:
+        succeeds("evaluate", run)
+    heading, *lines = succeeds("compare", *runs).stdout.splitlines()
+    assert [line.split()[:2] for line in lines] == [[run.name, run.name] for run in runs]
+    assert "accuracy" in heading
+    rows = [json.loads(x) for x in succeeds("compare", "--json", *runs).stdout.splitlines()]
+    judged = [json.loads((run / "evaluation.json").read_text()) for run in runs]
+    assert rows[0]["accuracy"] == judged[0]["accuracy"]
+    assert rows[1]["BLEU"] == judged[1]["scores"]["BLEU"]
+    assert rows[2]["perplexity"] == judged[2]["perplexity"]
+    assert rows[2]["accuracy"] is None
+
+
+def test_a_run_that_was_never_judged_or_is_damaged(cases, succeeds, refused, tmp_path):
+    copied = shutil.copytree(cases("recall")[1], tmp_path / "bare")
+    (copied / "evaluation.json").unlink(missing_ok=True)
+    (copied / "metrics.jsonl").unlink()
+    assert "bare" in succeeds("compare", copied).stdout
+    (copied / "evaluation.json").write_text("{")
+    assert str(copied / "evaluation.json") in refused("compare", copied)
+
+
+# --- What is refused -----------------------------------------------------------------------------
+
+
+def train(refused, tmp_path, task, source, *more):
+    runs = tmp_path / "runs"
+    message = refused("train", "--task", task, "--data", source, "--runs-dir", runs, *more)
+    assert not runs.exists()
+    return message
+
+
+@pytest.mark.parametrize("line", ["cat\t\n", "\tchat\n", "cat\n"])
+def test_a_pair_with_one_side_is_refused_with_its_line(line, refused, tmp_path):
+    source = write(tmp_path / "pairs.tsv", ["a\tb\n", line, "c\td\n"])
+    assert f"{source}, line 2" in train(refused, tmp_path, "translation", source)
+
+
+def test_parallel_files_of_unequal_length_are_refused(refused, tmp_path):
+    one, other = write(tmp_path / "a.en", ["a\n", "b\n"]), write(tmp_path / "a.fr", ["x\n"])
+    message = train(refused, tmp_path, "translation", f"{one},{other}")
+    assert "2" in message
+    assert "1" in message
+
+
+@pytest.mark.parametrize("row", ["cat\n", "cat\tN\tmore\n", "\tN\n"])
+def test_a_ragged_row_of_tags_is_refused_with_its_line(row, refused, tmp_path):
+    source = write(tmp_path / "tags.tsv", ["a\tN\n", "\n", "b\tN\n", row])
+    assert f"{source}, line 4" in train(refused, tmp_path, "tagging", source)
+
+
+def test_images_of_unequal_size_are_refused(refused, tmp_path):
+    np.savez(tmp_path / "a.npz", images=np.zeros((3, 8, 8, 1), np.float32))
+    np.savez(tmp_path / "b.npz", images=np.zeros((3, 8, 6, 1), np.float32))
+    sources = []
+    for name in "ab":
+        captions = write(tmp_path / f"{name}.txt", ["x\n", "y\n", "z\n"])
+        sources.append(f"{tmp_path / name}.npz,{captions}")
+    message = train(refused, tmp_path, "captioning", sources[0], "--validation", sources[1])
+    assert "b.npz" in message
+    assert "8 x 6" in message
+
+
+def test_an_image_that_is_none_is_refused_and_nothing_is_lost(cases, seqtasks):
+    _, run, (image,), _ = cases("captioning")
+    result = seqtasks("predict", run, image, "nosuch.png")
+    assert result.exit_code == 2
+    assert len(result.stdout.splitlines()) == 1
+    assert "nosuch.png" in result.stderr
+
+
+def test_a_prompt_of_unknown_characters_is_gone_on_with(cases, succeeds):
+    _, run, _, _ = cases("language_model")
+    found = json.loads(succeeds("predict", run, "--json", "ЖЖЖ").stdout)
+    assert found["text"] == "ЖЖЖ"
+    assert len(found["continuation"]) == 7
+
+
+@pytest.mark.parametrize("sentences", [1, 5_000])
+def test_documents_of_any_number_of_sentences(sentences, cases, succeeds):
+    _, run, _, _ = cases("documents")
+    found = json.loads(succeeds("predict", run, "--json", input=b"Red cat. " * sentences).stdout)
+    assert len(found["attention"]) == sentences
+    assert sum(sentence["weight"] for sentence in found["attention"]) == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("decoding.beam=20000", "wider than the vocabulary"),
+        ("decoding.max_length=0", "decoding.max_length"),
+        ("decoding.n_best=6", "widen the beam"),
+        ("model.attention=some", "model.attention"),
+        ("decoding.temperature=2", "language_model"),
+        ("data.tag_column=upos", "tagging"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(setting, message, refused):
+    assert message in refused("train", "--task", "translation", "--set", setting)
+
+
+@pytest.mark.parametrize("task", ["captioning", "language_model"])
+def test_what_writes_from_the_left_has_no_second_direction(task, refused):
+    assert "use arch lstm" in refused("train", "--task", task, "--arch", "bilstm")
