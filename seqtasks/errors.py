@@ -32,6 +32,10 @@ class TrainingError(SeqtasksError):
     """Training that can't go on, such as a loss that is no longer a number."""
 
 
+class ExportError(SeqtasksError):
+    """An export that can't be written, or that answers otherwise than its run."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean '...'?)" for the nearest of `known`, or nothing.
 

@@ -16,6 +16,7 @@ VERBS = {
     "evaluate": "Say how good a run is, beside a baseline.",
     "predict": "Put a run to use: on arguments, a file or a pipe.",
     "compare": "Show runs side by side.",
+    "export": "Write a run's model as TF Serving reads it.",
     "data": "List, show and describe data sets.",
     "config": "Show, check and explain configurations.",
     "bench": "Measure speed and memory beside Keras and PyTorch.",

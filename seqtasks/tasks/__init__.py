@@ -8,6 +8,7 @@ build           the network
 prepare_fit     what teaching needs: loss, batches of an epoch, and validation
 make_predictor  a taught model put to use: predict
 evaluate        how good it is
+endpoints       what it answers when it is served
 facts           what is worth knowing of the data, for the model card
 show            examples, a line each
 describe        what is in the splits, before training

@@ -16,6 +16,7 @@ from seqtasks.data.images import CaptionedImages, digits, read_captioned_images,
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.errors import DataError, RunError
+from seqtasks.tasks.endpoints import of_captioner
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
@@ -226,6 +227,9 @@ def _as_taught(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
 def make_predictor(model: OneToMany, codec: Codec, config: RunConfig) -> Predictor:
     """Put a taught model to use."""
     return Predictor(model, codec, config.decoding)
+
+
+endpoints = of_captioner  # what it answers when it is served
 
 
 def prepare_fit(config: RunConfig, codec: Codec, model: OneToMany, splits: Splits):

@@ -22,6 +22,7 @@ from seqtasks.data.sources import Splits, label_names
 from seqtasks.data.sources import describe as describe_splits
 from seqtasks.errors import DataError
 from seqtasks.metrics import bag_of_words
+from seqtasks.tasks.endpoints import of_classifier
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.labels import load_labels, save_labels
 from seqtasks.text.documents import DocumentEncoder
@@ -172,6 +173,7 @@ class Scorer:
     """Probabilities of a model for many texts."""
 
     def __init__(self, model: keras.Model, codec: Codec):
+        self.model = model
         self.codec = codec
         self._classify = tf.function(
             lambda ids: tf.nn.softmax(tf.cast(model(ids, training=False), tf.float32)),
@@ -245,6 +247,9 @@ def prepare_fit(config: RunConfig, codec: Codec, model: keras.Model, splits: Spl
 def make_predictor(model: keras.Model, codec: Codec, config: RunConfig) -> Scorer:
     """Put a taught model to use."""
     return Scorer(model, codec)
+
+
+endpoints = of_classifier  # what it answers when it is served
 
 
 def evaluate(

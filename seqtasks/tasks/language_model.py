@@ -17,10 +17,11 @@ from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.toys import read_toy
 from seqtasks.decoding import sample
 from seqtasks.errors import DataError
+from seqtasks.tasks.endpoints import of_language_model
 from seqtasks.tasks.evaluation import PlainTextEvaluation
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.text.vocabulary import END_ID, START_ID, UNKNOWN_ID, Vocabulary
-from seqtasks.text.written import WrittenText
+from seqtasks.text.written import WrittenText, with_start
 from seqtasks.topologies.next_step import NextStep
 
 SCORE = "1/perplexity"
@@ -206,10 +207,16 @@ class Predictor:
             total += float(loss)
         return total
 
-    def continuation(self, ids, length, temperature, top_k, seed):
-        """Go on after ids (1, T), the start first: `length` more, (1, length)."""
-        decoder = self.model.decoder
-        _, states, _ = decoder(ids[:, :-1], self.model.zero_states(1))
+    def continuation(self, text, length, temperature, top_k, seed):
+        """What follows texts (N,): (N,) of strings, of `length` tokens each."""
+        decoder, codec = self.model.decoder, self.codec.text
+        written = codec.split(text)
+        ids = with_start(codec.vocabulary.ids(written))
+        lengths = tf.cast(written.row_lengths(), tf.int32)
+        # What was read before the last token; padding doesn't change the states.
+        real = tf.sequence_mask(lengths, tf.shape(ids)[1])
+        _, states, _ = decoder(ids, self.model.zero_states(tf.shape(ids)[0]), mask=real)
+        last = tf.gather(ids, lengths, batch_dims=1)
         never = tf.one_hot([UNKNOWN_ID, END_ID], decoder.tokens, -float("inf"), 0.0)
 
         def step(ids, states):
@@ -217,36 +224,31 @@ class Predictor:
             allowed = decoder.log_probabilities(scores) + tf.reduce_min(never, axis=0)
             return allowed, tuple(states), attention
 
-        return sample(step, tuple(states), ids[:, -1], length, temperature, top_k, seed)
+        drawn = sample(step, tuple(states), last, length, temperature, top_k, seed)
+        tokens = codec.tokens(drawn)
+        if codec.unit == "char":
+            return codec.join(tokens)
+        # Where words meet depends on both, so the whole is joined and the text taken off.
+        drawn = tf.RaggedTensor.from_tensor(tokens)
+        before, whole = codec.join(written.to_tensor()), tf.concat([written, drawn], axis=1)
+        return tf.strings.substr(
+            codec.join(whole.to_tensor()), tf.strings.length(before), 2**31 - 1
+        )
 
     def predict(self, texts: Iterable[str]) -> Iterator[Prediction]:
         """Go on with texts, one after the other."""
-        decoding = self.decoding
+        chosen = self.decoding
+        how = (chosen.max_length, chosen.temperature, chosen.top_k, chosen.seed)
         for text in texts:
-            ids = np.concatenate([[START_ID], self.codec.ids(text)]).astype(np.int32)
-            drawn = self._continue(
-                tf.constant(ids[np.newaxis]),
-                decoding.max_length,
-                decoding.temperature,
-                decoding.top_k,
-                decoding.seed,
-            )
-            tokens = self.codec.text.tokens(drawn)[0]
-            if self.codec.text.unit == "char":
-                yield Prediction(text, self.codec.text.join(tokens).numpy().decode())
-                continue
-            # Where words meet depends on both, so the whole is joined and the text taken off.
-            written: Any = self.codec.text.split(tf.constant([text]))[0]
-            joined = [
-                self.codec.text.join(part).numpy().decode()
-                for part in (written, tf.concat([written, tokens], axis=0))
-            ]
-            yield Prediction(text, joined[1][len(joined[0]) :])
+            yield Prediction(text, self._continue(tf.constant([text]), *how)[0].numpy().decode())
 
 
 def make_predictor(model: NextStep, codec: Codec, config: RunConfig) -> Predictor:
     """Put a taught model to use."""
     return Predictor(model, codec, config.decoding)
+
+
+endpoints = of_language_model  # what it answers when it is served
 
 
 def prepare_fit(config: RunConfig, codec: Codec, model: NextStep, splits: Splits):

@@ -20,6 +20,7 @@ from seqtasks.data.tagged import TaggedSentences, read_tagged_sentences
 from seqtasks.data.toys import read_toy
 from seqtasks.errors import DataError
 from seqtasks.metrics import entity_scores
+from seqtasks.tasks.endpoints import of_tagger
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.labels import load_labels, save_labels
 from seqtasks.text.tokens import TokenEncoder
@@ -168,6 +169,7 @@ class Predictor:
     """Tags sentences."""
 
     def __init__(self, model: keras.Model, codec: Codec):
+        self.model = model
         self.codec = codec
         self._tag = tf.function(
             lambda ids: tf.nn.softmax(tf.cast(model(ids, training=False), tf.float32)),
@@ -205,6 +207,9 @@ class Predictor:
 def make_predictor(model: keras.Model, codec: Codec, config: RunConfig) -> Predictor:
     """Put a taught model to use."""
     return Predictor(model, codec)
+
+
+endpoints = of_tagger  # what it answers when it is served
 
 
 def prepare_fit(config: RunConfig, codec: Codec, model: keras.Model, splits: Splits):

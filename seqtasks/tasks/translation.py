@@ -17,6 +17,7 @@ from seqtasks.data.pairs import TextPairs, read_text_pairs
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.toys import read_toy
+from seqtasks.tasks.endpoints import of_translator
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
@@ -235,6 +236,9 @@ def _prediction(row, text, sources, answers, tokens, found) -> Prediction:
 def make_predictor(model: Seq2Seq, codec: Codec, config: RunConfig) -> Predictor:
     """Put a taught model to use."""
     return Predictor(model, codec, config.decoding)
+
+
+endpoints = of_translator  # what it answers when it is served
 
 
 def prepare_fit(config: RunConfig, codec: Codec, model: Seq2Seq, splits: Splits):

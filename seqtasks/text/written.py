@@ -26,7 +26,7 @@ class WrittenText(tf.Module):
         vocabulary: with a start and an end.
         max_length: tokens at most, without start and end; what is longer is cut at its end.
         verbatim: keep case and line ends, and by characters everything else, as they are; else
-            text is as `normalise` leaves it. Words are always parted by single spaces.
+            text is as `normalise` leaves it. Between words there is never more than one space.
 
     A character `SPACE` of a text's own is written as a space, and where verbatim a `LINE_END` of
     its own as a line's end.

@@ -24,6 +24,10 @@ class Readout(NamedTuple):
     E: tf.Tensor  # (V, D)
     b: tf.Tensor  # (V,)
 
+    def at(self, steps: tf.Tensor) -> "Readout":
+        """Of one step for each row, counted from 0: rows become (N, D)."""
+        return self._replace(rows=tf.gather(self.rows, steps, batch_dims=1))
+
     def scores(self) -> tf.Tensor:
         """Scores of all tokens: (N, T, V)."""
         rows = tf.reshape(self.rows, [-1, self.rows.shape[-1]])
@@ -138,13 +142,14 @@ class Decoder(keras.Layer):
         """What attention needs of a memory (N, S, M) and its mask (N, S), once for all steps."""
         return (memory, self.attention.keys(memory), mask) if self.attention else None
 
-    def call(self, ids, states, prepared: Any = None, training=False):
+    def call(self, ids, states, prepared: Any = None, training=False, mask=None):
         """Read the tokens written so far, all steps at once.
 
         Arguments:
             ids: (N, T), the start and the tokens written so far.
             states: before the first step, (N, H) each, as `state_sizes` has them.
             prepared: what `prepare` returned.
+            mask: (N, T), where only what isn't padding should change the states.
 
         Returns:
             The `Readout` of the token after each, the states after the last step, attention weights
@@ -157,7 +162,7 @@ class Decoder(keras.Layer):
             count = len(layer.cell.state_size)
             now, states = list(states[:count]), states[count:]
             below = tf.concat([x, *context], axis=-1)
-            x, *after = layer(below, initial_state=now, training=training)
+            x, *after = layer(below, initial_state=now, mask=mask, training=training)
             states_after += after
             if index == 0 and self.attention:
                 found, weights = self.attention(x, *prepared)

@@ -1,10 +1,14 @@
 """Many to one: a sequence in, one answer out (document 001, section 1, "Many to One")."""
 
+from typing import Any
+
 import keras
 
+from seqtasks.arch import Arch
 from seqtasks.config import ModelConfig
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
+from seqtasks.layers.stacked import state_count
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.stack import recurrent_stack
 from seqtasks.topologies.text_input import TextEmbedding, text_inputs
@@ -35,6 +39,7 @@ def many_to_one(tokens: int, characters: int, classes: int, config: ModelConfig)
         config.token_dropout,
         name="text",
     )(inputs)
+    streams = config.pooling == "last" and not Arch.parse(config.arch).bidirectional
     h = recurrent_stack(
         config.arch,
         config.depth,
@@ -43,7 +48,10 @@ def many_to_one(tokens: int, characters: int, classes: int, config: ModelConfig)
         dropout=config.dropout,
         weight_drop=config.weight_drop,
         residual=config.residual,
+        return_state=streams,
     )(x, mask=mask)
+    if streams:
+        h, *_ = h
     if config.pooling == "attention":
         h = AttentionPooling(name="pooling")(h, mask=mask)
     elif config.pooling != "last":
@@ -51,3 +59,37 @@ def many_to_one(tokens: int, characters: int, classes: int, config: ModelConfig)
     h = keras.layers.Dropout(config.output_dropout, name="output_dropout")(h)
     logits = keras.layers.Dense(classes, name="classes")(h)
     return keras.Model(inputs, logits, name=config.arch.replace("-", "_"))
+
+
+def state_sizes(model: keras.Model) -> list[int]:
+    """Widths of the states that `read_on` takes; none where it can't read piece by piece.
+
+    >>> state_sizes(many_to_one(9, 0, 2, ModelConfig(arch="lstm", units=3)))
+    [3, 3]
+    >>> state_sizes(many_to_one(9, 0, 2, ModelConfig(arch="bilstm", units=3)))
+    []
+    """
+    stack = _stack(model)
+    if not stack.return_state:
+        return []
+    layers = getattr(stack, "layers", [stack])
+    return [layer.units for layer in layers for _ in range(state_count(layer))]
+
+
+def read_on(model: keras.Model, inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+    """Read the next pieces of texts.
+
+    Arguments:
+        inputs: as the model's own.
+        states: of all layers after the pieces before, (N, H) each; zeros before the first.
+
+    Returns:
+        Logits (N, classes) as if the texts ended here, and the states.
+    """
+    mask = keras.ops.not_equal(inputs["ids"], PADDING_ID)
+    h, *after = _stack(model)(model.get_layer("text")(inputs), initial_state=states, mask=mask)
+    return model.get_layer("classes")(h), after
+
+
+def _stack(model: keras.Model) -> Any:
+    return next(layer for layer in model.layers if hasattr(layer, "return_state"))

@@ -1,0 +1,65 @@
+"""Whether an export answers as its run does, found out where there is no Keras.
+
+    python -m seqtasks.serving.check VERSION_DIR SAMPLES
+
+prints a JSON object: "answers", how many there were, "largest_difference" between numbers, and
+"different", what is wrong with the first answer that isn't as it should be, or null.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+TOLERANCE = 1e-4  # of numbers, absolute and relative: kernels may sum in another order
+
+
+def check(version: Path, samples: Path) -> dict[str, object]:
+    """Ask an export what its samples ask, and compare."""
+    from seqtasks.serving.engine import Servable
+    from seqtasks.serving.recorded import read_answers
+
+    servable, answers, largest = Servable(version), 0, 0.0
+    for name, feeds, expected in read_answers(samples):
+        answers += 1
+        found = servable.run(servable.signature(name), feeds)
+        if found.keys() != expected.keys():
+            different = f"{name}: outputs {sorted(found)} instead of {sorted(expected)}"
+            return _report(answers, largest, different)
+        for output, right in expected.items():
+            difference = compare(found[output], right)
+            if isinstance(difference, str):
+                return _report(answers, largest, f"{name}, output {output}: {difference}")
+            largest = max(largest, difference)
+    return _report(answers, largest, None)
+
+
+def compare(found: np.ndarray, right: np.ndarray) -> float | str:
+    """Give the largest difference of two arrays, or say in words why they aren't the same.
+
+    >>> compare(np.array([1.0, 2.0]), np.array([1.0, 2.00001]))
+    1.0000000000065512e-05
+    >>> compare(np.array([b"a"], object), np.array([b"b"], object))
+    "b'a' instead of b'b'"
+    """
+    if found.shape != right.shape or found.dtype != right.dtype:
+        return f"{found.dtype}{list(found.shape)} instead of {right.dtype}{list(right.shape)}"
+    if not np.issubdtype(right.dtype, np.floating):
+        wrong = np.flatnonzero(found.ravel() != right.ravel())
+        if len(wrong):
+            return f"{found.ravel()[wrong[0]]!r:.80} instead of {right.ravel()[wrong[0]]!r:.80}"
+        return 0.0
+    if not np.allclose(found, right, TOLERANCE, TOLERANCE, equal_nan=True):
+        return f"numbers differ by up to {np.nanmax(np.abs(found - right)):.3g}"
+    same = found == right  # infinities have no difference
+    return float(np.max(np.abs(np.where(same, 0, found) - np.where(same, 0, right)), initial=0))
+
+
+def _report(answers: int, largest: float, different: str | None) -> dict[str, object]:
+    return {"answers": answers, "largest_difference": largest, "different": different}
+
+
+if __name__ == "__main__":
+    sys.modules["keras"] = None  # type: ignore[assignment]
+    print(json.dumps(check(Path(sys.argv[1]), Path(sys.argv[2]))))

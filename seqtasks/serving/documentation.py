@@ -1,0 +1,78 @@
+"""What can be asked of an export: signatures.json for programs, README.md for people."""
+
+import json
+from typing import Any
+
+from seqtasks.tasks.endpoints import Endpoint
+
+_EXAMPLES = {
+    "text": '"..."',
+    "begins": "true",
+    "inputs": '{"b64": "..."}',
+    "image_bytes": '{"b64": "..."}',
+    "tokens": '["...", "..."]',
+}
+
+
+def signatures(endpoints: list[Endpoint]) -> dict[str, Any]:
+    """Names, types and shapes of all that goes in and comes out."""
+    return {
+        endpoint.name: {
+            "about": endpoint.about,
+            "method": endpoint.method,
+            "inputs": {
+                spec.name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
+                for spec in endpoint.inputs
+            },
+            "outputs": endpoint.outputs,
+        }
+        for endpoint in endpoints
+    }
+
+
+def readme(name: str, version: int, run: Any, endpoints: list[Endpoint]) -> str:
+    """Write the export's README as Markdown."""
+    config = run.config
+    parts = [
+        f"# {name}, version {version}\n\nA `{config.model.arch}` for the task `{config.task}`, "
+        f"exported from the run `{run.path.name}`. Strings go in and come out: words are split and "
+        "numbered inside the graph.\n\nServe it with stock TF Serving, or with `seqtasks serve`.\n"
+    ]
+    for endpoint in endpoints:
+        parts.append(f"## `{endpoint.name}`\n\n{endpoint.about}\n")
+        parts.append(_table("input", {s.name: _type(s) for s in endpoint.inputs}))
+        parts.append(_table("output", endpoint.outputs))
+        parts.append(_command(name, endpoint))
+    return "\n".join(parts)
+
+
+def _table(heading: str, rows: dict[Any, str]) -> str:
+    lines = [f"| {heading} | |", "|---|---|"]
+    lines += [f"| `{name}` | {about.replace('|', chr(92) + '|')} |" for name, about in rows.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _type(spec: Any) -> str:
+    sizes = ", ".join("N" if size is None else str(size) for size in spec.shape)
+    return f"{spec.dtype.name} [{sizes}]"
+
+
+def _command(name: str, endpoint: Endpoint) -> str:
+    """A request by curl, as short as can be."""
+    url = f"http://localhost:8501/v1/models/{name}"
+    if endpoint.method in ("classify", "regress"):
+        body = {"signature_name": endpoint.name, "examples": [{"text": "..."}]}
+        data = json.dumps(body)
+    elif any(spec.shape.rank == 0 for spec in endpoint.inputs):
+        fields = ", ".join(f'"{spec.name}": {_value(spec)}' for spec in endpoint.inputs)
+        data = f'{{"signature_name": "{endpoint.name}", "inputs": {{{fields}}}}}'
+    else:
+        fields = ", ".join(f'"{spec.name}": {_value(spec)}' for spec in endpoint.inputs)
+        data = f'{{"signature_name": "{endpoint.name}", "instances": [{{{fields}}}]}}'
+    return f"```\ncurl {url}:{endpoint.method} -d '{data}'\n```\n"
+
+
+def _value(spec: Any) -> str:
+    if spec.shape.rank == 0:
+        return "3"
+    return _EXAMPLES.get(spec.name, "[...]")

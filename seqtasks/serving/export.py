@@ -1,0 +1,209 @@
+"""`seqtasks export`: a run becomes a folder that TF Serving reads, strings in and strings out.
+
+saved_models/NAME/VERSION/
+  saved_model.pb, variables/, assets/            what TF Serving loads
+  assets.extra/tf_serving_warmup_requests        requests that it replays before it serves
+  README.md, signatures.json                     what can be asked, for people and programs
+
+A version is written under a name that isn't a number, loaded in a process that has no Keras,
+compared with the run's own weights on real samples, and only then given its number. Where
+something differs, nothing stays behind.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+
+from seqtasks.errors import DataError, ExportError
+from seqtasks.runs import Run, write_text, writing
+from seqtasks.serving.documentation import readme, signatures
+from seqtasks.serving.recorded import Answer, write_answers
+from seqtasks.serving.samples import raw_inputs, requests
+from seqtasks.tasks import get_task
+from seqtasks.tasks.endpoints import Endpoint
+from seqtasks.tasks.sessions import load_predictor
+
+_SAMPLES = 24  # real examples that are compared
+_WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
+# What stock TF Serving lacks, and what ties an export to the machine that made it.
+_FOREIGN = re.compile("Cudnn|Xla|PyFunc|NumpyFunction")
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that was compared and has its number."""
+
+    path: Path
+    answers: int  # compared
+    largest_difference: float
+    signatures: list[str]
+
+
+def export_run(run: Run, base: Path, version: int | None = None) -> Export:
+    """Write the next version of `base` from a run's best weights.
+
+    Raises:
+        RunError: where the run has no weights, or the disk refuses.
+        ExportError: where the version exists, or what was written answers otherwise than the run.
+    """
+    if version is not None and (base / str(version)).exists():
+        raise ExportError(f"{base / str(version)}: exists; choose another --version, or none")
+    predictor, endpoints = _endpoints(run)
+    answers = list(_answers(run, endpoints))
+    with writing(base), _staging(base) as staging:
+        _write(predictor, endpoints, staging)
+        write_answers(staging / _WARMUP, answers)
+        _check_ops(staging)
+        report = _compare(staging, staging / _WARMUP)
+        number = version or _next_version(base)
+        write_text(staging / "README.md", readme(base.name, number, run, endpoints))
+        text = json.dumps(signatures(endpoints), ensure_ascii=False, indent=1)
+        write_text(staging / "signatures.json", text + "\n")
+        path = base / str(number)
+        try:
+            staging.rename(path)
+        except OSError as error:
+            raise ExportError(f"{path}: another export took this number; try again") from error
+    names = [endpoint.name for endpoint in endpoints]
+    return Export(path, report["answers"], report["largest_difference"], names)
+
+
+def check_export(run: Run, version_dir: Path) -> Export:
+    """Compare an export that is there with a run's best weights.
+
+    Raises:
+        ExportError: where there is none, or it answers otherwise than the run.
+    """
+    if not (version_dir / "saved_model.pb").is_file():
+        raise ExportError(
+            f"{version_dir}: no export: it has no saved_model.pb; expected a version's folder, "
+            "such as saved_models/NAME/1"
+        )
+    _, endpoints = _endpoints(run)
+    with TemporaryDirectory() as folder:
+        samples = Path(folder) / "samples"
+        write_answers(samples, _answers(run, endpoints))
+        _check_ops(version_dir)
+        report = _compare(version_dir, samples)
+    names = [endpoint.name for endpoint in endpoints]
+    return Export(version_dir, report["answers"], report["largest_difference"], names)
+
+
+def _endpoints(run: Run) -> tuple[Any, list[Endpoint]]:
+    task = get_task(run.config.task)
+    with tf.device("CPU:0"):
+        predictor = load_predictor(run, run.config)
+    return predictor, task.endpoints(predictor)
+
+
+def _answers(run: Run, endpoints: list[Endpoint]) -> Iterator[Answer]:
+    """What the run's own weights say to real examples, and to odd ones."""
+    config = run.config
+    try:
+        splits = get_task(config.task).load_splits(config)
+    except DataError as error:
+        raise ExportError(
+            f"{run.path}: an export is compared on the run's own data, which can't be read: {error}"
+        ) from error
+    raw = raw_inputs(splits.test or splits.validation, _SAMPLES)
+    for endpoint in endpoints:
+        function = tf.function(endpoint.function, input_signature=endpoint.inputs, autograph=False)
+        for feeds in requests(endpoint, raw):
+            outputs = function(*feeds.values())
+            yield endpoint.name, feeds, {name: value.numpy() for name, value in outputs.items()}
+
+
+def _write(predictor: Any, endpoints: list[Endpoint], folder: Path) -> None:
+    archive = keras.export.ExportArchive()
+    archive.track(predictor.model)
+    for part in vars(predictor.codec).values():
+        if isinstance(part, tf.Module):
+            archive.track(part)
+    with tf.device("CPU:0"):
+        for endpoint in endpoints:
+            archive.add_endpoint(endpoint.name, endpoint.function, endpoint.inputs)
+        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+        archive.write_out(str(folder), options=options, verbose=False)
+    file = folder / "saved_model.pb"
+    saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    for endpoint in endpoints:
+        definition = saved.meta_graphs[0].signature_def[endpoint.name]
+        definition.method_name = f"tensorflow/serving/{endpoint.method}"
+    file.write_bytes(saved.SerializeToString())
+
+
+def _check_ops(folder: Path) -> None:
+    """Refuse what a stock TF Serving on any machine couldn't run.
+
+    Raises:
+        ExportError: names the operation.
+    """
+    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    for meta_graph in saved.meta_graphs:
+        graph = meta_graph.graph_def
+        functions = graph.library.function
+        for node in [*graph.node, *(node for f in functions for node in f.node_def)]:
+            if _FOREIGN.search(node.op) or node.attr["_XlaMustCompile"].b or "GPU" in node.device:
+                raise ExportError(f"{folder}: the graph has {node.op} on {node.device or 'any'}")
+
+
+def _compare(folder: Path, samples: Path) -> dict[str, Any]:
+    """Compare in a process of its own, without Keras.
+
+    Raises:
+        ExportError: where an answer differs, or the process fails.
+    """
+    command = [sys.executable, "-m", "seqtasks.serving.check", str(folder), str(samples)]
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ExportError(f"{folder}: what was written can't be run: {last:.300}")
+    report = json.loads(done.stdout.splitlines()[-1])
+    if report["different"]:
+        raise ExportError(f"{folder}: answers otherwise than the run: {report['different']}")
+    return report
+
+
+def _next_version(base: Path) -> int:
+    numbers = [int(path.name) for path in base.iterdir() if path.name.isdecimal()]
+    return max(numbers, default=0) + 1
+
+
+class _staging:
+    """A folder in `base` that TF Serving doesn't look at, and that is gone in the end."""
+
+    def __init__(self, base: Path):
+        self.path = base / f".unfinished.{os.getpid()}"
+
+    def __enter__(self) -> Path:
+        for left in self.path.parent.glob(".unfinished.*"):
+            if not _runs(int(left.suffix[1:])):  # that export was killed
+                shutil.rmtree(left)
+        self.path.mkdir(parents=True)
+        return self.path
+
+    def __exit__(self, *exc_info: object) -> None:
+        shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,36 @@
+"""Requests with the answers that a run's own weights gave: to compare an export, and to warm up.
+
+They are PredictionLog messages, request and response, in a TFRecord, as TF Serving reads them.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+Answer = tuple[str, dict[str, np.ndarray], dict[str, np.ndarray]]  # signature, inputs, outputs
+
+
+def write_answers(path: Path, answers: Iterable[Answer]) -> None:
+    """Write answers, in their order."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, feeds, outputs in answers:
+            log = PredictionLog()
+            request, response = log.predict_log.request, log.predict_log.response
+            request.model_spec.signature_name = signature
+            for message, arrays in ((request.inputs, feeds), (response.outputs, outputs)):
+                for name, array in arrays.items():
+                    message[name].CopyFrom(tf.make_tensor_proto(array))
+            writer.write(log.SerializeToString())
+
+
+def read_answers(path: Path) -> Iterator[Answer]:
+    """Read what `write_answers` wrote."""
+    for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        log = PredictionLog.FromString(record).predict_log
+        feeds = {name: tf.make_ndarray(value) for name, value in log.request.inputs.items()}
+        outputs = {name: tf.make_ndarray(value) for name, value in log.response.outputs.items()}
+        yield log.request.model_spec.signature_name, feeds, outputs
