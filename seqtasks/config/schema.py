@@ -224,6 +224,11 @@ class TrainingConfig(_Strict):
         default=None, description="each entry of a gradient, before the norm; default: none"
     )
     label_smoothing: Rate = 0.0
+    sampled_tokens: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="tokens that the loss compares the right one with; 0: the whole vocabulary",
+        json_schema_extra=_for(*_WRITING),
+    )
     scheduled_sampling: Rate = Field(
         default=0.0,
         description="share of the target's tokens that the decoder reads from its own guesses",

@@ -239,7 +239,7 @@ def prepare_fit(config: RunConfig, codec: Codec, model: OneToMany, splits: Split
     plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
     shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
     return (
-        token_cross_entropy(training.label_smoothing),
+        token_cross_entropy(training.label_smoothing, training.sampled_tokens),
         partial(training_data, config, codec, train),
         Validation(
             model,

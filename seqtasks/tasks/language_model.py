@@ -231,9 +231,9 @@ class Predictor:
         # Where words meet depends on both, so the whole is joined and the text taken off.
         drawn = tf.RaggedTensor.from_tensor(tokens)
         before, whole = codec.join(written.to_tensor()), tf.concat([written, drawn], axis=1)
-        return tf.strings.substr(
-            codec.join(whole.to_tensor()), tf.strings.length(before), 2**31 - 1
-        )
+        start = tf.strings.length(before)
+        rest = tf.fill(tf.shape(start), 2**31 - 1)
+        return tf.strings.substr(codec.join(whole.to_tensor()), start, rest)
 
     def predict(self, texts: Iterable[str]) -> Iterator[Prediction]:
         """Go on with texts, one after the other."""
@@ -262,7 +262,7 @@ def prepare_fit(config: RunConfig, codec: Codec, model: NextStep, splits: Splits
         return loss, math.exp(-loss)
 
     return (
-        token_cross_entropy(config.training.label_smoothing),
+        token_cross_entropy(config.training.label_smoothing, config.training.sampled_tokens),
         partial(training_data, config, train),
         validate,
     )
