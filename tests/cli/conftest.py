@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import cases as tiny_cases
 import pytest
 from click.testing import CliRunner, Result
 
@@ -120,3 +121,25 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
         return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
     return read
+
+
+@pytest.fixture(scope="session")
+def cases(
+    tmp_path_factory: pytest.TempPathFactory, succeeds: Seqtasks, tiny: tuple[str, ...]
+) -> Callable[[str], tuple[Any, Path, list[str], list[str]]]:
+    """Each task taught once, when first asked for: its source, its run and texts to try."""
+    made = {}
+
+    def taught(task):
+        if task not in made:
+            folder = tmp_path_factory.mktemp(task)
+            source, texts = getattr(tiny_cases, f"make_{task}")(folder, random.Random(task))
+            data = ("--data", source) if source else ()
+            settings = [word for key in tiny_cases.MORE.get(task, ()) for word in ("--set", key)]
+            place = ("--name", task, "--runs-dir", folder)
+            command = ("train", "--task", task, *data, *place, *tiny, *settings, "--epochs", 1)
+            succeeds(*command)
+            made[task] = (source, folder / task, texts, settings)
+        return made[task]
+
+    return taught
