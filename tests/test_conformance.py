@@ -1,7 +1,13 @@
-"""One table of every cell and layer, and what each of them must do as a part of Keras.
+"""Tables of every cell, layer and network, and what each of them must do as a part of Keras.
 
-Whatever is public and a layer is in the table, or `test_every_public_layer_is_in_the_table` fails.
+Whatever is public and a layer is in a table, or `test_every_public_layer_is_in_the_table` and
+`test_every_layer_and_topology_of_the_package_is_in_a_table` fail.
 """
+
+import inspect
+import pkgutil
+from functools import cache
+from importlib import import_module
 
 import keras
 import numpy as np
@@ -11,7 +17,20 @@ import tensorflow as tf
 
 import seqtasks
 from seqtasks import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell, Stacked
+from seqtasks.config import ModelConfig
+from seqtasks.layers.attention import Attention, AttentionPooling
+from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.recurrent import SPLIT_FROM
+from seqtasks.tasks.losses import token_cross_entropy
+from seqtasks.topologies.decoder import Decoder
+from seqtasks.topologies.hierarchical import Hierarchical
+from seqtasks.topologies.many_to_many import many_to_many
+from seqtasks.topologies.many_to_one import many_to_one
+from seqtasks.topologies.next_step import NextStep
+from seqtasks.topologies.one_to_many import OneToMany
+from seqtasks.topologies.seq2seq import Seq2Seq
+from seqtasks.topologies.text_input import TextEmbedding
+from seqtasks.training.step import TrainingStep
 
 KINDS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 CELLS = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
@@ -382,3 +401,298 @@ def test_a_layer_works_under_xla_or_keeps_keras_from_using_it(kind, make, monkey
 
     compiled = tf.function(run, jit_compile=True)(x)
     assert reference.largest_difference(compiled, run(x)) < 1e-4
+
+
+# --- Parts of networks ------------------------------------------------------------------------
+
+V, C, M = 11, 9, 7
+MASK = tf.constant(reference.mask_of([3, 0], T))
+
+
+def looked_at(attention):
+    query, memory = reference.inputs(2, 3, H, 20), reference.inputs(2, T, M, 21)
+    query, memory = tf.constant(query, tf.float32), tf.constant(memory, tf.float32)
+    return attention(query, memory, attention.keys(memory), MASK)
+
+
+def pooled(layer):
+    return [layer(tf.constant(reference.inputs(2, T, H, 22), tf.float32), mask=MASK)]
+
+
+def decoded(decoder):
+    states = reference.inputs(len(decoder.state_sizes), 2, H, 23)
+    states = [tf.constant(state, tf.float32) for state in states]
+    memory = tf.constant(reference.inputs(2, T, M, 24), tf.float32)
+    ids = tf.constant([[2, 9, 4], [2, 5, 0]])
+    readout, after, weights = decoder(ids, states, decoder.prepare(memory, MASK))
+    return [readout.scores(), *after, weights]
+
+
+def spelled(ids):
+    """A character for each token, and padding for padding."""
+    return tf.where(ids != 0, 1 + ids % (C - 1), 0)
+
+
+def embedded(layer):
+    ids = tf.constant([[3, 10, 4], [1, 0, 0]])
+    return [layer({"ids": ids, "characters": spelled(ids)[:, :, tf.newaxis]})]
+
+
+# Each part, the shape it is built from and what it is called with.
+PARTS = {
+    "additive attention": (Attention("additive", D), [(None, None, H), (None, None, M)], looked_at),
+    "multiplicative attention": (
+        Attention("multiplicative"),
+        [(None, None, H), (None, None, M)],
+        looked_at,
+    ),
+    "attention pooling": (AttentionPooling(), (None, None, H), pooled),
+    "mean pooling": (MaskedPooling("mean"), (None, None, H), pooled),
+    "max pooling": (MaskedPooling("max"), (None, None, H), pooled),
+    "decoder": (Decoder(V, "lstm", 2, H, D, dropout=0.1), None, decoded),
+    "decoder with attention": (
+        Decoder(V, "gru", 2, H, D, "additive", tied=False, weight_drop=0.2, output_dropout=0.3),
+        (None, None, M),
+        decoded,
+    ),
+    "text": (TextEmbedding(V, D, C, 6, "sum", token_dropout=0.1), (), embedded),
+    "text by characters": (TextEmbedding(V, D, C, 6), (), embedded),
+}
+
+
+@pytest.mark.parametrize(("layer", "shape", "call"), PARTS.values(), ids=PARTS)
+def test_a_part_s_configuration_makes_the_same_part_again(layer, shape, call):
+    layer.build(shape)
+    reference.randomise(layer, 25)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
+    by_hand = type(layer).from_config(layer.get_config())
+    for made in (again, by_hand):
+        assert made.get_config() == layer.get_config()
+        if not made.built:
+            made.build(shape)
+        made.set_weights(layer.get_weights())
+        assert reference.largest_difference(call(made), call(layer)) == 0
+
+
+# --- Whole networks ---------------------------------------------------------------------------
+
+
+def config(arch, **options):
+    sizes = {"units": H, "embedding_units": D, "character_units": 4}
+    return ModelConfig(arch=arch, **sizes, dropout=0.1, output_dropout=0.1, **options)
+
+
+def classifier():
+    return many_to_one(V, C, 3, config("bigru", pooling="attention"))
+
+
+def tagger():
+    return many_to_many(V, C, 3, config("bilstm", character_encoder="sum"))
+
+
+def of_documents():
+    return Hierarchical(
+        V, C, 3, config("stacked-gru", pooling="attention", character_encoder="sum")
+    )
+
+
+def additive_translator():
+    return Seq2Seq(V, C, V + 2, config("bilstm", attention="additive", character_encoder="sum"))
+
+
+def multiplicative_translator():
+    sampling = 0.5
+    return Seq2Seq(V, 0, V + 2, config("stacked-gru", attention="multiplicative"), sampling)
+
+
+def translator_by_last_states():
+    return Seq2Seq(V, 0, V + 2, config("stacked-birnn", attention="none", tied=False))
+
+
+def language_model():
+    return NextStep(V, config("stacked-lstm"))
+
+
+def captioner():
+    return OneToMany((9, 5, 1), V, config("gru"))
+
+
+NETWORKS = (
+    classifier,
+    tagger,
+    of_documents,
+    additive_translator,
+    multiplicative_translator,
+    translator_by_last_states,
+    language_model,
+    captioner,
+)
+MADE_BY = {classifier: many_to_one, tagger: many_to_many}  # where no class has the network's name
+each_network = pytest.mark.parametrize("make", NETWORKS, ids=lambda make: make.__name__)
+
+
+def network_inputs(make, rows=3, steps=T):
+    """Random inputs for a network, rows of all lengths from none to `steps`, and what to answer."""
+    draw = np.random.default_rng([rows, steps])
+    lengths = np.resize([steps, 0, 2], rows)
+
+    def ids(size, steps):
+        drawn = draw.integers(4, size, (rows, steps)) * reference.mask_of(lengths, steps)
+        return tf.constant(drawn, tf.int32)
+
+    if make is captioner:
+        images = tf.constant(draw.normal(size=(rows, 9, 5, 1)), tf.float32)
+        return {"images": images, "target_ids": ids(V, 3)}, ids(V, 3)
+    if make is language_model:
+        begins = tf.constant(np.arange(rows) != 1)
+        return {"ids": ids(V, steps), "begins": begins}, ids(V, steps)
+    if make is of_documents:
+        # Of each document one sentence again and again, and as many of it as it has words.
+        real = reference.mask_of(lengths, 3)[:, :, np.newaxis]
+        repeated = tf.repeat(ids(V, steps)[:, np.newaxis], 3, axis=1) * real
+        characters = spelled(repeated)[..., np.newaxis]
+        return {"ids": repeated, "characters": characters}, tf.range(rows) % 3
+    inputs = {"ids": ids(V, steps)}
+    if make in (classifier, tagger, additive_translator):
+        inputs["characters"] = tf.stack([spelled(inputs["ids"]), ids(C, steps)], axis=2)
+    if make is classifier:
+        return inputs, tf.range(rows) % 3
+    if make is tagger:
+        return inputs, inputs["ids"] % 3
+    return {**inputs, "target_ids": ids(V + 2, 4)}, ids(V + 2, 4)
+
+
+def numbers(outputs):
+    """Logits, or the scores of a readout."""
+    return outputs.scores() if hasattr(outputs, "scores") else outputs
+
+
+def randomised(make):
+    """A network with random weights."""
+    network = make()
+    reference.randomise(network, 26)
+    if make is captioner:  # smaller, since many are summed, or the bridge's tanh lets nothing back
+        network.eye.set_weights([w * 0.12 for w in network.eye.get_weights()])
+    return network
+
+
+network_of = cache(randomised)  # for tests that change nothing
+
+
+def loss_of(make):
+    """The loss of a network's task."""
+    if make in (classifier, tagger, of_documents):
+        return tf.nn.sparse_softmax_cross_entropy_with_logits
+    return token_cross_entropy()
+
+
+def public_parts(package):
+    """The layers, and functions that make models, that a package's modules define."""
+    found = {}
+    for module in pkgutil.iter_modules(import_module(package).__path__, f"{package}."):
+        for name, value in vars(import_module(module.name)).items():
+            if name.startswith("_") or getattr(value, "__module__", None) != module.name:
+                continue
+            if inspect.isclass(value):
+                wanted = issubclass(value, keras.Layer)
+            else:
+                wanted = callable(value) and inspect.signature(value).return_annotation is (
+                    keras.Model
+                )
+            if wanted:
+                found[name] = value
+    return found
+
+
+def test_every_layer_and_topology_of_the_package_is_in_a_table():
+    covered = {type(layer) for make in NETWORKS for layer in network_of(make)._flatten_layers()}
+    covered |= {type(layer) for layer, _, _ in PARTS.values()} | set(MADE_BY.values())
+    covered |= set().union(*(classes_in(make(kind)) for kind, make in TABLE.values()))
+    public = public_parts("seqtasks.layers") | public_parts("seqtasks.topologies")
+    assert {"Attention", "Decoder", "Seq2Seq", "many_to_many", "Recurrent"} <= set(public)
+    bases = {base for one in covered if inspect.isclass(one) for base in one.__mro__}
+    assert {name for name, value in public.items() if value not in covered | bases} == set()
+
+
+@each_network
+def test_saved_weights_load_into_a_network_that_was_just_built(make, tmp_path):
+    network, fresh = network_of(make), make()
+    network.save_weights(tmp_path / "best.weights.h5")
+    inputs, _ = network_inputs(make)
+    expected = numbers(network(inputs)).numpy()
+    assert not np.allclose(numbers(fresh(inputs)), expected, rtol=0, atol=1e-3)
+    fresh.load_weights(tmp_path / "best.weights.h5")
+    assert np.array_equal(numbers(fresh(inputs)), expected)
+
+
+@each_network
+def test_one_graph_of_unknown_sizes_gives_what_a_network_gives_eagerly(make):
+    network = network_of(make)
+    inputs, _ = network_inputs(make)
+    unknown = {k: tf.TensorSpec([None] * x.shape.rank, x.dtype) for k, x in inputs.items()}
+    graph = tf.function(
+        lambda inputs: numbers(network(inputs, training=False)),
+        input_signature=[unknown],
+        autograph=False,
+    )
+    for rows, steps in ((3, T), (0, 2), (SPLIT_FROM + 1, T + 2)):
+        if make is captioner and not rows:
+            continue  # TensorFlow's convolutions of no image at all fail on CPUs
+        inputs, _ = network_inputs(make, rows, steps)
+        assert np.allclose(graph(inputs), numbers(network(inputs)), rtol=0, atol=2e-5)
+
+
+@each_network
+def test_one_training_step_moves_every_weight_of_a_network(make):
+    keras.utils.set_random_seed(27)
+    network = randomised(make)
+    inputs, answers = network_inputs(make, rows=6)
+    if make is language_model:
+        network.carry(6)
+    before = [weight.numpy() for weight in network.trainable_variables]
+    TrainingStep(network, loss_of(make), learning_rate=0.1, clip_norm=1.0)(inputs, answers)
+    for weight, old in zip(network.trainable_variables, before, strict=True):
+        assert np.isfinite(weight.numpy()).all(), weight.path
+        moved = weight.numpy() != old
+        # Of a table the rows that were read; of a kernel above relu what wasn't 0.
+        some = "vectors" in weight.path or make is captioner
+        assert moved.any() if some else moved.mean() > 0.9, weight.path
+
+
+@pytest.fixture
+def made_under():
+    """Makes a network while a dtype policy holds for all that is made."""
+    before = keras.config.dtype_policy()
+
+    def made(policy, make):
+        keras.config.set_dtype_policy(policy)
+        network = randomised(make)
+        keras.config.set_dtype_policy(before)
+        return network
+
+    yield made
+    keras.config.set_dtype_policy(before)
+
+
+NETWORK_TOLERANCE = {"float64": 1e-4, "mixed_bfloat16": 0.3}
+BY_TURNS = [(make, [*NETWORK_TOLERANCE][index % 2]) for index, make in enumerate(NETWORKS)]
+
+
+@pytest.mark.parametrize(("make", "policy"), BY_TURNS)
+def test_a_network_of_another_dtype_policy_gives_nearly_the_same(make, policy, made_under):
+    inputs, _ = network_inputs(make)
+    expected = numbers(network_of(make)(inputs))
+    found = numbers(made_under(policy, make)(inputs))
+    assert found.dtype == keras.DTypePolicy(policy).compute_dtype
+    scale = max(1.0, np.abs(expected).max())
+    limit = NETWORK_TOLERANCE[policy] * scale
+    assert reference.largest_difference([tf.cast(found, "float64")], [expected]) < limit
+
+
+@each_network
+def test_a_network_keeps_keras_from_using_xla(make, monkeypatch):
+    gpu = tf.config.PhysicalDevice("/physical_device:GPU:0", "GPU")
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda *_: [gpu])
+    network = network_of(make)
+    network.compile(loss="mse", jit_compile="auto")
+    assert network.jit_compile is False

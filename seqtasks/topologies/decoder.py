@@ -99,6 +99,9 @@ class Decoder(keras.Layer):
         self.output_dropout = keras.layers.Dropout(
             output_dropout, name="output_dropout", **of_parts
         )
+        # Keras hangs the mask given to `call` on tensors, and warns where a layer would lose it.
+        for part in filter(None, (self, self.token_vectors, self.attention)):
+            part.supports_masking = True
 
     @classmethod
     def from_config_section(cls, tokens: int, config: ModelConfig, attention: str) -> "Decoder":
@@ -137,6 +140,10 @@ class Decoder(keras.Layer):
             self.E = self.add_weight((self.tokens, D), "glorot_uniform", name="E")
         self.b_E = self.add_weight((self.tokens,), "zeros", name="b_E")
         self.built = True
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """What is read out is no other layer's input."""
+        return None
 
     def prepare(self, memory, mask) -> Any:
         """What attention needs of a memory (N, S, M) and its mask (N, S), once for all steps."""
