@@ -182,6 +182,7 @@ IMPOSSIBLE = {
     "training.window": [0],
     "training.clip_value": [0, -1, ".inf"],
     "training.scheduled_sampling": [1, -0.1],
+    "training.sampled_tokens": [-1, 0.5],
     "decoding.beam": [0, -1],
     "decoding.n_best": [0],
     "decoding.length_penalty": [-1, ".nan"],
@@ -451,3 +452,10 @@ def test_the_schema_names_every_key_and_refuses_others():
 
 def by_order(part):
     return [model.__name__ for model in parts_of(RunConfig)].index(part["title"])
+
+
+def test_a_hierarchy_pools_by_attention_unless_told_otherwise():
+    topology = "model.topology=hierarchical"
+    assert load_config(assignments=(topology,)).model.pooling == "attention"
+    assert load_config(assignments=(topology, "model.pooling=mean")).model.pooling == "mean"
+    assert "pooling" in refused(assignments=[topology, "model.pooling=last"])

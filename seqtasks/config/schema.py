@@ -312,7 +312,7 @@ _DEFAULTS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "documents": {
         "data": {"source": "toy_documents"},
-        "model": {"topology": "hierarchical", "pooling": "attention"},
+        "model": {"topology": "hierarchical"},
     },
     "language_model": {
         "data": {"source": "toy_text"},
@@ -347,13 +347,16 @@ class RunConfig(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _fill_in_the_task_s_defaults(cls, given: Any) -> Any:
-        if not isinstance(given, dict) or not isinstance(given.get("task"), str):
+        if not isinstance(given, dict) or not isinstance(given.get("task", ""), str):
             return given
         filled = dict(given)
-        for section, defaults in _DEFAULTS.get(given["task"], {}).items():
+        for section, defaults in _DEFAULTS.get(given.get("task", ""), {}).items():
             options = given.get(section, {})
             if isinstance(options, dict):
                 filled[section] = {**defaults, **options}
+        model = filled.get("model")
+        if isinstance(model, dict) and model.get("topology") == "hierarchical":
+            filled["model"] = {"pooling": "attention", **model}
         return filled
 
     @field_validator("name")
