@@ -1,15 +1,14 @@
 """The whole run in one typed object, and how files and options become one."""
 
 from seqtasks.config.loading import load_config
-from seqtasks.config.schema import (
+from seqtasks.config.schema import RunConfig, is_for
+from seqtasks.config.sections import (
     TASKS,
     DataConfig,
     DecodingConfig,
     ModelConfig,
-    RunConfig,
     TextConfig,
     TrainingConfig,
-    is_for,
 )
 
 __all__ = [
