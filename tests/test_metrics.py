@@ -2,8 +2,22 @@
 
 import numpy as np
 import pytest
+import sacrebleu
+from hypothesis import given
+from hypothesis import strategies as st
+from sacrebleu.metrics import BLEU, CHRF
 
-from seqtasks.metrics import bag_of_words, classification_report, confusion_matrix
+from seqtasks.metrics import (
+    bag_of_words,
+    class_key,
+    classification_report,
+    confusion_matrix,
+    entity_scores,
+    is_exact,
+    text_scores,
+    text_signatures,
+    token_bleu,
+)
 
 # Of five bad ones three are found, of three good ones one, of two odd ones none.
 NAMES = ["bad", "good", "odd"]
@@ -98,3 +112,200 @@ def test_there_may_be_more_than_two_labels():
 
 def test_a_training_set_without_any_word_still_gives_labels():
     assert set(bag_of_words(["", " "], ["a", "b"], ["x", ""])) <= {"a", "b"}
+
+
+def test_a_class_called_like_a_figure_of_the_report_has_a_key_of_its_own():
+    assert [class_key(name) for name in ("accuracy", "macro avg", "weighted avg", "good")] == [
+        "class accuracy",
+        "class macro avg",
+        "class weighted avg",
+        "good",
+    ]
+
+
+# --- Entities -----------------------------------------------------------------------------------
+
+
+def scores_of(right, tagged):
+    """The scores of sentences that are written as tags with spaces between."""
+    return entity_scores([one.split() for one in right], [one.split() for one in tagged])
+
+
+def test_an_entity_is_right_only_with_its_type_and_both_its_ends():
+    right = ["B-PER I-PER O B-LOC", "B-PER O B-ORG I-ORG I-ORG", "O O", "B-LOC"]
+    tagged = ["B-PER I-PER O B-ORG", "B-PER I-PER O B-ORG I-ORG", "B-PER O", "B-LOC"]
+    # Of five two are found, among six: of the others a type, two ends and a sentence are wrong.
+    assert scores_of(right, tagged) == {
+        "precision": pytest.approx(2 / 6),
+        "recall": pytest.approx(2 / 5),
+        "F1": pytest.approx(4 / 11),
+    }
+
+
+@pytest.mark.parametrize(
+    ("tags", "entities"),
+    [
+        ("B-X B-X", ["B-X O", "O B-X"]),  # two, side by side
+        ("O I-X I-X", ["O B-X I-X"]),  # an I alone begins one
+        ("B-X I-Y I-Y", ["B-X O O", "O B-Y I-Y"]),  # another type begins another
+        ("I-X B-X I-X", ["B-X O O", "O B-X I-X"]),
+        ("B-X O I-X", ["B-X O O", "O O B-X"]),
+    ],
+)
+def test_entities_begin_and_end_as_in_the_conll_evaluations(tags, entities):
+    for entity in entities:
+        found = scores_of([entity], [tags])
+        assert found == {
+            "precision": pytest.approx(1 / len(entities)),
+            "recall": 1.0,
+            "F1": pytest.approx(2 / (1 + len(entities))),
+        }
+
+
+def test_the_same_entity_in_another_sentence_is_another():
+    assert scores_of(["B-X", "O"], ["O", "B-X"]) == {"precision": 0.0, "recall": 0.0, "F1": 0.0}
+
+
+def test_where_nothing_is_found_all_scores_are_0():
+    assert scores_of(["O B-X"], ["O O"]) == {"precision": 0.0, "recall": 0.0, "F1": 0.0}
+
+
+@pytest.mark.parametrize("right", ["NOUN VERB O", "O O", "", "B-X O E-X", "B- O", "b-x O", "BX O"])
+def test_tags_that_are_not_bio_have_no_entities(right):
+    assert scores_of([right], [right]) is None
+
+
+def test_a_type_may_have_any_name():
+    assert scores_of(["B-I-B I-I-B"], ["B-I-B I-I-B"])["F1"] == 1.0
+    assert scores_of(["B-사람 I-사람"], ["B-사람 O"])["F1"] == 0.0
+
+
+def spans(tags):
+    """Start, end and type of each entity, in another way than in the package."""
+    found = []
+    for start, tag in enumerate(tags):
+        before = tags[start - 1] if start else "O"
+        if tag == "O" or (tag[0] == "I" and before != "O" and before[2:] == tag[2:]):
+            continue
+        end = start + 1
+        while end < len(tags) and tags[end] == f"I-{tag[2:]}":
+            end += 1
+        found.append((start, end, tag[2:]))
+    return found
+
+
+TAGS = st.lists(st.sampled_from(["O", "B-X", "I-X", "B-Y", "I-Y"]), max_size=8)
+
+
+@given(st.lists(st.tuples(TAGS, st.randoms(use_true_random=False)), min_size=1, max_size=5))
+def test_any_sentences_have_the_scores_counted_by_hand(drawn):
+    right = [tags for tags, _ in drawn]
+    tagged = [[tag if rng.random() < 0.7 else "I-X" for tag in tags] for tags, rng in drawn]
+    there = {(n, *span) for n, tags in enumerate(right) for span in spans(tags)}
+    found = {(n, *span) for n, tags in enumerate(tagged) for span in spans(tags)}
+    scores = entity_scores(right, tagged)
+    if not there:
+        assert scores is None
+        return
+    both = len(there & found)
+    precision = both / len(found) if found else 0
+    recall = both / len(there)
+    assert scores["precision"] == pytest.approx(precision)
+    assert scores["recall"] == pytest.approx(recall)
+    f1 = 2 * precision * recall / (precision + recall) if both else 0
+    assert scores["F1"] == pytest.approx(f1)
+
+
+# --- Texts --------------------------------------------------------------------------------------
+
+WRITTEN = ["the cat sat on a mat .", "고양이가 매트 위에 앉았다", "A dog barks", "no"]
+RIGHT = [
+    ["The cat sat on the mat.", "A cat was sitting on the mat.", "the CAT sat on a mat ."],
+    ["고양이가 매트에 앉았다"],
+    ["a dog  BARKS ", "dogs bark"],
+    ["yes"],
+]
+
+
+def test_one_right_answer_each_is_scored_as_sacrebleu_scores_it():
+    first = [answers[0] for answers in RIGHT]
+    found = text_scores(WRITTEN, [[answer] for answer in first])
+    lower = [text.lower() for text in WRITTEN], [[text.lower() for text in first]]
+    assert found["BLEU"] == pytest.approx(sacrebleu.corpus_bleu(*lower, force=True).score)
+    assert found["chrF"] == pytest.approx(sacrebleu.corpus_chrf(*lower).score)
+    assert 1 < found["BLEU"] < 60
+    assert found["exact"] == 1 / 4
+
+
+def test_several_right_answers_are_all_looked_at_whoever_has_how_many():
+    found = text_scores(WRITTEN, RIGHT)
+    # An answer that is given twice changes nothing, so all may be given three.
+    streams = [[[*answers, *answers[:1] * 2][n] for answers in RIGHT] for n in range(3)]
+    assert found["BLEU"] == pytest.approx(BLEU(lowercase=True).corpus_score(WRITTEN, streams).score)
+    assert found["chrF"] == pytest.approx(CHRF(lowercase=True).corpus_score(WRITTEN, streams).score)
+    assert found["exact"] == 2 / 4
+    fewer = text_scores(WRITTEN, [answers[:1] for answers in RIGHT])
+    assert found["BLEU"] > fewer["BLEU"] + 1
+    assert found["chrF"] > fewer["chrF"] + 1
+
+
+def test_the_order_of_right_answers_does_not_count():
+    turned = [answers[::-1] for answers in RIGHT]
+    assert text_scores(WRITTEN, turned) == pytest.approx(text_scores(WRITTEN, RIGHT))
+
+
+def test_scores_are_of_the_whole_and_not_means_of_texts():
+    doubled = text_scores(WRITTEN * 2, RIGHT * 2)
+    assert doubled == pytest.approx(text_scores(WRITTEN, RIGHT))
+    alone = [
+        text_scores([text], [answers])["BLEU"] for text, answers in zip(WRITTEN, RIGHT, strict=True)
+    ]
+    assert np.mean(alone) != pytest.approx(doubled["BLEU"], abs=1)
+
+
+def test_what_is_all_right_scores_100_and_nothing_scores_0():
+    texts = [answers[0] for answers in RIGHT]
+    assert text_scores(texts, RIGHT) == {"BLEU": 100.0, "chrF": 100.0, "exact": 1.0}
+    assert text_scores(["", ""], [["a b"], ["c"]]) == {"BLEU": 0.0, "chrF": 0.0, "exact": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("text", "answers", "same"),
+    [
+        ("A cat", ["a  CAT\n"], True),
+        (" ", [""], True),
+        ("a cat", ["dog", "a cat"], True),
+        ("a cat", ["a cat."], False),
+        ("acat", ["a cat"], False),
+        ("a cat", ["dog"], False),
+        ("a cat", [], False),
+        ("ÄRGER", ["ärger"], True),
+    ],
+)
+def test_a_text_is_exact_but_for_case_and_white_space(text, answers, same):
+    assert is_exact(text, answers) is same
+
+
+def test_signatures_say_how_many_right_answers_there_were_and_that_case_did_not_count():
+    one = text_signatures(WRITTEN, [answers[:1] for answers in RIGHT])
+    assert set(one) == {"BLEU", "chrF"}
+    for signature in one.values():
+        fields = dict(field.split(":") for field in signature.split("|"))
+        assert fields["nrefs"] == "1"
+        assert fields["case"] == "lc"
+        assert fields["version"] == sacrebleu.__version__
+    several = text_signatures(WRITTEN, RIGHT)
+    assert all("nrefs:var" in signature for signature in several.values())
+
+
+def test_bleu_of_tokens_takes_tokens_as_they_are_set_apart():
+    written = ["j' ai vu , dit(il) , un CHAT .", "a/b c d e"]
+    right = [["j' ai vu , dit(il) , le chat ."], ["a/b c d f", "a b c d e"]]
+    streams = [[right[0][0], right[1][0]], [right[0][0], right[1][1]]]
+    lower = [text.lower() for text in written]
+    expected = sacrebleu.corpus_bleu(lower, streams, tokenize="none", force=True).score
+    assert token_bleu(written, right) == pytest.approx(expected)
+    other = sacrebleu.corpus_bleu(lower, streams, force=True).score  # dit ( il ), and a / b
+    assert token_bleu(written, right) != pytest.approx(other, abs=0.5)
+    assert token_bleu(["a b c d"], [["A b c d"]]) == 100.0
+    assert token_bleu(["a"], [["b"]]) == 0.0

@@ -1,4 +1,4 @@
-"""The sentiment task: numbers for labels, the loss, and answers that depend on the text alone."""
+"""Classification: numbers for labels, the loss, and answers that depend on the text alone."""
 
 import contextlib
 from typing import Any
@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from sklearn.metrics import accuracy_score, confusion_matrix
 
 from seqtasks.config import load_config
 from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.sources import Splits
 from seqtasks.errors import DataError, RunError
-from seqtasks.tasks import classification
+from seqtasks.metrics import bag_of_words
+from seqtasks.tasks import classification, sentiment
 
 TEXTS = [
     "a good film",
@@ -226,6 +228,10 @@ def test_predictions_are_the_probabilities_with_names(scorer):
         assert np.allclose(chances, row, rtol=0, atol=1e-6)
         assert prediction.label == scorer.codec.labels[int(np.argmax(chances))]
         assert prediction.probability == max(chances)
+        assert prediction.attention is None
+        label, probability, text = prediction.line().split("\t")
+        assert (label, text) == (prediction.label, prediction.text)
+        assert float(probability) == pytest.approx(prediction.probability, abs=1e-4)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
@@ -309,3 +315,48 @@ def test_validation_follows_the_weights_as_they_change():
     before = validate()
     reference.randomise(model, 8)
     assert validate() != before
+
+
+# --- Evaluation ---------------------------------------------------------------------------------
+
+
+def test_an_evaluation_is_scikit_learn_s_of_what_is_predicted(task, scorer):
+    config, *_ = task
+    train = part(
+        ["good", "bad film", "so", "good!", "boring bad"], ["good", "bad", "fair", *LABELS[3:5]]
+    )
+    found = classification.evaluate(config, scorer, part(), Splits(train, train, None))
+    predicted = [prediction.label for prediction in scorer.predict(TEXTS)]
+    assert found.examples == len(TEXTS)
+    assert found.accuracy == pytest.approx(accuracy_score(LABELS, predicted))
+    assert found.labels == ["bad", "fair", "good"]
+    assert found.confusions == confusion_matrix(LABELS, predicted, labels=found.labels).tolist()
+    guessed = bag_of_words(train.texts, train.labels, TEXTS)
+    assert found.baseline == "a bag of words"
+    assert found.baseline_accuracy == pytest.approx(accuracy_score(LABELS, guessed))
+    wrong = {text for text, a, b in zip(TEXTS, LABELS, predicted, strict=True) if a != b}
+    assert {mistake.text for mistake in found.mistakes} == wrong
+    chances = {one.text: one.probability for one in scorer.predict(TEXTS)}
+    for mistake in found.mistakes:
+        assert mistake.probability == pytest.approx(chances[mistake.text], abs=1e-6)
+    assert found.entities is None
+
+
+def test_without_the_training_data_there_is_no_baseline(task, scorer):
+    config, *_ = task
+    found = classification.evaluate(config, scorer, part(), None)
+    assert (found.baseline, found.baseline_accuracy) == (None, None)
+    with pytest.raises(DataError, match=r"films\.tsv, line 2: the model has no label 'great'"):
+        classification.evaluate(config, scorer, part(["a", "b"], ["good", "great"]), None)
+
+
+# --- Sources ------------------------------------------------------------------------------------
+
+
+def test_columns_and_headers_are_those_of_the_configuration(tmp_path):
+    path = tmp_path / "films.csv"
+    path.write_text("stars,said\n5,good\n1,bad\n", encoding="utf-8")
+    options = {"data.source": str(path), "data.text_column": "said", "data.label_column": "stars"}
+    found = sentiment.read_part(config_of(**options), str(path))
+    assert (found.texts, found.labels, found.lines) == (["good", "bad"], ["5", "1"], [2, 3])
+    assert list(sentiment.show(found)) == ["5\tgood", "1\tbad"]

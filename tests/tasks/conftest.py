@@ -1,0 +1,245 @@
+"""Tiny data for every task in files, and a tiny network of each that was taught a few steps."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import pytest
+
+from seqtasks.config import RunConfig, load_config
+from seqtasks.data.splits import Splits
+from seqtasks.tasks import get_task
+from seqtasks.training.step import TrainingStep
+
+STEPS = 20  # of an epoch at most
+
+
+class Made(NamedTuple):
+    """A configuration and what its task's module makes of it."""
+
+    module: Any
+    config: RunConfig
+    splits: Splits
+    codec: Any
+    model: Any
+
+    def predictor(self, **decoding: Any) -> Any:
+        """Put the model to use, written as `decoding` says."""
+        config = self.with_decoding(**decoding)
+        return self.module.make_predictor(self.model, self.codec, config)
+
+    def with_decoding(self, **options: Any) -> RunConfig:
+        """The configuration, but for how text is written."""
+        decoding = self.config.decoding.model_copy(update=options)
+        return self.config.model_copy(update={"decoding": decoding})
+
+
+class Taught(NamedTuple):
+    """What a few epochs gave."""
+
+    made: Made
+    predictor: Any
+    train_losses: list[float]  # of each epoch
+    before: tuple[float, float]  # validation's loss and score
+    after: tuple[float, float]
+
+
+@pytest.fixture(scope="session")
+def make(tmp_path_factory) -> Callable[..., Made]:
+    """Make codec and network of a task on its tiny data; dotted options change the configuration.
+
+    Each call makes a network of its own, which a test may change.
+    """
+    sources = {task: write(tmp_path_factory.mktemp(task)) for task, write in WRITE.items()}
+
+    def made(task: str, options: dict[str, Any] | None = None) -> Made:
+        config = load_config(
+            options={
+                "task": task,
+                **sources[task],
+                "model.units": 7,
+                "model.embedding_units": 6,
+                "model.dropout": 0.0,
+                "model.output_dropout": 0.0,
+                "training.batch_size": 8,
+                "training.learning_rate": 0.03,
+                **OPTIONS[task],
+                **(options or {}),
+            }
+        )
+        module = get_task(task)
+        splits = module.load_splits(config)
+        codec = module.make_codec(config, splits)
+        keras.utils.set_random_seed(4)
+        return Made(module, config, splits, codec, module.build(config, codec))
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def taught(make) -> Callable[[str], Taught]:
+    """A network of a task that was taught once for all tests, none of which may change it."""
+    kept: dict[str, Taught] = {}
+
+    def of(task: str) -> Taught:
+        if task not in kept:
+            kept[task] = teach(make(task), epochs=6)
+        return kept[task]
+
+    return of
+
+
+def teach(made: Made, epochs: int) -> Taught:
+    """Take some epochs of at most `STEPS` steps each, as `seqtasks.training.fit` would."""
+    training = made.config.training
+    loss, batches, validate = made.module.prepare_fit(
+        made.config, made.codec, made.model, made.splits
+    )
+    before, losses = validate(), []
+    step = TrainingStep(made.model, loss, training.learning_rate, training.clip_norm)
+    for epoch in range(epochs):
+        data, _ = batches(epoch, 0)
+        for inputs, targets in data.take(STEPS):
+            step(inputs, targets)
+        losses.append(step.totals().mean_loss)
+        step.reset_totals()
+    return Taught(made, made.predictor(), losses, before, validate())
+
+
+# --- The data: one word, or the order of words, decides ------------------------------------------
+
+
+def write_lines(path: Path, lines: list[str]) -> str:
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return str(path)
+
+
+def write_sentiment(folder: Path) -> dict[str, Any]:
+    draw = np.random.default_rng(1)
+    lines = []
+    for n in range(60):
+        words = [*draw.choice(["the", "film", "영화는", "정말"], n % 5), ("good", "나쁘다")[n % 2]]
+        lines.append(f"{' '.join(draw.permutation(words))} {n}\t{('pos', 'neg')[n % 2]}")
+    return {"data.source": write_lines(folder / "reviews.tsv", lines), "data.test_fraction": 0.2}
+
+
+def write_documents(folder: Path) -> dict[str, Any]:
+    draw = np.random.default_rng(2)
+    others = ["We sat in row 9.", "It rained!", "밖에 비가 왔다.", "Why?", "She slept, I think."]
+    files = {}
+    for name, size in (("source", 40), ("validation", 12), ("test", 10)):
+        lines = []
+        for n in range(size):
+            chosen = [*draw.choice(others, n % 4), ("I loved it.", "정말 나쁘다!")[n % 2]]
+            text = " ".join(draw.permutation(chosen))
+            lines.append(f"{text} {name} {n}.\t{('pos', 'neg')[n % 2]}")
+        files[f"data.{name}"] = write_lines(folder / f"{name}.tsv", lines)
+    return files
+
+
+def write_recall(folder: Path) -> dict[str, Any]:
+    return {"data.distance": 4}
+
+
+def write_tagging(folder: Path) -> dict[str, Any]:
+    draw = np.random.default_rng(3)
+    phrases = [
+        ["Marie B-PER", "Curie I-PER"],
+        ["Paris B-LOC"],
+        ["New B-LOC", "York I-LOC"],
+        ["철수가 B-PER"],
+        ["saw O"],
+        ["in O", "the O"],
+        ["갔다 O"],
+    ]
+    lines = []
+    for n in range(50):
+        chosen = draw.choice(len(phrases), 1 + n % 5)
+        lines += [token for at in chosen for token in phrases[at]] + [f"{n} O", ""]
+    source = write_lines(folder / "names.bio", lines)
+    return {"data.source": source, "data.test_fraction": 0.3, "data.validation_fraction": 0.2}
+
+
+ENGLISH = {"the": "le", "dog": "chien", "cat": "chat", "sees": "voit", "hears": "entend"}
+
+
+def write_translation(folder: Path) -> dict[str, Any]:
+    draw = np.random.default_rng(4)
+    nouns, verbs = ["dog", "cat"], ["sees", "hears"]
+    lines = []
+    for n in range(180):
+        words = ["the", draw.choice(nouns), draw.choice(verbs), "the", draw.choice(nouns)]
+        words = words[: (2, 3, 5)[n % 3]]
+        target = " ".join(ENGLISH[word] for word in words)
+        mark = "!?."[n % 3]
+        # The same source may come again, with an answer of its own.
+        lines.append(f"{' '.join(words).capitalize()}{mark}\t{target}{mark if n % 4 else ''}")
+    paths = {}
+    for name, part in (
+        ("source", lines[:150]),
+        ("validation", lines[150:165]),
+        ("test", lines[165:]),
+    ):
+        paths[f"data.{name}"] = write_lines(folder / f"{name}.tsv", part)
+    return paths
+
+
+IMAGE = (5, 7, 1)  # height, width, channels: no two equal
+SHOWN = ("left", "right", "위쪽", "bottom row")
+
+
+def picture(kind: int, draw: np.random.Generator) -> np.ndarray:
+    """Bright on one side, (5, 7, 1) of uint8."""
+    image = draw.integers(0, 60, IMAGE, np.uint8)
+    side = [np.s_[:, :3], np.s_[:, 4:], np.s_[:2], np.s_[3:]][kind]
+    image[side] += 180
+    return image
+
+
+def write_captioning(folder: Path) -> dict[str, Any]:
+    draw = np.random.default_rng(5)
+    kinds = [n % 4 for n in range(240)]
+    images = np.stack([picture(kind, draw) for kind in kinds])
+    np.savez(folder / "images.npz", pixels=images)
+    captions = write_lines(folder / "captions.tsv", [SHOWN[kind] for kind in kinds])
+    source = f"{folder / 'images.npz'},{captions}"
+    return {"data.source": source, "data.validation_fraction": 0.1, "data.test_fraction": 0.1}
+
+
+def write_language_model(folder: Path) -> dict[str, Any]:
+    draw = np.random.default_rng(6)
+    words = ["the dog", "좋다!", "Saw it", "no,"]
+    lines = [" ".join(draw.choice(words, 1 + n % 4)) for n in range(120)]
+    return {"data.source": write_lines(folder / "text.txt", lines), "data.test_fraction": 0.2}
+
+
+WRITE: dict[str, Callable[[Path], dict[str, Any]]] = {
+    "sentiment": write_sentiment,
+    "tagging": write_tagging,
+    "translation": write_translation,
+    "captioning": write_captioning,
+    "documents": write_documents,
+    "language_model": write_language_model,
+    "recall": write_recall,
+}
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "sentiment": {"model.arch": "bigru", "text.unit": "char", "model.pooling": "max"},
+    "tagging": {"model.arch": "bigru", "model.character_encoder": "sum"},
+    "translation": {"model.arch": "bigru", "training.label_smoothing": 0.1},
+    "captioning": {
+        "model.arch": "gru",
+        "training.learning_rate": 0.01,
+        "decoding.max_length": 12,
+        "decoding.beam": 3,
+    },
+    "documents": {"model.arch": "gru"},
+    "language_model": {
+        "model.arch": "lstm",
+        "training.window": 16,
+        "decoding.max_length": 9,
+    },
+    "recall": {"model.arch": "lstm", "training.batch_size": 64},
+}
