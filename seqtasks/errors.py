@@ -36,6 +36,10 @@ class ExportError(SeqtasksError):
     """An export that can't be written, or that answers otherwise than its run."""
 
 
+class ServingError(SeqtasksError):
+    """A model server that can't be reached, or that refuses a request."""
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return " (did you mean '...'?)" for the nearest of `known`, or nothing.
 

@@ -17,6 +17,8 @@ VERBS = {
     "predict": "Put a run to use: on arguments, a file or a pipe.",
     "compare": "Show runs side by side.",
     "export": "Write a run's model as TF Serving reads it.",
+    "serve": "Serve exported models over REST and gRPC, as TF Serving does.",
+    "client": "Ask a server's model about texts.",
     "data": "List, show and describe data sets.",
     "config": "Show, check and explain configurations.",
     "bench": "Measure speed and memory beside Keras and PyTorch.",

@@ -16,7 +16,7 @@ def show_evaluation(evaluation: Any, errors: int) -> None:
     screen = console()
     what = "characters" if isinstance(evaluation, PlainTextEvaluation) else "examples"
     count = getattr(evaluation, what)
-    screen.print(f"{escape(evaluation.source)}: {count:,} {what}\n")
+    screen.print(f"{escape(evaluation.source)}: {count:,} {what}\n", soft_wrap=True)
     if isinstance(evaluation, PlainTextEvaluation):
         _show_surprise(screen, evaluation)
     elif isinstance(evaluation, TextEvaluation):

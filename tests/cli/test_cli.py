@@ -65,7 +65,18 @@ def test_every_verb_and_every_option_says_what_it_is_for(path):
 
 def test_the_overview_lists_the_verbs_in_the_order_of_a_runs_life(succeeds):
     text = succeeds("--help").stdout
-    order = ["train", "evaluate", "predict", "compare", "export", "data", "config", "bench"]
+    order = [
+        "train",
+        "evaluate",
+        "predict",
+        "compare",
+        "export",
+        "serve",
+        "client",
+        "data",
+        "config",
+        "bench",
+    ]
     assert [line.split()[0] for line in text.partition("Commands:\n")[2].splitlines()] == order
 
 

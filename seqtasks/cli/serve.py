@@ -1,0 +1,225 @@
+"""`seqtasks serve`."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from seqtasks.serving.model_config import ModelSettings, ModelSource
+    from seqtasks.serving.options import ServerOptions
+
+_BATCHING = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
+# What TF Serving's own server has no flag for.
+_EMBEDDED_ONLY = ("max_body_mb", "max_rows", "max_text_bytes", "max_concurrent", "access_log")
+_ALLOWED = {"access_log": True, "host": "0.0.0.0"}  # asking for what it does anyway
+
+_COUNT, _BOUND = click.IntRange(min=1), click.IntRange(min=0)
+_PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
+
+
+@click.command()
+@click.option(
+    "--model-base",
+    default="saved_models",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The directory of models: NAME/VERSION/saved_model.pb.",
+)
+@click.option(
+    "--model-config-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Serve the models of a ModelServerConfig, with its policies and labels, instead.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: all interfaces.")
+@click.option("--port", default=8501, show_default=True, type=_PORT, help="Of REST; 0: a free one.")
+@click.option("--grpc-port", default=8500, show_default=True, type=_PORT, help="0: no gRPC.")
+@click.option("--enable-batching", is_flag=True, help="Let requests share runs of a model.")
+@click.option("--max-batch-size", type=_COUNT, help="The most rows of one run; default 1000.")
+@click.option("--batch-timeout-micros", type=_BOUND, help="How long the first waits; default 0.")
+@click.option("--max-enqueued-batches", type=_COUNT, help="Above it: refused; default 100.")
+@click.option("--num-batch-threads", type=_COUNT, help="Runs at one moment; default: all cores.")
+@click.option(
+    "--poll-seconds",
+    type=_SECONDS,
+    help="Time between two looks for new models and versions; 0: no second look; default 1. "
+    "Where it is given, a server without models starts too and waits for them.",
+)
+@click.option(
+    "--cors-origin",
+    "cors_origins",
+    metavar="ORIGIN",
+    multiple=True,
+    help="Let pages of another site ask, such as https://example.org; *: all. Repeatable.",
+)
+@click.option("--max-body-mb", default=16, show_default=True, type=_BOUND, help="Of a request.")
+@click.option("--max-rows", default=10_000, show_default=True, type=_BOUND, help="Of a request.")
+@click.option(
+    "--max-text-bytes", default=1_000_000, show_default=True, type=_BOUND, help="Of one string."
+)
+@click.option(
+    "--max-concurrent", default=512, show_default=True, type=_BOUND, help="Requests at one moment."
+)
+@click.option(
+    "--timeout",
+    default=30.0,
+    show_default=True,
+    type=_SECONDS,
+    help="Seconds that a request may take. This and the bounds above it: 0 for none.",
+)
+@click.option("--access-log/--no-access-log", default=True, help="A JSON line for each request.")
+@click.option(
+    "--binary",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="TF Serving's tensorflow_model_server; default: the one on PATH, if any.",
+)
+@click.option("--embedded", is_flag=True, help="Don't use TF Serving's, even if it is on PATH.")
+@click.option("--print-docker", is_flag=True, help="Print a `docker run` that serves the same.")
+@click.pass_context
+def serve(
+    ctx: click.Context, model_base: Path, model_config_file: Path | None, binary: Path | None,
+    embedded: bool, print_docker: bool, **settings: Any,
+) -> None:  # fmt: skip
+    """Serve exported models over REST and gRPC, with TF Serving's protocol.
+
+    Runs TF Serving's tensorflow_model_server where it is installed, and otherwise a server of the
+    same protocol in this process, which also has a page to try models on.
+    """
+    if embedded and binary:
+        raise click.UsageError("--embedded and --binary: choose one")
+    on_path = shutil.which("tensorflow_model_server")
+    if not embedded and binary is None and on_path:
+        binary = Path(on_path)
+    if print_docker or binary:
+        _refuse_for_tf_serving(ctx, settings, print_docker)
+
+    from seqtasks.serving.options import model_source, newest_versions
+
+    options = _options(settings)
+    source = model_source(model_base, model_config_file)
+    models = source()
+    if not newest_versions(models) and settings["poll_seconds"] is None:
+        raise click.UsageError(_no_models(model_base, model_config_file))
+    if print_docker or binary:
+        _tf_serving(ctx, source, options, model_config_file, None if print_docker else binary)
+    else:
+        _embedded(source, options)
+
+
+def _options(settings: dict[str, Any]) -> "ServerOptions":
+    from seqtasks.serving.limits import Limits
+    from seqtasks.serving.options import ServerOptions
+
+    batching = {name: settings[name] for name in _BATCHING if settings[name] is not None}
+    if batching and not settings["enable_batching"]:
+        flag = next(iter(batching)).replace("_", "-")
+        raise click.UsageError(f"--{flag} has no effect without --enable-batching")
+    limits = Limits(
+        body_bytes=settings["max_body_mb"] * 2**20 or None,
+        rows=settings["max_rows"] or None,
+        text_bytes=settings["max_text_bytes"] or None,
+        concurrent=settings["max_concurrent"] or None,
+        request_seconds=settings["timeout"] or None,
+    )
+    poll_seconds = settings["poll_seconds"]
+    return ServerOptions(
+        host=settings["host"],
+        port=settings["port"],
+        grpc_port=settings["grpc_port"],
+        batching=batching if settings["enable_batching"] else None,
+        poll_seconds=1.0 if poll_seconds is None else poll_seconds,
+        cors_origins=settings["cors_origins"],
+        limits=limits,
+        access_log=settings["access_log"],
+    )
+
+
+def _refuse_for_tf_serving(ctx: click.Context, settings: dict[str, Any], docker: bool) -> None:
+    """Refuse what was asked for and TF Serving's server can't do, instead of leaving it undone."""
+    end = "" if docker else "; leave it out, or use --embedded"
+    for name in (*_EMBEDDED_ONLY, *([] if docker else ["host"])):
+        asked = ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+        if asked and settings[name] != _ALLOWED.get(name):
+            flag = "no-access-log" if name == "access_log" else name.replace("_", "-")
+            why = "listens on all interfaces" if name == "host" else "has no such option"
+            raise click.UsageError(f"--{flag}: TF Serving's server {why}{end}")
+    if set(settings["cors_origins"]) - {"*"}:
+        raise click.UsageError(f"--cors-origin: TF Serving's server knows all, *, or none{end}")
+    if not settings["port"] or not (settings["grpc_port"] or docker):
+        raise click.UsageError(f"TF Serving's server needs a port for REST and one for gRPC{end}")
+
+
+def _no_models(base: Path, config_file: Path | None) -> str:
+    where = (
+        f"{config_file}: none of its models has a version" if config_file else f"{base}: no model"
+    )
+    return (
+        f"{where} (NAME/VERSION/saved_model.pb). Write one with `seqtasks export RUN`, "
+        "or wait for one with --poll-seconds 1"
+    )
+
+
+def _tf_serving(
+    ctx: click.Context, source: "ModelSource", options: "ServerOptions",
+    config_file: Path | None, program: Path | None,
+) -> None:  # fmt: skip
+    """Run TF Serving's server, or without a program print how Docker runs it."""
+    from seqtasks.serving.binary import config_source, docker_command, run_binary
+    from seqtasks.serving.options import check_port
+
+    configs = config_source(source, config_file)
+    if program is None:
+        click.echo(docker_command(configs(), options))
+        return
+    for port in (options.port, options.grpc_port):
+        check_port("0.0.0.0", port)
+    click.echo(f"Starting {program}, which listens on all network interfaces", err=True)
+
+    def ready() -> None:
+        _show(source(), options, options.port, options.grpc_port, page=False)
+
+    ctx.exit(run_binary(program, configs, options, ready))
+
+
+def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
+    from seqtasks.serving.embedded import check_extra, run_embedded, start_logging
+    from seqtasks.serving.options import check_port
+
+    check_extra(options)
+    for port in filter(None, (options.port, options.grpc_port)):
+        check_port(options.host, port)
+    click.echo("Starting TensorFlow and loading the models", err=True)
+
+    from seqtasks.cli.quiet import start_tensorflow
+
+    start_tensorflow()
+    start_logging()
+
+    def ready(port: int, grpc_port: int | None, failed: "Sequence[str]") -> None:
+        models = [model for model in source() if model.name not in failed]
+        _show(models, options, port, grpc_port, page=True)
+
+    run_embedded(source, options, ready)
+
+
+def _show(
+    models: "Sequence[ModelSettings]", options: "ServerOptions", port: int,
+    grpc_port: int | None, page: bool,
+) -> None:  # fmt: skip
+    """Say what is served, where, and how to ask."""
+    from seqtasks.serving.options import address, curl_line, newest_versions
+
+    url = f"http://{address(options.host, port)}"
+    versions = newest_versions(models)
+    for name, path in versions.items():
+        click.echo(f"{name}, version {int(path.name)}: {path}")
+    if not versions:
+        click.echo("no models yet; waiting for them")
+    click.echo(f"REST  {url}" + ("  (in a browser: a page to try models on)" if page else ""))
+    if grpc_port:
+        click.echo(f"gRPC  {address(options.host, grpc_port)}")
+    for name, path in list(versions.items())[:1]:
+        click.echo(f"\nTry: {curl_line(url, name, path)}")
+    click.echo("\nReady. Ctrl-C ends it.")

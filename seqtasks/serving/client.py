@@ -1,0 +1,277 @@
+"""Clients of a model server, ours or TF Serving: `connect("http://localhost:8501")`.
+
+The client by REST needs the standard library only; the one by gRPC (`grpc_client`) has the same
+methods and gives the same answers.
+"""
+
+import abc
+import http.client
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from seqtasks.errors import ServingError
+from seqtasks.serving.calling import (
+    BusyError,
+    from_json,
+    nothing_listens,
+    one_line,
+    refusal,
+    retrying,
+    split_server,
+    to_json,
+    took_too_long,
+)
+
+_BUSY = (429, 503)
+
+
+class Client(abc.ABC):
+    """What clients of both kinds do. One may be used from many threads.
+
+    Everywhere `signature` "" is the default one, and the latest version answers where neither
+    `version` nor `label` is given. Bytes go in as `bytes`, and come out as `bytes` from outputs
+    whose names end in `_bytes`; all other strings are `str`. Arrays may be NumPy's. Each method
+    raises `ServingError` where there is no answer.
+
+    Attributes:
+        server: the server's URL.
+        timeout: seconds that a try may take.
+        retries: how often a request is sent again while the server has too much to do.
+    """
+
+    server: str
+    timeout: float
+    retries: int
+
+    def predict_rows(
+        self,
+        model: str,
+        rows: Sequence[Any],
+        signature: str = "",
+        version: int | None = None,
+        label: str | None = None,
+    ) -> list[Any]:
+        """Predict rows, each the value of the one input or a dict of all.
+
+        Gives a row for each, the value of the one output or a dict of all.
+        """
+        document = {"signature_name": signature, "instances": list(rows)}
+        return self._infer("predict", model, version, label, document)["predictions"]
+
+    def predict_columns(
+        self,
+        model: str,
+        inputs: Any,
+        signature: str = "",
+        version: int | None = None,
+        label: str | None = None,
+    ) -> Any:
+        """Predict whole tensors: that of the one input, or a dict of all. Answered alike."""
+        document = {"signature_name": signature, "inputs": inputs}
+        return self._infer("predict", model, version, label, document)["outputs"]
+
+    def classify(
+        self,
+        model: str,
+        examples: Sequence[Mapping[str, Any]],
+        signature: str = "",
+        version: int | None = None,
+        label: str | None = None,
+    ) -> list[list[tuple[str, float]]]:
+        """Give labels with their scores for each example, which is a dict of features."""
+        document = {"signature_name": signature, "examples": list(examples)}
+        found = self._infer("classify", model, version, label, document)["results"]
+        return [[(name, score) for name, score in row] for row in found]
+
+    def regress(
+        self,
+        model: str,
+        examples: Sequence[Mapping[str, Any]],
+        signature: str = "",
+        version: int | None = None,
+        label: str | None = None,
+    ) -> list[float]:
+        """Give a number for each example, which is a dict of features."""
+        document = {"signature_name": signature, "examples": list(examples)}
+        return self._infer("regress", model, version, label, document)["results"]
+
+    @abc.abstractmethod
+    def status(
+        self, model: str, version: int | None = None, label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Give `version`, `state` and `status` of the model's versions, the latest first."""
+
+    @abc.abstractmethod
+    def metadata(
+        self, model: str, version: int | None = None, label: str | None = None
+    ) -> dict[str, Any]:
+        """Describe the signatures, in the form of TF Serving's REST protocol."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Close the connections."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    @abc.abstractmethod
+    def _infer(
+        self,
+        verb: str,
+        model: str,
+        version: int | None,
+        label: str | None,
+        document: dict[str, Any],
+    ) -> dict[str, Any]:
+        """Answer a document of the REST protocol with one."""
+
+
+def connect(server: str, timeout: float = 30.0, retries: int = 3) -> Client:
+    """Make the client for a URL: http://, https:// or grpc://HOST:PORT.
+
+    Arguments:
+        server: the URL.
+        timeout: seconds that a try may take.
+        retries: how often a request is sent again while the server has too much to do.
+
+    Raises:
+        ServingError: for any other URL, or where gRPC isn't installed.
+    """
+    if not server.startswith("grpc://"):
+        return RestClient(server, timeout, retries)
+    try:
+        from seqtasks.serving.grpc_client import GrpcClient
+    except ModuleNotFoundError as error:
+        raise ServingError(
+            f"{server}: needs the package {error.name}; install seqtasks[serve], or use http://"
+        ) from error
+    return GrpcClient(server, timeout, retries)
+
+
+class RestClient(Client):
+    """Speaks TF Serving's REST protocol; its methods are those of `Client`.
+
+    A request is sent again, later each time, while the server answers 429 or 503, or while
+    nothing listens yet. Once a connection has been made, nothing listening is an error at once.
+
+    Arguments:
+        server: http:// or https:// and HOST:PORT, with a path where the server is below one.
+        timeout: seconds that a try may take.
+        retries: how often a request is sent again.
+
+    Raises:
+        ServingError: where `server` is no such URL.
+    """
+
+    def __init__(
+        self, server: str = "http://127.0.0.1:8501", timeout: float = 30.0, retries: int = 3
+    ):
+        self.server, self.timeout, self.retries = server.rstrip("/"), timeout, retries
+        scheme, self._host, self._port, self._prefix = split_server(server, ("http", "https"))
+        https, plain = http.client.HTTPSConnection, http.client.HTTPConnection
+        self._kind = https if scheme == "https" else plain
+        self._idle: list[http.client.HTTPConnection] = []
+        self._connected = False
+
+    def status(
+        self, model: str, version: int | None = None, label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Give the states of the model's versions; see `Client`."""
+        return self._ask("GET", _path(model, version, label), model)["model_version_status"]
+
+    def metadata(
+        self, model: str, version: int | None = None, label: str | None = None
+    ) -> dict[str, Any]:
+        """Describe the signatures; see `Client`."""
+        return self._ask("GET", f"{_path(model, version, label)}/metadata", model)
+
+    def close(self) -> None:
+        """Close the connections."""
+        while self._idle:
+            self._idle.pop().close()
+
+    def _infer(
+        self,
+        verb: str,
+        model: str,
+        version: int | None,
+        label: str | None,
+        document: dict[str, Any],
+    ) -> dict[str, Any]:
+        body = to_json(document).encode()
+        return self._ask("POST", f"{_path(model, version, label)}:{verb}", model, body)
+
+    def _ask(self, method: str, path: str, model: str, body: bytes | None = None) -> Any:
+        where = f"{self.server}{path}"
+
+        def attempt() -> Any:
+            try:
+                status, data = self._exchange(method, self._prefix + path, body)
+            except ConnectionRefusedError as error:
+                kind = ServingError if self._connected else BusyError
+                raise kind(nothing_listens(self.server)) from error
+            except TimeoutError as error:
+                raise ServingError(took_too_long(where, self.timeout)) from error
+            except (OSError, http.client.HTTPException) as error:
+                reason = one_line(getattr(error, "strerror", None) or str(error) or repr(error))
+                raise ServingError(
+                    f"{where}: no answer: {reason}; check that this is a model server's address"
+                ) from error
+            self._connected = True
+            return _read(where, model, status, data)
+
+        return retrying(attempt, self.retries)
+
+    def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
+        connection = self._idle.pop() if self._idle else None
+        reused = connection is not None
+        connection = connection or self._kind(self._host, self._port, timeout=self.timeout)
+        try:
+            headers = {"Content-Type": "application/json"} if body is not None else {}
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            data = answer.read()
+        except (ConnectionResetError, BrokenPipeError, http.client.RemoteDisconnected):
+            connection.close()
+            if not reused:
+                raise
+            return self._exchange(method, path, body)  # the server had closed it meanwhile
+        except BaseException:
+            connection.close()
+            raise
+        self._idle.append(connection)  # opens again by itself where the server has closed it
+        return answer.status, data
+
+
+def _path(model: str, version: int | None, label: str | None) -> str:
+    path = f"/v1/models/{urllib.parse.quote(model, safe='')}"
+    if label is not None:
+        return f"{path}/labels/{urllib.parse.quote(label, safe='')}"
+    return path if version is None else f"{path}/versions/{version}"
+
+
+def _read(where: str, model: str, status: int, data: bytes) -> Any:
+    """Read an answer.
+
+    Raises:
+        ServingError: for a refusal, or what isn't the protocol.
+    """
+    try:
+        answer = from_json(data)
+    except ValueError:
+        answer = None
+    if status == 200 and isinstance(answer, dict):
+        return answer
+    if status == 200 or not isinstance(answer, dict) or "error" not in answer:
+        found = one_line(data[:200].decode("utf-8", "replace"))
+        if status not in _BUSY:  # those may come from a proxy before the server
+            raise ServingError(
+                f"{where}: the answer {status} isn't a model server's: {found}; check the address"
+            )
+        answer = {"error": found}
+    kind = BusyError if status in _BUSY else ServingError
+    raise kind(refusal(where, model, str(status), str(answer["error"]), status))

@@ -1,0 +1,95 @@
+"""The embedded server put together: models, REST and gRPC, as the options say."""
+
+import importlib.util
+import logging
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from seqtasks.errors import ConfigError
+from seqtasks.serving.model_config import ModelSource
+from seqtasks.serving.options import ServerOptions
+
+Ready = Callable[[int, int | None, Sequence[str]], None]
+
+# With batching a request's thread mostly waits; TF Serving's guide advises two for each row of a
+# batch. Each takes memory, so there is a bound.
+_MOST_THREADS = 256
+
+
+def check_extra(options: ServerOptions) -> None:
+    """Check that the libraries of the extra `serve` are installed, without importing them.
+
+    Raises:
+        ConfigError: where they aren't.
+    """
+    wanted = ["starlette", "uvicorn", *(["grpc"] if options.grpc_port else [])]
+    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"the embedded server needs {' and '.join(missing)}: pip install 'seqtasks[serve]'"
+        )
+
+
+def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> None:
+    """Load the models and answer until SIGTERM or SIGINT; then finish what was accepted.
+
+    Must be called in the main thread.
+
+    Arguments:
+        source: the models.
+        options: how it answers.
+        ready: called when models can be asked, with the ports of REST and of gRPC (None: none) and
+            the names of the models that can't.
+
+    Raises:
+        ConfigError: where a port is taken, or where there are models and none can be loaded.
+    """
+    from seqtasks.serving.batching import BatchingOptions
+    from seqtasks.serving.loading import make_loader
+    from seqtasks.serving.manager import ModelManager
+    from seqtasks.serving.monitoring import Metrics
+    from seqtasks.serving.rest import RestOptions, make_app
+    from seqtasks.serving.server import HttpOptions, HttpServer, serve
+
+    parameters: dict[str, Any] = dict(options.batching or {})
+    batching = None if options.batching is None else BatchingOptions(**parameters)
+    threads = {"threads": min(2 * batching.max_batch_size, _MOST_THREADS)} if batching else {}
+    # Polling is a thread of its own, which waits for ever where it shall not look again.
+    poll_seconds = options.poll_seconds or threading.TIMEOUT_MAX
+    manager = ModelManager(source, make_loader(batching=batching), poll_seconds)
+    metrics = Metrics(manager.knows)
+    rest = RestOptions(
+        options.limits, options.cors_origins, access_log=options.access_log, **threads
+    )
+    http = HttpServer(make_app(manager, rest, metrics), HttpOptions(options.host, options.port))
+    servers: list[Any] = [http]
+    if options.grpc_port:
+        from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
+
+        grpc = GrpcOptions(
+            options.host,
+            options.grpc_port,
+            options.limits,
+            access_log=options.access_log,
+            **threads,
+        )
+        servers.append(GrpcServer(manager, grpc, metrics))
+
+    def announce() -> None:
+        failed = manager.unready()
+        if failed and failed == manager.names():
+            raise ConfigError("no model can be loaded; the lines above say why")
+        ready(http.port, options.grpc_port or None, failed)
+
+    serve(manager, servers, announce)
+
+
+def start_logging() -> None:
+    """Write what the server does to the error stream: JSON for requests, plain lines for models."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("seqtasks")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)

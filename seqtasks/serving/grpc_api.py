@@ -1,0 +1,266 @@
+"""The gRPC protocol without its transport: a request's message in, the answer's message out.
+
+Codes and words are TF Serving's (its predict_util.cc, classifier.cc, multi_inference.cc,
+get_model_metadata_impl.cc, model_service_impl.cc).
+"""
+
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+from google.protobuf.wrappers_pb2 import Int32Value, StringValue
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
+from tensorflow_serving.apis.input_pb2 import Input
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+
+from seqtasks.errors import ConfigError
+from seqtasks.serving import inference
+from seqtasks.serving.engine import DEFAULT_SIGNATURE, Signature
+from seqtasks.serving.grpc_tensors import check_texts, exhausted, from_proto, to_proto
+from seqtasks.serving.limits import Limits
+from seqtasks.serving.manager import ModelManager
+from seqtasks.serving.model_config import from_message
+from seqtasks.serving.status import Code, StatusError, invalid
+
+_METADATA = "signature_def"
+_SERVICES = ("", "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
+_SERVING, _NOT_SERVING = 1, 2
+_MISSING = "No signature was found with the name: {}"
+
+
+class GrpcApi:
+    """Answers requests. May be called from many threads; every method raises `StatusError`.
+
+    Arguments:
+        manager: the models.
+        limits: how much a request may ask for.
+    """
+
+    def __init__(self, manager: ModelManager, limits: Limits):
+        self._manager, self._limits = manager, limits
+
+    def predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+        """Run a signature on tensors; `output_filter` chooses among its outputs."""
+        spec = _spec_of(request)
+        wanted = list(request.output_filter)
+        with self._lease(spec) as runner:
+            signature = _signature(
+                runner, spec, Code.FAILED_PRECONDITION, 'Serving signature key "{}" not found.'
+            )
+            if request.inputs.keys() != signature.inputs.keys():
+                signature.check(dict.fromkeys(request.inputs, np.array(0)), None)  # which raises
+            for place, name in enumerate(wanted):
+                if name in wanted[:place]:
+                    raise invalid(f"duplicate output tensor alias: {name}")
+            feeds = {
+                name: from_proto(name, request.inputs[name], wanted_input, self._limits)
+                for name, wanted_input in signature.inputs.items()
+            }
+            found = runner.run(signature, feeds, wanted or None)
+            response = predict_pb2.PredictResponse(model_spec=_answered(spec, runner))
+        for name, array in found.items():
+            response.outputs[name].CopyFrom(to_proto(array))
+        return response
+
+    def classify(
+        self, request: classification_pb2.ClassificationRequest
+    ) -> classification_pb2.ClassificationResponse:
+        """Give the classes of tf.Examples."""
+        spec = _spec_of(request)
+        with self._lease(spec) as runner:
+            _signature(runner, spec, Code.INVALID_ARGUMENT, _MISSING)
+            examples = self._examples(request.input)
+            found = inference.classify(runner, spec.signature_name, examples)
+            return classification_pb2.ClassificationResponse(
+                model_spec=_answered(spec, runner), result=_classification(found)
+            )
+
+    def regress(
+        self, request: regression_pb2.RegressionRequest
+    ) -> regression_pb2.RegressionResponse:
+        """Give a number for each tf.Example."""
+        spec = _spec_of(request)
+        with self._lease(spec) as runner:
+            _signature(runner, spec, Code.INVALID_ARGUMENT, _MISSING)
+            values = inference.regress(runner, spec.signature_name, self._examples(request.input))
+            return regression_pb2.RegressionResponse(
+                model_spec=_answered(spec, runner), result=_regression(values)
+            )
+
+    def multi_inference(
+        self, request: inference_pb2.MultiInferenceRequest
+    ) -> inference_pb2.MultiInferenceResponse:
+        """Classify and regress the same tf.Examples by several signatures of one model."""
+        if not request.tasks:
+            raise invalid("MultiInferenceRequest has no tasks")
+        first = _spec_of(request.tasks[0])
+        response = inference_pb2.MultiInferenceResponse()
+        with self._lease(first) as runner:
+            self._check_tasks(request, runner)
+            examples = self._examples(request.input)
+            for task in request.tasks:
+                method = inference.find_method(task.method_name)
+                found = method(runner, task.model_spec.signature_name, examples)
+                result = response.results.add(model_spec=_answered(task.model_spec, runner))
+                if task.method_name == inference.CLASSIFY_METHOD:
+                    result.classification_result.CopyFrom(_classification(found))
+                else:
+                    result.regression_result.CopyFrom(_regression(found))
+        return response
+
+    def metadata(
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest
+    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+        """Describe the signatures of a model."""
+        spec = _spec_of(request)
+        if not request.metadata_field:
+            raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+        for field in request.metadata_field:
+            if field != _METADATA:
+                raise invalid(f"Metadata field {field} is not supported")
+        signatures = get_model_metadata_pb2.SignatureDefMap()
+        with self._lease(spec) as runner:
+            for name, definition in runner.signature_defs.items():
+                signatures.signature_def[name].CopyFrom(definition)
+            answered = ModelSpec(name=spec.name, version={"value": runner.version})
+        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=answered)
+        response.metadata[_METADATA].Pack(signatures)
+        return response
+
+    def status(
+        self, request: get_model_status_pb2.GetModelStatusRequest
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        """Give the states of a model's versions."""
+        spec = _spec_of(request)
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for found in self._manager.statuses(spec.name, *_which(spec)):
+            response.model_version_status.add(
+                version=found.version,
+                state=int(found.state),
+                status={"error_code": int(found.code), "error_message": found.message},
+            )
+        return response
+
+    def reload(
+        self, request: model_management_pb2.ReloadConfigRequest
+    ) -> model_management_pb2.ReloadConfigResponse:
+        """Serve the models of a configuration from now on."""
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise invalid(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        try:
+            settings = from_message(request.config)
+        except ConfigError as error:
+            raise invalid(str(error)) from error
+        self._manager.reload(settings)
+        return model_management_pb2.ReloadConfigResponse(status={"error_code": 0})
+
+    def health(self, request: StringValue) -> Int32Value:
+        """Answer a check of grpc.health.v1: SERVING where all models can answer.
+
+        Its messages have one field each, as these, so their bytes are the same.
+        """
+        if request.value not in _SERVICES:
+            raise StatusError(Code.NOT_FOUND, f"There is no service {request.value!r}")
+        ready = bool(self._manager.names()) and not self._manager.unready()
+        return Int32Value(value=_SERVING if ready else _NOT_SERVING)
+
+    def _lease(self, spec: ModelSpec) -> AbstractContextManager[Any]:
+        if not spec.name:
+            raise invalid("ModelSpec has no name specified.")
+        return self._manager.lease(spec.name, *_which(spec))
+
+    def _examples(self, message: Input) -> list[bytes]:
+        """Serialize the examples of a request, which must be within the limits."""
+        kind = message.WhichOneof("kind") or "example_list"
+        listed = getattr(message, kind).examples
+        if self._limits.rows is not None and len(listed) > self._limits.rows:
+            raise exhausted(
+                f"{len(listed)} examples are more than the {self._limits.rows} "
+                "that this server takes"
+            )
+        for example in (*listed, message.example_list_with_context.context):
+            for feature in example.features.feature.values():
+                check_texts(feature.bytes_list.value, self._limits)
+        return inference.serialize(message)
+
+    def _check_tasks(self, request: inference_pb2.MultiInferenceRequest, runner: Any) -> None:
+        model, seen = request.tasks[0].model_spec.name, set()
+        for task in request.tasks:
+            spec = task.model_spec
+            if not spec.name:
+                raise invalid("Found ModelSpec with an empty model name.")
+            if spec.name != model:
+                raise invalid(
+                    "All ModelSpecs in a MultiInferenceRequest must access the same model name."
+                )
+            name = spec.signature_name or DEFAULT_SIGNATURE
+            if name in seen:
+                raise invalid(f"Duplicate evaluation of signature: {name}")
+            seen.add(name)
+            _signature(
+                runner,
+                spec,
+                Code.INVALID_ARGUMENT,
+                "Requested signature not found in model graph: {}",
+            )
+            inference.find_method(task.method_name)
+
+
+def _spec_of(request: Any) -> ModelSpec:
+    if not request.HasField("model_spec"):
+        raise invalid("Missing ModelSpec")
+    return request.model_spec
+
+
+def _which(spec: ModelSpec) -> tuple[int | None, str | None]:
+    """Version and label that a request asks for; a version 0 that is set isn't an unset one."""
+    chosen = spec.WhichOneof("version_choice")
+    return (
+        spec.version.value if chosen == "version" else None,
+        spec.version_label if chosen == "version_label" else None,
+    )
+
+
+def _signature(runner: Any, spec: ModelSpec, code: Code, message: str) -> Signature:
+    """Find the signature; where there is none each call has an error of its own."""
+    try:
+        return runner.signature(spec.signature_name)
+    except StatusError as error:
+        name = spec.signature_name or DEFAULT_SIGNATURE
+        raise StatusError(code, message.format(name)) from error
+
+
+def _answered(spec: ModelSpec, runner: Any) -> ModelSpec:
+    """Say which model answered."""
+    return ModelSpec(
+        name=spec.name,
+        signature_name=spec.signature_name or DEFAULT_SIGNATURE,
+        version={"value": runner.version},
+    )
+
+
+def _classification(found: list[inference.Classes]) -> classification_pb2.ClassificationResult:
+    result = classification_pb2.ClassificationResult()
+    for row in found:
+        classes = result.classifications.add().classes
+        for label, score in row:
+            classes.add(label=label.decode("utf-8", "replace"), score=float(score))
+    return result
+
+
+def _regression(values: Any) -> regression_pb2.RegressionResult:
+    result = regression_pb2.RegressionResult()
+    for value in values.tolist():
+        result.regressions.add(value=value)
+    return result

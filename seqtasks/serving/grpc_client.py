@@ -1,0 +1,266 @@
+"""The client by gRPC."""
+
+import dataclasses
+import re
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.example.example_pb2 import Example
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
+from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
+from tensorflow_serving.apis.input_pb2 import Input
+from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest
+
+from seqtasks.errors import ServingError
+from seqtasks.serving import json_codec
+from seqtasks.serving.calling import (
+    BusyError,
+    from_json,
+    nothing_listens,
+    one_line,
+    refusal,
+    retrying,
+    split_server,
+    to_json,
+    took_too_long,
+)
+from seqtasks.serving.client import Client
+from seqtasks.serving.engine import DEFAULT_SIGNATURE, Signature, TensorSpec
+from seqtasks.serving.examples import decode_examples
+from seqtasks.serving.grpc_tensors import to_proto
+from seqtasks.serving.limits import UNLIMITED
+from seqtasks.serving.rest_api import describe
+from seqtasks.serving.status import HTTP_STATUS, Code, StatusError
+
+_PORT = 8500
+# A server that ends cancels what reached it in that moment; this client cancels nothing.
+_BUSY = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.RESOURCE_EXHAUSTED,
+    grpc.StatusCode.CANCELLED,
+)
+# What gRPC itself says of a message that is too long for the server.
+_TOO_LONG = "larger than max"
+# And of a server that it can't reach, in place of one that answers UNAVAILABLE.
+_UNCONNECTED = re.compile("failed to connect|errors resolving|DNS resolution failed")
+_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_retries", 0),  # this client has its own
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Known:
+    """What the metadata said, and of which version."""
+
+    version: int
+    signatures: SignatureDefMap
+
+
+class GrpcClient(Client):
+    """Speaks TF Serving's gRPC protocol; its methods are those of `Client`.
+
+    Values are read and written as the REST protocol does, so that answers are the same; the types
+    of inputs are asked from the server once, and again where a request doesn't fit them.
+    A request is sent again on UNAVAILABLE and RESOURCE_EXHAUSTED, but not where the server says
+    that it is too large, nor where nothing listens though there was a connection before.
+
+    Arguments:
+        server: grpc://HOST:PORT; 8500 without a port.
+        timeout: seconds that a try may take; the server is told.
+        retries: how often a request is sent again.
+
+    Raises:
+        ServingError: where `server` is no such URL.
+    """
+
+    def __init__(
+        self, server: str = "grpc://127.0.0.1:8500", timeout: float = 30.0, retries: int = 3
+    ):
+        self.server, self.timeout, self.retries = server.rstrip("/"), timeout, retries
+        _, host, port, _ = split_server(server, ("grpc",))
+        address = f"[{host}]" if ":" in host else host
+        self._channel = grpc.insecure_channel(f"{address}:{port or _PORT}", _OPTIONS)
+        self._prediction = PredictionServiceStub(self._channel)
+        self._models = ModelServiceStub(self._channel)
+        self._known: dict[tuple[str, int | None, str | None], _Known] = {}
+        self._connected = False
+
+    def status(
+        self, model: str, version: int | None = None, label: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Give the states of the model's versions; see `Client`."""
+        request = GetModelStatusRequest(model_spec=_spec(model, version, label))
+        response = self._call(self._models.GetModelStatus, request, model)
+        return [
+            {
+                "version": str(found.version),
+                "state": ModelVersionStatus.State.Name(found.state),
+                "status": {
+                    "error_code": Code(found.status.error_code).name,
+                    "error_message": found.status.error_message,
+                },
+            }
+            for found in response.model_version_status
+        ]
+
+    def metadata(
+        self, model: str, version: int | None = None, label: str | None = None
+    ) -> dict[str, Any]:
+        """Describe the signatures; see `Client`."""
+        known = self._ask_metadata(model, version, label)
+        spec = {"name": model, "signature_name": "", "version": str(known.version)}
+        described = describe(dict(known.signatures.signature_def))
+        return {"model_spec": spec, "metadata": {"signature_def": described}}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._channel.close()
+
+    def _infer(
+        self,
+        verb: str,
+        model: str,
+        version: int | None,
+        label: str | None,
+        document: dict[str, Any],
+    ) -> dict[str, Any]:
+        spec = _spec(model, version, label, document["signature_name"])
+        try:
+            document = json_codec.parse(to_json(document).encode())
+            if verb == "predict":
+                answer = self._predict(spec, (model, version, label), document)
+            else:
+                answer = self._run_examples(verb, spec, document)
+        except StatusError as error:  # what the server would say, had it been asked by REST
+            where, code = f"{self.server} {verb}", error.code.name
+            raise ServingError(refusal(where, model, code, error.message, error.http)) from error
+        return from_json(answer)
+
+    def _predict(self, spec: ModelSpec, key: tuple, document: dict[str, Any]) -> bytes:
+        known = self._known.get(key) or self._ask_metadata(*key)
+        self._known[key] = known
+        try:
+            signature = _signature(known, spec.signature_name)
+            feeds, form = json_codec.decode_predict(document, signature, UNLIMITED)
+            request = PredictRequest(model_spec=spec)
+            for name, array in feeds.items():
+                request.inputs[name].CopyFrom(to_proto(array))
+            response = self._call(self._prediction.Predict, request, spec.name)
+        except (StatusError, _RefusedError):
+            self._known[key] = self._ask_metadata(*key)
+            if self._known[key] == known:
+                raise
+            return self._predict(spec, key, document)  # the model has changed since
+        # In the order in which a server lists them by REST.
+        outputs = {
+            name: tf.make_ndarray(response.outputs[name]) for name in sorted(response.outputs)
+        }
+        return json_codec.encode_predict(outputs, form)
+
+    def _run_examples(self, verb: str, spec: ModelSpec, document: dict[str, Any]) -> bytes:
+        given = Input()
+        for data in decode_examples(document, UNLIMITED):
+            given.example_list.examples.append(Example.FromString(data))
+        if verb == "classify":
+            request = ClassificationRequest(model_spec=spec, input=given)
+            result = self._call(self._prediction.Classify, request, spec.name).result
+            return json_codec.encode_classify(
+                [
+                    [(c.label.encode(), c.score) for c in row.classes]
+                    for row in result.classifications
+                ]
+            )
+        request = RegressionRequest(model_spec=spec, input=given)
+        result = self._call(self._prediction.Regress, request, spec.name).result
+        values = [regression.value for regression in result.regressions]
+        return json_codec.encode_regress(np.array(values, np.float32))
+
+    def _ask_metadata(self, model: str, version: int | None, label: str | None) -> _Known:
+        request = GetModelMetadataRequest(
+            model_spec=_spec(model, version, label), metadata_field=["signature_def"]
+        )
+        response = self._call(self._prediction.GetModelMetadata, request, model)
+        signatures = SignatureDefMap()
+        response.metadata["signature_def"].Unpack(signatures)
+        return _Known(response.model_spec.version.value, signatures)
+
+    def _call(self, stub: Callable[..., Any], request: Any, model: str) -> Any:
+        where = f"{self.server} {type(request).__name__.removesuffix('Request')}"
+
+        def attempt() -> Any:
+            try:
+                response = stub(request, timeout=self.timeout)
+            except grpc.RpcError as error:
+                raise self._understood(error, where, model) from error
+            self._connected = True
+            return response
+
+        return retrying(attempt, self.retries)
+
+    def _understood(self, error: Any, where: str, model: str) -> ServingError:
+        """Make our error of one of gRPC: busy, refused, or lost."""
+        code, details = error.code(), error.details() or ""
+        status = Code(code.value[0])
+        if code is grpc.StatusCode.UNAVAILABLE and _UNCONNECTED.search(details):
+            kind = ServingError if self._connected else BusyError
+            if "Connection refused" in details:
+                return kind(nothing_listens(self.server))
+            return kind(f"{where}: no answer: {one_line(details)}; check the address")
+        if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return ServingError(took_too_long(where, self.timeout))
+        again = code in _BUSY and _TOO_LONG not in details and not _is_final(error)
+        kind = BusyError if again else _RefusedError
+        # Of the two causes of RESOURCE_EXHAUSTED HTTP has a number for each.
+        large = status is Code.RESOURCE_EXHAUSTED and not again
+        return kind(
+            refusal(where, model, status.name, details, 413 if large else HTTP_STATUS[status])
+        )
+
+
+class _RefusedError(ServingError):
+    """The server read the request and refused it."""
+
+
+def _is_final(error: Any) -> bool:
+    """Whether the server says that the same request would be refused again (gRFC A6)."""
+    sent = dict(error.trailing_metadata() or ())
+    return str(sent.get("grpc-retry-pushback-ms", "")).startswith("-")
+
+
+def _spec(model: str, version: int | None, label: str | None, signature: str = "") -> ModelSpec:
+    spec = ModelSpec(name=model, signature_name=signature)
+    if label is not None:
+        spec.version_label = label
+    elif version is not None:
+        spec.version.value = version
+    return spec
+
+
+def _signature(known: _Known, name: str) -> Signature:
+    """Take the types of a signature's inputs from the metadata.
+
+    Raises:
+        StatusError: INVALID_ARGUMENT where there is no such signature.
+    """
+    name = name or DEFAULT_SIGNATURE
+    if name not in known.signatures.signature_def:
+        message = f'Serving signature name: "{name}" not found in signature def'
+        raise StatusError(Code.INVALID_ARGUMENT, message)
+    inputs = known.signatures.signature_def[name].inputs
+    specs = {
+        each: TensorSpec("", tf.dtypes.as_dtype(inputs[each].dtype), None)
+        for each in sorted(inputs)
+    }
+    return Signature(name, specs, {})

@@ -1,0 +1,298 @@
+"""The gRPC server: TF Serving's two services and gRPC's health service on a port."""
+
+import dataclasses
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import grpc
+from google.protobuf.wrappers_pb2 import Int32Value, StringValue
+from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
+
+from seqtasks.errors import ConfigError
+from seqtasks.serving.grpc_api import GrpcApi
+from seqtasks.serving.limits import Limits
+from seqtasks.serving.manager import ModelManager
+from seqtasks.serving.monitoring import Metrics
+from seqtasks.serving.rest_api import log_line
+from seqtasks.serving.status import Code, StatusError
+
+access_log = logging.getLogger("seqtasks.serving.access")
+_log = logging.getLogger(__name__)
+
+_CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+# Bytes, as in TF Serving. A client refuses more than 8 KiB beside the answer, and a byte that isn't
+# ASCII takes three.
+_MESSAGE_LENGTH = 1024
+# Says that the same request would be refused again (gRFC A6).
+_DO_NOT_RETRY = (("grpc-retry-pushback-ms", "-1"),)
+_SPARE_HANDLERS = 32  # for status, metadata and reloading, beside the requests that are limited
+_HANDLERS = 1024  # where the requests have no limit
+_LONGEST_WAIT = 365 * 86400.0  # a client without a deadline has one that Python can't wait for
+
+
+@dataclasses.dataclass(frozen=True)
+class GrpcOptions:
+    """Where the server listens, how it answers, and how it ends.
+
+    Arguments:
+        host: the address of a network interface; "0.0.0.0" for all.
+        port: 8500 is TF Serving's; 0 takes a free one.
+        limits: how much clients may ask for; `concurrent` counts the requests of this server.
+        threads: requests that run at one moment; with batching, many more than cores.
+        finish_seconds: how long requests that were accepted may take after the order to end.
+        access_log: whether a JSON line is logged for each request.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8500
+    limits: Limits = dataclasses.field(default_factory=Limits)
+    threads: int = min(32, (os.cpu_count() or 1) + 4)
+    finish_seconds: float = 60.0
+    access_log: bool = True
+
+
+class GrpcServer:
+    """PredictionService, ModelService and Health on a port, in threads of their own.
+
+    Arguments:
+        manager: the models, which the caller starts and closes.
+        options: where it listens and how it answers.
+        metrics: what it counts in, such as that of the REST server; its own by default.
+
+    Raises:
+        ConfigError: where the port is taken or not allowed.
+    """
+
+    def __init__(
+        self,
+        manager: ModelManager,
+        options: GrpcOptions | None = None,
+        metrics: Metrics | None = None,
+    ):
+        self._options = options = options or GrpcOptions()
+        self._calls = _Calls(manager, options, metrics or Metrics(manager.knows))
+        handlers = (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
+        self._handlers = ThreadPoolExecutor(handlers, thread_name_prefix="grpc")
+        size = options.limits.body_bytes
+        self._server = grpc.server(
+            self._handlers,
+            options=[
+                ("grpc.max_receive_message_length", -1 if size is None else size),
+                # Else a second server on the same port would take a part of the requests.
+                ("grpc.so_reuseport", 0),
+            ],
+            maximum_concurrent_rpcs=handlers,
+        )
+        self._add_services()
+        self.port: int = _listen(self._server, options.host, options.port)
+        self._running = False
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._server.start()
+        self._running = True
+
+    @property
+    def running(self) -> bool:
+        """Whether it answers, or still finishes what it accepted."""
+        return self._running
+
+    def stop(self) -> None:
+        """Take no more requests, and return when those accepted are answered."""
+        if not self._running:
+            self._server.start()  # a server that never ran would keep its port
+        self._server.stop(self._options.finish_seconds).wait()
+        self._running = False
+        self._calls.close()
+        self._handlers.shutdown(wait=False)
+
+    def _add_services(self) -> None:
+        calls, api = self._calls, self._calls.api
+        prediction = SimpleNamespace(
+            Predict=calls.inference("Predict", api.predict),
+            Classify=calls.inference("Classify", api.classify),
+            Regress=calls.inference("Regress", api.regress),
+            MultiInference=calls.inference("MultiInference", api.multi_inference),
+            GetModelMetadata=calls.information("GetModelMetadata", api.metadata),
+        )
+        models = SimpleNamespace(
+            GetModelStatus=calls.information("GetModelStatus", api.status),
+            HandleReloadConfigRequest=calls.information("HandleReloadConfigRequest", api.reload),
+        )
+        add = prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server
+        add(prediction, self._server)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, self._server)
+        health = calls.information("Check", api.health)
+        check = grpc.unary_unary_rpc_method_handler(
+            health, StringValue.FromString, Int32Value.SerializeToString
+        )
+        services = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})
+        self._server.add_generic_rpc_handlers((services,))
+
+
+class _Calls:
+    """Makes handlers of gRPC: they hold to limits and deadlines, count, and log."""
+
+    def __init__(self, manager: ModelManager, options: GrpcOptions, metrics: Metrics):
+        self.api = GrpcApi(manager, options.limits)
+        self._limits, self._metrics, self._log = options.limits, metrics, options.access_log
+        self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="grpc-run")
+        self._accepted = 0
+        self._counting = threading.Lock()
+
+    def close(self) -> None:
+        """Let the threads end when they have nothing to do."""
+        self._pool.shutdown(wait=False)
+
+    def inference(self, name: str, answer: Callable[[Any], Any]) -> Callable[..., Any]:
+        """Make the handler of a call that runs a model; it is limited and counted."""
+
+        def handle(request: Any, context: grpc.ServicerContext) -> Any:
+            return self._handle(name, request, context, lambda: self._run(answer, request, context))
+
+        return handle
+
+    def information(self, name: str, answer: Callable[[Any], Any]) -> Callable[..., Any]:
+        """Make the handler of any other call."""
+
+        def handle(request: Any, context: grpc.ServicerContext) -> Any:
+            return self._handle(name, request, context, lambda: answer(request), counted=False)
+
+        return handle
+
+    def _handle(
+        self,
+        name: str,
+        request: Any,
+        context: grpc.ServicerContext,
+        answer: Callable[[], Any],
+        counted: bool = True,
+    ) -> Any:
+        start = time.perf_counter()
+        response, error = None, None
+        try:
+            response = answer()
+        except StatusError as refused:
+            error = refused
+        except Exception as defect:
+            _log.exception("%s", name)
+            error = StatusError(Code.INTERNAL, f"{type(defect).__name__}: {defect}")
+        seconds = time.perf_counter() - start
+        self._note(name, request, response, error, seconds, counted)
+        if error is not None:
+            if error.code is Code.RESOURCE_EXHAUSTED and not isinstance(error, _Busy):
+                context.set_trailing_metadata(_DO_NOT_RETRY)
+            context.abort(_CODES[error.code], _cut(error.message))
+        return response
+
+    def _run(
+        self, answer: Callable[[Any], Any], request: Any, context: grpc.ServicerContext
+    ) -> Any:
+        """Answer in a thread of the pool, for so long as the client and the limits allow."""
+        self._accept()
+        try:
+            job = self._pool.submit(answer, request)
+        except RuntimeError as error:
+            self._release()
+            raise StatusError(Code.UNAVAILABLE, "The server is ending") from error
+        job.add_done_callback(lambda _: self._release())
+
+        def end() -> None:
+            job.cancel()  # where its turn hasn't come
+
+        # Called when the client goes away or its deadline passes.
+        if not context.add_callback(end):
+            end()
+        bounds = (self._limits.request_seconds, context.time_remaining(), _LONGEST_WAIT)
+        longest = min(seconds for seconds in bounds if seconds is not None)
+        try:
+            return job.result(longest)
+        except CancelledError as error:
+            if context.time_remaining():
+                raise StatusError(Code.CANCELLED, "The client went away") from error
+            raise StatusError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded") from error
+        except TimeoutError as error:
+            job.cancel()
+            raise StatusError(
+                Code.DEADLINE_EXCEEDED, f"No answer within {longest:g} seconds"
+            ) from error
+
+    def _accept(self) -> None:
+        limit = self._limits.concurrent
+        with self._counting:
+            if limit is not None and self._accepted >= limit:
+                raise _Busy(
+                    Code.RESOURCE_EXHAUSTED,
+                    f"{self._accepted} requests are being answered, which is all that this "
+                    "server takes at once. Try again",
+                )
+            self._accepted += 1
+
+    def _release(self) -> None:
+        with self._counting:
+            self._accepted -= 1
+
+    def _note(
+        self,
+        name: str,
+        request: Any,
+        response: Any,
+        error: StatusError | None,
+        seconds: float,
+        counted: bool,
+    ) -> None:
+        """Count a request, and log it; texts are never logged."""
+        code = error.code if error else Code.OK
+        asked = next(iter(getattr(request, "tasks", ())), request)  # MultiInference has the spec so
+        model = asked.model_spec.name if hasattr(asked, "model_spec") else None
+        if counted:
+            self._metrics.count(model or "", code.name)
+            self._metrics.latency(model or "", name, "GRPC", seconds * 1e6)
+        if self._log and access_log.isEnabledFor(logging.INFO):
+            spec = getattr(response, "model_spec", None)
+            line = log_line(
+                time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                method="GRPC",
+                path=name,
+                code=code.name,
+                milliseconds=round(seconds * 1e3, 3),
+                bytes_in=request.ByteSize(),
+                bytes_out=response.ByteSize() if response is not None else 0,
+                model=model,
+                version=spec.version.value if spec else None,
+                error=error.message if error else None,
+            )
+            access_log.info("%s", line)
+
+
+class _Busy(StatusError):
+    """Refuses what could go well a little later."""
+
+
+def _cut(message: str) -> str:
+    data = message.encode("utf-8", "replace")
+    if len(data) <= _MESSAGE_LENGTH:
+        return message
+    return data[:_MESSAGE_LENGTH].decode("utf-8", "ignore") + "...TRUNCATED"
+
+
+def _listen(server: grpc.Server, host: str, port: int) -> int:
+    """Take the port. gRPC doesn't say why it can't, so a plain socket tries first."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            trial.bind((host, port))
+        return server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+    except (OSError, OverflowError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"{host}:{port}: can't listen: {reason}. Choose another --host or --port"
+        ) from error

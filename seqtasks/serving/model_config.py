@@ -1,0 +1,183 @@
+"""Which models a server has: their folders, version policies and labels."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from google.protobuf import text_format
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from seqtasks.errors import ConfigError
+
+_VERSION_NAME = re.compile(r"[0-9]{1,19}")
+_MAX_VERSION = 2**63 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class VersionPolicy:
+    """Which of the versions on disk are served.
+
+    Arguments:
+        latest: so many of the largest; None for all.
+        specific: these, whatever the others; stands before `latest`.
+
+    Raises:
+        ConfigError: for less than one of the latest.
+
+    >>> VersionPolicy(latest=2).choose([1, 3, 2])
+    [2, 3]
+    >>> VersionPolicy(specific=frozenset({1, 9})).choose([1, 3, 2])
+    [1]
+    """
+
+    latest: int | None = 1
+    specific: frozenset[int] | None = None
+
+    def __post_init__(self):
+        if self.latest is not None and self.latest < 1:
+            raise ConfigError(f"latest versions: {self.latest}, expected 1 or more")
+
+    def choose(self, found: Sequence[int]) -> list[int]:
+        """Choose from the versions on disk, the smallest first."""
+        if self.specific is not None:
+            return sorted(self.specific.intersection(found))
+        ordered = sorted(found)
+        return ordered if self.latest is None else ordered[-self.latest :]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSettings:
+    """A model: `base_path/VERSION/saved_model.pb`.
+
+    Arguments:
+        name: its name in the URL.
+        base_path: the folder that holds its versions.
+        policy: which of them are served.
+        labels: names for versions, such as "stable".
+    """
+
+    name: str
+    base_path: Path
+    policy: VersionPolicy = VersionPolicy()
+    labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+# What a manager asks, each time it polls, for the models that it should have.
+ModelSource = Callable[[], Sequence[ModelSettings]]
+
+
+def find_versions(base_path: Path) -> dict[int, Path]:
+    """Find the folders of a model whose names are version numbers.
+
+    Raises:
+        OSError: where the folder can't be read.
+    """
+    found: dict[int, Path] = {}
+    # The plain name of a number wins over one with zeros before it: both are that version.
+    for path in sorted(base_path.iterdir(), key=lambda path: -len(path.name)):
+        if _VERSION_NAME.fullmatch(path.name) and path.is_dir():
+            number = int(path.name)
+            if number <= _MAX_VERSION:
+                found[number] = path
+    return found
+
+
+def find_models(base: Path, policy: VersionPolicy | None = None) -> list[ModelSettings]:
+    """Make a model of every folder in `base` that has versions, named as the folder.
+
+    Raises:
+        OSError: where `base` can't be read.
+    """
+    models = []
+    for path in sorted(base.iterdir()):
+        if path.name.startswith(".") or not path.is_dir():
+            continue
+        try:
+            versions = find_versions(path)
+        except OSError:
+            continue  # gone since it was listed, or not ours to read
+        if versions:
+            models.append(ModelSettings(path.name, path, policy or VersionPolicy()))
+    return models
+
+
+def directory_source(base: Path, policy: VersionPolicy | None = None) -> ModelSource:
+    """Give the models of a directory, anew at each call, so that a new folder is a new model.
+
+    Raises:
+        ConfigError: where it can't be read, or is a model's own folder.
+    """
+    try:
+        folders = [base, *base.iterdir()]
+    except OSError as error:
+        raise ConfigError(
+            f"{base}: {error.strerror}. Give the directory that holds NAME/VERSION/saved_model.pb"
+        ) from error
+    if any((path / "saved_model.pb").is_file() for path in folders):
+        raise ConfigError(
+            f"{base}: this is one model. Give the directory of models, "
+            "which holds NAME/VERSION/saved_model.pb"
+        )
+    return lambda: find_models(base, policy)
+
+
+def read_model_config(path: Path) -> list[ModelSettings]:
+    """Read the models of a `--model_config_file`, a ModelServerConfig in text form.
+
+    Raises:
+        ConfigError: where it can't be read or says something that can't be.
+    """
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read as a model configuration: {error}") from error
+    try:
+        config = text_format.Parse(text, ModelServerConfig())
+    except text_format.ParseError as error:
+        raise ConfigError(
+            f"{path}:{error}. Expected a ModelServerConfig in protobuf's text form"
+        ) from error
+    try:
+        return from_message(config)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def from_message(config: ModelServerConfig) -> list[ModelSettings]:
+    """Take the models from a message, such as that of a reload request.
+
+    Raises:
+        ConfigError: where a model has no name or path, or what it says contradicts itself.
+    """
+    if config.WhichOneof("config") == "custom_model_config":
+        raise ConfigError("custom_model_config is not supported; use model_config_list")
+    models: dict[str, ModelSettings] = {}
+    for number, entry in enumerate(config.model_config_list.config, 1):
+        if not entry.name or not entry.base_path:
+            raise ConfigError(f"model {number} of the list has no name or no base_path")
+        if entry.name in models:
+            raise ConfigError(f"model {entry.name!r} is listed twice; names must differ")
+        if entry.model_platform not in ("", "tensorflow"):
+            raise ConfigError(
+                f"model {entry.name!r} has the platform {entry.model_platform!r}, "
+                "expected 'tensorflow'"
+            )
+        policy = _policy(entry)
+        labels = dict(entry.version_labels)
+        models[entry.name] = ModelSettings(
+            entry.name, Path(entry.base_path.removeprefix("file://")), policy, labels
+        )
+    return list(models.values())
+
+
+def _policy(entry) -> VersionPolicy:
+    message = entry.model_version_policy
+    choice = message.WhichOneof("policy_choice")
+    if choice == "all":
+        return VersionPolicy(latest=None)
+    if choice == "specific":
+        if not message.specific.versions:
+            raise ConfigError(f"model {entry.name!r} has a specific policy without versions")
+        return VersionPolicy(specific=frozenset(message.specific.versions))
+    return VersionPolicy(latest=message.latest.num_versions or 1)

@@ -1,0 +1,124 @@
+"""What both servers are told: where they listen, which models they have, what clients may ask."""
+
+import dataclasses
+import json
+import shlex
+import socket
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from seqtasks.errors import ConfigError
+from seqtasks.serving.limits import Limits
+from seqtasks.serving.model_config import (
+    ModelSettings,
+    ModelSource,
+    directory_source,
+    find_versions,
+    read_model_config,
+)
+
+WILDCARDS = ("0.0.0.0", "::")
+
+
+@dataclasses.dataclass(frozen=True)
+class ServerOptions:
+    """How a server answers, whichever it is.
+
+    Arguments:
+        host: the address of a network interface; "0.0.0.0" for all.
+        port: of REST; 0 takes a free one, which only the embedded server can.
+        grpc_port: of gRPC; 0 for none.
+        batching: TF Serving's batching parameters, those that aren't its defaults; None for none.
+        poll_seconds: the time between two looks for new models and versions; 0: no second look.
+        cors_origins: the web pages elsewhere that may call it; "*" for all.
+        limits: how much clients may ask for.
+        access_log: whether each request is logged.
+
+    Raises:
+        ConfigError: for one port twice.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8501
+    grpc_port: int = 8500
+    batching: Mapping[str, int] | None = None
+    poll_seconds: float = 1.0
+    cors_origins: Sequence[str] = ()
+    limits: Limits = dataclasses.field(default_factory=Limits)
+    access_log: bool = True
+
+    def __post_init__(self):
+        if self.port and self.port == self.grpc_port:
+            raise ConfigError(f"port {self.port} is asked for twice: REST and gRPC need one each")
+
+
+def model_source(base: Path, config_file: Path | None = None) -> ModelSource:
+    """Give the models of a configuration file, or without one of a directory, anew at each call.
+
+    Raises:
+        ConfigError: where it can't be read.
+    """
+    if config_file is None:
+        return directory_source(base)
+    read_model_config(config_file)
+    return lambda: read_model_config(config_file)
+
+
+def newest_versions(models: Sequence[ModelSettings]) -> dict[str, Path]:
+    """Find the folder of the largest version that is served of each model that has one."""
+    newest = {}
+    for model in models:
+        try:
+            found = find_versions(model.base_path)
+        except OSError:
+            continue  # not there yet
+        chosen = model.policy.choose(list(found))
+        if chosen:
+            newest[model.name] = found[chosen[-1]]
+    return newest
+
+
+def check_port(host: str, port: int) -> None:
+    """Check that a server can listen there.
+
+    Raises:
+        ConfigError: where the port is taken or not allowed.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except (OSError, OverflowError) as error:
+        # `create_server` adds the address to the system's words.
+        reason = (getattr(error, "strerror", None) or str(error)).split(" (while", 1)[0]
+        raise ConfigError(
+            f"{host}:{port}: can't listen: {reason}. Choose another --host or port"
+        ) from error
+
+
+def address(host: str, port: int) -> str:
+    """Write an address as it stands in a URL; one that can be called, where host is all.
+
+    >>> address("0.0.0.0", 80), address("::1", 80)
+    ('127.0.0.1:80', '[::1]:80')
+    """
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def curl_line(url: str, name: str, version: Path) -> str:
+    """Write a command that asks a model: for an answer where it reads a text, else what it takes.
+
+    Arguments:
+        url: of the server, such as "http://127.0.0.1:8501".
+        name: the model's.
+        version: its folder, with the signatures.json of an export or without.
+    """
+    model = f"{url}/v1/models/{name}"
+    try:
+        signature = json.loads((version / "signatures.json").read_text("utf-8"))["serving_default"]
+        inputs = list(signature["inputs"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        inputs = []
+    if inputs != [{"dtype": "string", "shape": [None]}]:
+        return f"curl {shlex.quote(model + '/metadata')}"
+    return f"""curl {shlex.quote(model + ":predict")} -d '{{"instances": ["Type a text"]}}'"""

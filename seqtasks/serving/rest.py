@@ -1,0 +1,262 @@
+"""The HTTP application: the REST protocol, health, readiness, metrics, limits, access log."""
+
+import asyncio
+import dataclasses
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.types import Receive, Scope, Send
+
+from seqtasks.serving import json_codec, monitoring, page
+from seqtasks.serving.limits import Limits
+from seqtasks.serving.manager import ModelManager
+from seqtasks.serving.rest_api import Reply, RestApi, error_reply, find_route, log_line
+from seqtasks.serving.rest_api import Route as Asked
+from seqtasks.serving.status import Code, StatusError, too_large
+
+METRICS_PATH = "/monitoring/prometheus/metrics"
+access_log = logging.getLogger("seqtasks.serving.access")
+
+_PROTOCOL = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
+# A body over the limit is read on to so many times the limit, since a client that is refused
+# while it still sends often sees a broken connection in place of the answer.
+_READ_ON = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class RestOptions:
+    """How the application answers.
+
+    Arguments:
+        limits: how much clients may ask for.
+        cors_origins: the web pages that may call it ("*": all); none by default.
+        threads: requests that run at one moment; with batching, many more than cores.
+        access_log: whether a JSON line is logged for each request.
+    """
+
+    limits: Limits = dataclasses.field(default_factory=Limits)
+    cors_origins: Sequence[str] = ()
+    threads: int = min(32, (os.cpu_count() or 1) + 4)
+    access_log: bool = True
+
+
+def make_app(
+    manager: ModelManager,
+    options: RestOptions | None = None,
+    metrics: monitoring.Metrics | None = None,
+) -> Starlette:
+    """Make the application, whose models the caller starts and closes.
+
+    Arguments:
+        manager: the models.
+        options: how it answers.
+        metrics: what it counts in; its own by default.
+    """
+    options = options or RestOptions()
+    metrics = metrics or monitoring.Metrics(manager.knows)
+    service = _Service(manager, options, metrics)
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    async def health(request: Request) -> Response:
+        return _json(200, {"status": "ok"})
+
+    async def readiness(request: Request) -> Response:
+        waiting = manager.unready()
+        ready = bool(manager.names()) and not waiting
+        state = {"ready": ready, "models": manager.names(), "not_available": waiting}
+        return _json(200 if ready else 503, state)
+
+    async def show_metrics(request: Request) -> Response:
+        return Response(metrics.exposition(), media_type=monitoring.CONTENT_TYPE)
+
+    middleware = []
+    if options.cors_origins:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=list(options.cors_origins),
+                allow_methods=["GET", "POST"],
+                allow_headers=["*"],
+            )
+        )
+    routes = [
+        Route("/healthz", health),
+        Route("/readyz", readiness),
+        Route(METRICS_PATH, show_metrics),
+        *page.routes(manager),
+        Mount("/", service),
+    ]
+    return Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
+
+
+def _json(status: int, value: dict) -> Response:
+    return Response(json_codec.dumps(value), status, media_type="application/json")
+
+
+class _Service:
+    """The part below /v1: reads the body, has it answered in a thread, and counts."""
+
+    def __init__(self, manager: ModelManager, options: RestOptions, metrics: monitoring.Metrics):
+        self._api = RestApi(manager, options.limits)
+        self._limits, self._metrics = options.limits, metrics
+        self._log = options.access_log
+        self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="rest")
+        self._accepted = 0
+        self._counting = threading.Lock()
+
+    def close(self) -> None:
+        """Let the threads end when they have nothing to do."""
+        self._pool.shutdown(wait=False)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request (ASGI)."""
+        if scope["type"] != "http":
+            return
+        path = scope.get("raw_path", scope["path"].encode()).decode("latin-1")
+        if not _PROTOCOL.fullmatch(path):
+            await Response(status_code=404)(scope, receive, send)
+            return
+        start = time.perf_counter()
+        request = Request(scope, receive)
+        asked, body = None, None
+        try:
+            asked = find_route(scope["method"], path)
+            body = await self._read(request) if asked.reads_body else b""
+            reply = await self._answer(asked, body)
+        except StatusError as error:
+            reply = error_reply(error)
+        except ClientDisconnect:
+            reply = error_reply(StatusError(Code.CANCELLED, "The client went away"))
+        received = len(body or b"")
+        self._note(scope["method"], path, asked, received, reply, time.perf_counter() - start)
+        if reply.code is Code.CANCELLED:
+            return
+        # What is left of a body that wasn't read to its end can't be followed by a request.
+        cut = asked is not None and body is None
+        response = Response(
+            reply.body,
+            reply.http,
+            {"connection": "close"} if cut else None,
+            media_type="application/json",
+        )
+        await response(scope, receive, send)
+
+    async def _read(self, request: Request) -> bytes:
+        limits = self._limits
+        try:
+            async with asyncio.timeout(limits.read_seconds):
+                return await _read_body(request, limits.body_bytes)
+        except TimeoutError as error:
+            raise StatusError(
+                Code.DEADLINE_EXCEEDED,
+                f"The request's body wasn't sent within {limits.read_seconds:g} seconds",
+                http=408,
+            ) from error
+
+    async def _answer(self, asked: Asked, body: bytes) -> Reply:
+        """Answer in a thread; a request that takes too long ends there by itself."""
+        if not asked.reads_body:
+            return self._api.answer(asked, body)
+        limits = self._limits
+        if limits.concurrent is not None and self._accepted >= limits.concurrent:
+            raise StatusError(
+                Code.RESOURCE_EXHAUSTED,
+                f"{self._accepted} requests are being answered, which is all that this server "
+                "takes at once. Try again",
+            )
+        with self._counting:
+            self._accepted += 1
+        try:
+            job = self._pool.submit(self._work, asked, body)
+        except RuntimeError as error:
+            self._release()
+            raise StatusError(Code.UNAVAILABLE, "The server is ending") from error
+        done, _ = await asyncio.wait((asyncio.wrap_future(job),), timeout=limits.request_seconds)
+        if not done:
+            if job.cancel():  # no thread has begun with it
+                self._release()
+            raise StatusError(
+                Code.DEADLINE_EXCEEDED, f"No answer within {limits.request_seconds:g} seconds"
+            )
+        return job.result()
+
+    def _work(self, asked: Asked, body: bytes) -> Reply:
+        try:
+            return self._api.answer(asked, body)
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        with self._counting:
+            self._accepted -= 1
+
+    def _note(
+        self,
+        method: str,
+        path: str,
+        asked: Asked | None,
+        received: int,
+        reply: Reply,
+        seconds: float,
+    ) -> None:
+        """Count a request, and log it; texts are never logged."""
+        if asked and asked.reads_body:
+            self._metrics.count(asked.model, reply.code.name)
+            self._metrics.latency(asked.model, asked.verb, "REST", seconds * 1e6)
+        if self._log and access_log.isEnabledFor(logging.INFO):
+            line = log_line(
+                time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                method=method,
+                path=path,
+                status=reply.http,
+                code=reply.code.name,
+                milliseconds=round(seconds * 1e3, 3),
+                bytes_in=received,
+                bytes_out=len(reply.body),
+                model=asked.model if asked else None,
+                version=reply.version,
+                error=reply.error or None,
+            )
+            access_log.info("%s", line)
+
+
+async def _read_body(request: Request, limit: int | None) -> bytes:
+    """Read a body, and where it is over the limit still read what a client would send in vain.
+
+    Raises:
+        StatusError: 413 for a body over the limit.
+        ClientDisconnect: where the client goes away before its end.
+    """
+    announced = request.headers.get("content-length", "")
+    declared = int(announced) if announced.isascii() and announced.isdigit() else 0
+    message = f"The request's body is longer than the {limit} bytes that this server takes"
+    if limit is not None and declared > limit * _READ_ON:
+        raise too_large(message)
+    chunks, size = [], 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if limit is None or size <= limit:
+            chunks.append(chunk)
+        else:
+            chunks.clear()
+            if size > limit * _READ_ON:
+                break
+    if limit is not None and size > limit:
+        raise too_large(message)
+    return b"".join(chunks)

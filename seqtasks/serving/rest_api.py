@@ -1,0 +1,187 @@
+"""The REST protocol without its transport: method, path and body in, status and body out."""
+
+import dataclasses
+import json
+import logging
+import re
+import urllib.parse
+from typing import Any
+
+from google.protobuf import json_format
+from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
+
+from seqtasks.serving import inference, json_codec
+from seqtasks.serving.examples import decode_examples
+from seqtasks.serving.limits import Limits
+from seqtasks.serving.manager import ModelManager
+from seqtasks.serving.status import Code, StatusError, invalid
+
+_log = logging.getLogger(__name__)
+
+_WHICH = r"(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
+_INFERENCE = re.compile(
+    rf"/v1/models/(?P<model>[^/:]+){_WHICH}:(?P<verb>classify|regress|predict)",
+    re.IGNORECASE | re.DOTALL,
+)
+_INFORMATION = re.compile(
+    rf"/v1/models(?:/(?P<model>[^/:]+))?{_WHICH}(?:/(?P<verb>metadata))?", re.IGNORECASE | re.DOTALL
+)
+_MAX_VERSION = 2**63 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """What a URL asks for.
+
+    Arguments:
+        verb: predict, classify, regress, status or metadata.
+        model: the model's name.
+        version: a version number, or None.
+        label: the label of a version, or None.
+    """
+
+    verb: str
+    model: str
+    version: int | None = None
+    label: str | None = None
+
+    @property
+    def reads_body(self) -> bool:
+        """Whether the request's body says what to do."""
+        return self.verb in ("predict", "classify", "regress")
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """The answer to a request, and what the log says of it."""
+
+    http: int
+    body: bytes
+    code: Code = Code.OK
+    error: str = ""
+    version: int | None = None
+
+
+def find_route(method: str, path: str) -> Route:
+    """Read a request's method and path, which is as it stands in the URL, without the query.
+
+    Raises:
+        StatusError: INVALID_ARGUMENT for all that the protocol doesn't have.
+
+    >>> find_route("POST", "/v1/models/films/versions/3:predict")
+    Route(verb='predict', model='films', version=3, label=None)
+    """
+    pattern = {"POST": _INFERENCE, "GET": _INFORMATION}.get(method)
+    match = pattern.fullmatch(path) if pattern else None
+    if match is None:
+        raise invalid(f"Malformed request: {method} {path}")
+    number = match["version"]
+    if number and (len(number) > 19 or int(number) > _MAX_VERSION):
+        raise invalid(f"Failed to convert version: {number} to numeric.")
+    if not match["model"]:
+        raise invalid("Missing model name in request.")
+    label = match["label"]
+    return Route(
+        (match["verb"] or "status").lower(),
+        urllib.parse.unquote(match["model"]),
+        int(number) if number else None,
+        urllib.parse.unquote(label) if label else None,
+    )
+
+
+class RestApi:
+    """Answers requests. May be called from many threads.
+
+    Arguments:
+        manager: the models.
+        limits: how much a request may ask for.
+    """
+
+    def __init__(self, manager: ModelManager, limits: Limits):
+        self._manager, self._limits = manager, limits
+
+    def answer(self, route: Route, body: bytes) -> Reply:
+        """Answer a request; its errors too are answers."""
+        try:
+            if route.verb == "status":
+                return Reply(200, self._status(route))
+            if route.verb == "metadata":
+                return self._metadata(route)
+            return self._infer(route, body)
+        except StatusError as error:
+            return error_reply(error)
+        except Exception as error:
+            _log.exception("%s of model %s", route.verb, route.model)
+            return error_reply(StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+
+    def _infer(self, route: Route, body: bytes) -> Reply:
+        document = json_codec.parse(body)
+        signature_name = json_codec.signature_name(document)
+        with self._manager.lease(route.model, route.version, route.label) as runner:
+            signature = runner.signature(signature_name)
+            if route.verb == "predict":
+                feeds, form = json_codec.decode_predict(document, signature, self._limits)
+                answer = json_codec.encode_predict(runner.run(signature, feeds), form)
+            else:
+                examples = decode_examples(document, self._limits)
+                if route.verb == "classify":
+                    found = inference.classify(runner, signature_name, examples)
+                    answer = json_codec.encode_classify(found)
+                else:
+                    values = inference.regress(runner, signature_name, examples)
+                    answer = json_codec.encode_regress(values)
+            return Reply(200, answer, version=runner.version)
+
+    def _status(self, route: Route) -> bytes:
+        statuses = self._manager.statuses(route.model, route.version, route.label)
+        return json_codec.dumps(
+            {
+                "model_version_status": [
+                    {
+                        "version": str(status.version),
+                        "state": status.state.name,
+                        "status": {
+                            "error_code": status.code.name,
+                            "error_message": status.message,
+                        },
+                    }
+                    for status in statuses
+                ]
+            }
+        )
+
+    def _metadata(self, route: Route) -> Reply:
+        with self._manager.lease(route.model, route.version, route.label) as runner:
+            metadata = {
+                "model_spec": {
+                    "name": route.model,
+                    "signature_name": "",
+                    "version": str(runner.version),
+                },
+                "metadata": {"signature_def": describe(runner.signature_defs)},
+            }
+            return Reply(200, json_codec.dumps(metadata), version=runner.version)
+
+
+def describe(signature_defs: dict[str, Any]) -> dict[str, Any]:
+    """Write signatures as the metadata has them: the JSON form of a SignatureDefMap."""
+    message = SignatureDefMap()
+    for name, definition in signature_defs.items():
+        message.signature_def[name].CopyFrom(definition)
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )
+
+
+def error_reply(error: StatusError) -> Reply:
+    """Make the answer that an error is."""
+    return Reply(error.http, json_codec.encode_error(error.message), error.code, error.message)
+
+
+def log_line(**facts: Any) -> str:
+    """Write a line of the access log: JSON, without what is None.
+
+    >>> log_line(method="GET", version=None)
+    '{"method": "GET"}'
+    """
+    return json.dumps({name: fact for name, fact in facts.items() if fact is not None})

@@ -1,0 +1,148 @@
+"""The process around the application: its socket, its start, and an end that finishes its work."""
+
+import asyncio
+import dataclasses
+import signal
+import socket
+import threading
+from collections.abc import Callable, Sequence
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from seqtasks.errors import ConfigError
+from seqtasks.serving.manager import ModelManager
+
+# What a client sent just before the end is on its way, or in the socket's buffer.
+_ARRIVING_SECONDS = 0.2
+
+
+@dataclasses.dataclass(frozen=True)
+class HttpOptions:
+    """Where the server listens, and how it ends.
+
+    Arguments:
+        host: the address of a network interface; "0.0.0.0" for all.
+        port: 8501 is TF Serving's; 0 takes a free one.
+        finish_seconds: how long requests that were accepted may take after the order to end.
+        keep_alive_seconds: how long a connection without requests is kept.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8501
+    finish_seconds: float = 60.0
+    keep_alive_seconds: int = 75
+
+
+class _Uvicorn(uvicorn.Server):
+    """Takes no new connections, then lets what is on the wire arrive, before it ends."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
+        await asyncio.sleep(_ARRIVING_SECONDS)
+        await super().shutdown(sockets)
+
+
+class HttpServer:
+    """An application on a port, in a thread of its own.
+
+    Arguments:
+        app: the application (ASGI).
+        options: where it listens.
+
+    Raises:
+        ConfigError: where the port is taken or not allowed.
+    """
+
+    def __init__(self, app: ASGIApp, options: HttpOptions | None = None):
+        options = options or HttpOptions()
+        self._socket = _listen(options.host, options.port)
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            ws="none",
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=options.keep_alive_seconds,
+            timeout_graceful_shutdown=max(1, round(options.finish_seconds)),
+        )
+        self._server = _Uvicorn(config)
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [self._socket]}, name="http", daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin to answer. Connections made before this wait for it."""
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        """Whether it answers, or still finishes what it accepted."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Take no more requests, and return when those accepted are answered."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join()
+        self._socket.close()
+
+
+def serve(
+    manager: ModelManager,
+    servers: Sequence[HttpServer],
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Load the models and answer until SIGTERM or SIGINT; then finish what was accepted.
+
+    Must be called in the main thread. A second signal ends the process at once.
+
+    Arguments:
+        manager: the models; closed at the end.
+        servers: what answers, each with `start`, `stop` and `running`.
+        ready: called when all are started.
+    """
+    ended = threading.Event()
+    previous = {}
+
+    def end(number: int, frame: object) -> None:
+        ended.set()
+        for each, handler in previous.items():
+            signal.signal(each, handler)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        previous[number] = signal.signal(number, end)
+    try:
+        manager.start()
+        for server in servers:
+            server.start()
+        ready()
+        while not ended.wait(1.0):
+            if not all(server.running for server in servers):
+                break
+    finally:
+        for server in servers:
+            server.stop()
+        manager.close()
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # Named as TCP: asyncio turns off Nagle's delay, which costs 40 ms an answer, only then.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(2048)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(
+            f"{host}:{port}: can't listen: {reason}. Choose another --host or --port"
+        ) from error
+    return listener
