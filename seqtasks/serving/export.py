@@ -31,12 +31,12 @@ from seqtasks.runs import Run, write_text, writing
 from seqtasks.serving.documentation import readme, signatures
 from seqtasks.serving.recorded import Answer, write_answers
 from seqtasks.serving.samples import raw_inputs, requests
+from seqtasks.serving.warmup import WARMUP_FILE
 from seqtasks.tasks import get_task
 from seqtasks.tasks.endpoints import Endpoint
 from seqtasks.tasks.sessions import load_predictor
 
 _SAMPLES = 24  # real examples that are compared
-_WARMUP = Path("assets.extra") / "tf_serving_warmup_requests"
 # What stock TF Serving lacks, and what ties an export to the machine that made it.
 _FOREIGN = re.compile("Cudnn|Xla|PyFunc|NumpyFunction")
 
@@ -64,9 +64,9 @@ def export_run(run: Run, base: Path, version: int | None = None) -> Export:
     answers = list(_answers(run, endpoints))
     with writing(base), _staging(base) as staging:
         _write(predictor, endpoints, staging)
-        write_answers(staging / _WARMUP, answers)
+        write_answers(staging / WARMUP_FILE, answers)
         _check_ops(staging)
-        report = _compare(staging, staging / _WARMUP)
+        report = _compare(staging, staging / WARMUP_FILE)
         number = version or _next_version(base)
         write_text(staging / "README.md", readme(base.name, number, run, endpoints))
         text = json.dumps(signatures(endpoints), ensure_ascii=False, indent=1)

@@ -16,10 +16,9 @@ from seqtasks.data.images import CaptionedImages, digits, read_captioned_images,
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.errors import DataError, RunError
-from seqtasks.tasks.endpoints import of_captioner
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
+from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, of_captioner, search
 from seqtasks.text.vocabulary import Vocabulary
 from seqtasks.text.written import WrittenText, with_end, with_start
 from seqtasks.topologies.one_to_many import OneToMany

@@ -175,14 +175,14 @@ class Scorer:
     def __init__(self, model: keras.Model, codec: Codec):
         self.model = model
         self.codec = codec
-        self._classify = tf.function(
-            lambda ids: tf.nn.softmax(tf.cast(model(ids, training=False), tf.float32)),
-            autograph=False,
-            reduce_retracing=True,
-        )
+        self._classify = tf.function(self.classify, autograph=False, reduce_retracing=True)
         self._attend: Any = None
         if isinstance(model, Hierarchical) and model.has_attention:
             self._attend = tf.function(model.attention, autograph=False, reduce_retracing=True)
+
+    def classify(self, ids):
+        """Probabilities (N, classes) of what the encoder read."""
+        return tf.nn.softmax(tf.cast(self.model(ids, training=False), tf.float32))
 
     def probabilities(self, data: Examples, batch_tokens: int) -> np.ndarray:
         """(examples, classes), in the order of the examples."""

@@ -1,7 +1,7 @@
 """What a taught model answers when it is served: one endpoint for each signature of an export.
 
 Functions of named tensors to named tensors, in ops that a stock TF Serving has. A task's module has
-`endpoints(predictor)`, which is one of the functions below.
+`endpoints(predictor)`, which is one of the functions below, or in `tasks.writing`.
 """
 
 from collections.abc import Callable
@@ -10,13 +10,10 @@ from typing import Any
 
 import tensorflow as tf
 
-from seqtasks.text.encoder import dense
-from seqtasks.text.vocabulary import PADDING_ID, START_ID
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.many_to_one import read_on, state_sizes
 
-_CANDIDATES = 10  # of the next token that `step` names
-_TEXT = tf.TensorSpec([None], tf.string, "text")
+TEXT = tf.TensorSpec([None], tf.string, "text")
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ def of_classifier(scorer: Any) -> list[Endpoint]:
     names = tf.constant(labels)
 
     def probabilities(text):
-        return tf.nn.softmax(tf.cast(scorer.model(encoder(text), training=False), tf.float32))
+        return scorer.classify(encoder(text))
 
     def answers(rows):
         best = tf.argmax(rows, axis=1)
@@ -65,7 +62,7 @@ def of_classifier(scorer: Any) -> list[Endpoint]:
         Endpoint(
             "serving_default",
             "Classify texts.",
-            [_TEXT],
+            [TEXT],
             answered,
             lambda text: answers(probabilities(text)),
         ),
@@ -98,7 +95,7 @@ def of_classifier(scorer: Any) -> list[Endpoint]:
             logits, after = read_on(scorer.model, encoder(text), states)
             return answers(tf.nn.softmax(tf.cast(logits, tf.float32))), after
 
-        found.append(_step(read, sizes, answered))
+        found.append(step_endpoint(read, sizes, answered))
     return found
 
 
@@ -128,10 +125,10 @@ def _attention(scorer: Any) -> Endpoint:
         "word_weights": "[N, S, T] how much each counts in its sentence",
         "sentence_weights": "[N, S] how much each sentence counts",
     }
-    return Endpoint("attention", "Where the model looks in texts.", [_TEXT], outputs, attention)
+    return Endpoint("attention", "Where the model looks in texts.", [TEXT], outputs, attention)
 
 
-def _step(
+def step_endpoint(
     read: Callable[..., tuple[dict[str, tf.Tensor], list[tf.Tensor]]],
     sizes: list[int],
     outputs: dict[str, str],
@@ -161,7 +158,7 @@ def _step(
         "step",
         "Read the next piece of each text. Where `begins` is true the text starts with it and the "
         "states, of any value, are not looked at.",
-        [_TEXT, tf.TensorSpec([None], tf.bool, "begins"), *specs],
+        [TEXT, tf.TensorSpec([None], tf.bool, "begins"), *specs],
         {**outputs, **carried},
         step,
     )
@@ -172,8 +169,7 @@ def of_tagger(predictor: Any) -> list[Endpoint]:
     encoder, names = predictor.codec.encoder, tf.constant([*predictor.codec.tags, ""])
 
     def tag(tokens):
-        ids = encoder(tokens)
-        rows = tf.nn.softmax(tf.cast(predictor.model(ids, training=False), tf.float32))
+        rows = predictor.tag(encoder(tokens))
         lengths = tf.cast(tokens.row_lengths(), tf.int32)
         lengths = tf.minimum(lengths, encoder.max_length)
         real = tf.sequence_mask(lengths, tf.shape(rows)[1])
@@ -200,7 +196,7 @@ def of_tagger(predictor: Any) -> list[Endpoint]:
         Endpoint(
             "serving_default",
             "Split texts into tokens and tag them.",
-            [_TEXT],
+            [TEXT],
             {"tokens": "[N, T] tokens, empty where there is none", **outputs},
             tag_text,
         ),
@@ -210,161 +206,5 @@ def of_tagger(predictor: Any) -> list[Endpoint]:
             [tf.TensorSpec([None, None], tf.string, "tokens")],
             outputs,
             tag_tokens,
-        ),
-    ]
-
-
-def of_translator(predictor: Any) -> list[Endpoint]:
-    """Text to text; and the best few, with where the model looked."""
-    decoding, codec = predictor.decoding, predictor.codec
-
-    def best(text):
-        answers, _, found = predictor.translate(text, decoding.beam, 1)
-        return {"translation": answers[:, 0], "score": found.scores[:, 0]}
-
-    def several(text, k):
-        k = tf.maximum(k, 1)
-        beam = tf.maximum(k, decoding.beam)
-        answers, tokens, found = predictor.translate(text, beam, k)
-        return {
-            "translations": answers,
-            "scores": found.scores,
-            "tokens": tokens,
-            "attention": found.attention,
-            "source_tokens": codec.source.split(text).to_tensor(shape=[None, None]),
-        }
-
-    return [
-        Endpoint(
-            "serving_default",
-            f"Translate texts, by beam search with {decoding.beam} hypotheses.",
-            [_TEXT],
-            {"translation": "[N] the best translation", "score": "[N] its score"},
-            best,
-        ),
-        Endpoint(
-            "nbest",
-            "The k best translations, their tokens and where the model looked for each token.",
-            [_TEXT, tf.TensorSpec([], tf.int32, "k")],
-            {
-                "translations": "[N, k] the best first",
-                "scores": "[N, k] log-probability over the length's penalty, -inf for none",
-                "tokens": "[N, k, L] of each translation, empty where it has ended",
-                "attention": "[N, k, L, S] of the source's tokens; S is 0 without attention",
-                "source_tokens": "[N, S'] of each text, empty where it has ended",
-            },
-            several,
-        ),
-    ]
-
-
-def of_captioner(predictor: Any) -> list[Endpoint]:
-    """Image to text."""
-    height, width, channels = predictor.codec.image_shape
-    decoding = predictor.decoding
-    images = tf.TensorSpec([None, height, width, channels], tf.float32, "image")
-
-    def several(image, k):
-        k, N = tf.maximum(k, 1), tf.shape(image)[0]
-        # TensorFlow's convolutions fail where there is no image at all.
-        missing: Any = tf.maximum(1 - N, 0)
-        image = tf.pad(image, [[0, missing], [0, 0], [0, 0], [0, 0]])
-        texts, scores = predictor.caption(image, tf.maximum(k, decoding.beam), k)
-        return {"captions": texts[:N], "scores": scores[:N]}
-
-    def best(image):
-        found = several(image, 1)
-        return {"caption": found["captions"][:, 0], "score": found["scores"][:, 0]}
-
-    answered = {"caption": "[N] the best caption", "score": "[N] its score"}
-    pixels = f"[N, {height}, {width}, {channels}], values from 0 to 1"
-    found = [
-        Endpoint("serving_default", f"Caption images {pixels}.", [images], answered, best),
-        Endpoint(
-            "nbest",
-            f"The k best captions of images {pixels}.",
-            [images, tf.TensorSpec([], tf.int32, "k")],
-            {"captions": "[N, k] the best first", "scores": "[N, k] their scores, -inf for none"},
-            several,
-        ),
-    ]
-    if channels in (1, 3, 4):
-
-        def read(file):
-            pixels = tf.io.decode_image(file, channels=channels, expand_animations=False)
-            pixels = tf.cast(pixels, tf.float32) / 255
-            return tf.image.resize(pixels, (height, width), antialias=True)
-
-        spec = tf.TensorSpec([height, width, channels], tf.float32)
-        found.append(
-            Endpoint(
-                "encoded",
-                "Caption image files: PNG, JPEG, GIF or BMP, of any size.",
-                [tf.TensorSpec([None], tf.string, "image_bytes")],
-                answered,
-                lambda image_bytes: best(tf.map_fn(read, image_bytes, fn_output_signature=spec)),
-            )
-        )
-    return found
-
-
-def of_language_model(predictor: Any) -> list[Endpoint]:
-    """Text to what follows it; and step by step."""
-    decoder, tokens, decoding = predictor.model.decoder, predictor.codec.text, predictor.decoding
-    candidates = min(_CANDIDATES, decoder.tokens - 2)
-
-    def go_on(text, length, temperature, top_k, seed):
-        return {"continuation": predictor.continuation(text, length, temperature, top_k, seed)}
-
-    def configured(text):
-        chosen = (decoding.max_length, decoding.temperature, decoding.top_k, decoding.seed)
-        return go_on(text, *chosen)
-
-    def read(text, begins, states):
-        start = tf.fill([tf.shape(text)[0], 1], START_ID)
-        start = tf.ragged.boolean_mask(start, begins[:, tf.newaxis])
-        ids: Any = tf.concat([start, tokens.ids(text)], axis=1)
-        lengths = tf.cast(ids.row_lengths(), tf.int32)
-        ids = dense(ids)
-        readout, after, _ = decoder(ids, states, mask=ids != PADDING_ID)
-        scores = readout.at(tf.maximum(lengths - 1, 0)).scores()
-        best = tf.math.top_k(tf.exp(decoder.log_probabilities(scores)), candidates)
-        read_any = (lengths > 0)[:, tf.newaxis]
-        answered = {
-            "next": tf.where(read_any, tokens.tokens(best.indices), ""),
-            "probabilities": tf.where(read_any, best.values, 0),
-        }
-        return answered, after
-
-    return [
-        Endpoint(
-            "serving_default",
-            f"Go on with texts for {decoding.max_length} {tokens.unit}s, drawn as the run's "
-            "`decoding` says. What is drawn for a text depends on its place in the request.",
-            [_TEXT],
-            {"continuation": "[N] what follows, without the text"},
-            configured,
-        ),
-        Endpoint(
-            "continue",
-            "Go on with texts as the request says.",
-            [
-                _TEXT,
-                tf.TensorSpec([], tf.int32, "length"),
-                tf.TensorSpec([], tf.float32, "temperature"),
-                tf.TensorSpec([], tf.int32, "top_k"),
-                tf.TensorSpec([], tf.int32, "seed"),
-            ],
-            {"continuation": "[N] what follows, without the text"},
-            go_on,
-        ),
-        _step(
-            read,
-            decoder.state_sizes,
-            {
-                "next": f"[N, {candidates}] the likeliest next {tokens.unit}s, the best first; "
-                "empty for the end of a text, and where nothing has been read",
-                "probabilities": f"[N, {candidates}] of each",
-            },
         ),
     ]

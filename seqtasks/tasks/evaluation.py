@@ -101,7 +101,8 @@ def evaluate_texts(
     def scores(hypotheses: list[str], references: list[list[str]]) -> dict[str, float]:
         found = text_scores(hypotheses, references)
         if set_apart:
-            apart = [set_apart(answers) for answers in references]
+            every = iter(set_apart([answer for answers in references for answer in answers]))
+            apart = [[next(every) for _ in answers] for answers in references]
             found["BLEU of tokens"] = token_bleu(set_apart(hypotheses), apart)
         return found
 

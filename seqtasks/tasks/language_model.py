@@ -17,9 +17,9 @@ from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.toys import read_toy
 from seqtasks.decoding import sample
 from seqtasks.errors import DataError
-from seqtasks.tasks.endpoints import of_language_model
 from seqtasks.tasks.evaluation import PlainTextEvaluation
 from seqtasks.tasks.losses import token_cross_entropy
+from seqtasks.tasks.writing import of_language_model
 from seqtasks.text.vocabulary import END_ID, START_ID, UNKNOWN_ID, Vocabulary
 from seqtasks.text.written import WrittenText, with_start
 from seqtasks.topologies.next_step import NextStep

@@ -171,11 +171,11 @@ class Predictor:
     def __init__(self, model: keras.Model, codec: Codec):
         self.model = model
         self.codec = codec
-        self._tag = tf.function(
-            lambda ids: tf.nn.softmax(tf.cast(model(ids, training=False), tf.float32)),
-            autograph=False,
-            reduce_retracing=True,
-        )
+        self._tag = tf.function(self.tag, autograph=False, reduce_retracing=True)
+
+    def tag(self, ids):
+        """Probabilities (N, T, tags) of what the encoder read."""
+        return tf.nn.softmax(tf.cast(self.model(ids, training=False), tf.float32))
 
     def probabilities(self, data: Examples, batch_tokens: int) -> list[np.ndarray]:
         """(T, tags) of each example, in their order."""

@@ -17,10 +17,9 @@ from seqtasks.data.pairs import TextPairs, read_text_pairs
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.toys import read_toy
-from seqtasks.tasks.endpoints import of_translator
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
+from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, of_translator, search
 from seqtasks.text.encoder import TextEncoder, make_encoder
 from seqtasks.text.splitting import JOINER, split_reversibly
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
