@@ -3,18 +3,14 @@
 import importlib.util
 import json
 import os
-import platform
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
+from seqtasks.benchmarks.measuring import WARM_UP, by_turns, highest_memory, machine, markdown
+
 SHAPES = ((32, 50, 128, 128), (64, 100, 128, 256), (64, 50, 512, 512))  # N, T, D, H
-_WARM_UP = 3
-_REST = 0.2  # seconds between runs: PyTorch's threads go on spinning for a while after its run
 
 
 def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str, Any]]:
@@ -28,7 +24,7 @@ def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str,
     for cell in cells:
         for shape in SHAPES:
             contestants = _contestants(cell, shape)
-            times = _by_turns(
+            times = by_turns(
                 {
                     (who, what): run
                     for who, both in contestants.items()
@@ -36,7 +32,7 @@ def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str,
                 },
                 rounds,
             )
-            row: dict[str, Any] = {"cell": cell, "shape": list(shape), "machine": _machine()}
+            row: dict[str, Any] = {"cell": cell, "shape": list(shape), "machine": machine()}
             for what in ("forward", "training"):
                 row[what] = {who: times[who, what] for who in contestants}
             if memory:
@@ -51,28 +47,15 @@ def table(rows: list[dict[str, Any]]) -> str:
     kinds = [kind for kind in ("forward", "training", "megabytes") if kind in rows[0]]
     heads = ["cell", "N,T,D,H", *(f"{kind}: seqtasks" for kind in kinds)]
     heads[2:] = [head for kind in kinds for head in (f"{kind}: seqtasks", *peers)]
-    lines = [rows[0]["machine"], "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    lines = []
     for row in rows:
         cells = [row["cell"], ",".join(map(str, row["shape"]))]
         for kind in kinds:
             ours = row[kind]["seqtasks"]
             cells.append(f"{ours:.1f}")
             cells += [f"{row[kind][who]:.1f} ({ours / row[kind][who]:.2f})" for who in peers]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _by_turns(contestants: dict[Any, Callable[[], Any]], rounds: int) -> dict[Any, float]:
-    """Run all in turns; median milliseconds of each."""
-    times: dict[Any, list[float]] = {who: [] for who in contestants}
-    for turn in range(_WARM_UP + rounds):
-        for who, run in contestants.items():
-            start = time.perf_counter()
-            run()
-            if turn >= _WARM_UP:
-                times[who].append(1e3 * (time.perf_counter() - start))
-            time.sleep(_REST)
-    return {who: statistics.median(values) for who, values in times.items()}
+        lines.append(cells)
+    return f"{rows[0]['machine']}\n\n{markdown(heads, lines)}"
 
 
 def _contestants(cell: str, shape: tuple[int, ...]) -> dict[str, dict[str, Callable[[], Any]]]:
@@ -161,25 +144,8 @@ def report_peak() -> None:
     who, cell, (N, T, D, H) = json.loads(sys.argv[1])
     make = {"seqtasks": _ours, "keras": _keras, "torch": _torch}[who]
     make(cell, (N, 2, D, H))["training"]()
-    before = _highest_memory()
+    before = highest_memory()
     step = make(cell, (N, T, D, H))["training"]
-    for _ in range(_WARM_UP):
+    for _ in range(WARM_UP):
         step()
-    print(_highest_memory() - before)
-
-
-def _highest_memory() -> float:
-    """Megabytes that this process has held at most, as Linux says.
-
-    Not `resource.getrusage`, whose peak is handed down from the process that started this one.
-    """
-    status = Path("/proc/self/status").read_text("utf-8")
-    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
-
-
-def _machine() -> str:
-    versions = [f"Python {platform.python_version()}"]
-    for package in ("tensorflow", "keras", "torch"):
-        if importlib.util.find_spec(package):
-            versions.append(f"{package} {importlib.import_module(package).__version__}")
-    return f"{os.cpu_count()} cores, {platform.machine()}, {', '.join(versions)}"
+    print(highest_memory() - before)
