@@ -4,13 +4,13 @@ What makes it fast and small, without touching an equation:
 
 - The input product stands outside the loop over steps, which carries only what is serial. It is
   made for a chunk of many steps at once: large enough to be fast, small enough that what it makes
-  stays in the processor's cache and never exists for all steps.
-- The backward loop runs on what the forward loop saved, with W_hᵀ transposed once before it. The
-  weight gradients stand outside it, as products of a chunk each.
+  stays in the processor's cache and never exists for all steps. So do the gradients of W_x, W_h
+  and b, and that of x.
+- The backward loop runs on what the forward loop kept: the states and the gates of each step, put
+  on a list as they are, without a copy, and taken off it again, which frees them on the way back.
+  Where no gradient is expected nothing is kept.
 - There is no mask in the loop. Right-padded input needs none: what comes after a row's end can't
   reach what came before, and its last state is read at its length.
-- What the loops save goes into preallocated buffers. Those have no XLA kernel, so a layer that
-  scans sets `supports_jit = False`.
 """
 
 from typing import Any
@@ -31,6 +31,8 @@ def scan(
     W_h: tf.Tensor,
     b: tf.Tensor,
     lengths: tf.Tensor | None = None,
+    all_states: bool = True,
+    keep: bool = True,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
     """Run `cell` over time.
 
@@ -40,131 +42,161 @@ def scan(
         initial_states: the states before the first step, (N, H) each.
         W_x, W_h, b: (D, blocks * H), (H, blocks * H), (blocks * H).
         lengths: (N,) int32, the number of real steps of each row, or None where all are real.
+        all_states: whether last states besides h are wanted, such as the LSTM's c.
+        keep: whether a gradient is expected. Where it isn't and yet is asked for, it is right all
+            the same, but the forward pass runs again for it.
 
     Returns:
         The outputs h (T, N, H), of which those past a row's length mean nothing, and the states
         after each row's last real step, (N, H) each: the initial ones where the length is 0.
     """
+    wanted = len(initial_states) if all_states else 1
+    by_step = 1 if lengths is None else wanted  # states whose last one is read at a row's length
 
     @tf.custom_gradient
     def run(x, W_x, W_h, b, *initial_states):
-        T, N = tf.shape(x)[0], tf.shape(x)[1]
         weights = cell.recurrent_weights(W_h)
-        histories, saved = _forward(cell, x, W_x, b, initial_states, weights)
-        end = tf.fill([N], T) if lengths is None else lengths
-        at_end = tf.stack([end, tf.range(N)], axis=1)
-        last = tuple(tf.gather_nd(history, at_end) for history in histories)
+        histories, last, kept = _forward(cell, x, W_x, b, initial_states, weights, by_step, keep)
 
-        def gradient(dh, *d_last):
-            return _backward(cell, x, W_x, weights, histories, saved, lengths, dh, d_last)
+        def gradient(*d_outputs):
+            d_histories, d_last = d_outputs[:by_step], d_outputs[by_step:]
+            states, steps = last, kept
+            if not keep:
+                _, states, steps = _forward(cell, x, W_x, b, initial_states, weights, 0, True)
+            d_last = *d_last, *(tf.zeros_like(state) for state in states[len(d_last) :])
+            return _backward(cell, x, W_x, weights, states, steps, d_histories, d_last)
 
-        return (histories[0][1:], *last), gradient
+        return (*histories, *(last[:wanted] if lengths is None else ())), gradient
 
-    results: Any = run(x, W_x, W_h, b, *initial_states)
-    return results[0], tuple(results[1:])
+    h, *others = run(x, W_x, W_h, b, *initial_states)  # pyright: ignore[reportGeneralTypeIssues]
+    if lengths is None:
+        return h, tuple(others)
+    histories = zip((h, *others), initial_states[:wanted], strict=True)
+    return h, tuple(_at_end(history, initial, lengths) for history, initial in histories)
 
 
-def _forward(cell, x, W_x, b, initial_states, weights):
-    """Go forward chunk by chunk; return histories (T + 1, N, H) and saves (T, N, saves * H)."""
+def _forward(cell, x, W_x, b, initial_states, weights, by_step, keep):
+    """Go forward; return histories (T, N, H) of the first `by_step` states, last ones, and a list.
+
+    The list has, step after step, the states before it and what else `cell.step` keeps.
+    """
     T, N = tf.shape(x)[0], tf.shape(x)[1]
     shape = initial_states[0].shape
 
-    def chunk(start, states, histories, saved):
+    def chunk(start, states, histories, kept):
         end = tf.minimum(start + _chunk_steps(N), T)
         a_x = affine(x[start:end], W_x, b)
+        a_x_steps = _unstack(a_x)
 
-        def body(t, states, histories, saved):
-            states, saves = cell.step(a_x[t - start], states, weights)
+        def body(k, states, histories, kept):
+            before = states
+            states, saves = cell.step(_get(a_x_steps, k, a_x), before, weights)
             for state in states:
                 state.set_shape(shape)
-            histories = [_write(h, [t + 1], s) for h, s in zip(histories, states, strict=True)]
-            if saves:
-                saved = _write(saved, [t], tf.concat(saves, axis=1))
-            return t + 1, states, histories, saved
+            if keep:
+                kept = _push(kept, (*before, *saves))
+            histories = [_push(h, (s,)) for h, s in zip(histories, states, strict=False)]
+            return k + 1, states, histories, kept
 
-        return tf.while_loop(lambda t, *_: t < end, body, (start, states, histories, saved))
+        steps = end - start
+        loop = tf.while_loop(lambda k, *_: k < steps, body, (0, states, histories, kept))
+        return end, *loop[1:]
 
-    histories = [
-        _write(_room(T + 1, state, state.shape[1], state.dtype), [0], state)
-        for state in initial_states
-    ]
-    h = initial_states[0]
-    saved = _room(T, h, cell.saves * h.shape[1], h.dtype)
-    _, _, histories, saved = tf.while_loop(
+    dtype = initial_states[0].dtype
+    histories = [_list(dtype) for _ in range(by_step)]
+    _, states, histories, kept = tf.while_loop(
         lambda start, *_: start < T,
         chunk,
-        (tf.constant(0), initial_states, histories, saved),
+        (tf.constant(0), initial_states, histories, _list(dtype)),
         parallel_iterations=1,  # or later chunks would take their memory before their time
     )
-    return histories, saved
+    return [_stack(h, T, initial_states[0]) for h in histories], states, kept
 
 
-def _backward(cell, x, W_x, weights, histories, saved, lengths, dh, d_last):
-    """Go back chunk by chunk; return the gradients of x, W_x, W_h, b and the initial states."""
+def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
+    """Go back from the last step; return the gradients of x, W_x, W_h, b and the first states.
+
+    Arguments besides those of `scan`:
+        states: those after the last step.
+        kept: the list that `_forward` made.
+        d_histories: gradients of states at all steps, (T, N, H): of h, maybe of others.
+        d_last: gradients of all states after the last step, (N, H).
+    """
     T, N = tf.shape(x)[0], tf.shape(x)[1]
     weights_T = tuple(tf.transpose(W) for W in weights)
     W_x_T = tf.transpose(W_x)
-    G = W_x.shape[1]
+    G, dtype, shape = W_x.shape[1], d_last[0].dtype, d_last[0].shape
+    steps_of_chunk = _chunk_steps(N)
 
-    def entering(d_states, steps_done):
-        # A row's last states are those after its last real step: their gradient enters there.
-        if lengths is None:
-            return d_states
-        ends_here = tf.equal(lengths, steps_done)[:, tf.newaxis]
-        return tuple(
-            d + tf.where(ends_here, last, tf.zeros_like(last))
-            for d, last in zip(d_states, d_last, strict=True)
-        )
+    def chunk(end, d_states, states, kept, dx, dW_x, dW_h, db):
+        start = tf.maximum(end - steps_of_chunk, 0)
+        d_steps = [_unstack(d_history[start:end]) for d_history in d_histories]
 
-    def chunk(end, d_states, dx, dW_x, dW_h, db):
-        start = tf.maximum(end - _chunk_steps(N), 0)
-
-        def body(t, d_states, da):
-            d_h, *d_others = entering(d_states, t + 1)
+        def body(k, d_states, states, kept, da, operands):
+            kept, taken = _pop(kept, len(states) + cell.saves, d_last[0])
+            before, saves = taken[: len(states)], taken[len(states) :]
+            here = [d + _get(d_k, k, d) for d, d_k in zip(d_states, d_steps, strict=False)]
             da_t, d_states = cell.step_back(
-                (d_h + dh[t], *d_others),
-                tuple(history[t] for history in histories),
-                tuple(history[t + 1] for history in histories),
-                tf.split(saved[t], cell.saves, axis=1) if cell.saves else (),
-                weights_T,
+                (*here, *d_states[len(here) :]), before, states, saves, weights_T
             )
             for d_state in d_states:
-                d_state.set_shape(d_last[0].shape)
-            return t - 1, d_states, _write(da, [t - start], da_t)
+                d_state.set_shape(shape)
+            operands_t = cell.recurrent_operands(before[0], saves)
+            operands = [
+                _set(all_steps, k, operand)
+                for all_steps, operand in zip(operands, operands_t, strict=True)
+            ]
+            return k - 1, d_states, before, kept, _set(da, k, da_t), operands
 
-        da = _room(end - start, d_last[0], G, db.dtype)
-        _, d_states, da = tf.while_loop(lambda t, *_: t >= start, body, (end - 1, d_states, da))
+        steps = end - start
+        rooms = [_list(dtype, steps) for _ in weights]
+        _, d_states, states, kept, da, operands = tf.while_loop(
+            lambda k, *_: k >= 0,
+            body,
+            (steps - 1, d_states, states, kept, _list(dtype, steps), rooms),
+        )
+        da = _stack(da, steps, d_last[0], G)
+        dx_part, dW_x_part, db_part = affine_back(x[start:end], W_x_T, da)
+        operands = [_stack(operand, steps, d_last[0]) for operand in operands]
+        dx = _set(dx, start // steps_of_chunk + tf.minimum(start % steps_of_chunk, 1), dx_part)
+        dW_h = dW_h + _recurrent_weight_gradient(operands, weights, da, W_x.dtype)
+        return start, d_states, states, kept, dx, dW_x + dW_x_part, dW_h, db + db_part
 
-        rows = slice(start, end)
-        dx_part, dW_x_part, db_part = affine_back(x[rows], W_x_T, da)
-        saves = tf.split(saved[rows], cell.saves, axis=2) if cell.saves else ()
-        operands = cell.recurrent_operands(histories[0][rows], saves)
-        dx = _write(dx, tf.range(start, end), dx_part)
-        dW_h = dW_h + _recurrent_weight_gradient(operands, weights, da)
-        return start, d_states, dx, dW_x + dW_x_part, dW_h, db + db_part
-
-    dx = _room(T, d_last[0], x.shape[2], x.dtype)
-    d_states = d_last if lengths is None else tuple(tf.zeros_like(d) for d in d_last)
-    zeros = [
-        tf.zeros(shape, d_last[0].dtype) for shape in (W_x.shape, (weights[0].shape[0], G), (G,))
-    ]
-    # The chunk at the end stands before the loop, so that a short sequence pays for no loop in a
-    # loop, which costs a small layer a quarter of its time.
-    last_chunk = chunk(T, tuple(d_states), dx, *zeros)
-    _, d_states, dx, dW_x, dW_h, db = tf.while_loop(
-        lambda end, *_: end > 0, chunk, last_chunk, parallel_iterations=1
+    chunks = (T + steps_of_chunk - 1) // steps_of_chunk
+    zeros = [tf.zeros(s, dtype) for s in (W_x.shape, (weights[0].shape[0], G), (G,))]
+    _, d_states, _, _, dx, dW_x, dW_h, db = tf.while_loop(
+        lambda end, *_: end > 0,
+        chunk,
+        (T, tuple(d_last), tuple(states), kept, _list(x.dtype, chunks), *zeros),
+        parallel_iterations=1,
     )
-    return dx, tf.cast(dW_x, W_x.dtype), dW_h, db, *entering(d_states, 0)
+    dx = tf.raw_ops.TensorListConcatV2(
+        input_handle=dx,
+        element_shape=tf.stack([-1, N, x.shape[2]]),
+        leading_dims=tf.zeros([0], tf.int64),
+        element_dtype=x.dtype,
+    )[0]
+    dx.set_shape(x.shape)
+    return dx, tf.cast(dW_x, W_x.dtype), dW_h, db, *d_states
 
 
-def _recurrent_weight_gradient(operands, weights, da):
+def _recurrent_weight_gradient(operands, weights, da, dtype):
     """dW_h: for each factor of W_h, its operand of all steps, transposed, times its part of da."""
     parts = tf.split(da, [W.shape[1] for W in weights], axis=2)
     columns = [
-        tf.matmul(_rows(operand), _rows(part), transpose_a=True)
+        tf.matmul(tf.cast(_rows(operand), dtype), tf.cast(_rows(part), dtype), transpose_a=True)
         for operand, part in zip(operands, parts, strict=True)
     ]
-    return tf.concat(columns, axis=1)
+    return tf.cast(tf.concat(columns, axis=1), da.dtype)
+
+
+def _at_end(history, initial, lengths):
+    """The states (N, H) at each row's last real step, from all (T, N, H), or `initial` without."""
+    T, N, lengths = tf.shape(history)[0], tf.shape(history)[1], tf.cast(lengths, tf.int32)
+    # Where there is no step at all there must be something to read nevertheless.
+    history = tf.pad(history, [[0, 1 - tf.minimum(T, 1)], [0, 0], [0, 0]])
+    last = tf.gather_nd(history, tf.stack([tf.maximum(lengths - 1, 0), tf.range(N)], axis=1))
+    return tf.where(tf.equal(lengths, 0)[:, tf.newaxis], initial, last)
 
 
 def _chunk_steps(N):
@@ -177,16 +209,56 @@ def _rows(x):
     return tf.reshape(x, [-1, x.shape[2]])
 
 
-def _room(T, rows, width, dtype):
-    """Room for T steps of rows (N, width), N being that of `rows`, in one block: (T, N, width)."""
-    room = tf.raw_ops.Empty(shape=[T, tf.shape(rows)[0], width], dtype=dtype)
-    return tf.ensure_shape(room, (None, rows.shape[0], width))
+def _list(dtype, size=None):
+    """A list of tensors: an empty one, or one with room for `size`."""
+    if size is None:
+        return tf.raw_ops.EmptyTensorList(
+            element_shape=-1, max_num_elements=-1, element_dtype=dtype
+        )
+    return tf.raw_ops.TensorListReserve(element_shape=-1, num_elements=size, element_dtype=dtype)
 
 
-def _write(room, at, values):
-    """Write rows in place. Only the loop that owns `room` does so, before anyone reads it."""
-    if len(values.shape) < 3:
-        values = values[tf.newaxis]
-    written = tf.raw_ops.InplaceUpdate(x=room, i=at, v=values)
-    written.set_shape(room.shape)
-    return written
+def _unstack(x):
+    """The steps of (T, N, G) as a list, without a copy where memory is aligned."""
+    return tf.raw_ops.TensorListFromTensor(tensor=x, element_shape=tf.shape(x)[1:])
+
+
+def _get(all_steps, index, like):
+    """Step `index` of a list, with the static shape of the last two axes of `like`."""
+    value = tf.raw_ops.TensorListGetItem(
+        input_handle=all_steps, index=index, element_shape=-1, element_dtype=like.dtype
+    )
+    value.set_shape(like.shape[-2:])
+    return value
+
+
+def _push(all_steps, values):
+    for value in values:
+        all_steps = tf.raw_ops.TensorListPushBack(input_handle=all_steps, tensor=value)
+    return all_steps
+
+
+def _pop(all_steps, count, like):
+    """Take the last `count` off a list, in the order in which they were pushed."""
+    values = []
+    for _ in range(count):
+        all_steps, value = tf.raw_ops.TensorListPopBack(
+            input_handle=all_steps, element_shape=-1, element_dtype=like.dtype
+        )
+        value.set_shape(like.shape)
+        values.insert(0, value)
+    return all_steps, tuple(values)
+
+
+def _set(all_steps, index, value):
+    return tf.raw_ops.TensorListSetItem(input_handle=all_steps, index=index, item=value)
+
+
+def _stack(all_steps, size, rows, width=None):
+    """All `size` tensors (N, width) of a list as one, N and by default the width from `rows`."""
+    N, width = tf.shape(rows)[0], width or rows.shape[1]
+    stacked = tf.raw_ops.TensorListStack(
+        input_handle=all_steps, element_shape=tf.stack([N, width]), element_dtype=rows.dtype
+    )
+    stacked.set_shape((None, rows.shape[0], width))
+    return stacked

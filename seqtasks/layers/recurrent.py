@@ -82,7 +82,9 @@ class Recurrent(keras.Layer):
         if self.go_backwards:
             x = tf.reverse(x, [1]) if lengths is None else tf.reverse_sequence(x, lengths, 1)
 
-        h, states = self._run(x, self._states(initial_state, x), self._W_h(training), lengths)
+        h, states = self._run(
+            x, self._states(initial_state, x), self._W_h(training), lengths, training
+        )
 
         outputs = states[0]
         if self.return_sequences:
@@ -94,27 +96,38 @@ class Recurrent(keras.Layer):
             return outputs
         return [outputs, *(tf.cast(state, self.compute_dtype) for state in states)]
 
-    def _run(self, x, states, W_h, lengths):
+    def _run(self, x, states, W_h, lengths, training):
         """Scan (N, T, D) to h (N, T, H) and last states, as two independent loops where faster."""
         W_x, b = self.cell.W_x.value, tf.cast(self.cell.b.value, state_dtype(self))
 
-        def scan_rows(rows, steps):
-            x_t = tf.transpose(x[rows, :steps], [1, 0, 2])
-            part = None if lengths is None else lengths[rows]
-            part_states = tuple(state[rows] for state in states)
-            h, last = scan(self.cell, x_t, part_states, W_x, W_h, b, part)
-            return tf.transpose(h, [1, 0, 2]), last
+        def scan_rows(x, lengths, *states):
+            h, last = scan(
+                self.cell,
+                tf.transpose(x, [1, 0, 2]),
+                states,
+                W_x,
+                W_h,
+                b,
+                lengths,
+                all_states=self.return_state,
+                keep=training,
+            )
+            return tf.transpose(h, [1, 0, 2]), *last
 
         if not self.split_batch:
-            return scan_rows(slice(None), None)
-        N, T = tf.shape(x)[0], tf.shape(x)[1]
-        split = N >= SPLIT_FROM
-        first = tf.where(split, N // 2, N)
-        h, last = scan_rows(slice(0, first), T)
-        h_rest, last_rest = scan_rows(slice(first, None), tf.where(split, T, 0))
-        h_rest = tf.reshape(h_rest, [N - first, T, self.units])  # no rows where there is no split
-        joined = tuple(tf.concat(pair, axis=0) for pair in zip(last, last_rest, strict=True))
-        return tf.concat([h, h_rest], axis=0), joined
+            h, *last = scan_rows(x, lengths, *states)
+            return h, last
+        N = tf.shape(x)[0]
+        first = tf.where(N >= SPLIT_FROM, N // 2, N)
+        whole = (x, lengths, *states)
+        parts = [
+            [None] * 2 if all_ is None else tf.split(all_, [first, N - first]) for all_ in whole
+        ]
+        h, *last = (
+            tf.concat(halves, axis=0)
+            for halves in zip(*(scan_rows(*half) for half in zip(*parts, strict=True)), strict=True)
+        )
+        return h, last
 
     def _W_h(self, training):
         """W_h for this batch: with `weight_drop`, some of its entries dropped for all steps."""
