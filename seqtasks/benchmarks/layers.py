@@ -17,8 +17,9 @@ def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str,
     """Measure every cell at every shape.
 
     Returns:
-        A row per cell and shape: median milliseconds of the forward pass and of the training step
-        (forward and gradients of all weights) by contestant, and peak megabytes of a training step.
+        A row per cell and shape: median milliseconds by contestant of the forward pass and of the
+        training step (forward, and the gradients of the inputs and of all weights), and peak
+        megabytes of a training step.
     """
     rows = []
     for cell in cells:
@@ -100,12 +101,13 @@ def _tensorflow_runs(layer: Any, shape: tuple[int, ...]) -> dict[str, Callable[[
     @tf.function(autograph=False)
     def training(x) -> Any:
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(layer(x) * upstream)
-        return tape.gradient(loss, weights)
+            tape.watch(x)
+            loss = tf.reduce_sum(layer(x, training=True) * upstream)
+        return tape.gradient(loss, [x, *weights])
 
     return {
         "forward": lambda: forward(x)[0, 0, 0].numpy(),
-        "training": lambda: training(x)[0][0, 0].numpy(),
+        "training": lambda: training(x)[1][0, 0].numpy(),
     }
 
 
@@ -116,6 +118,7 @@ def _torch(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
     kind = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
     layer = kind(D, H, batch_first=True)
     x, upstream = torch.randn(N, T, D), torch.randn(N, T, H)
+    x.requires_grad_()
 
     def forward() -> None:
         with torch.no_grad():
@@ -123,6 +126,7 @@ def _torch(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
 
     def training() -> None:
         layer.zero_grad()
+        x.grad = None
         (layer(x)[0] * upstream).sum().backward()
 
     return {"forward": forward, "training": training}

@@ -8,8 +8,9 @@ import click
 
 OPTION_KEYS = {
     "task": "task", "seed": "seed", "name": "name", "epochs": "training.epochs",
-    "topology": "model.topology", "arch": "model.arch", "layers": "model.layers",
-    "units": "model.units", "source": "data.source", "data": "data.source",
+    "precision": "training.precision", "topology": "model.topology", "arch": "model.arch",
+    "layers": "model.layers", "units": "model.units",
+    "source": "data.source", "data": "data.source",
     "validation": "data.validation", "test": "data.test", "text_column": "data.text_column",
     "label_column": "data.label_column", "header": "data.header",
 }  # fmt: skip

@@ -29,6 +29,7 @@ from seqtasks.runs import find_run
 @config_options
 @click.option("--seed", type=int, help="Of weights, batches and dropout.")
 @click.option("--epochs", type=int, help="At most so many.")
+@click.option("--precision", help="float32 (the default), or mixed_bfloat16: faster on new CPUs.")
 @click.option("--name", help="Of the run; default: data set and arch.")
 @runs_dir_option
 @click.option(

@@ -220,6 +220,10 @@ class TrainingConfig(Strict):
         json_schema_extra=_for("language_model"),
     )
     learning_rate: Positive = 2e-3
+    precision: Literal["float32", "mixed_bfloat16"] = Field(
+        default="float32",
+        description="of matrix products outside the loops over time; the rest is float32",
+    )
     clip_norm: Positive = Field(default=1.0, description="global norm of gradients")
     clip_value: Positive | None = Field(
         default=None, description="each entry of a gradient, before the norm; default: none"

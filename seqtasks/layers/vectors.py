@@ -5,8 +5,8 @@ from typing import Any
 import keras
 
 
-def vectors_of(tokens: int, units: int, **keras_options: Any) -> keras.layers.Embedding:
-    """Make an Embedding whose vectors begin with a length of about 1, however wide they are.
+def vectors_of(tokens: int, units: int, **keras_options: Any) -> "TokenVectors":
+    """Make a table whose vectors begin with a length of about 1, however wide they are.
 
     Keras' own begin with a length of 0.03 √units, a sixth of it for 32 units: then what is read
     hardly reaches the gates at first, and tied vectors (Press and Wolf 2017) give all tokens nearly
@@ -16,4 +16,17 @@ def vectors_of(tokens: int, units: int, **keras_options: Any) -> keras.layers.Em
     TensorShape([1, 2, 4])
     """
     begin = keras.initializers.RandomNormal(stddev=units**-0.5)
-    return keras.layers.Embedding(tokens, units, embeddings_initializer=begin, **keras_options)
+    return TokenVectors(tokens, units, embeddings_initializer=begin, **keras_options)
+
+
+@keras.saving.register_keras_serializable(package="seqtasks")
+class TokenVectors(keras.layers.Embedding):
+    """Keras' Embedding, but under a 16-bit policy what is looked up is cast, not the whole table.
+
+    Else each step would cast all tokens' vectors for the few that it reads, and their gradient
+    would be as large as the table.
+    """
+
+    def add_weight(self, *arguments: Any, **options: Any) -> Any:
+        """Create a weight that Keras doesn't cast."""
+        return super().add_weight(*arguments, **{**options, "autocast": False})

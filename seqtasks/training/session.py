@@ -78,7 +78,10 @@ def resume(run: Run, config: RunConfig, watcher: Watcher) -> Outcome:
 
 
 def _build(config, codec) -> keras.Model:
+    """Make the network that is taught. Its weights are of float32 whatever the precision."""
     keras.utils.set_random_seed(config.seed)
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config.training.precision)
     try:
         return get_task(config.task).build(config, codec)
     except tf.errors.ResourceExhaustedError as error:
@@ -86,6 +89,8 @@ def _build(config, codec) -> keras.Model:
             "not enough memory for this network; try smaller --units, model.embedding_units or "
             "text.max_words"
         ) from error
+    finally:
+        keras.config.set_dtype_policy(before)
 
 
 def _teach(run, config, codec, model, splits, watcher, resume) -> Outcome:
