@@ -11,8 +11,9 @@ stock TF Serving has. A step is
     attention  (R, S) over the source, or (R, 0) where the model has none
 
 In a beam search of N examples, R is N * K: the K hypotheses of an example lie next to each other.
-What never changes, such as the keys of attention, needs no place in the state: the step keeps it in
-its closure, its rows repeated by `repeat_rows`. A row that has ended is still stepped, with
+What never changes, such as the keys of attention, has no place in the state, whose rows are copied
+at each step: it is the search's `memory`, and the step's third argument. Once half of the examples
+are settled they leave, and R gets smaller. Until then a row that has ended is still stepped, with
 PADDING, and what comes out is not looked at.
 """
 
@@ -23,11 +24,11 @@ import tensorflow as tf
 
 from seqtasks.text.vocabulary import PADDING_ID
 
-Step = Callable[[tf.Tensor, Any], tuple[tf.Tensor, Any, tf.Tensor]]
+Step = Callable[..., tuple[tf.Tensor, Any, tf.Tensor]]
 
 # Columns of a block of the vocabulary. Looking at blocks first makes the search for the best 5 of
 # 10,000 columns, and a draw from them, several times faster than one pass that orders or sums all.
-_BLOCK = 128
+BLOCK = 128
 
 
 class Decoded(NamedTuple):
@@ -96,6 +97,7 @@ def beam_search(
     max_length: int | tf.Tensor,
     length_penalty: float | tf.Tensor,
     n_best: int | tf.Tensor = 1,
+    memory: Any = None,
 ) -> Decoded:
     """Search for the sequences of the highest score with `beam` (K) hypotheses per example.
 
@@ -116,6 +118,9 @@ def beam_search(
             not finished by then is cut off as it is.
         length_penalty: 0 ranks by plain log-probability, which favours short sequences.
         n_best: how many to return, at most `beam`.
+        memory: a nest of tensors (N, ...) that steps read and don't change, such as the keys of
+            attention. Where it is given, steps are called as step(ids, state, memory), its rows
+            being repeated like those of the state.
 
     Raises:
         tf.errors.InvalidArgumentError: where 1 <= n_best <= beam does not hold.
@@ -136,44 +141,80 @@ def beam_search(
         n_best = tf.identity(n_best)
     N = tf.shape(tf.nest.flatten(state)[0])[0]
     limits = tf.broadcast_to(tf.cast(max_length, tf.int32), [N])[:, tf.newaxis]
-    state = repeat_rows(state, K)
+    more = () if memory is None else (repeat_rows(memory, K),)
 
     def penalty(length):
         return ((5 + tf.cast(length, tf.float32)) / 6) ** tf.cast(length_penalty, tf.float32)
 
-    def done(t, pool):
+    def done(t, pool, limits):
         # A hypothesis of score -inf does not exist: there is nothing to continue.
         return pool.finished | tf.math.is_inf(pool.scores) | (t >= limits)
 
-    def goes_on(t, pool, *_):
+    def unsettled(t, pool, limits):
         # No continuation scores more than one that costs nothing and is as long as it can be. What
         # is done and ahead also wins ties, so then the n_best are settled.
         reach = tf.maximum(penalty(t), penalty(limits))
-        is_done = done(t, pool)
+        is_done = done(t, pool, limits)
         hope = tf.where(is_done, -float("inf"), pool.log_probs / reach)
         behind = tf.reduce_max(hope, axis=1) <= pool.scores[:, n_best - 1]
-        settled = tf.reduce_all(is_done[:, :n_best], axis=1) & behind
-        # One step at least, or no one knows S and how to stack nothing.
-        return (t < 1) | ~tf.reduce_all(settled)
+        return ~(tf.reduce_all(is_done[:, :n_best], axis=1) & behind)
 
-    def body(t, pool, state, chosen, attended):
-        log_probs, next_state, attention = step(tf.reshape(pool.ids, [-1]), state)
-        pool, parents = _extend(pool, done(t, pool), log_probs, penalty(t + 1), end_id)
-        rows = tf.reshape(parents + tf.range(N)[:, tf.newaxis] * K, [-1])
-        next_state = tf.nest.map_structure(lambda s: tf.gather(s, rows), next_state)
-        chosen = chosen.write(t, tf.stack([tf.reshape(pool.ids, [-1]), rows]))
-        attended = attended.write(t, tf.cast(attention, tf.float32))
-        return t + 1, pool, _like(state, next_state), chosen, attended
+    def stretch(t, active, limits, pool, state, more, found, chosen, attended):
+        """Step the active examples, A of N, until no more than half of them are unsettled."""
+        A: Any = tf.shape(active)[0]
+        places = rows_of(active)
+        # The history has a place for each row. One that has left writes PADDING, and reads itself.
+        stays = tf.stack([tf.fill([N * K], PADDING_ID), tf.range(N * K)])
+        # Where each row is found among those that haven't; A * K, behind them, for one that has.
+        found_at = tf.tensor_scatter_nd_update(
+            tf.fill([N * K], A * K), places[:, tf.newaxis], tf.range(A * K)
+        )
+
+        def goes_on(t, pool, *_):
+            waiting = tf.math.count_nonzero(unsettled(t, pool, limits), dtype=tf.int32)
+            # One step at least, or no one knows S and how to stack nothing.
+            return (t < 1) | (2 * waiting > A)
+
+        def body(t, pool, state, chosen, attended):
+            log_probs, next_state, attention = step(tf.reshape(pool.ids, [-1]), state, *more)
+            is_done = done(t, pool, limits)
+            pool, parents = _extend(pool, is_done, log_probs, penalty(t + 1), end_id)
+            rows = tf.reshape(parents + tf.range(A)[:, tf.newaxis] * K, [-1])
+            next_state = tf.nest.map_structure(lambda s: tf.gather(s, rows), next_state)
+            taken = tf.stack([tf.reshape(pool.ids, [-1]), tf.gather(places, rows)])
+            taken = tf.gather(tf.pad(taken, [[0, 0], [0, 1]]), found_at, axis=1)
+            attention = tf.pad(tf.cast(attention, tf.float32), [[0, 1], [0, 0]])
+            chosen = chosen.write(t, tf.where(found_at < A * K, taken, stays))
+            attended = attended.write(t, tf.gather(attention, found_at))
+            return t + 1, pool, _like(state, next_state), chosen, attended
+
+        start = (t, pool, state, chosen, attended)
+        t, pool, state, chosen, attended = tf.while_loop(goes_on, body, start, _invariants(start))
+        found = tf.nest.map_structure(
+            lambda all_, some: tf.tensor_scatter_nd_update(all_, active[:, tf.newaxis], some),
+            found,
+            pool,
+        )
+        stay = tf.cast(tf.where(unsettled(t, pool, limits))[:, 0], tf.int32)
+        pool, active, limits = _gathered((pool, active, limits), stay)
+        state, more = _gathered((state, more), rows_of(stay))
+        return t, active, limits, pool, state, more, found, chosen, attended
+
+    def rows_of(examples):
+        return tf.reshape(examples[:, tf.newaxis] * K + tf.range(K), [-1])
 
     arrays = [
         tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=[rows, None])
         for dtype, rows in ((tf.int32, 2), (tf.float32, None))
     ]
-    start = (tf.constant(0), _first_pool(N, K, first_id), state, *arrays)
-    _, pool, _, chosen, attended = tf.while_loop(goes_on, body, start, _invariants(start))
-    pool = _Pool(*(values[:, :n_best] for values in pool))
+    pool = _first_pool(N, K, first_id)
+    start = (tf.constant(0), tf.range(N), limits, pool, repeat_rows(state, K), more, pool, *arrays)
+    *_, found, chosen, attended = tf.while_loop(
+        lambda t, active, *_: (t < 1) | (tf.size(active) > 0), stretch, start, _invariants(start)
+    )
+    found = _Pool(*(values[:, :n_best] for values in found))
     tokens, parents = tf.unstack(chosen.stack(), axis=1)
-    return _trace_back(pool, tokens, parents, attended.stack(), K)
+    return _trace_back(found, tokens, parents, attended.stack(), K)
 
 
 def sample(
@@ -268,6 +309,8 @@ def _extend(pool, done, log_probs, penalty, end_id):
     tokens, totals = (
         tf.gather(tf.reshape(x, [N, K * k]), chosen, batch_dims=1) for x in (tokens, totals)
     )
+    # What doesn't exist may be past the vocabulary, where a step fills it up.
+    tokens = tf.where(tf.math.is_inf(scores), PADDING_ID, tokens)
     lengths, finished, done = (
         tf.gather(x, parents, batch_dims=1) for x in (pool.lengths, pool.finished, done)
     )
@@ -309,10 +352,10 @@ def _trace_back(pool, tokens, parents, attention, K):
 
 
 def _blocks(columns, padding):
-    """(R, V) to (R, blocks, _BLOCK)."""
+    """(R, V) to (R, blocks, BLOCK)."""
     R, V = tf.unstack(tf.shape(columns))
-    columns = tf.pad(columns, [[0, 0], [0, -V % _BLOCK]], constant_values=padding)
-    return tf.reshape(columns, [R, -(-V // _BLOCK), _BLOCK])
+    columns = tf.pad(columns, [[0, 0], [0, -V % BLOCK]], constant_values=padding)
+    return tf.reshape(columns, [R, -(-V // BLOCK), BLOCK])
 
 
 def _top(log_probs, k):
@@ -322,9 +365,9 @@ def _top(log_probs, k):
     count = tf.minimum(k, count)
     # Sorted, so that of equal columns the first still comes first.
     found = tf.sort(tf.math.top_k(tf.reduce_max(blocks, axis=2), count).indices, axis=1)
-    among = tf.reshape(tf.gather(blocks, found, batch_dims=1), [R, count * _BLOCK])
+    among = tf.reshape(tf.gather(blocks, found, batch_dims=1), [R, count * BLOCK])
     best, places = tf.math.top_k(among, k)
-    return best, tf.gather(found, places // _BLOCK, batch_dims=1) * _BLOCK + places % _BLOCK
+    return best, tf.gather(found, places // BLOCK, batch_dims=1) * BLOCK + places % BLOCK
 
 
 def _draw_among_best(log_probs, k, temperature, chances):
@@ -338,7 +381,7 @@ def _draw(log_probs, temperature, chances):
     highest = tf.reduce_max(log_probs, axis=1, keepdims=True)
     weights = _blocks(tf.exp((log_probs - highest) / temperature), 0.0)
     block = _pick(tf.reduce_sum(weights, axis=2), chances[:, :1])
-    return block * _BLOCK + _pick(tf.gather(weights, block, batch_dims=1), chances[:, 1:])
+    return block * BLOCK + _pick(tf.gather(weights, block, batch_dims=1), chances[:, 1:])
 
 
 def _pick(weights, chance):
@@ -352,6 +395,11 @@ def _like(state, next_state):
     pairs = zip(tf.nest.flatten(state), tf.nest.flatten(next_state), strict=True)
     shaped = [tf.ensure_shape(new, [None, *old.shape[1:]]) for old, new in pairs]
     return tf.nest.pack_sequence_as(state, shaped)
+
+
+def _gathered(nest, rows):
+    """Some rows of each tensor of a nest."""
+    return tf.nest.map_structure(lambda x: tf.gather(x, rows), nest)
 
 
 def _invariants(variables):

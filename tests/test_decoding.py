@@ -323,6 +323,35 @@ def test_what_the_step_holds_is_repeated_row_by_row():
     assert repeated["lengths"][0].numpy().tolist() == [5, 5, 5, 6, 6, 6]
 
 
+def test_examples_that_are_settled_leave_and_the_others_keep_what_is_theirs():
+    model, beam, limits = Model(words=5, seed=12, ending=-INF), 3, [2, 9, 1, 5]
+    stepped = []
+
+    def step(ids, state, memory):
+        stepped.append(len(ids))
+        assert np.array_equal(state["example"], memory["example"])
+        assert np.allclose(model.h0[memory["example"]], memory["h"], rtol=0, atol=1e-6)
+        log_probs, after, attention = model.step(ids, state)
+        return log_probs, {**after, "example": state["example"]}, attention
+
+    examples = tf.range(N)
+    found = beam_search(
+        step,
+        {**model.state(), "example": examples},
+        FIRST,
+        END,
+        beam,
+        tf.constant(limits),
+        0.4,
+        n_best=2,
+        memory={"example": examples, "h": model.state()["h"]},
+    )
+    # Two of four leave together once both are at their end, and then one of two.
+    assert stepped == [4 * beam] * 2 + [2 * beam] * 3 + [beam] * 4
+    pairs = zip(model.h0, limits, strict=True)
+    agree(found, [search_with_lists(model, h, beam, limit, 0.4) for h, limit in pairs], 0.4, 2)
+
+
 @pytest.mark.parametrize(("beam", "n_best"), [(0, 1), (2, 3), (2, 0), (-1, -1)])
 def test_a_beam_that_is_too_narrow_is_refused(beam, n_best):
     model = Model(words=3, seed=9)
@@ -615,6 +644,7 @@ LIMITS = partial(test_each_row_has_its_own_longest_length, [3, 0, 7, 1])
 STOP = test_the_search_stops_when_nothing_can_become_better
 GO_ON = test_the_search_goes_on_while_a_longer_one_may_win
 NOTHING = test_a_row_with_nothing_allowed_has_no_hypothesis_and_harms_no_other
+LEAVING = test_examples_that_are_settled_leave_and_the_others_keep_what_is_theirs
 TOP = partial(test_the_best_tokens_are_found_and_of_equal_ones_the_lower_comes_first, 700, 5)
 DRAWN = partial(test_tokens_are_drawn_as_softmax_says, 300, 0.6, 0)
 DRAWN_AMONG = partial(test_tokens_are_drawn_as_softmax_says, 300, 0.8, 150)
@@ -624,7 +654,7 @@ END_OF_TEXT = test_a_drawn_text_ends_at_the_end_token_and_stops_when_all_have_en
 # Every mutant is one change to the module's text, and the test that must find it.
 MUTANTS = {
     "states stay where they are": ("lambda s: tf.gather(s, rows)", "lambda s: s", SEARCH),
-    "rows of the first example for all": ("tf.range(N)[:, tf.newaxis] * K, [", "[[0]], [", SEARCH),
+    "rows of the first example for all": ("tf.range(A)[:, tf.newaxis] * K, [", "[[0]], [", SEARCH),
     "scores not normalised": ("totals / penalty)", "totals)", SEARCH),
     "length without the end token": ("penalty(t + 1), end_id", "penalty(t), end_id", SEARCH),
     "finished ones go on": ("return pool.finished | tf", "return tf", ENDING),
@@ -657,6 +687,22 @@ MUTANTS = {
     "missing ones have lengths": ("tf.where(exists, pool.lengths, 0)", "pool.lengths", SMALL),
     "missing ones are finished": ("pool.finished & exists", "pool.finished | ~exists", SMALL),
     "missing ones are continued": ("tf.math.is_inf(pool.scores) | (t", "(t", NOTHING),
+    "no one leaves": ("2 * waiting > A", "waiting > 0", LEAVING),
+    "what has left reads the first row": (
+        "tf.range(N * K)])",
+        "tf.zeros_like(tf.range(N * K))])",
+        LEAVING,
+    ),
+    "the others' memory": (
+        "_gathered((state, more), rows_of(stay))",
+        "_gathered(state, rows_of(stay)), _gathered(more, tf.range(tf.size(stay) * K))",
+        LEAVING,
+    ),
+    "the others' limits": (
+        "pool, active, limits = _gathered((pool, active, limits), stay)",
+        "pool, active = _gathered((pool, active), stay); limits = limits[: tf.size(stay)]",
+        LEAVING,
+    ),
     "blocks by rank": ("found = tf.sort(", "found = (lambda x, axis: x)(", TOP),
     "a block too few": ("tf.minimum(k, count)", "tf.minimum(k - 1, count)", TOP),
     "temperature ignored": ("(log_probs - highest) / temperature", "log_probs - highest", DRAWN),

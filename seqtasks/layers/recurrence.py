@@ -68,7 +68,8 @@ def scan(
 
         return (*histories, *(last[:wanted] if lengths is None else ())), gradient
 
-    h, *others = run(x, W_x, W_h, b, *initial_states)  # pyright: ignore[reportGeneralTypeIssues]
+    results: Any = run(x, W_x, W_h, b, *initial_states)
+    h, *others = results
     if lengths is None:
         return h, tuple(others)
     histories = zip((h, *others), initial_states[:wanted], strict=True)
@@ -192,9 +193,10 @@ def _recurrent_weight_gradient(operands, weights, da, dtype):
 
 def _at_end(history, initial, lengths):
     """The states (N, H) at each row's last real step, from all (T, N, H), or `initial` without."""
-    T, N, lengths = tf.shape(history)[0], tf.shape(history)[1], tf.cast(lengths, tf.int32)
+    N, lengths = tf.shape(history)[1], tf.cast(lengths, tf.int32)
     # Where there is no step at all there must be something to read nevertheless.
-    history = tf.pad(history, [[0, 1 - tf.minimum(T, 1)], [0, 0], [0, 0]])
+    missing: Any = 1 - tf.minimum(tf.shape(history)[0], 1)
+    history = tf.pad(history, [[0, missing], [0, 0], [0, 0]])
     last = tf.gather_nd(history, tf.stack([tf.maximum(lengths - 1, 0), tf.range(N)], axis=1))
     return tf.where(tf.equal(lengths, 0)[:, tf.newaxis], initial, last)
 

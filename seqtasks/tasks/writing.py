@@ -7,7 +7,7 @@ import keras
 import tensorflow as tf
 
 from seqtasks.config import DecodingConfig
-from seqtasks.decoding import Decoded, beam_search, repeat_rows
+from seqtasks.decoding import Decoded, beam_search
 from seqtasks.metrics import text_scores
 from seqtasks.tasks.endpoints import TEXT, Endpoint, step_endpoint
 from seqtasks.tasks.losses import token_cross_entropy
@@ -23,14 +23,16 @@ def search(
     decoder: Decoder, prepared: Any, states: Any, decoding: DecodingConfig, beam: Any, n_best: Any
 ) -> Decoded:
     """Write what a decoder finds best, from its first states and what it looks at."""
-    prepared = repeat_rows(prepared, beam) if prepared else None
+    table = decoder.table()
 
-    def step(ids, states):
-        scores, states, attention = decoder.step(ids, states, prepared)
-        return decoder.log_probabilities(scores), tuple(states), attention
+    def step(ids, states, prepared=None):
+        log_probs, states, attention = decoder.write_step(ids, states, prepared, table)
+        return log_probs, tuple(states), attention
 
     limit, penalty = decoding.max_length, decoding.length_penalty
-    return beam_search(step, tuple(states), START_ID, END_ID, beam, limit, penalty, n_best)
+    return beam_search(
+        step, tuple(states), START_ID, END_ID, beam, limit, penalty, n_best, memory=prepared
+    )
 
 
 class Validation:

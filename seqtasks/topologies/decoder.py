@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from seqtasks.arch import Arch
 from seqtasks.config import ModelConfig
+from seqtasks.decoding import BLOCK
 from seqtasks.layers.attention import Attention
 from seqtasks.layers.vectors import vectors_of
 from seqtasks.text.vocabulary import PADDING_ID, START_ID
@@ -145,6 +146,10 @@ class Decoder(keras.Layer):
         """What is read out is no other layer's input."""
         return None
 
+    @property
+    def _E(self):
+        return self.token_vectors.embeddings if self.tied else self.E
+
     def prepare(self, memory, mask) -> Any:
         """What attention needs of a memory (N, S, M) and its mask (N, S), once for all steps."""
         return (memory, self.attention.keys(memory), mask) if self.attention else None
@@ -178,6 +183,29 @@ class Decoder(keras.Layer):
 
     def step(self, ids, states, prepared: Any = None):
         """As `call`, for one step of tokens (N,): scores (N, V), states, weights (N, S)."""
+        readout, states_after, weights = self._step(ids, states, prepared)
+        return readout.scores(), states_after, weights
+
+    def table(self) -> tuple[tf.Tensor, tf.Tensor]:
+        """Eᵀ (D, V') and b_E (V'), as `write_step` wants them: made once for all steps.
+
+        V' is V up to the next multiple of BLOCK, with which products and the search for the best
+        tokens are faster. Of what is never written, padding and start, and of what fills up, b is
+        -inf.
+        """
+        E, b = (tf.cast(weight.value, self.compute_dtype) for weight in (self._E, self.b_E))
+        more = -self.tokens % BLOCK
+        E_T = tf.pad(tf.transpose(E), [[0, 0], [0, more]])
+        return E_T, tf.pad(_of_written(b), [[0, more]], constant_values=-float("inf"))
+
+    def write_step(self, ids, states, prepared, table):
+        """As `step`, but with the log-probabilities (N, V') of what may be written."""
+        readout, states_after, weights = self._step(ids, states, prepared)
+        E_T, b = table
+        scores = tf.nn.bias_add(tf.matmul(readout.rows, E_T), b)
+        return tf.nn.log_softmax(tf.cast(scores, tf.float32)), states_after, weights
+
+    def _step(self, ids, states, prepared):
         vectors = tf.gather(self.token_vectors.embeddings.value, ids)
         vectors = tf.cast(vectors, self.compute_dtype)
         x, context, states_after = vectors, [], []
@@ -190,7 +218,7 @@ class Decoder(keras.Layer):
             if index == 0 and self.attention:
                 found, weights = self.attention(x[:, tf.newaxis], *prepared)
                 context, weights = [found[:, 0]], weights[:, 0]
-        return self._readout(x, context, vectors, False).scores(), states_after, weights
+        return self._readout(x, context, vectors, False), states_after, weights
 
     def log_probabilities(self, scores):
         """Of each token, -inf for padding and start, which are never written: (..., V)."""
@@ -198,9 +226,9 @@ class Decoder(keras.Layer):
 
     def _readout(self, x, context, vectors, training):
         joined = tf.concat([x, *context, vectors], axis=-1)
-        E = self.token_vectors.embeddings if self.tied else self.E
         # `step` isn't a Keras call, which would have cast the weights.
-        W, b, E, b_E = (tf.cast(w.value, joined.dtype) for w in (self.W, self.b, E, self.b_E))
+        weights = (self.W, self.b, self._E, self.b_E)
+        W, b, E, b_E = (tf.cast(weight.value, joined.dtype) for weight in weights)
         rows = tf.reshape(joined, [-1, joined.shape[-1]])
         rows = tf.tanh(tf.nn.bias_add(tf.matmul(rows, W), b))
         rows = self.output_dropout(rows, training=training)
