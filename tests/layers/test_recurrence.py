@@ -95,6 +95,47 @@ def test_gradients_are_the_derivatives_of_the_documents_equations(kind, lengths)
     assert reference.largest_difference(ours, reference.derivative(loss, arguments)) < 1e-10
 
 
+@each_lengths
+@each_kind
+def test_where_nothing_was_kept_the_gradients_are_right_all_the_same(kind, lengths):
+    arguments, d_outputs = tensors(case(kind)), tensors(upstream(kind, lengths))
+
+    def without_keeping(kind, arguments, lengths):
+        x, W_x, W_h, b, *states = arguments
+        h, last = scan(CELLS[kind], x, tuple(states), W_x, W_h, b, lengths, keep=False)
+        return [h, *last]
+
+    expected = gradients(plain_run, kind, arguments, lengths, d_outputs)
+    ours = gradients(without_keeping, kind, arguments, lengths, d_outputs)
+    assert reference.largest_difference(ours, expected) < 1e-10
+
+
+@each_kind
+def test_without_a_gradient_in_sight_the_loop_keeps_h_alone(kind):
+    def pushes(keep):
+        def run(x, W_x, W_h, b, *states):
+            return scan(CELLS[kind], x, states, W_x, W_h, b, keep=keep)[0]
+
+        graph = tf.function(run, autograph=False).get_concrete_function(*tensors(case(kind))).graph
+        nodes = [*graph.as_graph_def().node]
+        nodes += [node for f in graph.as_graph_def().library.function for node in f.node_def]
+        return sum(node.op == "TensorListPushBack" for node in nodes)
+
+    states = len(reference.states(kind, N, H, 1))
+    assert (pushes(False), pushes(True)) == (1, 1 + states + CELLS[kind].saves)
+
+
+@each_lengths
+def test_last_states_besides_h_are_made_only_where_they_are_wanted(lengths):
+    x, W_x, W_h, b, *states = tensors(case("lstm"))
+    h, last = scan(LSTMCell, x, tuple(states), W_x, W_h, b, lengths)
+    h_alone, last_alone = scan(LSTMCell, x, tuple(states), W_x, W_h, b, lengths, all_states=False)
+    assert np.array_equal(h, h_alone)
+    assert len(last) == 2
+    assert len(last_alone) == 1
+    assert np.array_equal(last[0], last_alone[0])
+
+
 @pytest.mark.parametrize(("steps", "rows"), [(7, 4), (1, 1), (10, 300), (2, 1100)])
 @pytest.mark.parametrize("ragged", [False, True], ids=LENGTHS)
 @each_kind
