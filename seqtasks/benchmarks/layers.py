@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import statistics
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 
 from seqtasks.benchmarks.measuring import WARM_UP, by_turns, highest_memory, machine, markdown
 
+BFLOAT16 = "seqtasks in mixed_bfloat16"
 SHAPES = ((32, 50, 128, 128), (64, 100, 128, 256), (64, 50, 512, 512))  # N, T, D, H
 
 
@@ -18,59 +20,91 @@ def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str,
 
     Returns:
         A row per cell and shape: median milliseconds by contestant of the forward pass and of the
-        training step (forward, and the gradients of the inputs and of all weights), and peak
-        megabytes of a training step.
+        training step (forward, and the gradients of the inputs and of all weights), what the
+        matrix products alone would take at the speed of a large one, and peak megabytes of a
+        training step.
     """
     rows = []
     for cell in cells:
         for shape in SHAPES:
             contestants = _contestants(cell, shape)
-            times = by_turns(
-                {
-                    (who, what): run
-                    for who, both in contestants.items()
-                    for what, run in both.items()
-                },
-                rounds,
-            )
+            runs = {
+                (who, what): run for who, both in contestants.items() for what, run in both.items()
+            }
+            product, flops = _large_product()
+            times = by_turns({**runs, "product": product}, rounds)
+            rate = flops / times["product"]
             row: dict[str, Any] = {"cell": cell, "shape": list(shape), "machine": machine()}
-            for what in ("forward", "training"):
+            row["gflops"] = rate / 1e6
+            for times_products, what in ((1, "forward"), (3, "training")):
                 row[what] = {who: times[who, what] for who in contestants}
+                row[what]["floor"] = times_products * _forward_flops(cell, shape) / rate
             if memory:
-                row["megabytes"] = {who: _peak(who, cell, shape) for who in contestants}
+                row["megabytes"] = {
+                    who: _peak(who, cell, shape) for who in contestants if who != BFLOAT16
+                }
             rows.append(row)
     return rows
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Lay the rows out as a Markdown table: milliseconds, and ours as a ratio of each peer's."""
-    peers = [who for who in rows[0]["forward"] if who != "seqtasks"]
     kinds = [kind for kind in ("forward", "training", "megabytes") if kind in rows[0]]
-    heads = ["cell", "N,T,D,H", *(f"{kind}: seqtasks" for kind in kinds)]
-    heads[2:] = [head for kind in kinds for head in (f"{kind}: seqtasks", *peers)]
+    heads = ["cell", "N,T,D,H"]
+    for kind in kinds:
+        heads += [f"{kind}: seqtasks", *(who for who in rows[0][kind] if who != "seqtasks")]
     lines = []
     for row in rows:
         cells = [row["cell"], ",".join(map(str, row["shape"]))]
         for kind in kinds:
             ours = row[kind]["seqtasks"]
             cells.append(f"{ours:.1f}")
-            cells += [f"{row[kind][who]:.1f} ({ours / row[kind][who]:.2f})" for who in peers]
+            cells += [
+                f"{value:.1f} ({ours / value:.2f})"
+                for who, value in row[kind].items()
+                if who != "seqtasks"
+            ]
         lines.append(cells)
-    return f"{rows[0]['machine']}\n\n{markdown(heads, lines)}"
+    rate = statistics.median(row["gflops"] for row in rows)
+    return (
+        f"{rows[0]['machine']}; floor: the matrix products at {rate:.0f} GFLOP/s\n\n"
+        f"{markdown(heads, lines)}"
+    )
+
+
+def _forward_flops(cell: str, shape: tuple[int, ...]) -> float:
+    """Operations of the matrix products of a forward pass; a training step has three times more."""
+    N, T, D, H = shape
+    return 2 * {"rnn": 1, "lstm": 4, "gru": 3}[cell] * H * (D + H) * N * T
+
+
+def _large_product() -> tuple[Callable[[], Any], float]:
+    """One large product in float32, and its operations."""
+    import tensorflow as tf
+
+    M, K, G = 3200, 512, 2048
+    a, b = tf.random.normal((M, K)), tf.random.normal((K, G))
+    return lambda: tf.matmul(a, b)[0, 0].numpy(), 2.0 * M * K * G
 
 
 def _contestants(cell: str, shape: tuple[int, ...]) -> dict[str, dict[str, Callable[[], Any]]]:
-    makers = {"seqtasks": _ours, "keras": _keras}
+    makers = {"seqtasks": _ours, "keras": _keras, BFLOAT16: _ours_in_bfloat16}
     if importlib.util.find_spec("torch"):
         makers["torch"] = _torch
     return {who: make(cell, shape) for who, make in makers.items()}
 
 
-def _ours(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
+def _ours(
+    cell: str, shape: tuple[int, ...], dtype: str = "float32"
+) -> dict[str, Callable[[], Any]]:
     from seqtasks.layers.recurrent import GRU, LSTM, RNN
 
     layer = {"rnn": RNN, "lstm": LSTM, "gru": GRU}[cell]
-    return _tensorflow_runs(layer(shape[3], return_sequences=True), shape)
+    return _tensorflow_runs(layer(shape[3], return_sequences=True, dtype=dtype), shape)
+
+
+def _ours_in_bfloat16(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
+    return _ours(cell, shape, "mixed_bfloat16")
 
 
 def _keras(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
@@ -102,7 +136,8 @@ def _tensorflow_runs(layer: Any, shape: tuple[int, ...]) -> dict[str, Callable[[
     def training(x) -> Any:
         with tf.GradientTape() as tape:
             tape.watch(x)
-            loss = tf.reduce_sum(layer(x, training=True) * upstream)
+            h = tf.cast(layer(x, training=True), tf.float32)
+            loss = tf.reduce_sum(h * upstream)
         return tape.gradient(loss, [x, *weights])
 
     return {

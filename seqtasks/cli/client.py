@@ -7,10 +7,10 @@ from typing import Any, BinaryIO
 
 import click
 
-from seqtasks.cli.predict import line_batches
+from seqtasks.cli.predict import check_texts, open_client, text_batches
 from seqtasks.errors import ServingError, did_you_mean
 from seqtasks.serving.calling import to_json
-from seqtasks.serving.client import Client, connect
+from seqtasks.serving.client import Client
 
 _METHODS = "tensorflow/serving/"
 
@@ -49,25 +49,16 @@ def client(
     Texts come from the arguments, from --file, or line by line from standard input. A signature
     that takes no `text` has all that it takes from --input.
     """
-    if text and file:
-        raise click.UsageError("give texts as arguments or by --file, not both")
-    for place, argument in enumerate(text, 1):
-        if not argument.isprintable() and any("\udc80" <= c <= "\udcff" for c in argument):
-            raise click.UsageError(f"TEXT {place} is not UTF-8: {argument!r:.80}")
+    check_texts(text, file)
     given = dict(map(_read_input, inputs))
-    if server.startswith("grpc://"):
-        from seqtasks.cli.quiet import start_tensorflow
-
-        start_tensorflow()  # its messages are a part of the protocol's
-    with connect(server) as found:
+    with open_client(server) as found:
         if show_status:
             _show_status(found.status(model), as_json)
         elif show_metadata:
             _show_metadata(found.metadata(model), as_json)
         else:
             asked = _Asked(found, model, signature, given)
-            stream = file or sys.stdin.buffer
-            for batch in asked.batches(text, stream, bool(file)):
+            for batch in asked.batches(text, file):
                 for row, one in asked.answer(batch):
                     click.echo(to_json(row) if as_json else line(row, one))
                 sys.stdout.flush()
@@ -88,18 +79,15 @@ class _Asked:
         self._inputs, self._outputs = list(known[signature]["inputs"]), known[signature]["outputs"]
         self._takes_text = self._method in ("classify", "regress") or "text" in self._inputs
 
-    def batches(
-        self, text: tuple[str, ...], stream: BinaryIO, wanted: bool
-    ) -> Iterator[list[str] | None]:
+    def batches(self, text: tuple[str, ...], file: BinaryIO | None) -> Iterator[list[str] | None]:
         """Give the texts as they come; None once where the signature takes none.
 
         Raises:
             ServingError: where texts are given to a signature that takes none, or no inputs.
         """
         if self._takes_text and "text" not in self._given:
-            name = "standard input" if stream is sys.stdin.buffer else stream.name
-            yield from [list(text)] if text else line_batches(stream, name)
-        elif text or wanted or not self._given:
+            yield from text_batches(text, file)
+        elif text or file or not self._given:
             raise ServingError(
                 f"{self._model}: the signature {self._name!r} takes {', '.join(self._inputs)}; "
                 "give each by --input NAME=JSON, and no TEXT"

@@ -2,20 +2,28 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from seqtasks.cli.options import assignments_option, run_argument, runs_dir_option
 from seqtasks.config import load_config
-from seqtasks.errors import DataError
+from seqtasks.errors import DataError, RunError
 from seqtasks.runs import find_run
+
+if TYPE_CHECKING:
+    from seqtasks.serving.client import Client
 
 _BATCH = 64
 _BYTES = 65_536
+
+
+# Of texts, to what `--json` writes and what people are shown.
+Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
 
 
 @click.command()
@@ -23,11 +31,17 @@ _BYTES = 65_536
 @click.argument("text", nargs=-1)
 @click.option("--file", "file", type=click.File("rb"), help="Read texts from a file, one a line.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with everything.")
+@click.option(
+    "--server",
+    metavar="URL",
+    help="Ask a server that has RUN's export: http://, https:// or grpc://HOST:PORT.",
+)
+@click.option("--model", help="RUN's name on the server, where it has another one there.")
 @assignments_option
 @runs_dir_option
 def predict(
-    run: Path, text: tuple[str, ...], file: BinaryIO | None, as_json: bool,
-    assignments: tuple[str, ...], runs_dir: Path,
+    run: Path, text: tuple[str, ...], file: BinaryIO | None, as_json: bool, server: str | None,
+    model: str | None, assignments: tuple[str, ...], runs_dir: Path,
 ) -> None:  # fmt: skip
     """Put RUN to use on texts, one result a line.
 
@@ -37,12 +51,28 @@ def predict(
 
     Texts come from the arguments, from --file, or line by line from standard input, so that it
     works as a filter in a pipe: an answer is written as soon as its line is read.
+
+    With --server the answers are of RUN's export there, and RUN may be just a name. They look the
+    same; but captions have no runners-up, and translations only where RUN is at hand.
     """
-    if text and file:
-        raise click.UsageError("give texts as arguments or by --file, not both")
-    for place, argument in enumerate(text, 1):
-        if not argument.isprintable() and any("\udc80" <= c <= "\udcff" for c in argument):
-            raise click.UsageError(f"TEXT {place} is not UTF-8: {argument!r:.80}")
+    check_texts(text, file)
+    if model and not server:
+        raise click.UsageError("--model is the name on a server: it needs --server")
+    if assignments and server:
+        raise click.UsageError("--set: a server writes as the export was told; leave it out")
+    with ExitStack() as end:
+        if server:
+            ask = _served(run, runs_dir, server, model, as_json, end)
+        else:
+            ask = _loaded(run, runs_dir, assignments)
+        for batch in text_batches(text, file):
+            for answer, line in ask(batch):
+                click.echo(json.dumps(answer, ensure_ascii=False) if as_json else line)
+            sys.stdout.flush()
+
+
+def _loaded(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> Predict:
+    """Load a run's own weights."""
     found = find_run(run, runs_dir)
     config = load_config((found.config_file,), assignments)
 
@@ -52,17 +82,71 @@ def predict(
     from seqtasks.tasks.sessions import load_predictor
 
     predictor = load_predictor(found, config)
+
+    def ask(texts: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
+        for prediction in predictor.predict(texts):
+            known = {k: v for k, v in asdict(prediction).items() if v is not None}
+            yield known, prediction.line()
+
+    return ask
+
+
+def _served(
+    run: Path, runs_dir: Path, server: str, model: str | None, complete: bool, end: ExitStack
+) -> Predict:
+    """Find a run's export on a server; the run itself, if it is there, says how much to show."""
+    from seqtasks.serving.predictions import ServedRun, line
+
+    n_best = 1
+    with suppress(RunError):
+        n_best = find_run(run, runs_dir).config.decoding.n_best
+    client = end.enter_context(open_client(server))
+    served = ServedRun(client, model or run.resolve().name, n_best)
+
+    def ask(texts: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
+        for answer in served.predict(texts, complete):
+            yield answer, line(answer)
+
+    return ask
+
+
+def open_client(server: str) -> "Client":
+    """Make the client for a server's URL.
+
+    Raises:
+        ServingError: where it is none.
+    """
+    from seqtasks.serving.client import connect
+
+    if server.startswith("grpc://"):
+        from seqtasks.cli.quiet import start_tensorflow
+
+        start_tensorflow(keras=False)  # its messages are a part of the protocol's
+    return connect(server)
+
+
+def check_texts(text: tuple[str, ...], file: BinaryIO | None) -> None:
+    """Refuse texts that are given twice, or that aren't Unicode.
+
+    Raises:
+        click.UsageError: says which.
+    """
+    if text and file:
+        raise click.UsageError("give texts as arguments or by --file, not both")
+    for place, argument in enumerate(text, 1):
+        if not argument.isprintable() and any("\udc80" <= c <= "\udcff" for c in argument):
+            raise click.UsageError(f"TEXT {place} is not UTF-8: {argument!r:.80}")
+
+
+def text_batches(text: tuple[str, ...], file: BinaryIO | None) -> Iterator[list[str]]:
+    """Give the texts of the arguments, of a file, or of standard input, as they come.
+
+    Raises:
+        DataError: where a line isn't UTF-8.
+    """
     stream = file or sys.stdin.buffer
     name = "standard input" if stream is sys.stdin.buffer else stream.name
-    batches = [list(text)] if text else line_batches(stream, name)
-    for batch in batches:
-        for prediction in predictor.predict(batch):
-            if as_json:
-                known = {k: v for k, v in asdict(prediction).items() if v is not None}
-                click.echo(json.dumps(known, ensure_ascii=False))
-            else:
-                click.echo(prediction.line())
-        sys.stdout.flush()
+    yield from [list(text)] if text else line_batches(stream, name)
 
 
 def line_batches(stream: BinaryIO, name: str) -> Iterator[list[str]]:

@@ -9,7 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from seqtasks.serving.model_config import ModelSettings, ModelSource
-    from seqtasks.serving.options import ServerOptions
+    from seqtasks.serving.options import Batching, ServerOptions
 
 _BATCHING = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
 # What TF Serving's own server has no flag for.
@@ -41,6 +41,11 @@ _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
 @click.option("--batch-timeout-micros", type=_BOUND, help="How long the first waits; default 0.")
 @click.option("--max-enqueued-batches", type=_COUNT, help="Above it: refused; default 100.")
 @click.option("--num-batch-threads", type=_COUNT, help="Runs at one moment; default: all cores.")
+@click.option(
+    "--batching-parameters-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Or all of these four as TF Serving reads them, and allowed_batch_sizes.",
+)
 @click.option(
     "--poll-seconds",
     type=_SECONDS,
@@ -112,10 +117,7 @@ def _options(settings: dict[str, Any]) -> "ServerOptions":
     from seqtasks.serving.limits import Limits
     from seqtasks.serving.options import ServerOptions
 
-    batching = {name: settings[name] for name in _BATCHING if settings[name] is not None}
-    if batching and not settings["enable_batching"]:
-        flag = next(iter(batching)).replace("_", "-")
-        raise click.UsageError(f"--{flag} has no effect without --enable-batching")
+    batching = _batching(settings)
     limits = Limits(
         body_bytes=settings["max_body_mb"] * 2**20 or None,
         rows=settings["max_rows"] or None,
@@ -128,12 +130,28 @@ def _options(settings: dict[str, Any]) -> "ServerOptions":
         host=settings["host"],
         port=settings["port"],
         grpc_port=settings["grpc_port"],
-        batching=batching if settings["enable_batching"] else None,
+        batching=batching,
         poll_seconds=1.0 if poll_seconds is None else poll_seconds,
         cors_origins=settings["cors_origins"],
         limits=limits,
         access_log=settings["access_log"],
     )
+
+
+def _batching(settings: dict[str, Any]) -> "Batching | None":
+    from seqtasks.serving.options import read_batching
+
+    file = settings["batching_parameters_file"]
+    given = {name: settings[name] for name in _BATCHING if settings[name] is not None}
+    flags = [f"--{name.replace('_', '-')}" for name in given]
+    flags += ["--batching-parameters-file"] if file else []
+    if flags and not settings["enable_batching"]:
+        raise click.UsageError(f"{flags[0]} has no effect without --enable-batching")
+    if file and given:
+        raise click.UsageError(f"{flags[0]} and --batching-parameters-file: choose one")
+    if file:
+        return read_batching(file)
+    return given if settings["enable_batching"] else None
 
 
 def _refuse_for_tf_serving(ctx: click.Context, settings: dict[str, Any], docker: bool) -> None:
@@ -190,18 +208,19 @@ def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
     check_extra(options)
     for port in filter(None, (options.port, options.grpc_port)):
         check_port(options.host, port)
-    click.echo("Starting TensorFlow and loading the models", err=True)
 
     from seqtasks.cli.quiet import start_tensorflow
-
-    start_tensorflow()
-    start_logging()
+    from seqtasks.serving.server import ending_at_once
 
     def ready(port: int, grpc_port: int | None, failed: "Sequence[str]") -> None:
         models = [model for model in source() if model.name not in failed]
         _show(models, options, port, grpc_port, page=True)
 
-    run_embedded(source, options, ready)
+    with ending_at_once():
+        click.echo("Starting TensorFlow and loading the models", err=True)
+        start_tensorflow(keras=False)
+        start_logging()
+        run_embedded(source, options, ready)
 
 
 def _show(

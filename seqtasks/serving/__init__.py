@@ -17,6 +17,7 @@ options, embedded, binary
                        what `seqtasks serve` runs: this server, or TF Serving's own
 calling, client, grpc_client
                        asking a server
+predictions            what `seqtasks predict` says, asked of a server
 samples, recorded, documentation, export, check
                        from a run to a version that was compared with it
 """

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 import urllib.parse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.model_config import ModelSource, read_model_config
-from seqtasks.serving.options import ServerOptions
+from seqtasks.serving.options import Batching, ServerOptions
 
 PROGRAM = "tensorflow_model_server"
 IMAGE = "tensorflow/serving"
@@ -100,13 +100,18 @@ def _text(config: ModelServerConfig) -> str:
     return text_format.MessageToString(config, as_one_line=True, as_utf8=True)
 
 
-def batching_text(batching: Mapping[str, int]) -> str:
-    """Write a BatchingParameters message, in which each number is a message of its own.
+def batching_text(batching: Batching) -> str:
+    """Write a BatchingParameters message, in which most numbers are a message each.
 
-    >>> batching_text({"max_batch_size": 64})
-    'max_batch_size { value: 64 }'
+    >>> batching_text({"max_batch_size": 64, "allowed_batch_sizes": (8, 64)})
+    'max_batch_size { value: 64 } allowed_batch_sizes: 8 allowed_batch_sizes: 64'
     """
-    return " ".join(f"{name} {{ value: {value} }}" for name, value in batching.items())
+    return " ".join(
+        f"{name} {{ value: {value} }}"
+        if isinstance(value, int)
+        else " ".join(f"{name}: {size}" for size in value)
+        for name, value in batching.items()
+    )
 
 
 def flags(

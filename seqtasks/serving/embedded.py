@@ -47,11 +47,12 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
         ConfigError: where a port is taken, or where there are models and none can be loaded.
     """
     from seqtasks.serving.batching import BatchingOptions
+    from seqtasks.serving.limits import Places
     from seqtasks.serving.loading import make_loader
     from seqtasks.serving.manager import ModelManager
     from seqtasks.serving.monitoring import Metrics
     from seqtasks.serving.rest import RestOptions, make_app
-    from seqtasks.serving.server import HttpOptions, HttpServer, serve
+    from seqtasks.serving.server import HttpOptions, HttpServer, Server, serve
 
     parameters: dict[str, Any] = dict(options.batching or {})
     batching = None if options.batching is None else BatchingOptions(**parameters)
@@ -63,8 +64,10 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     rest = RestOptions(
         options.limits, options.cors_origins, access_log=options.access_log, **threads
     )
-    http = HttpServer(make_app(manager, rest, metrics), HttpOptions(options.host, options.port))
-    servers: list[Any] = [http]
+    places = Places(options.limits.concurrent)
+    app = make_app(manager, rest, metrics, places)
+    http = HttpServer(app, HttpOptions(options.host, options.port))
+    servers: list[Server] = [http]
     if options.grpc_port:
         from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
 
@@ -75,7 +78,7 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
             access_log=options.access_log,
             **threads,
         )
-        servers.append(GrpcServer(manager, grpc, metrics))
+        servers.append(GrpcServer(manager, grpc, metrics, places))
 
     def announce() -> None:
         failed = manager.unready()

@@ -5,6 +5,9 @@ saved_models/NAME/VERSION/
   assets.extra/tf_serving_warmup_requests        requests that it replays before it serves
   README.md, signatures.json                     what can be asked, for people and programs
 
+README.md and signatures.json lie inside the version, where TF Serving passes over files that it
+doesn't know, so that each version has its own and comes to its number with them in one renaming.
+
 A version is written under a name that isn't a number, loaded in a process that has no Keras,
 compared with the run's own weights on real samples, and only then given its number. Where
 something differs, nothing stays behind.

@@ -4,7 +4,6 @@ import dataclasses
 import logging
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -17,7 +16,7 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.grpc_api import GrpcApi
-from seqtasks.serving.limits import Limits
+from seqtasks.serving.limits import Busy, Limits, Places
 from seqtasks.serving.manager import ModelManager
 from seqtasks.serving.monitoring import Metrics
 from seqtasks.serving.rest_api import log_line
@@ -44,7 +43,7 @@ class GrpcOptions:
     Arguments:
         host: the address of a network interface; "0.0.0.0" for all.
         port: 8500 is TF Serving's; 0 takes a free one.
-        limits: how much clients may ask for; `concurrent` counts the requests of this server.
+        limits: how much clients may ask for.
         threads: requests that run at one moment; with batching, many more than cores.
         finish_seconds: how long requests that were accepted may take after the order to end.
         access_log: whether a JSON line is logged for each request.
@@ -65,6 +64,7 @@ class GrpcServer:
         manager: the models, which the caller starts and closes.
         options: where it listens and how it answers.
         metrics: what it counts in, such as that of the REST server; its own by default.
+        places: where it counts requests, such as those of the REST server; its own by default.
 
     Raises:
         ConfigError: where the port is taken or not allowed.
@@ -75,9 +75,11 @@ class GrpcServer:
         manager: ModelManager,
         options: GrpcOptions | None = None,
         metrics: Metrics | None = None,
+        places: Places | None = None,
     ):
         self._options = options = options or GrpcOptions()
-        self._calls = _Calls(manager, options, metrics or Metrics(manager.knows))
+        places = places or Places(options.limits.concurrent)
+        self._calls = _Calls(manager, options, metrics or Metrics(manager.knows), places)
         handlers = (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
         self._handlers = ThreadPoolExecutor(handlers, thread_name_prefix="grpc")
         size = options.limits.body_bytes
@@ -140,12 +142,12 @@ class GrpcServer:
 class _Calls:
     """Makes handlers of gRPC: they hold to limits and deadlines, count, and log."""
 
-    def __init__(self, manager: ModelManager, options: GrpcOptions, metrics: Metrics):
-        self.api = GrpcApi(manager, options.limits)
+    def __init__(
+        self, manager: ModelManager, options: GrpcOptions, metrics: Metrics, places: Places
+    ):
+        self.api, self._places = GrpcApi(manager, options.limits), places
         self._limits, self._metrics, self._log = options.limits, metrics, options.access_log
         self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="grpc-run")
-        self._accepted = 0
-        self._counting = threading.Lock()
 
     def close(self) -> None:
         """Let the threads end when they have nothing to do."""
@@ -187,7 +189,7 @@ class _Calls:
         seconds = time.perf_counter() - start
         self._note(name, request, response, error, seconds, counted)
         if error is not None:
-            if error.code is Code.RESOURCE_EXHAUSTED and not isinstance(error, _Busy):
+            if error.code is Code.RESOURCE_EXHAUSTED and not isinstance(error, Busy):
                 context.set_trailing_metadata(_DO_NOT_RETRY)
             context.abort(_CODES[error.code], _cut(error.message))
         return response
@@ -196,13 +198,13 @@ class _Calls:
         self, answer: Callable[[Any], Any], request: Any, context: grpc.ServicerContext
     ) -> Any:
         """Answer in a thread of the pool, for so long as the client and the limits allow."""
-        self._accept()
+        self._places.take()
         try:
             job = self._pool.submit(answer, request)
         except RuntimeError as error:
-            self._release()
+            self._places.give_back()
             raise StatusError(Code.UNAVAILABLE, "The server is ending") from error
-        job.add_done_callback(lambda _: self._release())
+        job.add_done_callback(lambda _: self._places.give_back())
 
         def end() -> None:
             job.cancel()  # where its turn hasn't come
@@ -223,21 +225,6 @@ class _Calls:
             raise StatusError(
                 Code.DEADLINE_EXCEEDED, f"No answer within {longest:g} seconds"
             ) from error
-
-    def _accept(self) -> None:
-        limit = self._limits.concurrent
-        with self._counting:
-            if limit is not None and self._accepted >= limit:
-                raise _Busy(
-                    Code.RESOURCE_EXHAUSTED,
-                    f"{self._accepted} requests are being answered, which is all that this "
-                    "server takes at once. Try again",
-                )
-            self._accepted += 1
-
-    def _release(self) -> None:
-        with self._counting:
-            self._accepted -= 1
 
     def _note(
         self,
@@ -270,10 +257,6 @@ class _Calls:
                 error=error.message if error else None,
             )
             access_log.info("%s", line)
-
-
-class _Busy(StatusError):
-    """Refuses what could go well a little later."""
 
 
 def _cut(message: str) -> str:

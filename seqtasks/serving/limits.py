@@ -1,6 +1,9 @@
 """How much a client may ask for."""
 
 import dataclasses
+import threading
+
+from seqtasks.serving.status import Code, StatusError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,3 +28,43 @@ class Limits:
 
 
 UNLIMITED = Limits(None, None, None, None, None, None)
+
+
+class Busy(StatusError):
+    """Refuses what could go well a little later."""
+
+
+class Places:
+    """The places of requests that are being answered; servers that share them count together.
+
+    Arguments:
+        limit: how many there are; None is no bound.
+
+    Attributes:
+        taken: how many are taken now.
+    """
+
+    def __init__(self, limit: int | None):
+        self._limit = limit
+        self.taken = 0
+        self._counting = threading.Lock()
+
+    def take(self) -> None:
+        """Take a place, which must be given back.
+
+        Raises:
+            Busy: RESOURCE_EXHAUSTED where all are taken.
+        """
+        with self._counting:
+            if self._limit is not None and self.taken >= self._limit:
+                raise Busy(
+                    Code.RESOURCE_EXHAUSTED,
+                    f"{self.taken} requests are being answered, which is all that this "
+                    "server takes at once. Try again",
+                )
+            self.taken += 1
+
+    def give_back(self) -> None:
+        """Give back a place that was taken."""
+        with self._counting:
+            self.taken -= 1

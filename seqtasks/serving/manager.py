@@ -2,8 +2,10 @@
 
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from seqtasks.errors import ConfigError
@@ -35,6 +37,8 @@ class ModelManager:
         self._models: dict[str, Model] = {}  # replaced whole, so that readers need no lock
         self._successors: dict[str, Model] = {}
         self._changing = threading.RLock()
+        # Models load side by side, and the main thread stays free to be told to end meanwhile.
+        self._loading = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="load")
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-versions", daemon=True)
 
@@ -143,6 +147,7 @@ class ModelManager:
             self._thread.join(seconds)
         for thread in threads:
             thread.join(seconds)
+        self._loading.shutdown(wait=False)
 
     def _apply(self, settings: Sequence[ModelSettings]) -> None:
         models = dict(self._models)
@@ -155,24 +160,29 @@ class ModelManager:
             elif current.settings.base_path == wanted.base_path:
                 current.settings = wanted
         self._models = models
-        for wanted in settings:
-            current = models[wanted.name]
-            if current.settings.base_path == wanted.base_path:
-                self._successors.pop(wanted.name, None)
-                current.update()
-            else:
-                self._replace(current, wanted)
+        updated = [self._to_update(models[wanted.name], wanted) for wanted in settings]
+        list(self._loading.map(Model.update, updated))
+        for model in updated:
+            self._put_in_place(model)
 
-    def _replace(self, current: Model, wanted: ModelSettings) -> None:
-        """Let a model at another path take the place of one, as soon as it can answer."""
+    def _to_update(self, current: Model, wanted: ModelSettings) -> Model:
+        """Give the model that is to be loaded: the current one, or one at another path."""
+        if current.settings.base_path == wanted.base_path:
+            self._successors.pop(wanted.name, None)
+            return current
         successor = self._successors.get(wanted.name)
         if successor is None or successor.settings.base_path != wanted.base_path:
             successor = self._successors[wanted.name] = Model(wanted, self._loader)
         successor.settings = wanted
-        successor.update()
-        if successor.ready:
-            self._models = {**self._models, wanted.name: successor}
-            del self._successors[wanted.name]
+        return successor
+
+    def _put_in_place(self, model: Model) -> None:
+        """Let a model at another path take the place of the one before, if it can answer."""
+        name = model.settings.name
+        if self._successors.get(name) is model and model.ready:
+            current = self._models[name]
+            self._models = {**self._models, name: model}
+            del self._successors[name]
             current.close()
 
     def _watch(self) -> None:

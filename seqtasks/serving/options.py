@@ -6,6 +6,9 @@ import shlex
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.limits import Limits
@@ -18,6 +21,14 @@ from seqtasks.serving.model_config import (
 )
 
 WILDCARDS = ("0.0.0.0", "::")
+# TF Serving's batching parameters that are a number each, and the least that each may be.
+_NUMBERS = {
+    "max_batch_size": 1,
+    "batch_timeout_micros": 0,
+    "max_enqueued_batches": 1,
+    "num_batch_threads": 1,
+}
+Batching = Mapping[str, int | tuple[int, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +52,7 @@ class ServerOptions:
     host: str = "127.0.0.1"
     port: int = 8501
     grpc_port: int = 8500
-    batching: Mapping[str, int] | None = None
+    batching: Batching | None = None
     poll_seconds: float = 1.0
     cors_origins: Sequence[str] = ()
     limits: Limits = dataclasses.field(default_factory=Limits)
@@ -62,6 +73,60 @@ def model_source(base: Path, config_file: Path | None = None) -> ModelSource:
         return directory_source(base)
     read_model_config(config_file)
     return lambda: read_model_config(config_file)
+
+
+def read_batching(path: Path) -> Batching:
+    """Read a `--batching_parameters_file`, a BatchingParameters message in text form.
+
+    Raises:
+        ConfigError: where it can't be read, or says something that can't be or that only TF
+            Serving knows.
+    """
+    message = _batching_message()
+    try:
+        text_format.Parse(path.read_text("utf-8"), message)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: can't be read as batching parameters: {error}") from error
+    except text_format.ParseError as error:
+        raise ConfigError(
+            f"{path}:{str(error).rstrip('.')}; expected {', '.join(_NUMBERS)}, "
+            "each as NAME { value: 8 }, or allowed_batch_sizes: 8"
+        ) from error
+    found: dict[str, int | tuple[int, ...]] = {}
+    for name, least in _NUMBERS.items():
+        if message.HasField(name):
+            value = getattr(message, name).value
+            if value < least:
+                raise ConfigError(f"{path}: {name}: {value}, expected {least} or more")
+            found[name] = value
+    if message.allowed_batch_sizes:
+        found["allowed_batch_sizes"] = tuple(message.allowed_batch_sizes)
+    return found
+
+
+def _batching_message() -> Any:
+    """Make an empty BatchingParameters, whose definition no Python package has.
+
+    Names are those of TF Serving's session_bundle_config.proto.
+    """
+    kinds = descriptor_pb2.FieldDescriptorProto
+    file = descriptor_pb2.FileDescriptorProto(name="batching.proto", syntax="proto3")
+    number, parameters = (
+        file.message_type.add(name="Number"),
+        file.message_type.add(name="Batching"),
+    )
+    number.field.add(name="value", number=1, type=kinds.TYPE_INT64, label=kinds.LABEL_OPTIONAL)
+    for place, name in enumerate(_NUMBERS, 1):
+        parameters.field.add(
+            name=name, number=place, type=kinds.TYPE_MESSAGE, type_name="Number",
+            label=kinds.LABEL_OPTIONAL,
+        )  # fmt: skip
+    parameters.field.add(
+        name="allowed_batch_sizes", number=6, type=kinds.TYPE_INT64, label=kinds.LABEL_REPEATED
+    )
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("Batching"))()
 
 
 def newest_versions(models: Sequence[ModelSettings]) -> dict[str, Path]:

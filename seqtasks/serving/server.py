@@ -1,20 +1,41 @@
 """The process around the application: its socket, its start, and an end that finishes its work."""
 
 import asyncio
+import contextlib
 import dataclasses
+import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Protocol
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.manager import ModelManager
 
 # What a client sent just before the end is on its way, or in the socket's buffer.
 _ARRIVING_SECONDS = 0.2
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+class Server(Protocol):
+    """What answers on a port: an `HttpServer`, or a `GrpcServer`."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it answers, or still finishes what it accepted."""
+        ...
+
+    def start(self) -> None:
+        """Begin to answer."""
+        ...
+
+    def stop(self) -> None:
+        """Take no more requests, and return when those accepted are answered."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,10 +78,12 @@ class HttpServer:
 
     def __init__(self, app: ASGIApp, options: HttpOptions | None = None):
         options = options or HttpOptions()
+        self._app = app
         self._socket = _listen(options.host, options.port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
-            app,
+            self._answer,
+            interface="asgi3",
             log_config=None,
             access_log=False,
             ws="none",
@@ -83,6 +106,11 @@ class HttpServer:
         """Whether it answers, or still finishes what it accepted."""
         return self._thread.is_alive()
 
+    @property
+    def ending(self) -> bool:
+        """Whether it has been told to stop."""
+        return self._server.should_exit
+
     def stop(self) -> None:
         """Take no more requests, and return when those accepted are answered."""
         self._server.should_exit = True
@@ -90,45 +118,80 @@ class HttpServer:
             self._thread.join()
         self._socket.close()
 
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request; near the end, tell its client to send no more on this connection."""
+
+        async def send_last(message: Message) -> None:
+            if message["type"] == "http.response.start" and self.ending:
+                headers = [pair for pair in message["headers"] if pair[0] != b"connection"]
+                message["headers"] = [*headers, (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, send_last)
+
+
+@contextlib.contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Let SIGTERM and SIGINT end the process, with code 0, while it has accepted nothing yet.
+
+    TensorFlow's import and a model that loads can't be broken off. Must be called in the main
+    thread, which a signal reaches as long as what takes long is done in others.
+    """
+
+    def end(number: int, frame: object) -> None:
+        os._exit(0)
+
+    with _handling(end):
+        yield
+
 
 def serve(
     manager: ModelManager,
-    servers: Sequence[HttpServer],
+    servers: Sequence[Server],
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Load the models and answer until SIGTERM or SIGINT; then finish what was accepted.
 
-    Must be called in the main thread. A second signal ends the process at once.
+    Must be called in the main thread. A signal while the models load ends the process at once, and
+    so does a second one later.
 
     Arguments:
         manager: the models; closed at the end.
-        servers: what answers, each with `start`, `stop` and `running`.
+        servers: what answers.
         ready: called when all are started.
     """
     ended = threading.Event()
-    previous = {}
 
     def end(number: int, frame: object) -> None:
         ended.set()
-        for each, handler in previous.items():
-            signal.signal(each, handler)
+        for each in _ENDING:
+            signal.signal(each, signal.SIG_DFL)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        previous[number] = signal.signal(number, end)
+    with _handling(end):
+        try:
+            with ending_at_once():
+                manager.start()
+            for server in servers:
+                server.start()
+            if not ended.is_set():
+                ready()
+            while not ended.wait(1.0):
+                if not all(server.running for server in servers):
+                    break
+        finally:
+            for server in servers:
+                server.stop()
+            manager.close()
+
+
+@contextlib.contextmanager
+def _handling(handler: Callable[[int, object], None]) -> Iterator[None]:
+    previous = {number: signal.signal(number, handler) for number in _ENDING}
     try:
-        manager.start()
-        for server in servers:
-            server.start()
-        ready()
-        while not ended.wait(1.0):
-            if not all(server.running for server in servers):
-                break
+        yield
     finally:
-        for server in servers:
-            server.stop()
-        manager.close()
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+        for number, before in previous.items():
+            signal.signal(number, before)
 
 
 def _listen(host: str, port: int) -> socket.socket:

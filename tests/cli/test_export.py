@@ -1,5 +1,6 @@
 """`seqtasks export`: what TF Serving would load answers as `predict` does, for every task."""
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -116,6 +117,64 @@ def test_texts_are_gone_on_with_as_predict_does(cases, exported, succeeds):
         how = {"length": 7, "temperature": 0.5, "top_k": 0, "seed": 3}
         found = ask(exported("language_model"), "continue", text=[text], **how)
         assert found["continuation"][0].decode() == one["continuation"]
+
+
+@pytest.fixture(scope="module")
+def servers():
+    """Serve the models of a folder for the length of a `with`: their URLs."""
+    pytest.importorskip("grpc")
+    pytest.importorskip("uvicorn")
+    from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
+    from seqtasks.serving.loading import make_loader
+    from seqtasks.serving.manager import ModelManager
+    from seqtasks.serving.model_config import ModelSettings
+    from seqtasks.serving.rest import make_app
+    from seqtasks.serving.server import HttpOptions, HttpServer
+
+    @contextlib.contextmanager
+    def serve(folder):
+        manager = ModelManager([ModelSettings(folder.name, folder)], make_loader())
+        rest = HttpServer(make_app(manager), HttpOptions(port=0))
+        rpc = GrpcServer(manager, GrpcOptions(port=0))
+        try:
+            manager.start()
+            rest.start()
+            rpc.start()
+            yield f"http://127.0.0.1:{rest.port}", f"grpc://127.0.0.1:{rpc.port}"
+        finally:
+            rest.stop()
+            rpc.stop()
+            manager.close()
+
+    return serve
+
+
+def nearly(one, other):
+    """Whether two JSON values are the same, but for the last digits of numbers."""
+    if isinstance(one, float) and isinstance(other, float):
+        return other == pytest.approx(one, abs=1e-4)
+    if isinstance(one, dict) and isinstance(other, dict):
+        return list(one) == list(other) and all(nearly(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(nearly, one, other))
+    return one == other
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_a_server_s_predictions_are_the_run_s_own(task, cases, exported, succeeds, servers):
+    _, run, texts, _ = cases(task)
+    if task != "captioning":
+        texts = [*texts, *TEXTS, "One. two red!\n\nThree", "\0"]
+    folder = exported(task).parent
+    plain = succeeds("predict", run, "--", *texts).stdout
+    complete = predicted(succeeds, run, texts)
+    with servers(folder) as urls:
+        for url in urls:
+            asked = ("predict", run, "--server", url, "--model", folder.name)
+            assert succeeds(*asked, "--", *texts).stdout == plain
+            lines = succeeds(*asked, "--json", "--", *texts).stdout.splitlines()
+            assert nearly(complete, [json.loads(one) for one in lines])
 
 
 def states_of(folder, rows):

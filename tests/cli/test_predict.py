@@ -1,7 +1,13 @@
 """`seqtasks predict`: as many lines out as in, in order, whatever the text."""
 
+import contextlib
+import http.server
 import json
 import re
+import socket
+import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -116,3 +122,147 @@ def test_prediction_needs_nothing_but_the_run(succeeds, copied):
     for needless in ("metrics.jsonl", "environment.json", "model_card.md", "checkpoints/last.npz"):
         (copied / needless).unlink()
     assert len(lines_of(succeeds("predict", copied, "great film"))) == 1
+
+
+# --- Of a server --------------------------------------------------------------------------------
+
+INPUT, OTHER = {"text": {}}, {"text": {}, "k": {}}
+SIGNATURES = {
+    "films": {
+        "serving_default": {"inputs": INPUT, "outputs": {"label": {}, "score": {}}},
+        "classify": {"inputs": {"inputs": {}}, "outputs": {"classes": {}, "scores": {}}},
+    },
+    "german": {
+        "serving_default": {"inputs": INPUT, "outputs": {"translation": {}, "score": {}}},
+        "nbest": {"inputs": OTHER, "outputs": {"translations": {}}},
+    },
+}
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers for two models as a server does, once it has been busy so often."""
+
+    busy: list
+
+    def do_GET(self):
+        self.answer({}, self.path.split("/")[3])
+
+    def do_POST(self):
+        document = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.answer(document, self.path.split("/")[3].split(":")[0])
+
+    def answer(self, document, model):
+        if self.busy:
+            self.reply(self.busy.pop(), {"error": "not now"})
+        elif model not in SIGNATURES:
+            self.reply(404, {"error": f"Servable not found for request: Latest({model})"})
+        elif not document:
+            known = {"signature_def": {"signature_def": SIGNATURES[model]}}
+            self.reply(200, {"model_spec": {}, "metadata": known})
+        elif "examples" in document:
+            texts = [example["text"] for example in document["examples"]]
+            rows = [[["neg", 0.25 + len(t) / 64], ["pos", 0.5]] for t in texts]
+            self.reply(200, {"results": rows})
+        elif "instances" in document:
+            rows = [{"translation": t[::-1], "score": -1.5} for t in document["instances"]]
+            self.reply(200, {"predictions": rows})
+        else:
+            texts, k = document["inputs"]["text"], document["inputs"]["k"]
+            columns = {
+                "translations": [[f"{text}{n}" for n in range(k)] for text in texts],
+                "scores": [[-0.5 - n for n in range(k)] for _ in texts],
+                "tokens": [[["x", ""]] * k for _ in texts],
+                "attention": [[[[0.75, 0.25], [0.0, 0.0]]] * k for _ in texts],
+                "source_tokens": [["y", "z"] for _ in texts],
+            }
+            self.reply(200, {"outputs": columns})
+
+    def reply(self, status, value):
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextlib.contextmanager
+def serving(busy=()):
+    handler = type("Busy", (Handler,), {"busy": list(busy)})
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        thread = threading.Thread(target=running.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{running.server_port}"
+        running.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving() as url:
+        yield url
+
+
+def test_a_server_is_asked_by_the_run_s_name_and_no_run_is_needed(succeeds, server):
+    texts = ["abc", "a text that is\tlong enough"]
+    assert lines_of(succeeds("predict", "films", "--server", server, *texts)) == [
+        "pos\t0.5000\tabc",
+        "neg\t0.6562\ta text that is long enough",
+    ]
+    piped = succeeds("predict", "nowhere/films/", "--server", server, input=b"abc\n\n")
+    assert lines_of(piped) == ["pos\t0.5000\tabc", "pos\t0.5000\t"]
+    named = ("predict", "mine", "--model", "films", "--server", server)
+    assert json.loads(succeeds(*named, "--json", "나쁘다").stdout) == {
+        "text": "나쁘다",
+        "label": "pos",
+        "probability": 0.5,
+        "probabilities": {"neg": 0.296875, "pos": 0.5},
+    }
+
+
+def test_a_run_that_is_at_hand_says_how_many_translations_are_shown(succeeds, server, tmp_path):
+    asked = ("predict", "--server", server, "--runs-dir", tmp_path, "german", "abc")
+    assert lines_of(succeeds(*asked)) == ["cba"]
+    (tmp_path / "german").mkdir()
+    config = "task: translation\ndecoding: {beam: 4, n_best: 3}\n"
+    (tmp_path / "german" / "config.yaml").write_text(config)
+    assert lines_of(succeeds(*asked)) == ["abc0\tabc1\tabc2"]
+    found = json.loads(succeeds(*asked, "--json").stdout)
+    assert found["alternatives"] == [["abc1", -1.5], ["abc2", -2.5]]
+    assert (found["target_tokens"], found["attention"]) == (["x"], [[0.75, 0.25]])
+
+
+def test_a_busy_server_is_asked_again(succeeds):
+    with serving(busy=[429, 503]) as url:
+        assert lines_of(succeeds("predict", "films", "--server", url, "a")) == ["pos\t0.5000\ta"]
+
+
+def test_what_cannot_be_asked_of_a_server_is_one_line(refused, server, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    to_server = ("predict", "films", "--server", server)
+    assert "--set" in refused(*to_server, "--set", "decoding.beam=1", "a")
+    assert "it needs --server" in refused("predict", "films", "--model", "x", "a")
+    assert "Latest(filmz)" in refused("predict", "filmz", "--server", server, "a")
+    assert "not the address of a server" in refused("predict", "films", "--server", "nowhere", "a")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    said = refused("predict", "films", "--server", url, "a")
+    assert said == f"nothing listens at {url}; start a server there by `seqtasks serve`"
+    with serving(busy=[503] * 9) as busy:
+        assert "the server said 503: not now" in refused("predict", "films", "--server", busy, "a")
+
+
+def test_a_server_is_asked_without_tensorflow(server):
+    program = """
+import sys
+from seqtasks.cli import main
+try:
+    main()
+finally:
+    print(sorted({"tensorflow", "keras", "grpc", "numpy", "google.protobuf"} & set(sys.modules)))
+"""
+    command = [sys.executable, "-c", program, "predict", "films", "a", "--server", server]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    assert done.stdout == "pos\t0.5000\ta\n[]\n"

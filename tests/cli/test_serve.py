@@ -101,6 +101,12 @@ def test_a_configuration_file_that_cant_be_used_is_named(refused, tmp_path):
         (("--port", "65536"), "65536"),
         (("--poll-seconds", "-1"), "-1"),
         (("--enable-batching", "--max-batch-size", "0"), "0"),
+        (("--batching-parameters-file", "b"), "--batching-parameters-file has no effect without"),
+        (
+            ("--enable-batching", "--num-batch-threads", "2", "--batching-parameters-file", "b"),
+            "--num-batch-threads and --batching-parameters-file: choose one",
+        ),
+        (("--enable-batching", "--batching-parameters-file", "/no/b"), "/no/b: can't be read"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(refused, base, options, said):
@@ -155,6 +161,16 @@ def test_docker_is_given_the_models_the_ports_and_the_options(succeeds, base):
     assert f"type=bind,source={base}/films,target=/models/films,readonly" in words
     assert "BATCHING=max_batch_size { value: 64 }" in words
     assert "--rest_api_timeout_in_ms=2500" in words
+
+
+def test_batching_parameters_of_a_file_are_passed_on(succeeds, base, tmp_path):
+    file = tmp_path / "batching.config"
+    file.write_text("num_batch_threads { value: 3 } max_batch_size { value: 9 } # comment")
+    options = ("--enable-batching", "--batching-parameters-file", file, "--print-docker")
+    words = shlex.split(
+        succeeds("serve", "--model-base", base, *options).stdout.replace("\\\n", "")
+    )
+    assert "BATCHING=max_batch_size { value: 9 } num_batch_threads { value: 3 }" in words
 
 
 @pytest.mark.parametrize(
@@ -321,6 +337,42 @@ def test_the_embedded_server_answers_finds_new_models_and_ends_with_sigterm(tmp_
     assert {"method": "POST", "path": path, "status": 200, "model": "longer"}.items() <= (
         next(line for line in logged if line["method"] == "POST").items()
     )
+
+
+@needs_extra
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_while_it_starts_ends_it_well_and_without_being_ready(base, number):
+    ports = ("--port", str(free_port()), "--grpc-port", "0")
+    command = [*SEQTASKS, "serve", "--model-base", str(base), *ports]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, **pipes) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "Starting TensorFlow and loading the models\n"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=SECONDS)
+    assert (process.returncode, out, err) == (0, "", "")
+
+
+@needs_extra
+@pytest.mark.slow
+def test_serving_needs_no_keras(tmp_path):
+    export(tmp_path / "longer" / "1", 2)
+    script = (
+        "import os, signal, sys\nfrom seqtasks.cli import main, serve\n"
+        "show = serve._show\n"
+        "def then_end(*rest, **more):\n"
+        "    show(*rest, **more)\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "serve._show = then_end\n"
+        "try:\n    main(sys.argv[1:])\nfinally:\n"
+        "    print({'keras', 'tensorflow'} & set(sys.modules))"
+    )
+    options = ["--model-base", str(tmp_path), "--port", "0", "--grpc-port", str(free_port())]
+    command = [sys.executable, "-c", script, "serve", *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    said = done.stdout.splitlines()
+    assert said[-2:] == ["Ready. Ctrl-C ends it.", "{'tensorflow'}"]
 
 
 def lengths_over_grpc(target, texts):

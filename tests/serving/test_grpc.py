@@ -34,7 +34,7 @@ from tensorflow_serving.apis.regression_pb2 import RegressionRequest  # noqa: E4
 from seqtasks.errors import ConfigError  # noqa: E402
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer  # noqa: E402
 from seqtasks.serving.grpc_tensors import to_proto  # noqa: E402
-from seqtasks.serving.limits import Limits  # noqa: E402
+from seqtasks.serving.limits import Limits, Places  # noqa: E402
 from seqtasks.serving.loading import make_loader  # noqa: E402
 from seqtasks.serving.manager import ModelManager  # noqa: E402
 from seqtasks.serving.model_config import ModelSettings, VersionPolicy  # noqa: E402
@@ -103,7 +103,7 @@ def asking(manager, options=None, metrics=None):
     server = GrpcServer(manager, options or GrpcOptions(port=0), metrics)
     server.start()
     asker = Asker(server.port)
-    asker.accepted = lambda: server._calls._accepted
+    asker.accepted = lambda: server._calls._places.taken
     try:
         yield asker
     finally:
@@ -807,7 +807,7 @@ def test_stop_waits_for_requests_and_takes_no_more(install, tmp_path, gates):
     first = in_threads(1, lambda: answers.append(asker.predict(["abcd"])[1]))
     found[1].entered.acquire()
     second = in_threads(1, lambda: answers.append(asker.predict(["ab"])[1]))
-    while server._calls._accepted < 2:
+    while server._calls._places.taken < 2:
         time.sleep(0.01)
     stopping = in_threads(1, server.stop)
     other = Asker(server.port)
@@ -841,6 +841,47 @@ def test_a_port_that_is_taken_is_named(tmp_path):
     idle = GrpcServer(manager, GrpcOptions(port=server.port))
     idle.stop()
     GrpcServer(manager, GrpcOptions(port=server.port)).stop()
+
+
+def test_requests_of_both_protocols_are_counted_together(
+    install, tmp_path, gates, client_at, eventually
+):
+    load, found = gates
+    install(tmp_path / "zoo", 1)
+    manager = ModelManager([ModelSettings("zoo", tmp_path / "zoo")], load, 0.05)
+    limits = Limits(concurrent=2)
+    places = Places(limits.concurrent)
+    app = make_app(manager, RestOptions(limits), places=places)
+    servers = [HttpServer(app, HttpOptions(port=0))]
+    servers.append(GrpcServer(manager, GrpcOptions(port=0, limits=limits), places=places))
+    manager.start()
+    for server in servers:
+        server.start()
+    client, asker = client_at(servers[0].port), Asker(servers[1].port)
+    answers = []
+    try:
+        threads = in_threads(1, lambda: answers.append(client.predict(["abc"])))
+        threads += in_threads(1, lambda: answers.append(asker.predict(["abcde"])[1]))
+        for _ in threads:
+            found[1].entered.acquire()
+        request = predict_request("serving_default", text=strings(["a"]))
+        said = "2 requests are being answered"
+        code, message = refused(asker.prediction.Predict, request)
+        assert (code, message[: len(said)]) == ("RESOURCE_EXHAUSTED", said)
+        status, answer = client.post("/v1/models/zoo:predict", {"instances": ["a"]})
+        assert (status, answer["error"][: len(said)]) == (429, said)
+        found[1].opened.set()
+        for thread in threads:
+            thread.join()
+        eventually(lambda: places.taken == 0)
+        assert (client.predict(["ab"]), asker.predict(["a"])[1]) == ([2.0], [1.0])
+    finally:
+        found[1].opened.set()
+        asker.channel.close()
+        for server in servers:
+            server.stop()
+        manager.close()
+    assert sorted(answers) == [[3.0], [5.0]]
 
 
 def test_both_protocols_are_served_until_a_signal(install, tmp_path, client_at):

@@ -314,6 +314,39 @@ def test_names_reach_no_folder_that_is_no_model(manage, install, tmp_path):
         assert refused(manager.statuses, name)[0] is Code.NOT_FOUND
 
 
+# --- Side by side -------------------------------------------------------------------------------
+
+
+def test_models_load_side_by_side_and_leave_the_caller_s_thread_free(manage, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    both, threads = threading.Barrier(2, timeout=60), set()
+
+    class Nothing:
+        def close(self):
+            pass
+
+    def load(path, name, version):
+        threads.add(threading.current_thread())
+        both.wait()
+        return Nothing()
+
+    for name in "ab":
+        (tmp_path / name / "1").mkdir(parents=True)
+    manager = manage([ModelSettings(name, tmp_path / name) for name in "ab"], load)
+    assert manager.unready() == []
+    assert len(threads) == 2
+    assert threading.current_thread() not in threads
+
+
+def test_a_model_that_fails_leaves_the_others_alone(manage, install, corrupt, tmp_path):
+    install(tmp_path / "good", 2)
+    corrupt(tmp_path / "bad", 1)
+    settings = [ModelSettings(name, tmp_path / name) for name in ("bad", "gone", "good")]
+    manager = manage(settings)
+    assert manager.unready() == ["bad", "gone"]
+    assert scale(manager, "good") == 2
+
+
 # --- Under load ---------------------------------------------------------------------------------
 
 

@@ -278,6 +278,17 @@ def weights(page, selector):
     )
 
 
+def within(page, selector, frame):
+    """Whether an element's top edge is seen in a frame that scrolls."""
+    script = f"""(() => {{
+        const top = document.querySelector({json.dumps(selector)}).getBoundingClientRect().top;
+        const frame = {frame}, start = frame === document.documentElement
+            ? 0 : frame.getBoundingClientRect().top;
+        return start <= top && top < start + frame.clientHeight;
+    }})()"""
+    return page.evaluate(script)
+
+
 @needs_browser
 @pytest.mark.slow
 class TestInABrowser:
@@ -477,6 +488,20 @@ class TestInABrowser:
             assert (red + green + blue < 3 * 64) is dark
             colours.add(page.evaluate("getComputedStyle(document.body).color"))
         assert len(colours) == 2
+
+    def test_on_a_phone_what_was_chosen_and_what_is_answered_come_into_view(self, page, port):
+        show(page, port, "sums", width=390, height=600)
+        assert page.evaluate("document.querySelector('#models').scrollTop") > 0
+        assert within(page, "[value=sums]", "document.querySelector('#models')")
+        show(page, port, "films", width=390, height=600)
+        assert not within(page, "#result", "document.documentElement")
+        ask(page, "abc")
+        assert within(page, "#result .answer", "document.documentElement")
+        page.evaluate("scrollTo(0, 0)")
+        page.type("a" * 101)
+        page.press("Enter", CONTROL)
+        page.wait(TROUBLE)
+        assert within(page, "#problem", "document.documentElement")
 
     def test_nothing_was_asked_of_others_and_nothing_failed_unseen(self, page, port):
         for model in ("films", "german", "parts", "novel", "echo"):

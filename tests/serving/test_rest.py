@@ -1,12 +1,14 @@
 """The REST protocol over real sockets, row by row of the contract."""
 
 import base64
+import gzip
 import json
 import logging
 import math
 import random
 import socket
 import threading
+import zlib
 
 import pytest
 
@@ -428,7 +430,7 @@ def test_the_access_log_has_a_line_of_json_for_each_request_and_no_texts(served,
 def test_web_pages_may_call_only_where_cors_is_on(served, run_server, install, tmp_path):
     asked = {"Origin": "http://page.example", "Access-Control-Request-Method": "POST"}
     assert "access-control-allow-origin" not in served.ask("GET", "/v1/models/zoo", None, asked)[1]
-    install(tmp_path / "zoo", 1)
+    install(tmp_path / "zoo", 3)
     options = RestOptions(cors_origins=("*",))
     with run_server([ModelSettings("zoo", tmp_path / "zoo")], options=options) as (client, _):
         status, headers, _ = client.ask("OPTIONS", PREDICT, None, asked)
@@ -437,6 +439,24 @@ def test_web_pages_may_call_only_where_cors_is_on(served, run_server, install, t
         status, headers, _ = client.ask("GET", "/v1/models/zoo", None, asked)
         assert (status, headers["access-control-allow-origin"]) == (200, "*")
         assert client.ask("OPTIONS", PREDICT)[0] == 400
+        # Without CORS a request takes a shorter way, whose answers are no others.
+        texts, capitals = b'{"instances": ["abc"]}', "/V1/MODELS/zoo:PREDICT"
+        for method, path, body in [
+            ("POST", PREDICT, texts),
+            ("POST", capitals, texts),
+            ("POST", PREDICT, b"["),
+            ("POST", "/v1/nothing", b""),
+            ("PUT", PREDICT, texts),
+            ("HEAD", "/v1/models/zoo", None),
+            ("GET", "/v1/models/none", None),
+            ("GET", "/%761/models/zoo", None),
+            ("GET", "/v2/models/zoo", None),
+            ("GET", "/v1", None),
+        ]:
+            short, long = (each.ask(method, path, body) for each in (served, client))
+            assert (short[0], short[2]) == (long[0], long[2])
+            names = ("content-type", "content-length", "connection")
+            assert [short[1][name] for name in names] == [long[1][name] for name in names]
 
 
 # --- Limits -------------------------------------------------------------------------------------
@@ -463,6 +483,43 @@ def test_a_body_over_the_limit_is_refused_even_to_a_client_that_still_sends(smal
 def test_a_body_at_the_limit_is_answered(small):
     body = json.dumps({"instances": ["a"]}).ljust(2000).encode()
     assert small.post(PREDICT, body) == (200, {"predictions": [1.0]})
+
+
+def zipped(client, body, encoding="gzip"):
+    """POST a body with a Content-Encoding: (status, value)."""
+    status, headers, answer = client.ask("POST", PREDICT, body, {"Content-Encoding": encoding})
+    assert headers["content-type"] == "application/json"
+    return status, json.loads(answer)
+
+
+def test_a_body_may_come_by_gzip(served):
+    body = json.dumps({"instances": ["abcd", "나무"]}).encode()
+    answer = (200, {"predictions": [12.0, 6.0]})
+    parts = gzip.compress(body[:9]) + gzip.compress(body[9:])  # as RFC 1952 lets members follow
+    for sent, encoding in [(gzip.compress(body), "gzip"), (parts, " GZIP"), (body, "identity")]:
+        assert zipped(served, sent, encoding) == answer
+
+
+def test_a_body_that_is_not_what_its_encoding_says_is_refused(served):
+    body = json.dumps({"instances": ["abcd"]}).encode()
+    good = gzip.compress(body)
+    damaged = good[:-6] + bytes([good[-6] ^ 1]) + good[-5:]  # in the checksum
+    for sent in (body, good[:-1], good[:12], damaged, b"\x1f\x8b\x08", good + b"more"):
+        status, answer = zipped(served, sent)
+        assert status == 400
+        assert refusal(answer).startswith("The request's body can't be decompressed: ")
+    status, answer = zipped(served, zlib.compress(body), "deflate")
+    assert status == 400
+    assert "deflate is not supported; expected gzip" in refusal(answer)
+    assert zipped(served, b"")[0] == 400
+
+
+def test_the_limit_of_a_body_is_of_what_it_becomes(small):
+    body = json.dumps({"instances": ["a"]}).encode()
+    assert zipped(small, gzip.compress(body.ljust(2000))) == (200, {"predictions": [1.0]})
+    for size in (2001, 10**6):
+        status, answer = zipped(small, gzip.compress(body.ljust(size)))
+        assert (status, "2000 bytes" in refusal(answer)) == (413, True)
 
 
 def test_rows_and_texts_over_the_limit_are_refused(small):

@@ -18,6 +18,7 @@ CHARACTERS = np.zeros((3, 4, 5), "int32")
 CHARACTERS[0, 0, :3] = 2, 8, 2
 CHARACTERS[0, 1, :5] = 3, 1, 4, 1, 5
 CHARACTERS[0, 2, :1] = 6
+CHARACTERS[0, 3, :4] = 5, 2, 7, 3
 CHARACTERS[1, 0, :2] = 7, 8
 
 each_encoder = pytest.mark.parametrize("encoder", ["bilstm", "sum"])

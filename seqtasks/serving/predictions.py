@@ -1,0 +1,193 @@
+"""What `seqtasks predict` says, asked of a server that has the run's export.
+
+An answer has the keys of `predict --json`, with the same values. Two things aren't to be had over
+the wire: runners-up of a caption, since image files go in and one caption comes out; and, where the
+run isn't at hand, how many translations it shows, which is one then.
+"""
+
+import math
+import struct
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from seqtasks.errors import DataError, ServingError
+from seqtasks.serving.client import Client
+
+Answer = dict[str, Any]
+
+
+class ServedRun:
+    """A run's export on a server, asked as the run itself is.
+
+    Arguments:
+        server: the server.
+        model: the export's name there.
+        n_best: how many translations are wanted.
+
+    Raises:
+        ServingError: where the server or the model doesn't answer, or the model isn't an export.
+    """
+
+    def __init__(self, server: Client, model: str, n_best: int = 1):
+        self._server, self._model, self._n_best = server, model, n_best
+        found = server.metadata(model)["metadata"]["signature_def"]["signature_def"]
+        self._signatures = {name: (one["inputs"], one["outputs"]) for name, one in found.items()}
+        self._ask = self._choose()
+
+    def predict(self, texts: list[str], complete: bool = True) -> Iterator[Answer]:
+        """Give an answer for each text; for captioning a text is the name of an image's file.
+
+        Arguments:
+            complete: whether all keys are needed, or only those that `line` shows.
+
+        Raises:
+            ServingError: where there is no answer.
+            DataError: an image's file that can't be read.
+        """
+        return self._ask(texts, complete)
+
+    def _choose(self) -> Callable[[list[str], bool], Iterator[Answer]]:
+        """Tell the task by the names of what goes in and comes out."""
+        _, outputs = self._signatures.get("serving_default", ((), ()))
+        if "image_bytes" in self._signatures.get("encoded", ((), ()))[0]:
+            return self._captions
+        if "classify" in self._signatures and "label" in outputs:
+            return self._classes
+        if "lengths" in outputs:
+            return self._tags
+        if "continuation" in outputs:
+            return self._continuations
+        if "translation" in outputs and "nbest" in self._signatures:
+            return self._translations
+        raise ServingError(
+            f"{self._model}: no export of a run that reads texts or image files; see what it "
+            f"takes by `seqtasks client {self._model} --metadata`"
+        )
+
+    def _classes(self, texts: list[str], complete: bool) -> Iterator[Answer]:
+        examples = [{"text": text} for text in texts]
+        rows = self._server.classify(self._model, examples, "classify")
+        looked = self._looked(texts) if complete and "attention" in self._signatures else None
+        for number, (text, row) in enumerate(zip(texts, rows, strict=True)):
+            chances = {label: _float32(score) for label, score in row}
+            label = max(chances, key=chances.__getitem__)
+            answer = {"text": text, "label": label, "probability": chances[label]}
+            more = {"attention": looked[number]} if looked else {}
+            yield {**answer, "probabilities": chances, **more}
+
+    def _looked(self, texts: list[str]) -> list[list[Answer]]:
+        """Where a hierarchical model looked: the sentences of each text and their words, weighed.
+
+        A sentence without words only fills up the tensor.
+        """
+        found = self._server.predict_columns(self._model, {"text": texts}, "attention")
+        return [
+            [
+                {"weight": _float32(weight), "words": _weighed(words, weights)}
+                for words, weights, weight in zip(*row, strict=True)
+                if words and words[0]
+            ]
+            for row in zip(
+                found["words"], found["word_weights"], found["sentence_weights"], strict=True
+            )
+        ]
+
+    def _tags(self, texts: list[str], complete: bool) -> Iterator[Answer]:
+        rows = self._server.predict_rows(self._model, texts)
+        for text, row in zip(texts, rows, strict=True):
+            length = row["lengths"]
+            yield {
+                "text": text,
+                "tokens": row["tokens"][:length],
+                "tags": row["tags"][:length],
+                "probabilities": [_rounded(score) for score in row["scores"][:length]],
+            }
+
+    def _translations(self, texts: list[str], complete: bool) -> Iterator[Answer]:
+        if self._n_best == 1 and not complete:
+            rows = self._server.predict_rows(self._model, texts)
+            for text, row in zip(texts, rows, strict=True):
+                yield {"text": text, "translation": row["translation"], "alternatives": []}
+            return
+        inputs = {"text": texts, "k": self._n_best}
+        found = self._server.predict_columns(self._model, inputs, "nbest")
+        for number, text in enumerate(texts):
+            row = {name: column[number] for name, column in found.items()}
+            (best, score), *others = zip(row["translations"], row["scores"], strict=True)
+            source, target = _until_empty(row["source_tokens"]), _until_empty(row["tokens"][0])
+            yield {
+                "text": text,
+                "translation": best,
+                "score": _float32(score),
+                "alternatives": [(one, _float32(s)) for one, s in others if math.isfinite(s)],
+                "source_tokens": source,
+                "target_tokens": target,
+                "attention": [
+                    [_rounded(weight) for weight in step[: len(source)]]
+                    for step in row["attention"][0][: len(target)]
+                ],
+            }
+
+    def _captions(self, files: list[str], complete: bool) -> Iterator[Answer]:
+        for file in files:
+            try:
+                image = Path(file).read_bytes()
+            except OSError as error:
+                raise DataError(f"{file}: can't be read: {error.strerror}") from error
+            rows = [{"image_bytes": image}]
+            (found,) = self._server.predict_rows(self._model, rows, "encoded")
+            answer = {"image": file, "caption": found["caption"]}
+            yield {**answer, "score": _float32(found["score"]), "alternatives": []}
+
+    def _continuations(self, texts: list[str], complete: bool) -> Iterator[Answer]:
+        for text in texts:  # one by one, since what is drawn depends on a text's place
+            (found,) = self._server.predict_rows(self._model, [text])
+            yield {"text": text, "continuation": found}
+
+
+def line(answer: Answer) -> str:
+    r"""Write an answer for people, as the prediction of its task does.
+
+    >>> line({"text": "good\nfilm", "label": "pos", "probability": 0.91234, "probabilities": {}})
+    'pos\t0.9123\tgood film'
+    >>> line({"text": "I go", "tokens": ["I", "go"], "tags": ["PRON", "VERB"]})
+    'I/PRON go/VERB'
+    """
+    if "label" in answer:
+        words = " ".join(answer["text"].split())
+        return f"{answer['label']}\t{answer['probability']:.4f}\t{words}"
+    if "tags" in answer:
+        pairs = zip(answer["tokens"], answer["tags"], strict=True)
+        return " ".join(f"{token}/{tag}" for token, tag in pairs)
+    if "continuation" in answer:
+        return answer["text"] + answer["continuation"]
+    begun = [answer["image"], answer["caption"]] if "image" in answer else [answer["translation"]]
+    return "\t".join([*begun, *(text for text, _ in answer["alternatives"])])
+
+
+def _weighed(words: list[str], weights: list[float]) -> list[tuple[str, float]]:
+    shown = _until_empty(words)
+    return [(word, _rounded(weight)) for word, weight in zip(shown, weights, strict=False)]
+
+
+def _until_empty(tokens: list[str]) -> list[str]:
+    """The tokens before the empty ones that fill up a row.
+
+    >>> _until_empty(["red", "cat", "", ""])
+    ['red', 'cat']
+    """
+    return tokens[: tokens.index("")] if "" in tokens else tokens
+
+
+def _float32(value: float) -> float:
+    """The number that the model gave, of which the server wrote as many digits as tell it apart.
+
+    >>> _float32(0.1)
+    0.10000000149011612
+    """
+    return struct.unpack("f", struct.pack("f", value))[0]
+
+
+def _rounded(value: float) -> float:
+    return round(_float32(value), 4)

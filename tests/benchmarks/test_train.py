@@ -1,0 +1,259 @@
+"""What `bench train` counts and compares. Never how long anything takes."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from click.testing import CliRunner
+
+from seqtasks.benchmarks import epochs as module
+from seqtasks.benchmarks.corpora import (
+    ENGLISH_VOCABULARY,
+    FRENCH_VOCABULARY,
+    REVIEW_SYLLABLES,
+    REVIEW_VOCABULARY,
+    SENTIMENT,
+    TRANSLATION,
+    as_splits,
+    corpus,
+)
+from seqtasks.benchmarks.cost import inside, memory
+from seqtasks.benchmarks.epochs import compiled_classifier, epochs
+from seqtasks.benchmarks.train import measure, table
+from seqtasks.cli import main
+from seqtasks.config import load_config
+from seqtasks.layers.keras_weights import to_weights
+from seqtasks.tasks import classification, get_task
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+SMALL = {"model.units": 3, "model.embedding_units": 4, "training.batch_size": 8}
+SMALL_SENTIMENT = {**SENTIMENT, **SMALL, "model.character_units": 6, "text.max_word_length": 5}
+SMALL_TRANSLATION = {**TRANSLATION, **SMALL}
+WORDS = ["영화", "참", "재미없는", "배우", "정말", "좋다", "또"]
+REVIEWS = 45
+
+
+@pytest.fixture(scope="module")
+def reviews_file(tmp_path_factory):
+    rng = np.random.default_rng(3)
+    lines = [
+        f"{' '.join(rng.choice(WORDS, rng.integers(1, 12)))}\t{number % 2}\n"
+        for number in range(REVIEWS)
+    ]
+    path = tmp_path_factory.mktemp("data") / "reviews.tsv"
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def pairs_file(tmp_path_factory):
+    rng = np.random.default_rng(4)
+
+    def sentence():
+        return " ".join(rng.choice(list("abcdefg"), rng.integers(1, 9)))
+
+    path = tmp_path_factory.mktemp("data") / "pairs.tsv"
+    path.write_text("".join(f"{sentence()}\t{sentence()}\n" for _ in range(40)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def reviews(reviews_file):
+    return corpus(SMALL_SENTIMENT, str(reviews_file), examples=31)
+
+
+def spaces_and_words(texts):
+    return sum(len(text.split()) for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("options", "file"),
+    [(SENTIMENT, "nsmc-bilstm.yaml"), (TRANSLATION, "translation-en_fr-bigru.yaml")],
+)
+def test_the_networks_are_those_of_the_configurations(options, file):
+    def compared(config):
+        found = config.to_dict()
+        for key in ("epochs", "patience", "plateau_patience"):
+            del found["training"][key]
+        return found["text"], found["model"], found["training"], found.get("decoding")
+
+    assert compared(load_config(options=options)) == compared(load_config((CONFIGS / file,)))
+
+
+def test_synthetic_reviews_have_the_lengths_and_the_vocabulary_of_real_ones():
+    drawn = corpus(SENTIMENT, None, examples=3_000)
+    assert drawn.codec.encoder.sizes == (REVIEW_VOCABULARY, REVIEW_SYLLABLES)
+    lengths = [len(text.split()) for text in drawn.part.texts]
+    assert len(lengths) == 3_000
+    assert np.quantile(lengths, [0.25, 0.5, 0.75, 0.9]) == pytest.approx([5, 8, 13, 21], abs=1)
+    _, unknown = drawn.codec.encoder.statistics(drawn.part.texts)
+    assert unknown == 0
+    assert set(drawn.part.labels) == {"0", "1"}
+
+
+def test_synthetic_pairs_have_the_lengths_and_the_vocabularies_of_real_ones():
+    drawn = corpus(TRANSLATION, None, examples=3_000)
+    assert drawn.codec.source.sizes == (ENGLISH_VOCABULARY, 0)
+    assert len(drawn.codec.target) == FRENCH_VOCABULARY
+    for texts, median in ((drawn.part.texts, 7), (drawn.part.targets, 8)):
+        lengths = [len(text.split()) for text in texts]
+        assert np.median(lengths) == pytest.approx(median, abs=1)
+    assert (
+        np.corrcoef(*(list(map(len, side)) for side in (drawn.part.texts, drawn.part.targets)))[
+            0, 1
+        ]
+        > 0.5
+    )
+
+
+def test_synthetic_texts_are_the_same_for_one_seed_and_others_for_another():
+    first, again, other = (corpus(TRANSLATION, None, 20, seed).part for seed in (1, 1, 2))
+    assert (first.texts, first.targets) == (again.texts, again.targets)
+    assert first.texts != other.texts
+
+
+def test_a_corpus_of_a_file_has_its_vocabulary_and_as_many_examples_as_asked(reviews):
+    assert len(reviews.part) == 31
+    assert reviews.codec.encoder.sizes[0] == 2 + len(WORDS)
+    assert len(set(reviews.part.lines)) == 31
+
+
+def test_keras_network_computes_what_ours_does(reviews):
+    task = get_task("sentiment")
+    ours = task.build(reviews.config, reviews.codec)
+    theirs = compiled_classifier(reviews.codec, reviews.config)
+    inputs = reviews.codec.encoder(tf.constant(reviews.part.texts[:9]))
+    theirs(inputs)
+    rng = np.random.default_rng(5)
+    ours.set_weights([rng.normal(size=w.shape).astype("float32") for w in ours.get_weights()])
+
+    text = ours.get_layer("text")
+    reader = next(layer for layer in ours.layers if layer.name.startswith("bi"))
+    theirs.tokens.set_weights(text.token_vectors.get_weights())
+    theirs.characters.set_weights(text.character_vectors.get_weights())
+    for to, source in ((theirs.spelling, text.character_reader), (theirs.reader, reader)):
+        to.set_weights(
+            [w for half in (source.layer, source.backward_layer) for w in to_weights(half)]
+        )
+    theirs.classes.set_weights(ours.get_layer("classes").get_weights())
+
+    assert ours.count_params() == theirs.count_params()
+    np.testing.assert_allclose(theirs(inputs), ours(inputs), atol=1e-5)
+    # Both drop the same places: inputs, tokens and what is put out.
+    assert not np.allclose(theirs(inputs, training=True), ours(inputs), atol=1e-2)
+
+
+def test_padded_batches_are_all_of_one_size_and_hold_each_example_once(reviews):
+    prepared = classification.examples(reviews.codec, reviews.part)
+    longest, rows = int(prepared.lengths.max()), []
+    for inputs, labels in module._padded(reviews, prepared, epoch=2):
+        assert inputs["ids"].shape[1:] == (longest,)
+        assert inputs["characters"].shape[1:] == (longest, 5)
+        rows += [
+            (ids.tobytes(), answer.argmax())
+            for ids, answer in zip(inputs["ids"].numpy(), labels.numpy(), strict=True)
+        ]
+    expected = reviews.codec.encoder(prepared.texts)["ids"].numpy()
+    expected = [
+        (ids.tobytes(), label) for ids, label in zip(expected, prepared.labels.numpy(), strict=True)
+    ]
+    assert sorted(rows) == sorted(expected)
+
+
+def test_keras_learns_from_the_same_buckets(reviews):
+    prepared = classification.examples(reviews.codec, reviews.part)
+    ours, _ = classification.training_data(reviews.config, reviews.codec, prepared, 3, 0)
+    theirs = module._buckets(reviews, prepared, epoch=3)
+    for (ids, labels), (their_ids, answers) in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(their_ids["characters"], ids["characters"])
+        np.testing.assert_array_equal(np.argmax(answers, axis=1), labels)
+
+
+@pytest.mark.slow
+def test_epochs_count_every_example_and_token_once(reviews):
+    row = epochs(reviews, rounds=2)
+    who = {"seqtasks", "keras, padded", "keras, buckets"}
+    assert row["examples"] == 31
+    assert row["tokens"] == spaces_and_words(reviews.part.texts)
+    assert row["padded_to"] == max(len(text.split()) for text in reviews.part.texts)
+    for figures in (row["seconds"], row["first_step"], row["parameters"]):
+        assert set(figures) == who
+        assert min(figures.values()) > 0
+    assert len(set(row["parameters"].values())) == 1
+    laid_out = table([{**row, "machine": "any"}])
+    for told in ("31 examples", "| keras, padded |", "| keras, buckets |"):
+        assert told in laid_out
+
+
+@pytest.mark.slow
+def test_the_parts_of_a_step_are_of_as_many_tokens_as_were_taught(pairs_file):
+    pairs = corpus(SMALL_TRANSLATION, str(pairs_file), examples=33)
+    row = inside(pairs, rounds=1, count=99)
+    assert row["tokens"] == sum(len(text.split()) + 1 for text in pairs.part.targets)
+    assert (
+        row["steps"]
+        == get_task("translation").prepare_fit(
+            pairs.config,
+            pairs.codec,
+            get_task("translation").build(pairs.config, pairs.codec),
+            as_splits(pairs),
+        )[1](0, 0)[1]
+    )
+    assert list(row["milliseconds"]) == ["input", "forward", "gradients", "step", "loop"]
+    assert min(row["milliseconds"].values()) > 0
+    assert inside(pairs, rounds=1, count=2)["steps"] == 2
+
+
+@pytest.mark.slow
+def test_teaching_to_translate_and_linear_cost_are_measured_and_laid_out(reviews_file, pairs_file):
+    rows = measure(
+        ("translation", "cost"),
+        str(reviews_file),
+        str(pairs_file),
+        examples=20,
+        steps=2,
+        rounds=1,
+        sentiment=SMALL_SENTIMENT,
+        translation=SMALL_TRANSLATION,
+    )
+    assert [row["part"] for row in rows] == ["inside", *["cost"] * 3]
+    grown = {row["grows"]: (row["from"], row["to"]) for row in rows[1:]}
+    assert grown == {"N": (16, 160), "T": (50, 500), "examples": (4, 40)}
+    laid_out = table(rows)
+    for told in ("| translation |", "2,500", "50 to 500", "4 to 40"):
+        assert told in laid_out
+
+
+@pytest.mark.slow
+def test_memory_is_weighed_of_ours_of_keras_and_of_windows():
+    (row,) = memory(steps=(90,))
+    assert row["shape"] == [64, 90, 128, 256]
+    # What backward needs at least: x, h and c of all steps.
+    least = 64 * 90 * (128 + 2 * 256) * 4 / 2**20
+    assert set(row["megabytes"]) == {"seqtasks", "keras"}
+    assert min(row["megabytes"].values()) > least
+    assert row["truncated_megabytes"] > 0
+    assert "64,90,128,256" in table([{**row, "machine": "any"}])
+
+
+def test_the_command_hands_its_options_on_and_writes_the_figures(monkeypatch, tmp_path):
+    asked = {}
+
+    def fake(parts, **options):
+        asked.update(options, parts=parts)
+        row = {"part": "cost", "grows": "T", "from": 50, "to": 500, "machine": "any"}
+        return [{**row, "microseconds_per_token": {"before": 2.0, "after": 3.0}}]
+
+    monkeypatch.setattr("seqtasks.benchmarks.train.measure", fake)
+    file = tmp_path / "figures.json"
+    options = ["--part", "cost", "--examples", "77", "--rounds", "2", "--data", "films.tsv"]
+    done = CliRunner().invoke(main, ["bench", "train", *options, "--json", str(file)])
+    assert done.exit_code == 0, done.output
+    assert asked == {
+        "parts": ("cost",), "examples": 77, "rounds": 2, "steps": 60, "data": "films.tsv",
+        "pairs": None,
+    }  # fmt: skip
+    assert "| T | 50 to 500 | 2.00 | 3.00 | 1.50 |" in done.output
+    assert json.loads(file.read_text("utf-8"))[0]["from"] == 50
