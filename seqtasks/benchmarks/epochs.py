@@ -198,7 +198,8 @@ def compiled_classifier(codec: Any, config: RunConfig) -> KerasClassifier:
     """Make the network and what `fit` needs: Adam, clipping, smoothed labels, averaged weights."""
     training = config.training
     classes = len(codec.labels)
-    model = KerasClassifier(*codec.encoder.sizes, classes, config.model)
+    tokens, characters = codec.encoder.sizes
+    model = KerasClassifier(tokens, characters, classes, config.model)
     averaged = bool(training.average_decay)
     model.compile(
         keras.optimizers.Adam(
