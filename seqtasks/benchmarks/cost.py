@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.benchmarks.corpora import Corpus, as_splits
-from seqtasks.benchmarks.layers import _ours, _peak
+from seqtasks.benchmarks.layers import our_runs, peak
 from seqtasks.benchmarks.measuring import by_turns, highest_memory
 from seqtasks.tasks import get_task
 from seqtasks.training.step import TrainingStep
@@ -126,7 +126,7 @@ def layer_cost(
     """
     N, T, D, H = shape
     shapes = {"as it is": shape, "N": (10 * N, T, D, H), "T": (N, 10 * T, D, H)}
-    steps = {what: _ours("lstm", grown)["training"] for what, grown in shapes.items()}
+    steps = {what: our_runs("lstm", grown)["training"] for what, grown in shapes.items()}
     times = by_turns(steps, rounds)
     per_token = {what: 1e3 * times[what] / (shapes[what][0] * shapes[what][1]) for what in shapes}
     return [
@@ -179,7 +179,7 @@ def memory(steps: tuple[int, ...] = MEMORY_STEPS) -> list[dict[str, Any]]:
     rows = []
     for T in steps:
         shape = (_ROWS_WEIGHED, T, _INPUTS, _UNITS)
-        megabytes = {who: _peak(who, "lstm", shape) for who in ("seqtasks", "keras")}
+        megabytes = {who: peak(who, "lstm", shape) for who in ("seqtasks", "keras")}
         row = {"part": "memory", "shape": list(shape), "megabytes": megabytes}
         rows.append({**row, "truncated_megabytes": _peak_of_windows(T)})
     return rows

@@ -41,7 +41,7 @@ def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str,
                 row[what]["floor"] = times_products * _forward_flops(cell, shape) / rate
             if memory:
                 row["megabytes"] = {
-                    who: _peak(who, cell, shape) for who in contestants if who != BFLOAT16
+                    who: peak(who, cell, shape) for who in contestants if who != BFLOAT16
                 }
             rows.append(row)
     return rows
@@ -88,23 +88,24 @@ def _large_product() -> tuple[Callable[[], Any], float]:
 
 
 def _contestants(cell: str, shape: tuple[int, ...]) -> dict[str, dict[str, Callable[[], Any]]]:
-    makers = {"seqtasks": _ours, "keras": _keras, BFLOAT16: _ours_in_bfloat16}
+    makers = {"seqtasks": our_runs, "keras": _keras, BFLOAT16: _our_runs_in_bfloat16}
     if importlib.util.find_spec("torch"):
         makers["torch"] = _torch
     return {who: make(cell, shape) for who, make in makers.items()}
 
 
-def _ours(
+def our_runs(
     cell: str, shape: tuple[int, ...], dtype: str = "float32"
 ) -> dict[str, Callable[[], Any]]:
+    """What our layer is timed by: its "forward" pass and its "training" step."""
     from seqtasks.layers.recurrent import GRU, LSTM, RNN
 
     layer = {"rnn": RNN, "lstm": LSTM, "gru": GRU}[cell]
     return _tensorflow_runs(layer(shape[3], return_sequences=True, dtype=dtype), shape)
 
 
-def _ours_in_bfloat16(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
-    return _ours(cell, shape, "mixed_bfloat16")
+def _our_runs_in_bfloat16(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
+    return our_runs(cell, shape, "mixed_bfloat16")
 
 
 def _keras(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
@@ -167,7 +168,7 @@ def _torch(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
     return {"forward": forward, "training": training}
 
 
-def _peak(who: str, cell: str, shape: tuple[int, ...]) -> float:
+def peak(who: str, cell: str, shape: tuple[int, ...]) -> float:
     """Megabytes that a training step adds to what a process holds after a short one."""
     code = "from seqtasks.benchmarks.layers import report_peak; report_peak()"
     request = json.dumps([who, cell, shape])
@@ -179,9 +180,9 @@ def _peak(who: str, cell: str, shape: tuple[int, ...]) -> float:
 
 
 def report_peak() -> None:
-    """Print the peak of one contestant; what `_peak` runs in a process of its own."""
+    """Print the peak of one contestant; what `peak` runs in a process of its own."""
     who, cell, (N, T, D, H) = json.loads(sys.argv[1])
-    make = {"seqtasks": _ours, "keras": _keras, "torch": _torch}[who]
+    make = {"seqtasks": our_runs, "keras": _keras, "torch": _torch}[who]
     make(cell, (N, 2, D, H))["training"]()
     before = highest_memory()
     step = make(cell, (N, T, D, H))["training"]
