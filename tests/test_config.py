@@ -183,6 +183,7 @@ IMPOSSIBLE = {
     "training.clip_value": [0, -1, ".inf"],
     "training.scheduled_sampling": [1, -0.1],
     "training.sampled_tokens": [-1, 0.5],
+    "training.precision": ["bfloat16", "float16"],
     "decoding.beam": [0, -1],
     "decoding.n_best": [0],
     "decoding.length_penalty": [-1, ".nan"],

@@ -125,8 +125,15 @@ def serving(
     from seqtasks.serving.options import ServerOptions
 
     check_extra(ServerOptions())
-    # The order to end, too, comes as an exception, on whose way out the servers are stopped.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ended = False
+
+    def end(number: int, frame: Any) -> None:
+        nonlocal ended
+        ended = True
+        raise KeyboardInterrupt  # on whose way out the servers are stopped
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
 
     from seqtasks.cli.quiet import start_tensorflow
 
@@ -134,6 +141,8 @@ def serving(
     from seqtasks.benchmarks.serving import measure, table, toy_exports
 
     def say(line: str) -> None:
+        if ended:  # where an exception goes no further, such as in a destructor
+            raise KeyboardInterrupt
         click.echo(line, err=True)
 
     with TemporaryDirectory() as folder:
@@ -260,7 +269,7 @@ def everything(
 ) -> None:  # fmt: skip
     """Measure all of it, one after the other, each in a process of its own.
 
-    Takes about a quarter of an hour; leave the machine alone meanwhile.
+    Takes about half an hour; leave the machine alone meanwhile.
     """
     given = {"--data": data, "--pairs": pairs}
     of_train = [word for name, value in given.items() if value for word in (name, value)]

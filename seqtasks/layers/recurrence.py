@@ -11,6 +11,12 @@ What makes it fast and small, without touching an equation:
   Where no gradient is expected nothing is kept.
 - There is no mask in the loop. Right-padded input needs none: what comes after a row's end can't
   reach what came before, and its last state is read at its length.
+
+What was tried and is not here, as the time of an LSTM's training step at N,T,D,H = 64,100,128,256
+on two cores over that of this loop: preallocated buffers written in place 1.27; TensorFlow's
+BlockLSTM with its own gradient op 1.7 to 2.1; XLA 1.3, or about 1 where each half of the batch is a
+program of its own, compiled anew for every shape; TensorFlow's single-threaded executor 1.1; all
+input products at once, instead of by chunks, 0.95 to 1.0, for a third more memory.
 """
 
 from typing import Any
