@@ -1,7 +1,7 @@
-"""From the next token's log-probabilities to whole sequences: greedy, beam search, sampling.
+"""From the next token's log-probabilities to whole sequences: greedy and beam search.
 
-All three run any autoregressive model through a step function and live in the graph, in ops that a
-stock TF Serving has. A step is
+Both, and `seqtasks.sampling`, run any autoregressive model through a step function and live in the
+graph, in ops that a stock TF Serving has. A step is
 
     step(ids, state) -> (log_probs, state, attention)
 
@@ -186,10 +186,10 @@ def beam_search(
             attention = tf.pad(tf.cast(attention, tf.float32), [[0, 1], [0, 0]])
             chosen = chosen.write(t, tf.where(found_at < A * K, taken, stays))
             attended = attended.write(t, tf.gather(attention, found_at))
-            return t + 1, pool, _like(state, next_state), chosen, attended
+            return t + 1, pool, shaped_like(state, next_state), chosen, attended
 
         start = (t, pool, state, chosen, attended)
-        t, pool, state, chosen, attended = tf.while_loop(goes_on, body, start, _invariants(start))
+        t, pool, state, chosen, attended = tf.while_loop(goes_on, body, start, open_rows(start))
         found = tf.nest.map_structure(
             lambda all_, some: tf.tensor_scatter_nd_update(all_, active[:, tf.newaxis], some),
             found,
@@ -210,75 +210,11 @@ def beam_search(
     pool = _first_pool(N, K, first_id)
     start = (tf.constant(0), tf.range(N), limits, pool, repeat_rows(state, K), more, pool, *arrays)
     *_, found, chosen, attended = tf.while_loop(
-        lambda t, active, *_: (t < 1) | (tf.size(active) > 0), stretch, start, _invariants(start)
+        lambda t, active, *_: (t < 1) | (tf.size(active) > 0), stretch, start, open_rows(start)
     )
     found = _Pool(*(values[:, :n_best] for values in found))
     tokens, parents = tf.unstack(chosen.stack(), axis=1)
     return _trace_back(found, tokens, parents, attended.stack(), K)
-
-
-def sample(
-    step: Step,
-    state: Any,
-    first_ids: tf.Tensor,
-    length: int | tf.Tensor,
-    temperature: float | tf.Tensor,
-    top_k: int | tf.Tensor,
-    seed: int | tf.Tensor,
-    end_id: int | tf.Tensor | None = None,
-) -> tf.Tensor:
-    """Draw tokens, each from softmax(log_probs / temperature).
-
-    The n-th row's text depends on `seed`, on n and on its own log-probabilities only, not on the
-    number of rows.
-
-    Arguments:
-        step: see the head of this module; R is N.
-        state: for N rows.
-        first_ids: (N,), the tokens read first.
-        length: tokens to draw.
-        temperature: at least 0; 0 takes the most probable token.
-        top_k: draw among the k most probable tokens only; 0 means all.
-        seed: the same one draws the same tokens.
-        end_id: where given, a row that draws it ends there. One that may draw nothing ends too.
-
-    Returns:
-        ids (N, L) int32, right-padded with PADDING and without end tokens; L is `length`, or less
-        where all rows have ended before.
-    """
-    N: Any = tf.shape(first_ids)[0]
-    state = tf.nest.map_structure(tf.convert_to_tensor, state)
-    is_greedy = tf.equal(temperature, 0)
-    temperature = tf.where(is_greedy, 1.0, tf.cast(temperature, tf.float32))
-    top_k = tf.where(is_greedy, 1, tf.cast(top_k, tf.int32))
-
-    def goes_on(t, ids, ended, *_):
-        return (t < 1) | ((t < length) & ~tf.reduce_all(ended))
-
-    def body(t, ids, ended, L, state, drawn):
-        log_probs, next_state, _ = step(ids, state)
-        log_probs = tf.cast(log_probs, tf.float32)
-        # One generator per step, whose numbers belong to the rows by position. Not
-        # `stateless_categorical`: there a row's draw depends on how many rows there are.
-        seeds = tf.stack([tf.cast(seed, tf.int64), tf.cast(t, tf.int64)])
-        chances = tf.random.stateless_uniform([N, 2], seeds, dtype=tf.float64, alg="philox")
-        ids = tf.cond(
-            top_k > 0,
-            lambda: _draw_among_best(log_probs, top_k, temperature, chances),
-            lambda: _draw(log_probs, temperature, chances),
-        )
-        ended |= tf.math.is_inf(tf.reduce_max(log_probs, axis=1))
-        if end_id is not None:
-            ended |= tf.equal(ids, end_id)
-        ids = tf.where(ended, PADDING_ID, ids)
-        L = tf.where(tf.reduce_all(ended), L, t + 1)
-        return t + 1, ids, ended, L, _like(state, next_state), drawn.write(t, ids)
-
-    drawn = tf.TensorArray(tf.int32, 0, dynamic_size=True, element_shape=[None])
-    ids = tf.cast(first_ids, tf.int32)
-    start = (tf.constant(0), ids, tf.zeros([N], tf.bool), tf.constant(0), state, drawn)
-    _, _, _, L, _, drawn = tf.while_loop(goes_on, body, start, _invariants(start))
-    return tf.transpose(drawn.stack()[: tf.minimum(L, length)])
 
 
 def _first_pool(N, K, first_id):
@@ -294,7 +230,7 @@ def _extend(pool, done, log_probs, penalty, end_id):
     N, K = tf.unstack(tf.shape(pool.scores))
     k = tf.minimum(K, tf.shape(log_probs)[1])
     # No hypothesis has more than K continuations among the K best.
-    best, tokens = _top(log_probs, k)  # (R, k)
+    best, tokens = top_of(log_probs, k)  # (R, k)
     best, tokens = (tf.reshape(x, [N, K, k]) for x in (tf.cast(best, tf.float32), tokens))
 
     # What is done has one continuation, PADDING, which changes nothing.
@@ -351,16 +287,16 @@ def _trace_back(pool, tokens, parents, attention, K):
     )
 
 
-def _blocks(columns, padding):
+def in_blocks(columns: tf.Tensor, padding: float) -> tf.Tensor:
     """(R, V) to (R, blocks, BLOCK)."""
     R, V = tf.unstack(tf.shape(columns))
     columns = tf.pad(columns, [[0, 0], [0, -V % BLOCK]], constant_values=padding)
     return tf.reshape(columns, [R, -(-V // BLOCK), BLOCK])
 
 
-def _top(log_probs, k):
+def top_of(log_probs: tf.Tensor, k: Any) -> tuple[tf.Tensor, tf.Tensor]:
     """`tf.math.top_k` of (R, V), k <= V: the k best lie in the k blocks of the highest maxima."""
-    blocks = _blocks(log_probs, -float("inf"))
+    blocks = in_blocks(log_probs, -float("inf"))
     R, count, _ = tf.unstack(tf.shape(blocks))
     count = tf.minimum(k, count)
     # Sorted, so that of equal columns the first still comes first.
@@ -370,27 +306,7 @@ def _top(log_probs, k):
     return best, tf.gather(found, places // BLOCK, batch_dims=1) * BLOCK + places % BLOCK
 
 
-def _draw_among_best(log_probs, k, temperature, chances):
-    """Draw among the k most probable tokens."""
-    best, tokens = _top(log_probs, tf.minimum(k, tf.shape(log_probs)[1]))
-    return tf.gather(tokens, _draw(best, temperature, chances), batch_dims=1)
-
-
-def _draw(log_probs, temperature, chances):
-    """Draw a column of each row: first its block, then its place there, by `chances` (R, 2)."""
-    highest = tf.reduce_max(log_probs, axis=1, keepdims=True)
-    weights = _blocks(tf.exp((log_probs - highest) / temperature), 0.0)
-    block = _pick(tf.reduce_sum(weights, axis=2), chances[:, :1])
-    return block * BLOCK + _pick(tf.gather(weights, block, batch_dims=1), chances[:, 1:])
-
-
-def _pick(weights, chance):
-    """Find the column where the running sum of weights (R, columns) passes `chance` (R, 1)."""
-    sums = tf.cumsum(tf.cast(weights, tf.float64), axis=1)
-    return tf.reduce_sum(tf.cast(sums <= chance * sums[:, -1:], tf.int32), axis=1)
-
-
-def _like(state, next_state):
+def shaped_like(state: Any, next_state: Any) -> Any:
     """Pack and shape the next state as the loop needs it: as the one before, but for the rows."""
     pairs = zip(tf.nest.flatten(state), tf.nest.flatten(next_state), strict=True)
     shaped = [tf.ensure_shape(new, [None, *old.shape[1:]]) for old, new in pairs]
@@ -402,7 +318,7 @@ def _gathered(nest, rows):
     return tf.nest.map_structure(lambda x: tf.gather(x, rows), nest)
 
 
-def _invariants(variables):
+def open_rows(variables: Any) -> Any:
     """Shapes of a loop's variables: the number of rows is open, all else stays."""
 
     def shape(variable):

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqtasks import decoding
-from seqtasks.decoding import beam_search, greedy, repeat_rows, sample
+from seqtasks import decoding, sampling
+from seqtasks.decoding import beam_search, greedy, repeat_rows
+from seqtasks.sampling import sample
 
 PADDING, FIRST, END = 0, 1, 2
 INF = float("inf")
@@ -651,7 +652,7 @@ DRAWN_AMONG = partial(test_tokens_are_drawn_as_softmax_says, 300, 0.8, 150)
 INDEPENDENT = test_draws_of_a_row_do_not_depend_on_each_other_or_on_its_neighbours
 END_OF_TEXT = test_a_drawn_text_ends_at_the_end_token_and_stops_when_all_have_ended
 
-# Every mutant is one change to the module's text, and the test that must find it.
+# Every mutant is one change to a module's text, and the test that must find it.
 MUTANTS = {
     "states stay where they are": ("lambda s: tf.gather(s, rows)", "lambda s: s", SEARCH),
     "rows of the first example for all": ("tf.range(A)[:, tf.newaxis] * K, [", "[[0]], [", SEARCH),
@@ -717,12 +718,15 @@ MUTANTS = {
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_found_out(name, monkeypatch):
     right, wrong, judge = MUTANTS[name]
-    source = inspect.getsource(decoding)
-    assert source.count(right) == 1, "the text that this mutant changes is not there once"
+    sources = [inspect.getsource(module) for module in (decoding, sampling)]
+    found = [source.count(right) for source in sources]
+    assert sum(found) == 1, "the text that this mutant changes is not there once"
+    source = sources[found.index(1)]
     mutant = types.ModuleType("mutant")
     mutant.__dict__["INF"] = INF
     exec(compile(source.replace(right, wrong), f"<{name}>", "exec"), mutant.__dict__)
     for public in ("beam_search", "greedy", "sample"):
-        monkeypatch.setitem(globals(), public, getattr(mutant, public))
+        if hasattr(mutant, public):
+            monkeypatch.setitem(globals(), public, getattr(mutant, public))
     with pytest.raises(AssertionError):
         judge()

@@ -15,8 +15,8 @@ from seqtasks.config import DecodingConfig, RunConfig
 from seqtasks.data.plain import PlainText, cut, read_plain_text
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.toys import read_toy
-from seqtasks.decoding import sample
 from seqtasks.errors import DataError
+from seqtasks.sampling import sample
 from seqtasks.tasks.evaluation import PlainTextEvaluation
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.writing import of_language_model
