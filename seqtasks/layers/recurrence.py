@@ -12,6 +12,9 @@ What makes it fast and small, without touching an equation:
 - There is no mask in the loop. Right-padded input needs none: what comes after a row's end can't
   reach what came before, and its last state is read at its length.
 
+The sizes of chunks are known only as it runs, which XLA can't compile, so a layer that scans sets
+`supports_jit = False`.
+
 What was tried and is not here, as the time of an LSTM's training step at N,T,D,H = 64,100,128,256
 on two cores over that of this loop: preallocated buffers written in place 1.27; TensorFlow's
 BlockLSTM with its own gradient op 1.7 to 2.1; XLA 1.3, or about 1 where each half of the batch is a
@@ -135,6 +138,9 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
     G, dtype, shape = W_x.shape[1], d_last[0].dtype, d_last[0].shape
     steps_of_chunk = _chunk_steps(N)
 
+    def chunks_of(steps):
+        return (steps + steps_of_chunk - 1) // steps_of_chunk
+
     def chunk(end, d_states, states, kept, dx, dW_x, dW_h, db):
         start = tf.maximum(end - steps_of_chunk, 0)
         d_steps = [_unstack(d_history[start:end]) for d_history in d_histories]
@@ -165,16 +171,15 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
         da = _stack(da, steps, d_last[0], G)
         dx_part, dW_x_part, db_part = affine_back(x[start:end], W_x_T, da)
         operands = [_stack(operand, steps, d_last[0]) for operand in operands]
-        dx = _set(dx, start // steps_of_chunk + tf.minimum(start % steps_of_chunk, 1), dx_part)
+        dx = _set(dx, chunks_of(start), dx_part)  # behind those of the chunks before it
         dW_h = dW_h + _recurrent_weight_gradient(operands, weights, da, W_x.dtype)
         return start, d_states, states, kept, dx, dW_x + dW_x_part, dW_h, db + db_part
 
-    chunks = (T + steps_of_chunk - 1) // steps_of_chunk
     zeros = [tf.zeros(s, dtype) for s in (W_x.shape, (weights[0].shape[0], G), (G,))]
     _, d_states, _, _, dx, dW_x, dW_h, db = tf.while_loop(
         lambda end, *_: end > 0,
         chunk,
-        (T, tuple(d_last), tuple(states), kept, _list(x.dtype, chunks), *zeros),
+        (T, tuple(d_last), tuple(states), kept, _list(x.dtype, chunks_of(T)), *zeros),
         parallel_iterations=1,
     )
     dx = tf.raw_ops.TensorListConcatV2(
