@@ -29,12 +29,23 @@ json_option = click.option(
     metavar="FILE",
     help="Also write the figures as JSON.",
 )
+rounds_option = click.option(
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Times that all of it is run, in turns.",
+)
 
 
 def _tell(tables: str, rows: list[dict[str, Any]], json_file: Path | None) -> None:
     click.echo(tables)
+    _write(rows, json_file)
+
+
+def _write(figures: Any, json_file: Path | None) -> None:
     if json_file:
-        json_file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
 @click.group()
@@ -180,13 +191,7 @@ def serving(
     show_default=True,
     help="Of teaching to translate.",
 )
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    help="Times that all of it is run, in turns.",
-)
+@rounds_option
 @json_option
 def train(parts: tuple[str, ...], json_file: Path | None, **options: Any) -> None:
     """Time training as a whole: epochs beside Keras', the parts of a step, what more data cost.
@@ -228,13 +233,7 @@ def train(parts: tuple[str, ...], json_file: Path | None, **options: Any) -> Non
     show_default=True,
     help="Width of the beam. Repeatable.",
 )
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    help="Times that all of it is run, in turns.",
-)
+@rounds_option
 @json_option
 @runs_dir_option
 def decode(
@@ -289,5 +288,4 @@ def everything(
             if code:
                 ctx.exit(code)
             found[name] = json.loads(file.read_text("utf-8"))
-    if json_file:
-        json_file.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    _write(found, json_file)
