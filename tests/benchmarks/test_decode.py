@@ -20,18 +20,6 @@ from seqtasks.tasks import translation
 SMALL = {**TRANSLATION, "model.units": 3, "model.embedding_units": 4}
 
 
-@pytest.fixture(scope="module")
-def pairs_file(tmp_path_factory):
-    rng = np.random.default_rng(4)
-
-    def sentence():
-        return " ".join(rng.choice(list("abcdefg"), rng.integers(1, 9)))
-
-    path = tmp_path_factory.mktemp("data") / "pairs.tsv"
-    path.write_text("".join(f"{sentence()}\t{sentence()}\n" for _ in range(40)), encoding="utf-8")
-    return path
-
-
 def test_answers_of_an_untaught_network_are_as_long_as_the_sentences(pairs_file):
     predictor, part = module._untaught(SMALL, str(pairs_file), 40)
     for found in predictor.predict(part.texts[:7]):

@@ -48,18 +48,6 @@ def reviews_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pairs_file(tmp_path_factory):
-    rng = np.random.default_rng(4)
-
-    def sentence():
-        return " ".join(rng.choice(list("abcdefg"), rng.integers(1, 9)))
-
-    path = tmp_path_factory.mktemp("data") / "pairs.tsv"
-    path.write_text("".join(f"{sentence()}\t{sentence()}\n" for _ in range(40)), encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
 def reviews(reviews_file):
     return corpus(SMALL_SENTIMENT, str(reviews_file), examples=31)
 

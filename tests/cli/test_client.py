@@ -10,6 +10,7 @@ import sys
 import threading
 
 import pytest
+from json_handler import JsonHandler
 
 
 def tensor(dtype, *sizes):
@@ -95,7 +96,7 @@ def answer(model, name, document):
     return {"predictions": [make(text) for text in texts]}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(JsonHandler):
     """Speaks the part of the protocol that a client of these models needs."""
 
     protocol_version = "HTTP/1.1"
@@ -124,16 +125,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.reply(400, {"error": "I won't.\nReally."})
         else:
             self.reply(200, answer(model, document["signature_name"], document))
-
-    def reply(self, status, value):
-        data = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *arguments):
-        pass
 
 
 @pytest.fixture

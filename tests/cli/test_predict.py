@@ -10,6 +10,7 @@ import sys
 import threading
 
 import pytest
+from json_handler import JsonHandler
 
 HARD = {
     "empty": "",
@@ -139,7 +140,7 @@ SIGNATURES = {
 }
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Handler(JsonHandler):
     """Answers for two models as a server does, once it has been busy so often."""
 
     busy: list
@@ -176,16 +177,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 "source_tokens": [["y", "z"] for _ in texts],
             }
             self.reply(200, {"outputs": columns})
-
-    def reply(self, status, value):
-        data = json.dumps(value).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
-
-    def log_message(self, *arguments):
-        pass
 
 
 @contextlib.contextmanager
