@@ -14,7 +14,8 @@ In a beam search of N examples, R is N * K: the K hypotheses of an example lie n
 What never changes, such as the keys of attention, has no place in the state, whose rows are copied
 at each step: it is the search's `memory`, and the step's third argument. Once half of the examples
 are settled they leave, and R gets smaller. Until then a row that has ended is still stepped, with
-PADDING, and what comes out is not looked at.
+PADDING, and what comes out is not looked at. Where the vocabulary is large, most of a step's time
+is its last product, which need not be made for such rows: see `scores` of `beam_search`.
 """
 
 from collections.abc import Callable
@@ -98,6 +99,7 @@ def beam_search(
     length_penalty: float | tf.Tensor,
     n_best: int | tf.Tensor = 1,
     memory: Any = None,
+    scores: Callable[[tf.Tensor], tf.Tensor] | None = None,
 ) -> Decoded:
     """Search for the sequences of the highest score with `beam` (K) hypotheses per example.
 
@@ -121,6 +123,9 @@ def beam_search(
         memory: a nest of tensors (N, ...) that steps read and don't change, such as the keys of
             attention. Where it is given, steps are called as step(ids, state, memory), its rows
             being repeated like those of the state.
+        scores: from what the step returns in the place of log_probs, of some rows, to their scores
+            (any, V), whose log softmax is log_probs; at least one of a row's is finite. It is
+            called with the rows of those hypotheses that go on.
 
     Raises:
         tf.errors.InvalidArgumentError: where 1 <= n_best <= beam does not hold.
@@ -176,9 +181,10 @@ def beam_search(
             return (t < 1) | (2 * waiting > A)
 
         def body(t, pool, state, chosen, attended):
-            log_probs, next_state, attention = step(tf.reshape(pool.ids, [-1]), state, *more)
+            readout, next_state, attention = step(tf.reshape(pool.ids, [-1]), state, *more)
             is_done = done(t, pool, limits)
-            pool, parents = _extend(pool, is_done, log_probs, penalty(t + 1), end_id)
+            best = _best_tokens(readout, K, scores, is_done)
+            pool, parents = _extend(pool, is_done, *best, penalty(t + 1), end_id)
             rows = tf.reshape(parents + tf.range(A)[:, tf.newaxis] * K, [-1])
             next_state = tf.nest.map_structure(lambda s: tf.gather(s, rows), next_state)
             taken = tf.stack([tf.reshape(pool.ids, [-1]), tf.gather(places, rows)])
@@ -225,13 +231,32 @@ def _first_pool(N, K, first_id):
     return _Pool(nothing + ids, nothing, log_probs, log_probs, tf.zeros([N, K], tf.bool))
 
 
-def _extend(pool, done, log_probs, penalty, end_id):
+def _best_tokens(readout, K, scores, done):
+    """Each row's k best tokens, as many as may be among the K best of its example.
+
+    Returns their log-probabilities and ids, (R, k) each, which mean nothing for what is done.
+    """
+    if scores is None:
+        log_probs = readout
+        k = tf.minimum(K, tf.shape(log_probs)[1])
+        best, tokens = top_of(log_probs, k)
+        return tf.cast(best, tf.float32), tokens
+    rows = tf.cast(tf.where(~tf.reshape(done, [-1])), tf.int32)
+    found = tf.cast(scores(tf.gather(readout, rows[:, 0])), tf.float32)
+    k = tf.minimum(K, tf.shape(found)[1])
+    best, tokens = top_of(found, k)
+    # Softmax takes a third of log_softmax's time. Its highest value is never too small for log.
+    highest = tf.gather(tf.nn.softmax(found), tokens[:, :1], batch_dims=1)
+    best += tf.math.log(highest) - best[:, :1]
+    shape = tf.stack([tf.size(done), k])
+    return tf.scatter_nd(rows, best, shape), tf.scatter_nd(rows, tokens, shape)
+
+
+def _extend(pool, done, best, tokens, penalty, end_id):
     """Choose the K best continuations: the new pool and their parents (N, K), in 0 .. K - 1."""
     N, K = tf.unstack(tf.shape(pool.scores))
-    k = tf.minimum(K, tf.shape(log_probs)[1])
-    # No hypothesis has more than K continuations among the K best.
-    best, tokens = top_of(log_probs, k)  # (R, k)
-    best, tokens = (tf.reshape(x, [N, K, k]) for x in (tf.cast(best, tf.float32), tokens))
+    k = tf.shape(best)[1]
+    best, tokens = (tf.reshape(x, [N, K, k]) for x in (best, tokens))
 
     # What is done has one continuation, PADDING, which changes nothing.
     stays = tf.where(tf.range(k) == 0, 0.0, -float("inf"))
@@ -290,7 +315,8 @@ def _trace_back(pool, tokens, parents, attention, K):
 def in_blocks(columns: tf.Tensor, padding: float) -> tf.Tensor:
     """(R, V) to (R, blocks, BLOCK)."""
     R, V = tf.unstack(tf.shape(columns))
-    columns = tf.pad(columns, [[0, 0], [0, -V % BLOCK]], constant_values=padding)
+    if columns.shape[1] is None or columns.shape[1] % BLOCK:
+        columns = tf.pad(columns, [[0, 0], [0, -V % BLOCK]], constant_values=padding)
     return tf.reshape(columns, [R, -(-V // BLOCK), BLOCK])
 
 

@@ -353,6 +353,33 @@ def test_examples_that_are_settled_leave_and_the_others_keep_what_is_theirs():
     agree(found, [search_with_lists(model, h, beam, limit, 0.4) for h, limit in pairs], 0.4, 2)
 
 
+@pytest.mark.parametrize("limits", [[2, 9, 1, 5], [0, 0, 0, 0]])
+@pytest.mark.parametrize("beam", [1, 3, 12])
+def test_scores_are_made_of_hypotheses_that_go_on_only_and_normalised(beam, limits):
+    model, stepped, scored = Model(words=5, seed=13, ending=0.5), [], []
+
+    def step(ids, state):
+        log_probs, state, attention = model.step(ids, state)
+        stepped.append(len(ids))
+        return tf.concat([log_probs, tf.cast(ids, tf.float32)[:, tf.newaxis]], 1), state, attention
+
+    def scores(rows):
+        scored.append(len(rows))
+        log_probs, ids = rows[:, :-1], rows[:, -1:]
+        if any(limits):
+            assert not np.isin(ids, [PADDING, END]).any()
+        return log_probs + 3 * ids - 20  # as log-probabilities, but for a number for each row
+
+    found = beam_search(
+        step, model.state(), FIRST, END, beam, tf.constant(limits), 0.7, n_best=beam, scores=scores
+    )
+    pairs = zip(model.h0, limits, strict=True)
+    agree(found, [search_with_lists(model, h, beam, limit, 0.7) for h, limit in pairs], 0.7, beam)
+    # There is one hypothesis of each example at first, and none where nothing may be written.
+    assert scored[0] == sum(limit > 0 for limit in limits)
+    assert sum(scored) < sum(stepped)
+
+
 @pytest.mark.parametrize(("beam", "n_best"), [(0, 1), (2, 3), (2, 0), (-1, -1)])
 def test_a_beam_that_is_too_narrow_is_refused(beam, n_best):
     model = Model(words=3, seed=9)
@@ -645,6 +672,7 @@ LIMITS = partial(test_each_row_has_its_own_longest_length, [3, 0, 7, 1])
 STOP = test_the_search_stops_when_nothing_can_become_better
 GO_ON = test_the_search_goes_on_while_a_longer_one_may_win
 NOTHING = test_a_row_with_nothing_allowed_has_no_hypothesis_and_harms_no_other
+SCORED = partial(test_scores_are_made_of_hypotheses_that_go_on_only_and_normalised, 3, [2, 9, 1, 5])
 LEAVING = test_examples_that_are_settled_leave_and_the_others_keep_what_is_theirs
 TOP = partial(test_the_best_tokens_are_found_and_of_equal_ones_the_lower_comes_first, 700, 5)
 DRAWN = partial(test_tokens_are_drawn_as_softmax_says, 300, 0.6, 0)
@@ -703,6 +731,18 @@ MUTANTS = {
         "pool, active, limits = _gathered((pool, active, limits), stay)",
         "pool, active = _gathered((pool, active), stay); limits = limits[: tf.size(stay)]",
         LEAVING,
+    ),
+    "scores of all rows": (
+        "tf.where(~tf.reshape(done,",
+        "tf.where(tf.reshape(done | True,",
+        SCORED,
+    ),
+    "scores of the first rows": ("tf.gather(readout, rows[:, 0])", "readout[: len(rows)]", SCORED),
+    "scores as they are": ("best += tf.math.log(highest) - best[:, :1]", "", SCORED),
+    "tokens of the first rows": (
+        "tf.scatter_nd(rows, tokens, shape)",
+        "tf.pad(tokens, [[0, tf.size(done) - len(rows)], [0, 0]])",
+        SCORED,
     ),
     "blocks by rank": ("found = tf.sort(", "found = (lambda x, axis: x)(", TOP),
     "a block too few": ("tf.minimum(k, count)", "tf.minimum(k - 1, count)", TOP),

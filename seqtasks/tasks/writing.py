@@ -23,15 +23,23 @@ def search(
     decoder: Decoder, prepared: Any, states: Any, decoding: DecodingConfig, beam: Any, n_best: Any
 ) -> Decoded:
     """Write what a decoder finds best, from its first states and what it looks at."""
-    table = decoder.table()
 
     def step(ids, states, prepared=None):
-        log_probs, states, attention = decoder.write_step(ids, states, prepared, table)
-        return log_probs, tuple(states), attention
+        readout, states, attention = decoder.read_step(ids, states, prepared)
+        return readout.rows, tuple(states), attention
 
     limit, penalty = decoding.max_length, decoding.length_penalty
     return beam_search(
-        step, tuple(states), START_ID, END_ID, beam, limit, penalty, n_best, memory=prepared
+        step,
+        tuple(states),
+        START_ID,
+        END_ID,
+        beam,
+        limit,
+        penalty,
+        n_best,
+        memory=prepared,
+        scores=decoder.scorer(),
     )
 
 

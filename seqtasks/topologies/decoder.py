@@ -4,6 +4,7 @@ All steps at once while teaching, when the right tokens are known (teacher forci
 a time while writing. Both go through the same weights and give the same scores.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
@@ -183,29 +184,24 @@ class Decoder(keras.Layer):
 
     def step(self, ids, states, prepared: Any = None):
         """As `call`, for one step of tokens (N,): scores (N, V), states, weights (N, S)."""
-        readout, states_after, weights = self._step(ids, states, prepared)
+        readout, states_after, weights = self.read_step(ids, states, prepared)
         return readout.scores(), states_after, weights
 
-    def table(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """Eᵀ (D, V') and b_E (V'), as `write_step` wants them: made once for all steps.
+    def scorer(self) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Make the function from rows of `read_step` (any, D) to scores (any, V') for many steps.
 
         V' is V up to the next multiple of BLOCK, with which products and the search for the best
-        tokens are faster. Of what is never written, padding and start, and of what fills up, b is
-        -inf.
+        tokens are faster. Of what is never written, padding and start, and of what fills up, the
+        score is -inf.
         """
         E, b = (tf.cast(weight.value, self.compute_dtype) for weight in (self._E, self.b_E))
         more = -self.tokens % BLOCK
         E_T = tf.pad(tf.transpose(E), [[0, 0], [0, more]])
-        return E_T, tf.pad(_of_written(b), [[0, more]], constant_values=-float("inf"))
+        b = tf.pad(_of_written(b), [[0, more]], constant_values=-float("inf"))
+        return lambda rows: tf.nn.bias_add(tf.matmul(rows, E_T), b)
 
-    def write_step(self, ids, states, prepared, table):
-        """As `step`, but with the log-probabilities (N, V') of what may be written."""
-        readout, states_after, weights = self._step(ids, states, prepared)
-        E_T, b = table
-        scores = tf.nn.bias_add(tf.matmul(readout.rows, E_T), b)
-        return tf.nn.log_softmax(tf.cast(scores, tf.float32)), states_after, weights
-
-    def _step(self, ids, states, prepared):
+    def read_step(self, ids, states, prepared: Any = None):
+        """As `step`, but with the `Readout`, whose rows are (N, D), in the place of scores."""
         vectors = tf.gather(self.token_vectors.embeddings.value, ids)
         vectors = tf.cast(vectors, self.compute_dtype)
         x, context, states_after = vectors, [], []

@@ -242,7 +242,7 @@ def test_how_a_split_is_batched_changes_no_score(random, predictor, monkeypatch)
     data = translation.examples(random.codec, random.splits.test)
     together = predictor.texts(data, 2)
     assert len(set(together)) > 1
-    monkeypatch.setattr(translation, "_BATCH_ROWS", 1)
+    monkeypatch.setattr(translation, "_SPLIT_ROWS", 1)
     assert predictor.texts(data, 2) == together
     greedy = answers(predictor, random.splits.test.texts, beam=1)
     assert predictor.texts(data, 1) == [one.translation for one in greedy]
