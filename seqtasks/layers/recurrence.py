@@ -5,7 +5,7 @@ What makes it fast and small, without touching an equation:
 - The input product stands outside the loop over steps, which carries only what is serial. It is
   made for a chunk of many steps at once: large enough to be fast, small enough that what it makes
   stays in the processor's cache and never exists for all steps. So do the gradients of W_x, W_h
-  and b, and that of x.
+  and b, and that of x. Inputs become time-major chunk by chunk, too.
 - The backward loop runs on what the forward loop kept: the states and the gates of each step, put
   on a list as they are, without a copy, and taken off it again, which frees them on the way back.
   Where no gradient is expected nothing is kept.
@@ -15,11 +15,14 @@ What makes it fast and small, without touching an equation:
 The sizes of chunks are known only as it runs, which XLA can't compile, so a layer that scans sets
 `supports_jit = False`.
 
-What was tried and is not here, as the time of an LSTM's training step at N,T,D,H = 64,100,128,256
-on two cores over that of this loop: preallocated buffers written in place 1.27; TensorFlow's
-BlockLSTM with its own gradient op 1.7 to 2.1; XLA 1.3, or about 1 where each half of the batch is a
-program of its own, compiled anew for every shape; TensorFlow's single-threaded executor 1.1; all
-input products at once, instead of by chunks, 0.95 to 1.0, for a third more memory.
+What was tried and is not here, as the time of a training step at N,T,D,H = 64,100,128,256 on two
+cores over that of this loop: preallocated buffers written in place 1.27; TensorFlow's BlockLSTM
+with its own gradient op 1.7 to 2.1; XLA 1.3, or about 1 where each half of the batch is a program
+of its own, compiled anew for every shape; TensorFlow's single-threaded executor 1.1; all input
+products at once, instead of by chunks, 0.95 to 1.0, for a third more memory; GRUBlockCellGrad as
+the GRU's step back 1.4; LSTMBlockCellGrad for what is pointwise in the LSTM's 0.98, for gates in
+another order; the recurrent product by halves of its columns side by side, instead of halves of the
+batch, 1.2 (0.65 with 4 rows; the larger the batch, the less).
 """
 
 from typing import Any
@@ -47,7 +50,7 @@ def scan(
 
     Arguments:
         cell: a cell of `seqtasks.cells`; only its equations are used, its weights are not.
-        x: inputs, time-major, (T, N, D).
+        x: inputs, (N, T, D).
         initial_states: the states before the first step, (N, H) each.
         W_x, W_h, b: (D, blocks * H), (H, blocks * H), (blocks * H).
         lengths: (N,) int32, the number of real steps of each row, or None where all are real.
@@ -56,7 +59,7 @@ def scan(
             the same, but the forward pass runs again for it.
 
     Returns:
-        The outputs h (T, N, H), of which those past a row's length mean nothing, and the states
+        The outputs h (N, T, H), of which those past a row's length mean nothing, and the states
         after each row's last real step, (N, H) each: the initial ones where the length is 0.
     """
     wanted = len(initial_states) if all_states else 1
@@ -86,16 +89,16 @@ def scan(
 
 
 def _forward(cell, x, W_x, b, initial_states, weights, by_step, keep):
-    """Go forward; return histories (T, N, H) of the first `by_step` states, last ones, and a list.
+    """Go forward; return histories (N, T, H) of the first `by_step` states, last ones, and a list.
 
     The list has, step after step, the states before it and what else `cell.step` keeps.
     """
-    T, N = tf.shape(x)[0], tf.shape(x)[1]
+    N, T = tf.shape(x)[0], _steps_of(x)
     shape = initial_states[0].shape
 
     def chunk(start, states, histories, kept):
         end = tf.minimum(start + _chunk_steps(N), T)
-        a_x = affine(x[start:end], W_x, b)
+        a_x = affine(_turned(x[:, start:end]), W_x, b)
         a_x_steps = _unstack(a_x)
 
         def body(k, states, histories, kept):
@@ -120,7 +123,9 @@ def _forward(cell, x, W_x, b, initial_states, weights, by_step, keep):
         (tf.constant(0), initial_states, histories, _list(dtype)),
         parallel_iterations=1,  # or later chunks would take their memory before their time
     )
-    return [_stack(h, T, initial_states[0]) for h in histories], states, kept
+    histories = [_turned(_stack(h, T, initial_states[0])) for h in histories]
+    shape_of_all = tf.stack([N, tf.shape(x)[1], shape[1]])  # also where T is 0 for want of rows
+    return [tf.reshape(h, shape_of_all) for h in histories], states, kept
 
 
 def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
@@ -129,10 +134,10 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
     Arguments besides those of `scan`:
         states: those after the last step.
         kept: the list that `_forward` made.
-        d_histories: gradients of states at all steps, (T, N, H): of h, maybe of others.
+        d_histories: gradients of states at all steps, (N, T, H): of h, maybe of others.
         d_last: gradients of all states after the last step, (N, H).
     """
-    T, N = tf.shape(x)[0], tf.shape(x)[1]
+    N, T = tf.shape(x)[0], _steps_of(x)
     weights_T = tuple(tf.transpose(W) for W in weights)
     W_x_T = tf.transpose(W_x)
     G, dtype, shape = W_x.shape[1], d_last[0].dtype, d_last[0].shape
@@ -143,7 +148,7 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
 
     def chunk(end, d_states, states, kept, dx, dW_x, dW_h, db):
         start = tf.maximum(end - steps_of_chunk, 0)
-        d_steps = [_unstack(d_history[start:end]) for d_history in d_histories]
+        d_steps = [_unstack(_turned(d_history[:, start:end])) for d_history in d_histories]
 
         def body(k, d_states, states, kept, da, operands):
             kept, taken = _pop(kept, len(states) + cell.saves, d_last[0])
@@ -169,7 +174,7 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
             (steps - 1, d_states, states, kept, _list(dtype, steps), rooms),
         )
         da = _stack(da, steps, d_last[0], G)
-        dx_part, dW_x_part, db_part = affine_back(x[start:end], W_x_T, da)
+        dx_part, dW_x_part, db_part = affine_back(_turned(x[:, start:end]), W_x_T, da)
         operands = [_stack(operand, steps, d_last[0]) for operand in operands]
         dx = _set(dx, chunks_of(start), dx_part)  # behind those of the chunks before it
         dW_h = dW_h + _recurrent_weight_gradient(operands, weights, da, W_x.dtype)
@@ -188,7 +193,7 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
         leading_dims=tf.zeros([0], tf.int64),
         element_dtype=x.dtype,
     )[0]
-    dx.set_shape(x.shape)
+    dx = tf.reshape(_turned(dx), tf.shape(x))
     return dx, tf.cast(dW_x, W_x.dtype), dW_h, db, *d_states
 
 
@@ -203,13 +208,23 @@ def _recurrent_weight_gradient(operands, weights, da, dtype):
 
 
 def _at_end(history, initial, lengths):
-    """The states (N, H) at each row's last real step, from all (T, N, H), or `initial` without."""
-    N, lengths = tf.shape(history)[1], tf.cast(lengths, tf.int32)
+    """The states (N, H) at each row's last real step, from all (N, T, H), or `initial` without."""
+    N, lengths = tf.shape(history)[0], tf.cast(lengths, tf.int32)
     # Where there is no step at all there must be something to read nevertheless.
-    missing: Any = 1 - tf.minimum(tf.shape(history)[0], 1)
-    history = tf.pad(history, [[0, missing], [0, 0], [0, 0]])
-    last = tf.gather_nd(history, tf.stack([tf.maximum(lengths - 1, 0), tf.range(N)], axis=1))
+    missing: Any = 1 - tf.minimum(tf.shape(history)[1], 1)
+    history = tf.pad(history, [[0, 0], [0, missing], [0, 0]])
+    last = tf.gather_nd(history, tf.stack([tf.range(N), tf.maximum(lengths - 1, 0)], axis=1))
     return tf.where(tf.equal(lengths, 0)[:, tf.newaxis], initial, last)
+
+
+def _steps_of(x):
+    """T of (N, T, D), but 0 where there are no rows to step."""
+    return tf.shape(x)[1] * tf.minimum(tf.shape(x)[0], 1)
+
+
+def _turned(x):
+    """(N, T, G) to (T, N, G), or back."""
+    return tf.transpose(x, [1, 0, 2])
 
 
 def _chunk_steps(N):

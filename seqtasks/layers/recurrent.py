@@ -101,18 +101,9 @@ class Recurrent(keras.Layer):
         W_x, b = self.cell.W_x.value, tf.cast(self.cell.b.value, state_dtype(self))
 
         def scan_rows(x, lengths, *states):
-            h, last = scan(
-                self.cell,
-                tf.transpose(x, [1, 0, 2]),
-                states,
-                W_x,
-                W_h,
-                b,
-                lengths,
-                all_states=self.return_state,
-                keep=training,
-            )
-            return tf.transpose(h, [1, 0, 2]), *last
+            wanted = {"all_states": self.return_state, "keep": training}
+            h, last = scan(self.cell, x, states, W_x, W_h, b, lengths, **wanted)
+            return h, *last
 
         if not self.split_batch:
             h, *last = scan_rows(x, lengths, *states)

@@ -17,23 +17,23 @@ each_lengths = pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
 
 
 def case(kind, seed=1, T=T, N=N):
-    """x (T, N, D), W_x, W_h, b and the states before the first step, all random."""
-    x = reference.inputs(T, N, D, seed)
+    """x (N, T, D), W_x, W_h, b and the states before the first step, all random."""
+    x = reference.inputs(N, T, D, seed)
     return (x, *reference.weights(kind, D, H, seed), *reference.states(kind, N, H, seed))
 
 
 def upstream(kind, lengths, seed=2, T=T, N=N):
     """Gradients of the outputs, none where a row has ended, and of the last states."""
-    dh = reference.inputs(T, N, H, seed)
+    dh = reference.inputs(N, T, H, seed)
     if lengths is not None:
-        dh *= reference.mask_of(lengths, T).T[:, :, np.newaxis]
+        dh *= reference.mask_of(lengths, T)[:, :, np.newaxis]
     return [dh, *reference.states(kind, N, H, seed)]
 
 
 def reference_run(kind, arguments, lengths):
     x, W_x, W_h, b, *states = arguments
-    h, last = reference.run(kind, x.transpose(1, 0, 2), (W_x, W_h, b), states, lengths)
-    return [h.transpose(1, 0, 2), *last]
+    h, last = reference.run(kind, x, (W_x, W_h, b), states, lengths)
+    return [h, *last]
 
 
 def our_run(kind, arguments, lengths):
@@ -46,14 +46,14 @@ def plain_run(kind, arguments, lengths):
     """Every step unrolled, a row that has ended keeps its states: what is differentiated."""
     x, W_x, W_h, b, *states = arguments
     cell, h = CELLS[kind], []
-    for t in range(x.shape[0]):
-        after, _ = cell.step(x[t] @ W_x + b, states, cell.recurrent_weights(W_h))
+    for t in range(x.shape[1]):
+        after, _ = cell.step(x[:, t] @ W_x + b, states, cell.recurrent_weights(W_h))
         if lengths is not None:
             alive = (t < lengths)[:, np.newaxis]
             after = tuple(tf.where(alive, a, s) for a, s in zip(after, states, strict=True))
         states = after
         h.append(states[0])
-    return [tf.stack(h), *states]
+    return [tf.stack(h, axis=1), *states]
 
 
 def gradients(run, kind, arguments, lengths, d_outputs):
@@ -73,8 +73,8 @@ def test_outputs_and_last_states_are_the_documents_equations(kind, lengths):
     arguments = case(kind)
     h, *last = our_run(kind, tensors(arguments), lengths)
     expected_h, *expected_last = reference_run(kind, arguments, lengths)
-    real = np.ones((T, N), bool) if lengths is None else reference.mask_of(lengths, T).T
-    assert h.shape == (T, N, H)
+    real = np.ones((N, T), bool) if lengths is None else reference.mask_of(lengths, T)
+    assert h.shape == (N, T, H)
     assert np.allclose(h.numpy()[real], expected_h[real], rtol=0, atol=1e-10)
     assert reference.largest_difference(last, expected_last) < 1e-10
 
@@ -186,8 +186,8 @@ def test_one_graph_serves_every_number_of_rows_and_steps_none_included(kind):
         d_outputs = tensors(upstream(kind, lengths, 4, steps, len(rows)))
         (h, *last), ours = graph(arguments, lengths, d_outputs)
         expected_h, *expected_last = reference_run(kind, [a.numpy() for a in arguments], lengths)
-        real = reference.mask_of(lengths, steps).T
-        assert h.numpy().shape == (steps, len(rows), H)
+        real = reference.mask_of(lengths, steps)
+        assert h.numpy().shape == (len(rows), steps, H)
         assert np.allclose(h.numpy()[real], expected_h[real], rtol=0, atol=1e-10)
         assert reference.largest_difference(last, expected_last) < 1e-10
         if steps and rows:
@@ -201,7 +201,7 @@ def test_one_graph_serves_every_number_of_rows_and_steps_none_included(kind):
 def test_padding_gets_no_gradient_whatever_it_holds(kind):
     lengths = LENGTHS["rows of own length"]
     arguments, d_outputs = case(kind), tensors(upstream(kind, lengths))
-    padded = ~reference.mask_of(lengths, T).T
+    padded = ~reference.mask_of(lengths, T)
     results = []
     for filler in (0.0, 30.0):
         arguments[0][padded] = filler
@@ -237,7 +237,7 @@ def test_the_gradient_of_16_bit_weights_is_summed_in_float32():
     # Each step adds 1280 to the gradient of W_x, a bfloat16 number like their sum; but a sum in
     # bfloat16 stops growing after 256 of them.
     steps, rows = 400, 1280
-    x, W_x = tf.ones((steps, rows, 1), tf.bfloat16), tf.zeros((1, 1), tf.bfloat16)
+    x, W_x = tf.ones((rows, steps, 1), tf.bfloat16), tf.zeros((1, 1), tf.bfloat16)
     W_h, b, h = tf.zeros((1, 1)), tf.zeros((1,)), tf.zeros((rows, 1))
     with tf.GradientTape() as tape:
         tape.watch(W_x)
