@@ -241,7 +241,7 @@ def _best_tokens(readout, K, scores, done):
         k = tf.minimum(K, tf.shape(log_probs)[1])
         best, tokens = top_of(log_probs, k)
         return tf.cast(best, tf.float32), tokens
-    rows = tf.cast(tf.where(~tf.reshape(done, [-1])), tf.int32)
+    rows = tf.cast(tf.where(tf.reshape(~done, [-1])), tf.int32)
     found = tf.cast(scores(tf.gather(readout, rows[:, 0])), tf.float32)
     k = tf.minimum(K, tf.shape(found)[1])
     best, tokens = top_of(found, k)
@@ -315,7 +315,8 @@ def _trace_back(pool, tokens, parents, attention, K):
 def in_blocks(columns: tf.Tensor, padding: float) -> tf.Tensor:
     """(R, V) to (R, blocks, BLOCK)."""
     R, V = tf.unstack(tf.shape(columns))
-    if columns.shape[1] is None or columns.shape[1] % BLOCK:
+    width: Any = columns.shape[1]
+    if width is None or width % BLOCK:
         columns = tf.pad(columns, [[0, 0], [0, -V % BLOCK]], constant_values=padding)
     return tf.reshape(columns, [R, -(-V // BLOCK), BLOCK])
 

@@ -733,7 +733,7 @@ MUTANTS = {
         LEAVING,
     ),
     "scores of all rows": (
-        "tf.where(~tf.reshape(done,",
+        "tf.where(tf.reshape(~done,",
         "tf.where(tf.reshape(done | True,",
         SCORED,
     ),
