@@ -7,7 +7,8 @@ graph, in ops that a stock TF Serving has. A step is
 
     ids        (R,) int32, the tokens just read
     state      a nest of tensors (R, ...), whose shapes but for R stay as they are
-    log_probs  (R, V), at most 0, of the next token; -inf forbids one
+    log_probs  (R, V), at most 0, of the next token; -inf forbids one. For a search that is given
+               `scores`, what those are made of, (R, any)
     attention  (R, S) over the source, or (R, 0) where the model has none
 
 In a beam search of N examples, R is N * K: the K hypotheses of an example lie next to each other.
@@ -30,6 +31,7 @@ Step = Callable[..., tuple[tf.Tensor, Any, tf.Tensor]]
 # Columns of a block of the vocabulary. Looking at blocks first makes the search for the best 5 of
 # 10,000 columns, and a draw from them, several times faster than one pass that orders or sums all.
 BLOCK = 128
+_ROWS_STEP = 16  # what the number of rows whose scores are made is a multiple of
 
 
 class Decoded(NamedTuple):
@@ -123,9 +125,9 @@ def beam_search(
         memory: a nest of tensors (N, ...) that steps read and don't change, such as the keys of
             attention. Where it is given, steps are called as step(ids, state, memory), its rows
             being repeated like those of the state.
-        scores: from what the step returns in the place of log_probs, of some rows, to their scores
-            (any, V), whose log softmax is log_probs; at least one of a row's is finite. It is
-            called with the rows of those hypotheses that go on.
+        scores: a function from some rows, maybe none, of what the step returns first, to their
+            scores (rows, V). Then their log softmax is log_probs, and no product is made for
+            hypotheses that don't go on. At least one score of a row must be finite.
 
     Raises:
         tf.errors.InvalidArgumentError: where 1 <= n_best <= beam does not hold.
@@ -231,25 +233,32 @@ def _first_pool(N, K, first_id):
     return _Pool(nothing + ids, nothing, log_probs, log_probs, tf.zeros([N, K], tf.bool))
 
 
-def _best_tokens(readout, K, scores, done):
+def _best_tokens(readout, K, scores, done) -> tuple[tf.Tensor, tf.Tensor]:
     """Each row's k best tokens, as many as may be among the K best of its example.
 
     Returns their log-probabilities and ids, (R, k) each, which mean nothing for what is done.
     """
     if scores is None:
-        log_probs = readout
-        k = tf.minimum(K, tf.shape(log_probs)[1])
-        best, tokens = top_of(log_probs, k)
-        return tf.cast(best, tf.float32), tokens
+        return _top_at_most(readout, K)
     rows = tf.cast(tf.where(tf.reshape(~done, [-1])), tf.int32)
-    found = tf.cast(scores(tf.gather(readout, rows[:, 0])), tf.float32)
-    k = tf.minimum(K, tf.shape(found)[1])
-    best, tokens = top_of(found, k)
-    # Softmax takes a third of log_softmax's time. Its highest value is never too small for log.
+    count: Any = tf.shape(rows)[0]
+    # A few more rows: for each number of them that is new, oneDNN makes its kernels anew.
+    filled = tf.concat([rows[:, 0], tf.repeat(rows[:1, 0], -count % _ROWS_STEP)], axis=0)
+    found = tf.cast(scores(tf.gather(readout, filled)), tf.float32)
+    best, tokens = _top_at_most(found, K)
+    # With oneDNN softmax takes a third of log_softmax's time. Its highest value is at least 1 / V.
     highest = tf.gather(tf.nn.softmax(found), tokens[:, :1], batch_dims=1)
-    best += tf.math.log(highest) - best[:, :1]
-    shape = tf.stack([tf.size(done), k])
-    return tf.scatter_nd(rows, best, shape), tf.scatter_nd(rows, tokens, shape)
+    best = best - best[:, :1] + tf.math.log(highest)
+    shape = tf.stack([tf.size(done), tf.shape(best)[1]])
+    best, tokens = (tf.scatter_nd(rows, x[:count], shape) for x in (best, tokens))
+    return best, tokens
+
+
+def _top_at_most(columns, K):
+    """The best K of each row, or all where there are fewer: values in float32, and columns."""
+    k = tf.minimum(K, tf.shape(columns)[1])
+    best, tokens = top_of(columns, k)
+    return tf.cast(best, tf.float32), tokens
 
 
 def _extend(pool, done, best, tokens, penalty, end_id):

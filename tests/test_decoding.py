@@ -359,25 +359,41 @@ def test_scores_are_made_of_hypotheses_that_go_on_only_and_normalised(beam, limi
     model, stepped, scored = Model(words=5, seed=13, ending=0.5), [], []
 
     def step(ids, state):
-        log_probs, state, attention = model.step(ids, state)
+        log_probs, after, attention = model.step(ids, state)
+        left = state["left"]
         stepped.append(len(ids))
-        return tf.concat([log_probs, tf.cast(ids, tf.float32)[:, tf.newaxis]], 1), state, attention
+        about = tf.cast(tf.stack([ids, left], axis=1), tf.float32)
+        return tf.concat([log_probs, about], 1), {**after, "left": left - 1}, attention
 
     def scores(rows):
-        scored.append(len(rows))
-        log_probs, ids = rows[:, :-1], rows[:, -1:]
-        if any(limits):
-            assert not np.isin(ids, [PADDING, END]).any()
+        log_probs, ids, left = np.split(rows, [-2, -1], axis=1)
+        scored.append(len(np.unique(log_probs, axis=0)))
+        assert not np.isin(ids, [PADDING, END]).any()
+        assert (left > 0).all()
+        assert len(rows) % 16 == 0
         return log_probs + 3 * ids - 20  # as log-probabilities, but for a number for each row
 
+    state = {**model.state(), "left": tf.constant(limits)}
     found = beam_search(
-        step, model.state(), FIRST, END, beam, tf.constant(limits), 0.7, n_best=beam, scores=scores
+        step, state, FIRST, END, beam, tf.constant(limits), 0.7, n_best=beam, scores=scores
     )
     pairs = zip(model.h0, limits, strict=True)
     agree(found, [search_with_lists(model, h, beam, limit, 0.7) for h, limit in pairs], 0.7, beam)
     # There is one hypothesis of each example at first, and none where nothing may be written.
     assert scored[0] == sum(limit > 0 for limit in limits)
     assert sum(scored) < sum(stepped)
+
+
+def test_scores_far_from_0_lose_no_digits():
+    scores = np.array([[0.0, -INF, -30.0, 2.0, 2.0 - 1e-3, -9.0]])
+    far = tf.constant(scores + 1000, tf.float32)
+    expected = scores[0] - np.log(np.exp(scores).sum())
+    step = table_step(far)
+    found = beam_search(
+        step, tf.zeros([1], tf.int32), FIRST, END, 2, 1, 0.0, n_best=2, scores=tf.identity
+    )
+    assert found.ids.numpy().tolist() == [[[3], [4]]]
+    assert np.allclose(found.log_probs[0], expected[[3, 4]], rtol=0, atol=3e-5)
 
 
 @pytest.mark.parametrize(("beam", "n_best"), [(0, 1), (2, 3), (2, 0), (-1, -1)])
@@ -450,7 +466,17 @@ class Served(tf.Module):
     )
     def search(self, h, beam, max_length, penalty, n_best):
         state = {"h": h, "more": [tf.zeros(tf.shape(h)[0], tf.int32)]}
-        found = beam_search(self.model.step, state, FIRST, END, beam, max_length, penalty, n_best)
+        found = beam_search(
+            self.model.step,
+            state,
+            FIRST,
+            END,
+            beam,
+            max_length,
+            penalty,
+            n_best,
+            scores=tf.identity,
+        )
         return found._asdict()
 
     @tf.function(
@@ -699,7 +725,7 @@ MUTANTS = {
     ),
     "finished ones multiply": ("tf.range(k) == 0, 0.0", "tf.range(k) < 2, 0.0", ENDING),
     "all K live at first": ("tf.range(K) == 0, 0.0", "tf.range(K) < K, 0.0", SEARCH),
-    "one continuation each": ("k = tf.minimum(K, tf.shape(log_probs)[1])", "k = 1", SEARCH),
+    "one continuation each": ("k = tf.minimum(K, tf.shape(columns)[1])", "k = 1", SEARCH),
     "one length for all": ("t >= limits", "t >= tf.reduce_max(limits)", LIMITS),
     "one token too many": ("t >= limits", "t > limits", LIMITS),
     "stops when the best has ended": ("is_done, -float", "is_done | True, -float", GO_ON),
@@ -737,11 +763,15 @@ MUTANTS = {
         "tf.where(tf.reshape(done | True,",
         SCORED,
     ),
-    "scores of the first rows": ("tf.gather(readout, rows[:, 0])", "readout[: len(rows)]", SCORED),
-    "scores as they are": ("best += tf.math.log(highest) - best[:, :1]", "", SCORED),
+    "scores of the first rows": (
+        "scores(tf.gather(readout, filled))",
+        "scores(readout[: len(filled)])",
+        SCORED,
+    ),
+    "scores as they are": ("best = best - best[:, :1] + tf.math.log(highest)", "", SCORED),
     "tokens of the first rows": (
-        "tf.scatter_nd(rows, tokens, shape)",
-        "tf.pad(tokens, [[0, tf.size(done) - len(rows)], [0, 0]])",
+        "tf.scatter_nd(rows, x[:count], shape)",
+        "tf.pad(x[:count], [[0, tf.size(done) - len(rows)], [0, 0]])",
         SCORED,
     ),
     "blocks by rank": ("found = tf.sort(", "found = (lambda x, axis: x)(", TOP),

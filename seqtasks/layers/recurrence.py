@@ -16,13 +16,14 @@ The sizes of chunks are known only as it runs, which XLA can't compile, so a lay
 `supports_jit = False`.
 
 What was tried and is not here, as the time of a training step at N,T,D,H = 64,100,128,256 on two
-cores over that of this loop: preallocated buffers written in place 1.27; TensorFlow's BlockLSTM
-with its own gradient op 1.7 to 2.1; XLA 1.3, or about 1 where each half of the batch is a program
-of its own, compiled anew for every shape; TensorFlow's single-threaded executor 1.1; all input
-products at once, instead of by chunks, 0.95 to 1.0, for a third more memory; GRUBlockCellGrad as
-the GRU's step back 1.4; LSTMBlockCellGrad for what is pointwise in the LSTM's 0.98, for gates in
-another order; the recurrent product by halves of its columns side by side, instead of halves of the
-batch, 1.2 (0.65 with 4 rows; the larger the batch, the less).
+cores over that of this loop, of an LSTM where no other cell is named: preallocated buffers written
+in place 1.27; TensorFlow's BlockLSTM with its own gradient op 1.7 to 2.1; XLA 1.3, or about 1 where
+each half of the batch is a program of its own, compiled anew for every shape; TensorFlow's
+single-threaded executor 1.1; all input products at once, instead of by chunks, 0.95 to 1.0, for a
+third more memory; GRUBlockCellGrad as the GRU's step back 1.4; LSTMBlockCellGrad for what is
+pointwise in the LSTM's 0.98, for gates in another order; the recurrent product by halves of its
+columns side by side, instead of halves of the batch, 1.2, but with 4 rows, where the batch isn't
+halved, 0.65.
 """
 
 from typing import Any

@@ -30,8 +30,9 @@ SCORE = "BLEU/100"
 
 _TOY = "toy_translation"
 _BATCH_ROWS = 64  # texts translated at once, as they come
-# Of a split's texts, sorted by length: rows, and rows times the longest of them.
-_SPLIT_ROWS, _SPLIT_TOKENS = 256, 4_096
+# Of a split's texts, sorted by length: hypotheses at most, and texts times the longer side of the
+# longest pair of them.
+_SPLIT_ROWS, _SPLIT_TOKENS = 1_280, 4_096
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ class Predictor:
     def texts(self, data: Examples, beam: int) -> list[str]:
         """The best translation of each example's text, in their order."""
         answers = np.full(len(data.lengths), None, object)
-        for rows in plan_batches(data.lengths, _SPLIT_TOKENS, _SPLIT_ROWS):
+        for rows in plan_batches(data.lengths, _SPLIT_TOKENS, max(1, _SPLIT_ROWS // beam)):
             found, _, _ = self._translate(tf.gather(data.texts, rows), beam, 1)
             answers[rows] = [text.decode() for text in found[:, 0].numpy()]
         return answers.tolist()

@@ -198,6 +198,16 @@ def test_one_graph_serves_every_number_of_rows_and_steps_none_included(kind):
 
 
 @each_kind
+def test_no_step_is_taken_where_there_are_no_rows(kind, monkeypatch):
+    def step(*_):
+        raise AssertionError("a step was taken")
+
+    monkeypatch.setattr(CELLS[kind], "step", step)
+    h, last, *_ = our_run(kind, tensors(case(kind, N=0)), None)
+    assert (h.shape, last.shape) == ((0, T, H), (0, H))
+
+
+@each_kind
 def test_padding_gets_no_gradient_whatever_it_holds(kind):
     lengths = LENGTHS["rows of own length"]
     arguments, d_outputs = case(kind), tensors(upstream(kind, lengths))

@@ -238,11 +238,12 @@ def test_the_scores_are_sacrebleu_s_of_what_predict_writes(taught):
     assert {m.text for m in found.mistakes} <= set(part.texts)
 
 
-def test_how_a_split_is_batched_changes_no_score(random, predictor, monkeypatch):
+@pytest.mark.parametrize("limit", ["_SPLIT_ROWS", "_SPLIT_TOKENS"])
+def test_how_a_split_is_batched_changes_no_score(random, predictor, monkeypatch, limit):
     data = translation.examples(random.codec, random.splits.test)
     together = predictor.texts(data, 2)
     assert len(set(together)) > 1
-    monkeypatch.setattr(translation, "_SPLIT_ROWS", 1)
+    monkeypatch.setattr(translation, limit, 1)
     assert predictor.texts(data, 2) == together
     greedy = answers(predictor, random.splits.test.texts, beam=1)
     assert predictor.texts(data, 1) == [one.translation for one in greedy]
