@@ -243,7 +243,7 @@ def _best_tokens(readout, K, scores, done) -> tuple[tf.Tensor, tf.Tensor]:
     rows = tf.cast(tf.where(tf.reshape(~done, [-1])), tf.int32)
     count: Any = tf.shape(rows)[0]
     # A few more rows: for each number of them that is new, oneDNN makes its kernels anew.
-    filled = tf.concat([rows[:, 0], tf.repeat(rows[:1, 0], -count % _ROWS_STEP)], axis=0)
+    filled = tf.concat([rows[:, 0], tf.fill([-count % _ROWS_STEP], tf.reduce_max(rows))], axis=0)
     found = tf.cast(scores(tf.gather(readout, filled)), tf.float32)
     best, tokens = _top_at_most(found, K)
     # With oneDNN softmax takes a third of log_softmax's time. Its highest value is at least 1 / V.

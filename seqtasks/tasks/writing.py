@@ -16,6 +16,8 @@ from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID
 from seqtasks.topologies.decoder import Decoder
 
 _CANDIDATES = 10  # of the next token that `step` names
+# From this on it takes less time to find the hypotheses that go on than to score them all.
+_LARGE_VOCABULARY = 2_048
 VALIDATION_EXAMPLES = 500  # written after each epoch; the loss is of all
 
 
@@ -23,10 +25,14 @@ def search(
     decoder: Decoder, prepared: Any, states: Any, decoding: DecodingConfig, beam: Any, n_best: Any
 ) -> Decoded:
     """Write what a decoder finds best, from its first states and what it looks at."""
+    scores, is_large = decoder.scorer(), decoder.tokens >= _LARGE_VOCABULARY
 
     def step(ids, states, prepared=None):
         readout, states, attention = decoder.read_step(ids, states, prepared)
-        return readout.rows, tuple(states), attention
+        found = readout.rows
+        if not is_large:
+            found = tf.nn.log_softmax(tf.cast(scores(found), tf.float32))
+        return found, tuple(states), attention
 
     limit, penalty = decoding.max_length, decoding.length_penalty
     return beam_search(
@@ -39,7 +45,7 @@ def search(
         penalty,
         n_best,
         memory=prepared,
-        scores=decoder.scorer(),
+        scores=scores if is_large else None,
     )
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 from seqtasks.config import RunConfig
 from seqtasks.data.pairs import TextPairs
 from seqtasks.errors import DataError
-from seqtasks.tasks import translation
+from seqtasks.tasks import translation, writing
 from seqtasks.text.vocabulary import END_ID, UNKNOWN_ID
 
 TEXTS = ["The dog sees the cat.", "", "cat!", "A very long text, unseen: " * 5, "the the Zebra"]
@@ -236,6 +236,17 @@ def test_the_scores_are_sacrebleu_s_of_what_predict_writes(taught):
     assert 1 < found.scores["chrF"] < 100
     assert found.texts == len(set(part.texts))
     assert {m.text for m in found.mistakes} <= set(part.texts)
+
+
+def test_hypotheses_over_a_large_vocabulary_are_found_as_over_a_small_one(random, monkeypatch):
+    found = []
+    for least in (1, 10**6):
+        monkeypatch.setattr(writing, "_LARGE_VOCABULARY", least)
+        predictor = translation.make_predictor(random.model, random.codec, random.config)
+        found.append(list(predictor.predict(random.splits.test.texts)))
+    for one, other in zip(*found, strict=True):
+        assert one.translation == other.translation
+        assert one.score == pytest.approx(other.score, abs=1e-5)
 
 
 @pytest.mark.parametrize("limit", ["_SPLIT_ROWS", "_SPLIT_TOKENS"])
