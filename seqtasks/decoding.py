@@ -239,26 +239,20 @@ def _best_tokens(readout, K, scores, done) -> tuple[tf.Tensor, tf.Tensor]:
     Returns their log-probabilities and ids, (R, k) each, which mean nothing for what is done.
     """
     if scores is None:
-        return _top_at_most(readout, K)
+        best, tokens = top_of(readout, K)
+        return tf.cast(best, tf.float32), tokens
     rows = tf.cast(tf.where(tf.reshape(~done, [-1])), tf.int32)
     count: Any = tf.shape(rows)[0]
     # A few more rows: for each number of them that is new, oneDNN makes its kernels anew.
     filled = tf.concat([rows[:, 0], tf.fill([-count % _ROWS_STEP], tf.reduce_max(rows))], axis=0)
     found = tf.cast(scores(tf.gather(readout, filled)), tf.float32)
-    best, tokens = _top_at_most(found, K)
+    best, tokens = top_of(found, K)
     # With oneDNN softmax takes a third of log_softmax's time. Its highest value is at least 1 / V.
     highest = tf.gather(tf.nn.softmax(found), tokens[:, :1], batch_dims=1)
     best = best - best[:, :1] + tf.math.log(highest)
     shape = tf.stack([tf.size(done), tf.shape(best)[1]])
     best, tokens = (tf.scatter_nd(rows, x[:count], shape) for x in (best, tokens))
     return best, tokens
-
-
-def _top_at_most(columns, K):
-    """The best K of each row, or all where there are fewer: values in float32, and columns."""
-    k = tf.minimum(K, tf.shape(columns)[1])
-    best, tokens = top_of(columns, k)
-    return tf.cast(best, tf.float32), tokens
 
 
 def _extend(pool, done, best, tokens, penalty, end_id):
@@ -331,7 +325,8 @@ def in_blocks(columns: tf.Tensor, padding: float) -> tf.Tensor:
 
 
 def top_of(log_probs: tf.Tensor, k: Any) -> tuple[tf.Tensor, tf.Tensor]:
-    """`tf.math.top_k` of (R, V), k <= V: the k best lie in the k blocks of the highest maxima."""
+    """`tf.math.top_k` of (R, V), or all: the k best lie in the k blocks of the highest maxima."""
+    k = tf.minimum(k, tf.shape(log_probs)[1])
     blocks = in_blocks(log_probs, -float("inf"))
     R, count, _ = tf.unstack(tf.shape(blocks))
     count = tf.minimum(k, count)

@@ -74,7 +74,7 @@ def sample(
 
 def _draw_among_best(log_probs, k, temperature, chances):
     """Draw among the k most probable tokens."""
-    best, tokens = top_of(log_probs, tf.minimum(k, tf.shape(log_probs)[1]))
+    best, tokens = top_of(log_probs, k)
     return tf.gather(tokens, _draw(best, temperature, chances), batch_dims=1)
 
 

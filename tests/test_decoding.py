@@ -725,7 +725,7 @@ MUTANTS = {
     ),
     "finished ones multiply": ("tf.range(k) == 0, 0.0", "tf.range(k) < 2, 0.0", ENDING),
     "all K live at first": ("tf.range(K) == 0, 0.0", "tf.range(K) < K, 0.0", SEARCH),
-    "one continuation each": ("k = tf.minimum(K, tf.shape(columns)[1])", "k = 1", SEARCH),
+    "one continuation each": ("k = tf.minimum(k, tf.shape(log_probs)[1])", "k = 1", SEARCH),
     "one length for all": ("t >= limits", "t >= tf.reduce_max(limits)", LIMITS),
     "one token too many": ("t >= limits", "t > limits", LIMITS),
     "stops when the best has ended": ("is_done, -float", "is_done | True, -float", GO_ON),
