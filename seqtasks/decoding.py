@@ -24,13 +24,11 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from seqtasks.blocks import top_of
 from seqtasks.text.vocabulary import PADDING_ID
 
 Step = Callable[..., tuple[tf.Tensor, Any, tf.Tensor]]
 
-# Columns of a block of the vocabulary. Looking at blocks first makes the search for the best 5 of
-# 10,000 columns, and a draw from them, several times faster than one pass that orders or sums all.
-BLOCK = 128
 _ROWS_STEP = 16  # what the number of rows whose scores are made is a multiple of
 
 
@@ -313,28 +311,6 @@ def _trace_back(pool, tokens, parents, attention, K):
         pool.finished & exists,
         tf.where(real[..., tf.newaxis], attention, 0.0),
     )
-
-
-def in_blocks(columns: tf.Tensor, padding: float) -> tf.Tensor:
-    """(R, V) to (R, blocks, BLOCK)."""
-    R, V = tf.unstack(tf.shape(columns))
-    width: Any = columns.shape[1]
-    if width is None or width % BLOCK:
-        columns = tf.pad(columns, [[0, 0], [0, -V % BLOCK]], constant_values=padding)
-    return tf.reshape(columns, [R, -(-V // BLOCK), BLOCK])
-
-
-def top_of(log_probs: tf.Tensor, k: Any) -> tuple[tf.Tensor, tf.Tensor]:
-    """`tf.math.top_k` of (R, V), or all: the k best lie in the k blocks of the highest maxima."""
-    k = tf.minimum(k, tf.shape(log_probs)[1])
-    blocks = in_blocks(log_probs, -float("inf"))
-    R, count, _ = tf.unstack(tf.shape(blocks))
-    count = tf.minimum(k, count)
-    # Sorted, so that of equal columns the first still comes first.
-    found = tf.sort(tf.math.top_k(tf.reduce_max(blocks, axis=2), count).indices, axis=1)
-    among = tf.reshape(tf.gather(blocks, found, batch_dims=1), [R, count * BLOCK])
-    best, places = tf.math.top_k(among, k)
-    return best, tf.gather(found, places // BLOCK, batch_dims=1) * BLOCK + places % BLOCK
 
 
 def shaped_like(state: Any, next_state: Any) -> Any:

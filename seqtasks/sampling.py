@@ -4,7 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from seqtasks.decoding import BLOCK, Step, in_blocks, open_rows, shaped_like, top_of
+from seqtasks.blocks import BLOCK, column_blocks, top_of
+from seqtasks.decoding import Step, open_rows, shaped_like
 from seqtasks.text.vocabulary import PADDING_ID
 
 
@@ -81,7 +82,7 @@ def _draw_among_best(log_probs, k, temperature, chances):
 def _draw(log_probs, temperature, chances):
     """Draw a column of each row: first its block, then its place there, by `chances` (R, 2)."""
     highest = tf.reduce_max(log_probs, axis=1, keepdims=True)
-    weights = in_blocks(tf.exp((log_probs - highest) / temperature), 0.0)
+    weights = column_blocks(tf.exp((log_probs - highest) / temperature), 0.0)
     block = _pick(tf.reduce_sum(weights, axis=2), chances[:, :1])
     return block * BLOCK + _pick(tf.gather(weights, block, batch_dims=1), chances[:, 1:])
 

@@ -6,6 +6,7 @@ and what attention sees, depends on all that came before.
 
 import inspect
 import itertools
+import sys
 import types
 from functools import partial
 
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqtasks import decoding, sampling
+from seqtasks import blocks, decoding, sampling
 from seqtasks.decoding import beam_search, greedy, repeat_rows
 from seqtasks.sampling import sample
 
@@ -788,15 +789,19 @@ MUTANTS = {
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_found_out(name, monkeypatch):
     right, wrong, judge = MUTANTS[name]
-    sources = [inspect.getsource(module) for module in (decoding, sampling)]
+    modules = (blocks, decoding, sampling)
+    sources = [inspect.getsource(module) for module in modules]
     found = [source.count(right) for source in sources]
     assert sum(found) == 1, "the text that this mutant changes is not there once"
-    source = sources[found.index(1)]
+    changed = found.index(1)
     mutant = types.ModuleType("mutant")
     mutant.__dict__["INF"] = INF
-    exec(compile(source.replace(right, wrong), f"<{name}>", "exec"), mutant.__dict__)
-    for public in ("beam_search", "greedy", "sample"):
-        if hasattr(mutant, public):
-            monkeypatch.setitem(globals(), public, getattr(mutant, public))
+    source = sources[changed].replace(right, wrong)
+    exec(compile(source, f"<{name}>", "exec"), mutant.__dict__)
+    users = [vars(module) for module in (*modules, sys.modules[__name__])]
+    for function_name, function in inspect.getmembers(modules[changed], inspect.isfunction):
+        for user in users:
+            if user.get(function_name) is function:
+                monkeypatch.setitem(user, function_name, vars(mutant)[function_name])
     with pytest.raises(AssertionError):
         judge()

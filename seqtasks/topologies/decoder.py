@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 
 from seqtasks.arch import Arch
+from seqtasks.blocks import BLOCK
 from seqtasks.config import ModelConfig
-from seqtasks.decoding import BLOCK
 from seqtasks.layers.attention import Attention
 from seqtasks.layers.vectors import vectors_of
 from seqtasks.text.vocabulary import PADDING_ID, START_ID
