@@ -85,11 +85,12 @@ def layers(cells: tuple[str, ...], rounds: int, memory: bool, json_file: Path | 
     """Time one recurrent layer, forward and training step, ours beside Keras' and PyTorch's.
 
     All contestants run in one process, in turns; medians in milliseconds, and ours as a ratio.
-    PyTorch takes part where it is installed.
+    PyTorch takes part where it is installed. In TensorFlow one operation may use half of the cores,
+    as in `seqtasks train`.
     """
     from seqtasks.cli.quiet import start_tensorflow
 
-    start_tensorflow()
+    start_tensorflow(halve_cores=True)
     from seqtasks.benchmarks.layers import measure, table
 
     rows = measure(cells, rounds, memory)
@@ -207,11 +208,12 @@ def train(parts: tuple[str, ...], json_file: Path | None, **options: Any) -> Non
 
     An epoch of the network of configs/nsmc-bilstm.yaml by our loop, by Keras' `fit` on batches
     padded to the longest text, and by `fit` on our batches, in turns; the rate of teaching
-    configs/translation-en_fr-bigru.yaml; time per token as all grows tenfold; peak memory.
+    configs/translation-en_fr-bigru.yaml; time per token as all grows tenfold; peak memory. One
+    operation may use half of the cores, as in `seqtasks train`.
     """
     from seqtasks.cli.quiet import start_tensorflow
 
-    start_tensorflow()
+    start_tensorflow(halve_cores=True)
     from seqtasks.benchmarks.train import measure, table
 
     rows = measure(parts, **options)

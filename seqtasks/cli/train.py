@@ -64,7 +64,7 @@ def train(
     from seqtasks.cli.screen import TrainingScreen, show_outcome
 
     with TrainingScreen(config, quiet=as_json) as screen:
-        start_tensorflow()
+        start_tensorflow(halve_cores=True)
         from seqtasks.training import session
 
         if run is not None:

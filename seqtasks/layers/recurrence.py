@@ -21,9 +21,13 @@ in place 1.27; TensorFlow's BlockLSTM with its own gradient op 1.7 to 2.1; XLA 1
 each half of the batch is a program of its own, compiled anew for every shape; TensorFlow's
 single-threaded executor 1.1; all input products at once, instead of by chunks, 0.95 to 1.0, for a
 third more memory; GRUBlockCellGrad as the GRU's step back 1.4; LSTMBlockCellGrad for what is
-pointwise in the LSTM's 0.98, for gates in another order; the recurrent product by halves of its
-columns side by side, instead of halves of the batch, 1.2, but with 4 rows, where the batch isn't
-halved, 0.65.
+pointwise in the LSTM's 0.98, for gates in another order; a product a gate, or the four as a batch
+of products, which needs no split, 1.0; the recurrent product by halves of its columns side by side,
+instead of halves of the batch, 1.2, but with 4 rows, where the batch isn't halved, 0.65.
+
+All of that is with TensorFlow's own choice of threads, with which each operation is divided among
+all cores, though a layer is two loops beside each other. With one thread an operation it takes 0.8
+of that time on two cores; that is the process's to set, and `seqtasks.cli.quiet` does for training.
 """
 
 from typing import Any

@@ -1,5 +1,6 @@
 """Starting TensorFlow: without noise, and without Keras where it isn't needed."""
 
+import os
 import subprocess
 import sys
 
@@ -39,3 +40,38 @@ except ImportError as error:
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "False\n", "said later\n")
+
+
+@pytest.mark.parametrize(
+    ("halve_cores", "cores", "setting", "found"),
+    [(True, 1, None, 1), (True, 7, None, 3), (True, 7, "2", 0), (False, 7, None, 0)],
+)
+def test_an_operation_may_use_half_of_the_cores_where_asked_for(halve_cores, cores, setting, found):
+    program = f"""
+from seqtasks.cli import quiet
+quiet._cores = lambda: {cores}
+quiet.start_tensorflow(keras=False, halve_cores={halve_cores})
+import tensorflow as tf
+print(tf.config.threading.get_intra_op_parallelism_threads())
+quiet.start_tensorflow(keras=False, halve_cores=True)  # too late, and no one minds
+"""
+    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": setting or ""}
+    if setting is None:
+        del environment["TF_NUM_INTRAOP_THREADS"]
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert (done.stdout, done.stderr) == (f"{found}\n", "")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores can't be chosen here")
+def test_cores_are_those_that_the_process_may_use():
+    program = """
+import os
+from seqtasks.cli.quiet import _cores
+everywhere = os.sched_getaffinity(0)
+print(_cores() == len(everywhere))
+os.sched_setaffinity(0, {min(everywhere)})
+print(_cores())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("True\n1\n", "")
