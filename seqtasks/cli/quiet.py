@@ -28,11 +28,9 @@ def start_tensorflow(keras: bool = True, halve_cores: bool = False) -> None:
     context = click.get_current_context(silent=True)
     verbose = bool(context and (context.obj or {}).get("verbose"))
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    if verbose:
-        _load(verbose, keras, halve_cores)
-        return
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with _set_aside_errors():
+    if not verbose:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with contextlib.nullcontext() if verbose else _set_aside_errors():
         _load(verbose, keras, halve_cores)
 
 

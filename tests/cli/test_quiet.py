@@ -1,10 +1,14 @@
-"""Starting TensorFlow: without noise, and without Keras where it isn't needed."""
+"""Starting TensorFlow: without noise, without Keras where it isn't needed, and its threads."""
 
 import os
 import subprocess
 import sys
 
 import pytest
+from click.testing import CliRunner
+
+from seqtasks.cli import main, quiet
+from seqtasks.errors import SeqtasksError
 
 PROGRAM = """
 import gc, sys
@@ -75,3 +79,19 @@ print(_cores())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("True\n1\n", "")
+
+
+@pytest.mark.parametrize(
+    ("verb", "halved"),
+    [("train", True), ("bench layers", True), ("bench train", True), ("bench decode", False)],
+)
+def test_cores_are_halved_for_training_and_not_for_decoding(verb, halved, monkeypatch):
+    asked_for = []
+
+    def start(keras=True, halve_cores=False):
+        asked_for.append(halve_cores)
+        raise SeqtasksError("started")
+
+    monkeypatch.setattr(quiet, "start_tensorflow", start)
+    done = CliRunner().invoke(main, verb.split())
+    assert (done.exit_code, asked_for) == (2, [halved])
