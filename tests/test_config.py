@@ -6,8 +6,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from seqtasks.arch import ARCHS, STACKED_LAYERS
 from seqtasks.config import TASKS, RunConfig, load_config
+from seqtasks.config.arch import ARCHS, STACKED_LAYERS
 from seqtasks.config.schema import is_for
 from seqtasks.errors import ConfigError
 

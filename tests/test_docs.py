@@ -9,10 +9,10 @@ from pathlib import Path
 import click
 import pytest
 
-from seqtasks.arch import ARCHS
 from seqtasks.cli import main
 from seqtasks.cli.options import OPTION_KEYS, configured
 from seqtasks.config import load_config
+from seqtasks.config.arch import ARCHS
 from seqtasks.config.schema import tasks_of
 
 ROOT = Path(__file__).parents[1]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, field_validator, model_validator
 
-from seqtasks.arch import Arch
+from seqtasks.config.arch import Arch
 from seqtasks.config.sections import (
     CLASSIFYING,
     DECODING,

@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from seqtasks.arch import ARCHS, STACKED_LAYERS, Arch
+from seqtasks.config.arch import ARCHS, STACKED_LAYERS, Arch
 from seqtasks.errors import did_you_mean
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]

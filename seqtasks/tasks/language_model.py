@@ -16,7 +16,7 @@ from seqtasks.data.plain import PlainText, cut, read_plain_text
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.toys import read_toy
 from seqtasks.errors import DataError
-from seqtasks.sampling import sample
+from seqtasks.search.sampling import sample
 from seqtasks.tasks.evaluation import PlainTextEvaluation
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.writing import of_language_model

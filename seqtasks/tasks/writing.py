@@ -7,8 +7,8 @@ import keras
 import tensorflow as tf
 
 from seqtasks.config import DecodingConfig
-from seqtasks.decoding import Decoded, beam_search
 from seqtasks.metrics import text_scores
+from seqtasks.search.beam import Decoded, beam_search
 from seqtasks.tasks.endpoints import TEXT, Endpoint, step_endpoint
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.text.encoder import dense

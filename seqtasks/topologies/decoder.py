@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from seqtasks.arch import Arch
-from seqtasks.blocks import BLOCK
 from seqtasks.config import ModelConfig
+from seqtasks.config.arch import Arch
 from seqtasks.layers.attention import Attention
 from seqtasks.layers.vectors import vectors_of
+from seqtasks.search.top_k import BLOCK
 from seqtasks.text.vocabulary import PADDING_ID, START_ID
 from seqtasks.topologies.stack import RECURRENT
 

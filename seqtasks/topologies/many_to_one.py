@@ -4,8 +4,8 @@ from typing import Any
 
 import keras
 
-from seqtasks.arch import Arch
 from seqtasks.config import ModelConfig
+from seqtasks.config.arch import Arch
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.stacked import state_count

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from seqtasks.arch import Arch
+from seqtasks.config.arch import Arch
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked

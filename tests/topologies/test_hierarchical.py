@@ -5,8 +5,8 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.arch import ARCHS
 from seqtasks.config import ModelConfig
+from seqtasks.config.arch import ARCHS
 from seqtasks.topologies.hierarchical import Hierarchical
 
 V, C, CLASSES = 11, 9, 3

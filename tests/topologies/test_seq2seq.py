@@ -6,8 +6,8 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.arch import ARCHS
 from seqtasks.config import ModelConfig
+from seqtasks.config.arch import ARCHS
 from seqtasks.text.vocabulary import PADDING_ID, START_ID
 from seqtasks.topologies.seq2seq import Seq2Seq
 

@@ -5,7 +5,7 @@ import pytest
 import reference
 
 from seqtasks import GRU, LSTM, RNN, Bidirectional, Stacked
-from seqtasks.arch import ARCHS
+from seqtasks.config.arch import ARCHS
 from seqtasks.topologies.stack import recurrent_stack
 
 CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}

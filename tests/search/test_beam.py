@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqtasks import blocks, decoding, sampling
-from seqtasks.decoding import beam_search, greedy, repeat_rows
-from seqtasks.sampling import sample
+from seqtasks.search import beam as beam_module
+from seqtasks.search import sampling as sampling_module
+from seqtasks.search import top_k as top_k_module
+from seqtasks.search.beam import beam_search, greedy, repeat_rows
+from seqtasks.search.sampling import sample
 
 PADDING, FIRST, END = 0, 1, 2
 INF = float("inf")
@@ -789,7 +791,7 @@ MUTANTS = {
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_mutant_is_found_out(name, monkeypatch):
     right, wrong, judge = MUTANTS[name]
-    modules = (blocks, decoding, sampling)
+    modules = (top_k_module, beam_module, sampling_module)
     sources = [inspect.getsource(module) for module in modules]
     found = [source.count(right) for source in sources]
     assert sum(found) == 1, "the text that this mutant changes is not there once"

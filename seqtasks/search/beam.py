@@ -1,7 +1,7 @@
 """From the next token's log-probabilities to whole sequences: greedy and beam search.
 
-Both, and `seqtasks.sampling`, run any autoregressive model through a step function and live in the
-graph, in ops that a stock TF Serving has. A step is
+Both, and `seqtasks.search.sampling`, run any autoregressive model through a step function and
+live in the graph, in ops that a stock TF Serving has. A step is
 
     step(ids, state) -> (log_probs, state, attention)
 
@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from seqtasks.blocks import top_of
+from seqtasks.search.top_k import top_of
 from seqtasks.text.vocabulary import PADDING_ID
 
 Step = Callable[..., tuple[tf.Tensor, Any, tf.Tensor]]

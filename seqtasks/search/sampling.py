@@ -1,11 +1,11 @@
-"""Text drawn token by token from what a step of `seqtasks.decoding` says of the next one."""
+"""Text drawn token by token from what a step of `seqtasks.search.beam` says of the next one."""
 
 from typing import Any
 
 import tensorflow as tf
 
-from seqtasks.blocks import BLOCK, column_blocks, top_of
-from seqtasks.decoding import Step, open_rows, shaped_like
+from seqtasks.search.beam import Step, open_rows, shaped_like
+from seqtasks.search.top_k import BLOCK, column_blocks, top_of
 from seqtasks.text.vocabulary import PADDING_ID
 
 
@@ -25,7 +25,7 @@ def sample(
     number of rows.
 
     Arguments:
-        step: see the head of `seqtasks.decoding`; R is N.
+        step: see the head of `seqtasks.search.beam`; R is N.
         state: for N rows.
         first_ids: (N,), the tokens read first.
         length: tokens to draw.
