@@ -7,7 +7,7 @@ It asserts that the English agrees with itself.
 
 from korean_rules import NIEUN, before_a_noun, inflected, marked, towards
 
-from seqtasks.data.builders import translation_words
+from seqtasks.toys import translation_words
 
 
 def table(listed: str) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""Reading data: users' files, TFDS names and toy sets."""
+"""Users' files: read, checked, cut in splits, batched."""

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from seqtasks.config import DecodingConfig, RunConfig
 from seqtasks.data.facts import repetitions, spread
-from seqtasks.data.images import CaptionedImages, digits, read_captioned_images, read_image
+from seqtasks.data.images import CaptionedImages, read_captioned_images, read_image
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.errors import DataError, RunError
@@ -22,6 +22,7 @@ from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, of_captioner
 from seqtasks.text.vocabulary import Vocabulary
 from seqtasks.text.written import WrittenText, with_end, with_start
 from seqtasks.topologies.one_to_many import OneToMany
+from seqtasks.toys.digits import digits
 
 SCORE = "chrF/100"  # captions may be single words, which have no BLEU
 

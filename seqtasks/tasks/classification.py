@@ -18,12 +18,12 @@ from seqtasks.config import RunConfig
 from seqtasks.data.facts import spread
 from seqtasks.data.pipeline import dataset, plan_batches
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
-from seqtasks.data.sources import Splits, label_names
-from seqtasks.data.sources import describe as describe_splits
 from seqtasks.errors import DataError
 from seqtasks.metrics import bag_of_words
 from seqtasks.tasks.endpoints import of_classifier
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
+from seqtasks.tasks.labelled_sources import Splits, label_names
+from seqtasks.tasks.labelled_sources import describe as describe_splits
 from seqtasks.tasks.labels import load_labels, save_labels
 from seqtasks.text.documents import DocumentEncoder
 from seqtasks.text.encoder import TextEncoder, make_encoder

@@ -14,7 +14,6 @@ import tensorflow as tf
 from seqtasks.config import DecodingConfig, RunConfig
 from seqtasks.data.plain import PlainText, cut, read_plain_text
 from seqtasks.data.splits import Splits, load_parts
-from seqtasks.data.toys import read_toy
 from seqtasks.errors import DataError
 from seqtasks.search.sampling import sample
 from seqtasks.tasks.evaluation import PlainTextEvaluation
@@ -23,6 +22,7 @@ from seqtasks.tasks.writing import of_language_model
 from seqtasks.text.vocabulary import END_ID, START_ID, UNKNOWN_ID, Vocabulary
 from seqtasks.text.written import WrittenText, with_start
 from seqtasks.topologies.next_step import NextStep
+from seqtasks.toys.splits import read_toy
 
 SCORE = "1/perplexity"
 _TOY = "toy_text"

@@ -5,8 +5,6 @@ many to one.
 """
 
 from seqtasks.config import RunConfig
-from seqtasks.data.recall import load_recall
-from seqtasks.data.sources import Splits
 from seqtasks.errors import DataError
 from seqtasks.tasks.classification import (
     SCORE,
@@ -22,6 +20,8 @@ from seqtasks.tasks.classification import (
     read_part,
     show,
 )
+from seqtasks.tasks.labelled_sources import Splits
+from seqtasks.toys.recall import load_recall
 
 __all__ = [
     "SCORE",

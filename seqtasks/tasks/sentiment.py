@@ -1,8 +1,6 @@
 """Sentiment: a text in, one of several classes out; any classification of texts is the same."""
 
 from seqtasks.config import RunConfig
-from seqtasks.data.sources import Splits
-from seqtasks.data.sources import load_splits as load_any
 from seqtasks.tasks.classification import (
     SCORE,
     build,
@@ -17,6 +15,8 @@ from seqtasks.tasks.classification import (
     read_part,
     show,
 )
+from seqtasks.tasks.labelled_sources import Splits
+from seqtasks.tasks.labelled_sources import load_splits as load_any
 
 __all__ = [
     "SCORE",
@@ -39,7 +39,7 @@ def load_splits(config: RunConfig) -> Splits:
     """Read the configured data.
 
     Raises:
-        DataError: as `seqtasks.data.sources.load_splits`.
+        DataError: as `seqtasks.tasks.labelled_sources.load_splits`.
     """
     options = config.data.model_dump()
     for other_tasks in ("tag_column", "image_key", "distance"):

@@ -17,7 +17,6 @@ from seqtasks.data.facts import counted, repetitions, spread
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.tagged import TaggedSentences, read_tagged_sentences
-from seqtasks.data.toys import read_toy
 from seqtasks.errors import DataError
 from seqtasks.metrics import entity_scores
 from seqtasks.tasks.endpoints import of_tagger
@@ -25,6 +24,7 @@ from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.labels import load_labels, save_labels
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.topologies.many_to_many import many_to_many
+from seqtasks.toys.splits import read_toy
 
 SCORE = "accuracy"
 _TOY = "toy_tagging"

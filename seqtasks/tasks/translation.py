@@ -16,7 +16,6 @@ from seqtasks.data.facts import repetitions, spread
 from seqtasks.data.pairs import TextPairs, read_text_pairs
 from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
-from seqtasks.data.toys import read_toy
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, of_translator, search
@@ -25,6 +24,7 @@ from seqtasks.text.splitting import JOINER, split_reversibly
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
 from seqtasks.text.written import WrittenText, with_end, with_start
 from seqtasks.topologies.seq2seq import Seq2Seq
+from seqtasks.toys.splits import read_toy
 
 SCORE = "BLEU/100"
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from seqtasks.data.builders import TOYS
+from seqtasks.toys import TOYS
 
 ROWS = [(f"word{n % 7} film {n}", ("good", "bad", "so-so")[n % 3]) for n in range(60)]
 

@@ -11,10 +11,10 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 
 from seqtasks.config import load_config
 from seqtasks.data.readers import LabelledTexts
-from seqtasks.data.sources import Splits
 from seqtasks.errors import DataError, RunError
 from seqtasks.metrics import bag_of_words
 from seqtasks.tasks import classification, sentiment
+from seqtasks.tasks.labelled_sources import Splits
 
 TEXTS = [
     "a good film",

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from seqtasks.config import RunConfig, load_config
-from seqtasks.data.recall import NAMES, load_recall
 from seqtasks.errors import ConfigError, DataError
 from seqtasks.tasks import recall
+from seqtasks.toys.recall import NAMES, load_recall
 
 
 def config_of(distance=5, seed=3):

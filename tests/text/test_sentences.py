@@ -7,9 +7,9 @@ import tensorflow as tf
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqtasks.data.builders.toy_sentiment import split_sentences as toy_sentences
 from seqtasks.text.sentences import split_sentences
 from seqtasks.text.splitting import normalise
+from seqtasks.toys.toy_sentiment import split_sentences as toy_sentences
 
 # --- The rules once more, without TensorFlow ---------------------------------------------------
 

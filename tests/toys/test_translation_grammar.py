@@ -8,11 +8,11 @@ from itertools import pairwise
 import pytest
 import translator
 
-from seqtasks.data.builders import translation_grammar
-from seqtasks.data.builders.sentiment_phrase import pick
-from seqtasks.data.builders.translation_clause import Pair
-from seqtasks.data.builders.translation_grammar import generate
 from seqtasks.errors import DataError
+from seqtasks.toys import translation_grammar
+from seqtasks.toys.sentiment_phrase import pick
+from seqtasks.toys.translation_clause import Pair
+from seqtasks.toys.translation_grammar import generate
 
 PAIRS = generate(24_000, seed=1)
 CLOSED, OPEN = ("은", "이", "을", "과", "으로"), ("는", "가", "를", "와", "로")

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from seqtasks.data.readers import LabelledTexts
-from seqtasks.data.sources import Splits, describe, label_names, load_splits
 from seqtasks.errors import ConfigError, DataError
+from seqtasks.tasks.labelled_sources import Splits, describe, label_names, load_splits
 
 
 def write_tsv(path: Path, rows: list[tuple[str, str]]) -> str:
@@ -265,7 +265,7 @@ def test_a_split_that_is_not_there_is_not_described():
 def test_reading_files_needs_no_tensorflow(tmp_path, films):
     source = write_tsv(tmp_path / "films.tsv", films)
     script = (
-        "import sys; import seqtasks.data.sources as s; heavy = {'tensorflow',"
+        "import sys; import seqtasks.tasks.labelled_sources as s; heavy = {'tensorflow',"
         "'tensorflow_datasets'}; assert not heavy & set(sys.modules);"
         "d = s.load_splits(sys.argv[1]); s.describe(d); s.label_names(d);"
         "assert 'tensorflow' not in sys.modules"
@@ -455,7 +455,7 @@ def test_with_a_way_to_the_files_the_download_is_tried(
 
 
 def test_the_toy_set_loads_by_its_name(tmp_path, capfd):
-    pytest.importorskip("seqtasks.data.builders.toy_sentiment")
+    pytest.importorskip("seqtasks.toys.toy_sentiment")
     capfd.readouterr()
     splits = load_splits("toy_sentiment", data_dir=tmp_path)
     assert capfd.readouterr().out == ""

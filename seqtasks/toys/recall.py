@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import random
 
-from seqtasks.data.builders.sentiment_phrase import pick
 from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError
+from seqtasks.toys.sentiment_phrase import pick
 
 NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Tom")
 OPENING = "{} is watching TV in the room ."

@@ -14,10 +14,10 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from seqtasks.data.builders.base import Features, ToyBuilder
-from seqtasks.data.builders.translation_clause import Pair
-from seqtasks.data.builders.translation_grammar import generate
-from seqtasks.data.builders.translation_mentions import Combination
+from seqtasks.toys.base import Features, ToyBuilder
+from seqtasks.toys.translation_clause import Pair
+from seqtasks.toys.translation_grammar import generate
+from seqtasks.toys.translation_mentions import Combination
 
 SEED = 1
 SPLITS = {"train": 12_000, "validation": 1000, "test": 1000}

@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import random
 
-from seqtasks.data.builders import translation_mentions as mentions
-from seqtasks.data.builders.korean import with_particle
-from seqtasks.data.builders.sentiment_phrase import chance, pick
-from seqtasks.data.builders.translation_clause import (
+from seqtasks.errors import DataError
+from seqtasks.toys import translation_mentions as mentions
+from seqtasks.toys.korean import with_particle
+from seqtasks.toys.sentiment_phrase import chance, pick
+from seqtasks.toys.translation_clause import (
     BE,
     TIMES,
     Pair,
@@ -28,8 +29,8 @@ from seqtasks.data.builders.translation_clause import (
     join,
     verb_clause,
 )
-from seqtasks.data.builders.translation_mentions import Combination, Mention
-from seqtasks.data.builders.translation_words import (
+from seqtasks.toys.translation_mentions import Combination, Mention
+from seqtasks.toys.translation_words import (
     ADJECTIVES,
     ALIVE,
     FED,
@@ -44,7 +45,6 @@ from seqtasks.data.builders.translation_words import (
     Verb,
     find_nouns,
 )
-from seqtasks.errors import DataError
 
 _VEHICLES = (
     ("bus", "버스"),

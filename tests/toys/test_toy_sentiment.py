@@ -10,13 +10,13 @@ from collections import Counter
 import pytest
 import tensorflow_datasets as tfds
 
-from seqtasks.data.builders.toy_sentiment import (
+from seqtasks.errors import DataError
+from seqtasks.toys.toy_sentiment import (
     SPLITS,
     ToySentiment,
     load_toy_sentiment,
     split_sentences,
 )
-from seqtasks.errors import DataError
 
 SENTENCES = split_sentences()
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from seqtasks.errors import DataError, did_you_mean
 
 if TYPE_CHECKING:
-    from seqtasks.data.builders.base import ToyBuilder
+    from seqtasks.toys.base import ToyBuilder
 
 TOYS = {  # where the builder of each toy set is; importing one takes TFDS with it, so not here
-    "toy_sentiment": "seqtasks.data.builders.toy_sentiment:ToySentiment",
-    "toy_translation": "seqtasks.data.builders.toy_translation:ToyTranslation",
-    "toy_documents": "seqtasks.data.builders.toy_documents:ToyDocuments",
-    "toy_tagging": "seqtasks.data.builders.toy_tagging:ToyTagging",
+    "toy_sentiment": "seqtasks.toys.toy_sentiment:ToySentiment",
+    "toy_translation": "seqtasks.toys.toy_translation:ToyTranslation",
+    "toy_documents": "seqtasks.toys.toy_documents:ToyDocuments",
+    "toy_tagging": "seqtasks.toys.toy_tagging:ToyTagging",
 }
 
 

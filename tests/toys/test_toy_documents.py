@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 import tensorflow_datasets as tfds
 
-from seqtasks.data.builders.base import load_toy
-from seqtasks.data.builders.toy_documents import ToyDocuments, split_documents
 from seqtasks.metrics import bag_of_words
+from seqtasks.toys.base import load_toy
+from seqtasks.toys.toy_documents import ToyDocuments, split_documents
 
 SIZES = {"train": 4000, "validation": 500, "test": 500}
 DOCUMENTS = split_documents()

@@ -7,9 +7,9 @@ from typing import ClassVar
 import pytest
 import tensorflow_datasets as tfds
 
-from seqtasks.data.builders import TOYS, get_toy
-from seqtasks.data.builders.base import ToyBuilder, load_toy
 from seqtasks.errors import DataError
+from seqtasks.toys import TOYS, get_toy
+from seqtasks.toys.base import ToyBuilder, load_toy
 
 
 @pytest.mark.parametrize("name", TOYS)
@@ -33,7 +33,7 @@ def test_the_base_is_no_set_of_its_own():
 
 def test_the_table_needs_neither_tensorflow_nor_tfds():
     code = (
-        "import sys, seqtasks.data.builders\n"
+        "import sys, seqtasks.toys\n"
         "print([m for m in ('tensorflow', 'tensorflow_datasets') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

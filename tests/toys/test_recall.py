@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqtasks.data.recall import load_recall, recall_examples
 from seqtasks.errors import DataError
 from seqtasks.metrics import bag_of_words
+from seqtasks.toys.recall import load_recall, recall_examples
 
 NAMES = {"Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Tom"}
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.data.builders import get_toy
 from seqtasks.data.splits import Splits
+from seqtasks.toys import get_toy
 
 
 def read_toy(name: str, make_part: Callable[[list[dict[str, Any]], str], Any]) -> Splits:
@@ -21,7 +21,7 @@ def read_toy(name: str, make_part: Callable[[list[dict[str, Any]], str], Any]) -
     """
     import tensorflow_datasets as tfds
 
-    from seqtasks.data.builders.base import load_toy
+    from seqtasks.toys.base import load_toy
 
     builder = load_toy(get_toy(name))
     parts = {}

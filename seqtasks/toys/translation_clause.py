@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from seqtasks.data.builders.sentiment_phrase import chance, pick
-from seqtasks.data.builders.translation_mentions import Combination, Mention
-from seqtasks.data.builders.translation_words import Verb, with_s
+from seqtasks.toys.sentiment_phrase import chance, pick
+from seqtasks.toys.translation_mentions import Combination, Mention
+from seqtasks.toys.translation_words import Verb, with_s
 
 TENSES = ("past", "present", "future")
 

@@ -9,12 +9,12 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from seqtasks.data.builders import get_toy
 from seqtasks.data.facts import repetitions, spread
 from seqtasks.data.files import Column, exists, shorten
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.splits import Splits, check_fractions, load_parts
 from seqtasks.errors import DataError, did_you_mean
+from seqtasks.toys import get_toy
 
 __all__ = ["Splits", "describe", "label_names", "load_splits"]
 
@@ -170,7 +170,7 @@ def _builder(name: str, data_dir: Path | None) -> Any:
     import tensorflow_datasets as tfds
 
     if name in _TOYS:
-        from seqtasks.data.builders.base import load_toy
+        from seqtasks.toys.base import load_toy
 
         return load_toy(get_toy(name), data_dir)
     if not (parts := re.fullmatch(r"(\w+)(/[\w.+-]+)?(:[\d.*]+)?", name)):

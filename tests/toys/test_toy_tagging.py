@@ -6,9 +6,9 @@ from collections import Counter
 import pytest
 import tensorflow_datasets as tfds
 
-from seqtasks.data.builders.base import load_toy
-from seqtasks.data.builders.toy_sentiment import split_sentences
-from seqtasks.data.builders.toy_tagging import ToyTagging
+from seqtasks.toys.base import load_toy
+from seqtasks.toys.toy_sentiment import split_sentences
+from seqtasks.toys.toy_tagging import ToyTagging
 
 TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN PART PRON PUNCT SCONJ VERB"
 SIZES = {"train": 8000, "validation": 1000, "test": 1000}

@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 import tensorflow as tf
 
-from seqtasks.data.builders import documents_grammar
-from seqtasks.data.builders.documents_grammar import generate
 from seqtasks.errors import DataError
 from seqtasks.metrics import bag_of_words
 from seqtasks.text.sentences import split_sentences
+from seqtasks.toys import documents_grammar
+from seqtasks.toys.documents_grammar import generate
 
 DOCUMENTS = generate(5000, seed=1)
 

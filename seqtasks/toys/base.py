@@ -51,7 +51,7 @@ def load_toy(builder_class: type[Toy], data_dir: Path | None = None) -> Toy:
     `load_toy(ToySentiment).as_dataset(split="train", as_supervised=True)` yields (text, label).
 
     Arguments:
-        builder_class: of the toy set, as `seqtasks.data.builders.get_toy` finds it by name.
+        builder_class: of the toy set, as `seqtasks.toys.get_toy` finds it by name.
         data_dir: where TFDS keeps its data sets; by default `TFDS_DATA_DIR`, or
             `tensorflow_datasets` in the home directory.
 

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from seqtasks.data.builders.base import Features, ToyBuilder, load_toy
-from seqtasks.data.builders.sentiment_grammar import LABELS, LANGUAGES, Sentence, generate
+from seqtasks.toys.base import Features, ToyBuilder, load_toy
+from seqtasks.toys.sentiment_grammar import LABELS, LANGUAGES, Sentence, generate
 
 SEED = 1
 SPLITS = {"train": 8000, "validation": 1000, "test": 1000}

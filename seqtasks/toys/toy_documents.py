@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from seqtasks.data.builders.base import Features, ToyBuilder
-from seqtasks.data.builders.documents_grammar import Document, generate
-from seqtasks.data.builders.sentiment_grammar import LABELS, LANGUAGES
+from seqtasks.toys.base import Features, ToyBuilder
+from seqtasks.toys.documents_grammar import Document, generate
+from seqtasks.toys.sentiment_grammar import LABELS, LANGUAGES
 
 SEED = 1
 SPLITS = {"train": 4000, "validation": 500, "test": 500}

@@ -9,8 +9,8 @@ import pytest
 import tensorflow_datasets as tfds
 import translator
 
-from seqtasks.data.builders.base import load_toy
-from seqtasks.data.builders.toy_translation import ToyTranslation, home, split_pairs
+from seqtasks.toys.base import load_toy
+from seqtasks.toys.toy_translation import ToyTranslation, home, split_pairs
 
 SIZES = {"train": 12_000, "validation": 1000, "test": 1000}
 PAIRS = split_pairs()

@@ -11,9 +11,9 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqtasks.data.builders import sentiment_grammar_en, sentiment_grammar_ko
-from seqtasks.data.builders.sentiment_phrase import Token, chance, pick
 from seqtasks.errors import DataError
+from seqtasks.toys import sentiment_grammar_en, sentiment_grammar_ko
+from seqtasks.toys.sentiment_phrase import Token, chance, pick
 
 LABELS = ("negative", "positive")
 LANGUAGES = ("en", "ko")

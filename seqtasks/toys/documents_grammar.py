@@ -12,9 +12,10 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from seqtasks.data.builders.korean import with_particle
-from seqtasks.data.builders.sentiment_grammar import LABELS, LANGUAGES, Sentence
-from seqtasks.data.builders.sentiment_phrase import (
+from seqtasks.errors import DataError
+from seqtasks.toys.korean import with_particle
+from seqtasks.toys.sentiment_grammar import LABELS, LANGUAGES, Sentence
+from seqtasks.toys.sentiment_phrase import (
     NOTHING,
     Phrase,
     alternatives,
@@ -23,7 +24,6 @@ from seqtasks.data.builders.sentiment_phrase import (
     vocabulary,
     words,
 )
-from seqtasks.errors import DataError
 
 # The share of documents in which one more sentence speaks as the verdict does. A network must find
 # the sentence and its tone, and neither helps without the other: without this trace of the tone,

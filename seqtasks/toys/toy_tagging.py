@@ -7,9 +7,9 @@ from typing import ClassVar
 
 import tensorflow_datasets as tfds
 
-from seqtasks.data.builders import toy_sentiment
-from seqtasks.data.builders.base import Features, ToyBuilder
-from seqtasks.data.builders.sentiment_grammar import LANGUAGES, Sentence
+from seqtasks.toys import toy_sentiment
+from seqtasks.toys.base import Features, ToyBuilder
+from seqtasks.toys.sentiment_grammar import LANGUAGES, Sentence
 
 TAGS = (
     "ADJ",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
-from seqtasks.data.builders.korean import with_particle
-from seqtasks.data.builders.sentiment_phrase import (
+from seqtasks.toys.korean import with_particle
+from seqtasks.toys.sentiment_phrase import (
     NOTHING,
     Phrase,
     alternatives,

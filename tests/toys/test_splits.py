@@ -5,10 +5,9 @@ from typing import ClassVar
 import pytest
 import tensorflow_datasets as tfds
 
-from seqtasks.data import toys
-from seqtasks.data.builders import base
 from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError
+from seqtasks.toys import base, splits
 
 TAGS = ["NOUN", "VERB", "명사"]
 
@@ -56,12 +55,12 @@ def prepared(tmp_path_factory):
 def tiny(monkeypatch, prepared):
     """Make `tiny` a toy set's name."""
     known = {"tiny": TinyOfAllFeatures}
-    monkeypatch.setattr(toys, "get_toy", known.__getitem__)
+    monkeypatch.setattr(splits, "get_toy", known.__getitem__)
     monkeypatch.setattr(base, "load_toy", {TinyOfAllFeatures: prepared}.__getitem__)
 
 
 def test_each_split_is_made_of_its_own_examples(tiny):
-    found = toys.read_toy("tiny", lambda examples, source: (examples, source))
+    found = splits.read_toy("tiny", lambda examples, source: (examples, source))
     assert isinstance(found, Splits)
     for name, rows in EXAMPLES.items():
         examples, source = getattr(found, name)
@@ -72,7 +71,7 @@ def test_each_split_is_made_of_its_own_examples(tiny):
 
 
 def test_nothing_is_left_as_bytes_arrays_or_numbers(tiny):
-    found = toys.read_toy("tiny", lambda examples, _: examples)
+    found = splits.read_toy("tiny", lambda examples, _: examples)
     for one in (*found.train, *found.validation, *found.test):
         assert {type(one[key]) for key in ("text", "label")} == {str}
         assert {type(one[key]) for key in ("tokens", "tags")} == {list}
@@ -81,4 +80,4 @@ def test_nothing_is_left_as_bytes_arrays_or_numbers(tiny):
 
 def test_a_set_that_there_is_not_is_named_beside_those_that_there_are():
     with pytest.raises(DataError, match=r"toy_taging.*did you mean 'toy_tagging'"):
-        toys.read_toy("toy_taging", lambda examples, source: examples)
+        splits.read_toy("toy_taging", lambda examples, source: examples)

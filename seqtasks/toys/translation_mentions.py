@@ -11,9 +11,9 @@ import random
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from seqtasks.data.builders.korean import with_particle
-from seqtasks.data.builders.sentiment_phrase import chance, pick
-from seqtasks.data.builders.translation_words import ADJECTIVES, Adjective, Noun, find_nouns
+from seqtasks.toys.korean import with_particle
+from seqtasks.toys.sentiment_phrase import chance, pick
+from seqtasks.toys.translation_words import ADJECTIVES, Adjective, Noun, find_nouns
 
 Combination = tuple[str, str, str]
 """A relation between two English words, and the words: ("object", "read", "book")."""

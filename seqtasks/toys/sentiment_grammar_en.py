@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from seqtasks.data.builders.sentiment_phrase import (
+from seqtasks.toys.sentiment_phrase import (
     NOTHING,
     Phrase,
     alternatives,

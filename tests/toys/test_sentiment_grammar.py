@@ -9,10 +9,10 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from seqtasks.data.builders import sentiment_grammar
-from seqtasks.data.builders.sentiment_grammar import Sentence, generate
-from seqtasks.data.builders.sentiment_phrase import pick, vocabulary
 from seqtasks.errors import DataError
+from seqtasks.toys import sentiment_grammar
+from seqtasks.toys.sentiment_grammar import Sentence, generate
+from seqtasks.toys.sentiment_phrase import pick, vocabulary
 
 SENTENCES = generate(10_000, seed=1)
 ENGLISH = [sentence for sentence in SENTENCES if sentence.language == "en"]
