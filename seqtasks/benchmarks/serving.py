@@ -52,7 +52,7 @@ _PARTS = 10  # of a memory run, after each of which the memory is read
 
 def toy_exports(base: Path, say: Say) -> None:
     """Teach the toy sentiment and translation, and export them below `base`."""
-    from seqtasks.serving.export import export_run
+    from seqtasks.export.export import export_run
     from seqtasks.training.session import train
 
     for name, settings in TOYS.items():

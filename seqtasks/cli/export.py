@@ -46,7 +46,7 @@ def export(
     from seqtasks.cli.quiet import start_tensorflow
 
     start_tensorflow()
-    from seqtasks.serving.export import check_export, export_run
+    from seqtasks.export.export import check_export, export_run
 
     done = check_export(found, check_only) if check_only else export_run(found, target, version)
     if as_json:

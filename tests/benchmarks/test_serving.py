@@ -33,7 +33,7 @@ if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn
 from seqtasks.benchmarks import serving
 from seqtasks.benchmarks.serving_load import Load, RestClient, by_turns, load
 from seqtasks.benchmarks.serving_subject import Subject, kinds, started
-from seqtasks.serving.recorded import write_answers
+from seqtasks.export.recorded_answers import write_answers
 from seqtasks.serving.warmup import WARMUP_FILE
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -283,7 +283,7 @@ def test_a_server_that_doesnt_start_says_why(tmp_path):
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
     """Export tiny models of both tasks."""
-    from seqtasks.serving.export import export_run
+    from seqtasks.export.export import export_run
     from seqtasks.training.session import train
 
     folder = tmp_path_factory.mktemp("served")

@@ -318,7 +318,7 @@ def test_an_export_of_other_weights_is_found_out(
 
 
 def test_what_answers_otherwise_leaves_nothing_behind(cases, refused, monkeypatch, tmp_path):
-    from seqtasks.serving import export
+    from seqtasks.export import export
 
     _, run, _, _ = cases("sentiment")
     real = export._answers

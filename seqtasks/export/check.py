@@ -1,6 +1,6 @@
 """Whether an export answers as its run does, found out where there is no Keras.
 
-    python -m seqtasks.serving.check VERSION_DIR SAMPLES
+    python -m seqtasks.export.check VERSION_DIR SAMPLES
 
 prints a JSON object: "answers", how many there were, "largest_difference" between numbers, and
 "different", what is wrong with the first answer that isn't as it should be, or null.
@@ -17,8 +17,8 @@ TOLERANCE = 1e-4  # of numbers, absolute and relative: kernels may sum in anothe
 
 def check(version: Path, samples: Path) -> dict[str, object]:
     """Ask an export what its samples ask, and compare."""
+    from seqtasks.export.recorded_answers import read_answers
     from seqtasks.serving.engine import Servable
-    from seqtasks.serving.recorded import read_answers
 
     servable, answers, largest = Servable(version), 0, 0.0
     for name, feeds, expected in read_answers(samples):

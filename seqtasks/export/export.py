@@ -30,10 +30,10 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from seqtasks.errors import DataError, ExportError
+from seqtasks.export.readme import readme, signatures
+from seqtasks.export.recorded_answers import Answer, write_answers
+from seqtasks.export.samples import raw_inputs, requests
 from seqtasks.runs import Run, write_text, writing
-from seqtasks.serving.documentation import readme, signatures
-from seqtasks.serving.recorded import Answer, write_answers
-from seqtasks.serving.samples import raw_inputs, requests
 from seqtasks.serving.warmup import WARMUP_FILE
 from seqtasks.tasks import get_task
 from seqtasks.tasks.endpoints import Endpoint
@@ -168,7 +168,7 @@ def _compare(folder: Path, samples: Path) -> dict[str, Any]:
     Raises:
         ExportError: where an answer differs, or the process fails.
     """
-    command = [sys.executable, "-m", "seqtasks.serving.check", str(folder), str(samples)]
+    command = [sys.executable, "-m", "seqtasks.export.check", str(folder), str(samples)]
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     done = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
     if done.returncode:
