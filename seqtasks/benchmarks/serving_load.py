@@ -22,8 +22,8 @@ import grpc
 import numpy as np
 from tensorflow_serving.apis import predict_pb2
 
+from seqtasks.clients.client import to_json
 from seqtasks.errors import ServingError
-from seqtasks.serving.calling import to_json
 from seqtasks.serving.grpc_tensors import to_proto
 
 HOST = "127.0.0.1"

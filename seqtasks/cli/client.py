@@ -8,9 +8,8 @@ from typing import Any, BinaryIO
 import click
 
 from seqtasks.cli.predict import check_texts, open_client, text_batches
+from seqtasks.clients.client import Client, to_json
 from seqtasks.errors import ServingError, did_you_mean
-from seqtasks.serving.calling import to_json
-from seqtasks.serving.client import Client
 
 _METHODS = "tensorflow/serving/"
 

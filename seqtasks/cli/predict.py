@@ -16,7 +16,7 @@ from seqtasks.errors import DataError, RunError
 from seqtasks.runs import find_run
 
 if TYPE_CHECKING:
-    from seqtasks.serving.client import Client
+    from seqtasks.clients.client import Client
 
 _BATCH = 64
 _BYTES = 65_536
@@ -95,7 +95,7 @@ def _served(
     run: Path, runs_dir: Path, server: str, model: str | None, complete: bool, end: ExitStack
 ) -> Predict:
     """Find a run's export on a server; the run itself, if it is there, says how much to show."""
-    from seqtasks.serving.predictions import ServedRun, line
+    from seqtasks.clients.served_run import ServedRun, line
 
     n_best = 1
     with suppress(RunError):
@@ -116,7 +116,7 @@ def open_client(server: str) -> "Client":
     Raises:
         ServingError: where it is none.
     """
-    from seqtasks.serving.client import connect
+    from seqtasks.clients.connect import connect
 
     if server.startswith("grpc://"):
         from seqtasks.cli.quiet import start_tensorflow

@@ -14,9 +14,10 @@ import threading
 import numpy as np
 import pytest
 
+from seqtasks.clients import client as client_module
+from seqtasks.clients.connect import connect
+from seqtasks.clients.rest_client import RestClient
 from seqtasks.errors import ServingError
-from seqtasks.serving import calling
-from seqtasks.serving.client import RestClient, connect
 
 grpc = pytest.importorskip("grpc")
 from tensorflow_serving.apis import (  # noqa: E402
@@ -24,7 +25,7 @@ from tensorflow_serving.apis import (  # noqa: E402
     model_service_pb2_grpc,
 )
 
-from seqtasks.serving.grpc_client import GrpcClient  # noqa: E402
+from seqtasks.clients.grpc_client import GrpcClient  # noqa: E402
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer  # noqa: E402
 from seqtasks.serving.limits import Limits  # noqa: E402
 from seqtasks.serving.model_config import ModelSettings, VersionPolicy  # noqa: E402
@@ -64,7 +65,7 @@ def clients(run_server, install, tmp_path_factory):
 def delays(monkeypatch):
     """The waits between tries, which then take no time."""
     waited = []
-    monkeypatch.setattr(calling.time, "sleep", waited.append)
+    monkeypatch.setattr(client_module.time, "sleep", waited.append)
     return waited
 
 
@@ -333,17 +334,17 @@ def test_other_refusals_are_final(delays, status):
 
 def test_waits_double_up_to_a_bound_and_differ_by_chance(delays):
     def busy():
-        raise calling.BusyError("wait")
+        raise client_module.BusyError("wait")
 
-    with pytest.raises(calling.BusyError):
-        calling.retrying(busy, 9)
+    with pytest.raises(client_module.BusyError):
+        client_module.retrying(busy, 9)
     first = list(delays)
     for number, delay in enumerate(first):
         longest = min(5.0, 0.1 * 2**number)
         assert longest / 2 <= delay <= longest
     delays.clear()
-    with pytest.raises(calling.BusyError):
-        calling.retrying(busy, 9)
+    with pytest.raises(client_module.BusyError):
+        client_module.retrying(busy, 9)
     assert len(first) == len(delays) == 9
     assert all(a != b for a, b in zip(first, delays, strict=True))
 
@@ -362,7 +363,7 @@ def test_a_server_that_starts_meanwhile_is_found_and_one_that_ended_is_told_at_o
         if len(waits) == 2:
             started.append(Scripted([GOOD], port))
 
-    monkeypatch.setattr(calling.time, "sleep", wait)
+    monkeypatch.setattr(client_module.time, "sleep", wait)
     with RestClient(f"http://127.0.0.1:{port}") as client:
         assert client.predict_rows("m", ["a"]) == [1.5]
         assert len(waits) == 2
@@ -534,7 +535,7 @@ def test_the_scheme_chooses_the_client():
 def test_a_client_by_rest_needs_no_tensorflow():
     program = """
 import sys
-from seqtasks.serving.client import connect
+from seqtasks.clients.connect import connect
 connect("http://127.0.0.1:1")
 print(sorted({"tensorflow", "keras", "numpy", "grpc", "google.protobuf"} & set(sys.modules)))
 """

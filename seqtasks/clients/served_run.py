@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from seqtasks.clients.client import Client
 from seqtasks.errors import DataError, ServingError
-from seqtasks.serving.client import Client
 
 Answer = dict[str, Any]
 

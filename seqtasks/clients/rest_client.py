@@ -1,18 +1,12 @@
-"""Clients of a model server, ours or TF Serving: `connect("http://localhost:8501")`.
+"""The client by REST; it needs the standard library only."""
 
-The client by REST needs the standard library only; the one by gRPC (`grpc_client`) has the same
-methods and gives the same answers.
-"""
-
-import abc
 import http.client
 import urllib.parse
-from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import Any
 
-from seqtasks.errors import ServingError
-from seqtasks.serving.calling import (
+from seqtasks.clients.client import (
     BusyError,
+    Client,
     from_json,
     nothing_listens,
     one_line,
@@ -22,134 +16,9 @@ from seqtasks.serving.calling import (
     to_json,
     took_too_long,
 )
+from seqtasks.errors import ServingError
 
 _BUSY = (429, 503)
-
-
-class Client(abc.ABC):
-    """What clients of both kinds do. One may be used from many threads.
-
-    Everywhere `signature` "" is the default one, and the latest version answers where neither
-    `version` nor `label` is given. Bytes go in as `bytes`, and come out as `bytes` from outputs
-    whose names end in `_bytes`; all other strings are `str`. Arrays may be NumPy's. Each method
-    raises `ServingError` where there is no answer.
-
-    Attributes:
-        server: the server's URL.
-        timeout: seconds that a try may take.
-        retries: how often a request is sent again while the server has too much to do.
-    """
-
-    server: str
-    timeout: float
-    retries: int
-
-    def predict_rows(
-        self,
-        model: str,
-        rows: Sequence[Any],
-        signature: str = "",
-        version: int | None = None,
-        label: str | None = None,
-    ) -> list[Any]:
-        """Predict rows, each the value of the one input or a dict of all.
-
-        Gives a row for each, the value of the one output or a dict of all.
-        """
-        document = {"signature_name": signature, "instances": list(rows)}
-        return self._infer("predict", model, version, label, document)["predictions"]
-
-    def predict_columns(
-        self,
-        model: str,
-        inputs: Any,
-        signature: str = "",
-        version: int | None = None,
-        label: str | None = None,
-    ) -> Any:
-        """Predict whole tensors: that of the one input, or a dict of all. Answered alike."""
-        document = {"signature_name": signature, "inputs": inputs}
-        return self._infer("predict", model, version, label, document)["outputs"]
-
-    def classify(
-        self,
-        model: str,
-        examples: Sequence[Mapping[str, Any]],
-        signature: str = "",
-        version: int | None = None,
-        label: str | None = None,
-    ) -> list[list[tuple[str, float]]]:
-        """Give labels with their scores for each example, which is a dict of features."""
-        document = {"signature_name": signature, "examples": list(examples)}
-        found = self._infer("classify", model, version, label, document)["results"]
-        return [[(name, score) for name, score in row] for row in found]
-
-    def regress(
-        self,
-        model: str,
-        examples: Sequence[Mapping[str, Any]],
-        signature: str = "",
-        version: int | None = None,
-        label: str | None = None,
-    ) -> list[float]:
-        """Give a number for each example, which is a dict of features."""
-        document = {"signature_name": signature, "examples": list(examples)}
-        return self._infer("regress", model, version, label, document)["results"]
-
-    @abc.abstractmethod
-    def status(
-        self, model: str, version: int | None = None, label: str | None = None
-    ) -> list[dict[str, Any]]:
-        """Give `version`, `state` and `status` of the model's versions, the latest first."""
-
-    @abc.abstractmethod
-    def metadata(
-        self, model: str, version: int | None = None, label: str | None = None
-    ) -> dict[str, Any]:
-        """Describe the signatures, in the form of TF Serving's REST protocol."""
-
-    @abc.abstractmethod
-    def close(self) -> None:
-        """Close the connections."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    @abc.abstractmethod
-    def _infer(
-        self,
-        verb: str,
-        model: str,
-        version: int | None,
-        label: str | None,
-        document: dict[str, Any],
-    ) -> dict[str, Any]:
-        """Answer a document of the REST protocol with one."""
-
-
-def connect(server: str, timeout: float = 30.0, retries: int = 3) -> Client:
-    """Make the client for a URL: http://, https:// or grpc://HOST:PORT.
-
-    Arguments:
-        server: the URL.
-        timeout: seconds that a try may take.
-        retries: how often a request is sent again while the server has too much to do.
-
-    Raises:
-        ServingError: for any other URL, or where gRPC isn't installed.
-    """
-    if not server.startswith("grpc://"):
-        return RestClient(server, timeout, retries)
-    try:
-        from seqtasks.serving.grpc_client import GrpcClient
-    except ModuleNotFoundError as error:
-        raise ServingError(
-            f"{server}: needs the package {error.name}; install seqtasks[serve], or use http://"
-        ) from error
-    return GrpcClient(server, timeout, retries)
 
 
 class RestClient(Client):

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import importlib.util
 import json
 import shutil
 import threading
@@ -10,15 +9,11 @@ import time
 
 import pytest
 
-_EXTRA = ("starlette", "uvicorn", "tensorflow_serving")
-if any(importlib.util.find_spec(name) is None for name in _EXTRA):  # the extra `serve`
-    collect_ignore_glob = ["test_*.py"]
-else:
-    from seqtasks.serving.loading import make_loader
-    from seqtasks.serving.manager import ModelManager
-    from seqtasks.serving.model_config import ModelSettings
-    from seqtasks.serving.rest import RestOptions, make_app
-    from seqtasks.serving.server import HttpOptions, HttpServer
+from seqtasks.serving.loading import make_loader
+from seqtasks.serving.manager import ModelManager
+from seqtasks.serving.model_config import ModelSettings
+from seqtasks.serving.rest import RestOptions, make_app
+from seqtasks.serving.server import HttpOptions, HttpServer
 
 
 def export(path, scale):

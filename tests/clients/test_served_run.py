@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from seqtasks.clients.client import Client
+from seqtasks.clients.served_run import ServedRun, line
 from seqtasks.errors import DataError, ServingError
-from seqtasks.serving.client import Client
-from seqtasks.serving.predictions import ServedRun, line
 
 LESS = -math.inf
 

@@ -19,10 +19,9 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from seqtasks.errors import ServingError
-from seqtasks.serving import json_codec
-from seqtasks.serving.calling import (
+from seqtasks.clients.client import (
     BusyError,
+    Client,
     from_json,
     nothing_listens,
     one_line,
@@ -32,7 +31,8 @@ from seqtasks.serving.calling import (
     to_json,
     took_too_long,
 )
-from seqtasks.serving.client import Client
+from seqtasks.errors import ServingError
+from seqtasks.serving import json_codec
 from seqtasks.serving.engine import DEFAULT_SIGNATURE, Signature, TensorSpec
 from seqtasks.serving.examples import decode_examples
 from seqtasks.serving.grpc_tensors import to_proto

@@ -1,0 +1,27 @@
+"""A client for a server's URL: `connect("http://localhost:8501")`."""
+
+from seqtasks.clients.client import Client
+from seqtasks.clients.rest_client import RestClient
+from seqtasks.errors import ServingError
+
+
+def connect(server: str, timeout: float = 30.0, retries: int = 3) -> Client:
+    """Make the client for a URL: http://, https:// or grpc://HOST:PORT.
+
+    Arguments:
+        server: the URL.
+        timeout: seconds that a try may take.
+        retries: how often a request is sent again while the server has too much to do.
+
+    Raises:
+        ServingError: for any other URL, or where gRPC isn't installed.
+    """
+    if not server.startswith("grpc://"):
+        return RestClient(server, timeout, retries)
+    try:
+        from seqtasks.clients.grpc_client import GrpcClient
+    except ModuleNotFoundError as error:
+        raise ServingError(
+            f"{server}: needs the package {error.name}; install seqtasks[serve], or use http://"
+        ) from error
+    return GrpcClient(server, timeout, retries)
