@@ -9,11 +9,11 @@ import time
 
 import pytest
 
-from seqtasks.serving.loading import make_loader
-from seqtasks.serving.manager import ModelManager
-from seqtasks.serving.model_config import ModelSettings
-from seqtasks.serving.rest import RestOptions, make_app
-from seqtasks.serving.server import HttpOptions, HttpServer
+from seqtasks.serving.embedded import make_loader
+from seqtasks.serving.http_app import RestOptions, make_app
+from seqtasks.serving.http_server import HttpOptions, HttpServer
+from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.model_config import ModelSettings
 
 
 def export(path, scale):
@@ -245,7 +245,7 @@ def served(install, tmp_path_factory):
     base = tmp_path_factory.mktemp("served") / "zoo"
     for version in (1, 2, 3):
         install(base, version)
-    from seqtasks.serving.model_config import VersionPolicy
+    from seqtasks.serving.models.model_config import VersionPolicy
 
     settings = ModelSettings(
         "zoo", base, VersionPolicy(specific=frozenset({1, 3})), {"stable": 1, "lost": 2}

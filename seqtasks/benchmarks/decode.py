@@ -17,7 +17,7 @@ from seqtasks.data.pairs import TextPairs
 from seqtasks.errors import ConfigError
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.runs import Run
-from seqtasks.serving.engine import Servable
+from seqtasks.serving.models.engine import Servable
 from seqtasks.tasks import translation
 from seqtasks.tasks.sessions import load_predictor
 from seqtasks.text.vocabulary import END_ID

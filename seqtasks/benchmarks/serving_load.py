@@ -24,7 +24,7 @@ from tensorflow_serving.apis import predict_pb2
 
 from seqtasks.clients.client import to_json
 from seqtasks.errors import ServingError
-from seqtasks.serving.grpc_tensors import to_proto
+from seqtasks.serving.protocol.grpc_tensors import to_proto
 
 HOST = "127.0.0.1"
 _LONGEST = 60.0  # seconds that an answer may take

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from seqtasks.serving.model_config import ModelSettings, ModelSource
+    from seqtasks.serving.models.model_config import ModelSettings, ModelSource
     from seqtasks.serving.options import Batching, ServerOptions
 
 _BATCHING = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
@@ -202,15 +202,13 @@ def _tf_serving(
 
 
 def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
-    from seqtasks.serving.embedded import check_extra, run_embedded, start_logging
     from seqtasks.serving.options import check_port
 
-    check_extra(options)
     for port in filter(None, (options.port, options.grpc_port)):
         check_port(options.host, port)
 
     from seqtasks.cli.quiet import start_tensorflow
-    from seqtasks.serving.server import ending_at_once
+    from seqtasks.serving.http_server import ending_at_once
 
     def ready(port: int, grpc_port: int | None, failed: "Sequence[str]") -> None:
         models = [model for model in source() if model.name not in failed]
@@ -219,6 +217,8 @@ def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
     with ending_at_once():
         click.echo("Starting TensorFlow and loading the models", err=True)
         start_tensorflow(keras=False)
+        from seqtasks.serving.embedded import run_embedded, start_logging
+
         start_logging()
         run_embedded(source, options, ready)
 

@@ -2,7 +2,6 @@
 
 from seqtasks.clients.client import Client
 from seqtasks.clients.rest_client import RestClient
-from seqtasks.errors import ServingError
 
 
 def connect(server: str, timeout: float = 30.0, retries: int = 3) -> Client:
@@ -14,14 +13,10 @@ def connect(server: str, timeout: float = 30.0, retries: int = 3) -> Client:
         retries: how often a request is sent again while the server has too much to do.
 
     Raises:
-        ServingError: for any other URL, or where gRPC isn't installed.
+        ServingError: for any other URL.
     """
     if not server.startswith("grpc://"):
         return RestClient(server, timeout, retries)
-    try:
-        from seqtasks.clients.grpc_client import GrpcClient
-    except ModuleNotFoundError as error:
-        raise ServingError(
-            f"{server}: needs the package {error.name}; install seqtasks[serve], or use http://"
-        ) from error
+    from seqtasks.clients.grpc_client import GrpcClient  # brings TensorFlow with it
+
     return GrpcClient(server, timeout, retries)

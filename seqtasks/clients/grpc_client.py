@@ -32,12 +32,12 @@ from seqtasks.clients.client import (
     took_too_long,
 )
 from seqtasks.errors import ServingError
-from seqtasks.serving import json_codec
-from seqtasks.serving.engine import DEFAULT_SIGNATURE, Signature, TensorSpec
-from seqtasks.serving.examples import decode_examples
-from seqtasks.serving.grpc_tensors import to_proto
 from seqtasks.serving.limits import UNLIMITED
-from seqtasks.serving.rest_api import describe
+from seqtasks.serving.models.engine import DEFAULT_SIGNATURE, Signature, TensorSpec
+from seqtasks.serving.protocol import json_bodies
+from seqtasks.serving.protocol.grpc_tensors import to_proto
+from seqtasks.serving.protocol.json_examples import decode_examples
+from seqtasks.serving.protocol.metadata import describe
 from seqtasks.serving.status import HTTP_STATUS, Code, StatusError
 
 _PORT = 8500
@@ -138,7 +138,7 @@ class GrpcClient(Client):
     ) -> dict[str, Any]:
         spec = _spec(model, version, label, document["signature_name"])
         try:
-            document = json_codec.parse(to_json(document).encode())
+            document = json_bodies.parse(to_json(document).encode())
             if verb == "predict":
                 answer = self._predict(spec, (model, version, label), document)
             else:
@@ -153,7 +153,7 @@ class GrpcClient(Client):
         self._known[key] = known
         try:
             signature = _signature(known, spec.signature_name)
-            feeds, form = json_codec.decode_predict(document, signature, UNLIMITED)
+            feeds, form = json_bodies.decode_predict(document, signature, UNLIMITED)
             request = PredictRequest(model_spec=spec)
             for name, array in feeds.items():
                 request.inputs[name].CopyFrom(to_proto(array))
@@ -167,7 +167,7 @@ class GrpcClient(Client):
         outputs = {
             name: tf.make_ndarray(response.outputs[name]) for name in sorted(response.outputs)
         }
-        return json_codec.encode_predict(outputs, form)
+        return json_bodies.encode_predict(outputs, form)
 
     def _run_examples(self, verb: str, spec: ModelSpec, document: dict[str, Any]) -> bytes:
         given = Input()
@@ -176,7 +176,7 @@ class GrpcClient(Client):
         if verb == "classify":
             request = ClassificationRequest(model_spec=spec, input=given)
             result = self._call(self._prediction.Classify, request, spec.name).result
-            return json_codec.encode_classify(
+            return json_bodies.encode_classify(
                 [
                     [(c.label.encode(), c.score) for c in row.classes]
                     for row in result.classifications
@@ -185,7 +185,7 @@ class GrpcClient(Client):
         request = RegressionRequest(model_spec=spec, input=given)
         result = self._call(self._prediction.Regress, request, spec.name).result
         values = [regression.value for regression in result.regressions]
-        return json_codec.encode_regress(np.array(values, np.float32))
+        return json_bodies.encode_regress(np.array(values, np.float32))
 
     def _ask_metadata(self, model: str, version: int | None, label: str | None) -> _Known:
         request = GetModelMetadataRequest(

@@ -18,7 +18,7 @@ TOLERANCE = 1e-4  # of numbers, absolute and relative: kernels may sum in anothe
 def check(version: Path, samples: Path) -> dict[str, object]:
     """Ask an export what its samples ask, and compare."""
     from seqtasks.export.recorded_answers import read_answers
-    from seqtasks.serving.engine import Servable
+    from seqtasks.serving.models.engine import Servable
 
     servable, answers, largest = Servable(version), 0, 0.0
     for name, feeds, expected in read_answers(samples):

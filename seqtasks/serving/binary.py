@@ -24,7 +24,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.model_config import ModelSource, read_model_config
+from seqtasks.serving.models.model_config import ModelSource, read_model_config
 from seqtasks.serving.options import Batching, ServerOptions
 
 PROGRAM = "tensorflow_model_server"

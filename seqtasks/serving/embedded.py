@@ -1,15 +1,22 @@
 """The embedded server put together: models, REST and gRPC, as the options say."""
 
-import importlib.util
 import logging
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.model_config import ModelSource
+from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
+from seqtasks.serving.models.batching import BatchedServable, BatchingOptions
+from seqtasks.serving.models.engine import EngineOptions, Servable
+from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.model_config import ModelSource
+from seqtasks.serving.models.versions import Loader
+from seqtasks.serving.monitoring import Metrics
 from seqtasks.serving.options import ServerOptions
+from seqtasks.serving.warmup import replay
 
 Ready = Callable[[int, int | None, Sequence[str]], None]
 
@@ -18,18 +25,27 @@ Ready = Callable[[int, int | None, Sequence[str]], None]
 _MOST_THREADS = 256
 
 
-def check_extra(options: ServerOptions) -> None:
-    """Check that the libraries of the extra `serve` are installed, without importing them.
+def make_loader(
+    engine: EngineOptions | None = None,
+    batching: BatchingOptions | None = None,
+) -> Loader:
+    """Make what a `ModelManager` loads versions with.
 
-    Raises:
-        ConfigError: where they aren't.
+    Arguments:
+        engine: how the Sessions run.
+        batching: how requests share runs; None runs each alone.
     """
-    wanted = ["starlette", "uvicorn", *(["grpc"] if options.grpc_port else [])]
-    missing = [name for name in wanted if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ConfigError(
-            f"the embedded server needs {' and '.join(missing)}: pip install 'seqtasks[serve]'"
-        )
+
+    def load(path: Path, name: str, version: int) -> Servable | BatchedServable:
+        servable = Servable(path, name, version, engine)
+        try:
+            replay(servable)
+        except BaseException:
+            servable.close()
+            raise
+        return BatchedServable(servable, batching) if batching else servable
+
+    return load
 
 
 def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> None:
@@ -46,13 +62,10 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     Raises:
         ConfigError: where a port is taken, or where there are models and none can be loaded.
     """
-    from seqtasks.serving.batching import BatchingOptions
+    from seqtasks.serving.embedded import make_loader
+    from seqtasks.serving.http_app import RestOptions, make_app
+    from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
     from seqtasks.serving.limits import Places
-    from seqtasks.serving.loading import make_loader
-    from seqtasks.serving.manager import ModelManager
-    from seqtasks.serving.monitoring import Metrics
-    from seqtasks.serving.rest import RestOptions, make_app
-    from seqtasks.serving.server import HttpOptions, HttpServer, Server, serve
 
     parameters: dict[str, Any] = dict(options.batching or {})
     batching = None if options.batching is None else BatchingOptions(**parameters)
@@ -69,8 +82,6 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     http = HttpServer(app, HttpOptions(options.host, options.port))
     servers: list[Server] = [http]
     if options.grpc_port:
-        from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
-
         grpc = GrpcOptions(
             options.host,
             options.grpc_port,

@@ -15,11 +15,11 @@ from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.grpc_api import GrpcApi
 from seqtasks.serving.limits import Busy, Limits, Places
-from seqtasks.serving.manager import ModelManager
+from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.monitoring import Metrics
-from seqtasks.serving.rest_api import log_line
+from seqtasks.serving.protocol.grpc_api import GrpcApi
+from seqtasks.serving.protocol.rest_api import log_line
 from seqtasks.serving.status import Code, StatusError
 
 access_log = logging.getLogger("seqtasks.serving.access")

@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.limits import Limits
-from seqtasks.serving.model_config import (
+from seqtasks.serving.models.model_config import (
     ModelSettings,
     ModelSource,
     directory_source,

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from seqtasks.serving.manager import ModelManager
+from seqtasks.serving.models.manager import ModelManager
 
 
 def read_page() -> str:

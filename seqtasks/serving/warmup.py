@@ -6,8 +6,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from seqtasks.serving import inference
-from seqtasks.serving.engine import Servable
+from seqtasks.serving.models.engine import Servable
+from seqtasks.serving.protocol import inference
 from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow, invalid
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"

@@ -3,7 +3,6 @@
 import collections
 import contextlib
 import http.client
-import importlib.util
 import itertools
 import json
 import os
@@ -23,16 +22,12 @@ import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
-from seqtasks.cli import main
-from seqtasks.config import load_config
-from seqtasks.errors import ConfigError, ServingError
-
-if any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn", "grpc")):
-    pytest.skip("needs the extra `serve`", allow_module_level=True)
-
 from seqtasks.benchmarks import serving
 from seqtasks.benchmarks.serving_load import Load, RestClient, by_turns, load
 from seqtasks.benchmarks.serving_subject import Subject, kinds, started
+from seqtasks.cli import main
+from seqtasks.config import load_config
+from seqtasks.errors import ConfigError, ServingError
 from seqtasks.export.recorded_answers import write_answers
 from seqtasks.serving.warmup import WARMUP_FILE
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.server
-import importlib.util
 import json
 import socket
 import subprocess
@@ -347,12 +346,12 @@ finally:
 @contextlib.contextmanager
 def serving(base):
     """Serve the models of a folder: the URLs by REST and by gRPC."""
+    from seqtasks.serving.embedded import make_loader
     from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
-    from seqtasks.serving.loading import make_loader
-    from seqtasks.serving.manager import ModelManager
-    from seqtasks.serving.model_config import directory_source
-    from seqtasks.serving.rest import make_app
-    from seqtasks.serving.server import HttpOptions, HttpServer
+    from seqtasks.serving.http_app import make_app
+    from seqtasks.serving.http_server import HttpOptions, HttpServer
+    from seqtasks.serving.models.manager import ModelManager
+    from seqtasks.serving.models.model_config import directory_source
 
     manager = ModelManager(directory_source(base), make_loader())
     servers = [HttpServer(make_app(manager), HttpOptions(port=0))]
@@ -370,8 +369,6 @@ def serving(base):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(importlib.util.find_spec("grpc") is None, reason="needs the extra `serve`")
-@pytest.mark.skipif(importlib.util.find_spec("uvicorn") is None, reason="needs the extra `serve`")
 def test_a_served_export_answers_as_the_run_does(succeeds, trained, tmp_path):
     texts = ["great film", "나쁘다 영화", "", "the story  was\tdull"]
     succeeds("export", trained.run, "--to", tmp_path / "films")

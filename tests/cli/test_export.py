@@ -124,12 +124,12 @@ def servers():
     """Serve the models of a folder for the length of a `with`: their URLs."""
     pytest.importorskip("grpc")
     pytest.importorskip("uvicorn")
+    from seqtasks.serving.embedded import make_loader
     from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
-    from seqtasks.serving.loading import make_loader
-    from seqtasks.serving.manager import ModelManager
-    from seqtasks.serving.model_config import ModelSettings
-    from seqtasks.serving.rest import make_app
-    from seqtasks.serving.server import HttpOptions, HttpServer
+    from seqtasks.serving.http_app import make_app
+    from seqtasks.serving.http_server import HttpOptions, HttpServer
+    from seqtasks.serving.models.manager import ModelManager
+    from seqtasks.serving.models.model_config import ModelSettings
 
     @contextlib.contextmanager
     def serve(folder):

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import importlib.util
 import json
 import os
 import shlex
@@ -21,10 +20,6 @@ from seqtasks.errors import ConfigError
 SEQTASKS = (sys.executable, "-m", "seqtasks")
 SECONDS = 240  # until a process that hangs is killed and its test fails; no speed is asserted
 FAKE = Path(__file__).parents[1] / "serving" / "fake_model_server.py"
-needs_extra = pytest.mark.skipif(
-    any(importlib.util.find_spec(name) is None for name in ("starlette", "uvicorn", "grpc")),
-    reason="needs the extra `serve`",
-)
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +108,6 @@ def test_options_that_contradict_each_other_are_refused(refused, base, options, 
     assert said in refused("serve", "--model-base", base, *options)
 
 
-@needs_extra
 @pytest.mark.parametrize("which", ["--port", "--grpc-port"])
 def test_a_port_that_is_taken_is_one_line(refused, base, which):
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -123,17 +117,6 @@ def test_a_port_that_is_taken_is_one_line(refused, base, which):
     assert said == (
         f"127.0.0.1:{port}: can't listen: Address already in use. Choose another --host or port"
     )
-
-
-@pytest.mark.parametrize("package", ["starlette", "uvicorn", "grpc"])
-def test_without_the_extra_one_line_says_what_to_install(refused, base, monkeypatch, package):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        "importlib.util.find_spec", lambda name, *more: None if name == package else find(name)
-    )
-    said = refused("serve", "--model-base", base, "--port", free_port(), "--grpc-port", free_port())
-    assert package in said
-    assert said.endswith("pip install 'seqtasks[serve]'")
 
 
 def test_options_are_checked_before_tensorflow_is_imported(base):
@@ -300,7 +283,6 @@ def export(path, factor):
     staging.rename(path)
 
 
-@needs_extra
 @pytest.mark.slow
 def test_the_embedded_server_answers_finds_new_models_and_ends_with_sigterm(tmp_path):
     base, grpc_port = tmp_path / "models", free_port()
@@ -339,7 +321,6 @@ def test_the_embedded_server_answers_finds_new_models_and_ends_with_sigterm(tmp_
     )
 
 
-@needs_extra
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_it_starts_ends_it_well_and_without_being_ready(base, number):
@@ -354,7 +335,6 @@ def test_a_signal_while_it_starts_ends_it_well_and_without_being_ready(base, num
     assert (process.returncode, out, err) == (0, "", "")
 
 
-@needs_extra
 @pytest.mark.slow
 def test_serving_needs_no_keras(tmp_path):
     export(tmp_path / "longer" / "1", 2)
@@ -390,7 +370,6 @@ def lengths_over_grpc(target, texts):
         return list(stub.Predict(request, timeout=SECONDS).outputs["length"].int_val)
 
 
-@needs_extra
 @pytest.mark.slow
 def test_polling_that_is_asked_for_lets_the_server_start_empty(seqtasks, tmp_path, monkeypatch):
     monkeypatch.setattr("seqtasks.serving.embedded.start_logging", lambda: None)
@@ -425,7 +404,6 @@ def test_polling_that_is_asked_for_lets_the_server_start_empty(seqtasks, tmp_pat
     assert not any(line.startswith("gRPC") for line in said)
 
 
-@needs_extra
 @pytest.mark.slow
 def test_models_none_of_which_can_be_loaded_are_an_error(base, caplog):
     from seqtasks.serving.embedded import run_embedded

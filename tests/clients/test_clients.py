@@ -27,9 +27,9 @@ from tensorflow_serving.apis import (  # noqa: E402
 
 from seqtasks.clients.grpc_client import GrpcClient  # noqa: E402
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer  # noqa: E402
+from seqtasks.serving.http_app import RestOptions  # noqa: E402
 from seqtasks.serving.limits import Limits  # noqa: E402
-from seqtasks.serving.model_config import ModelSettings, VersionPolicy  # noqa: E402
-from seqtasks.serving.rest import RestOptions  # noqa: E402
+from seqtasks.serving.models.model_config import ModelSettings, VersionPolicy  # noqa: E402
 
 KINDS = ("http", "grpc")
 

@@ -25,7 +25,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from seqtasks.errors import ConfigError
 from seqtasks.serving import binary
 from seqtasks.serving.limits import Limits
-from seqtasks.serving.model_config import ModelSettings, VersionPolicy, find_models
+from seqtasks.serving.models.model_config import ModelSettings, VersionPolicy, find_models
 from seqtasks.serving.options import ServerOptions
 
 FAKE = Path(__file__).with_name("fake_model_server.py")

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from seqtasks.serving.embedded import make_loader
 from seqtasks.serving.limits import Limits
-from seqtasks.serving.loading import make_loader
-from seqtasks.serving.manager import ModelManager
-from seqtasks.serving.model_config import ModelSettings
-from seqtasks.serving.rest_api import RestApi, Route, find_route
+from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.model_config import ModelSettings
+from seqtasks.serving.protocol.rest_api import RestApi, Route, find_route
 from seqtasks.serving.status import StatusError
 
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

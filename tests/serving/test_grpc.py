@@ -32,15 +32,15 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest  # noqa: E402
 
 from seqtasks.errors import ConfigError  # noqa: E402
+from seqtasks.serving.embedded import make_loader  # noqa: E402
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer  # noqa: E402
-from seqtasks.serving.grpc_tensors import to_proto  # noqa: E402
+from seqtasks.serving.http_app import RestOptions, make_app  # noqa: E402
+from seqtasks.serving.http_server import HttpOptions, HttpServer, serve  # noqa: E402
 from seqtasks.serving.limits import Limits, Places  # noqa: E402
-from seqtasks.serving.loading import make_loader  # noqa: E402
-from seqtasks.serving.manager import ModelManager  # noqa: E402
-from seqtasks.serving.model_config import ModelSettings, VersionPolicy  # noqa: E402
+from seqtasks.serving.models.manager import ModelManager  # noqa: E402
+from seqtasks.serving.models.model_config import ModelSettings, VersionPolicy  # noqa: E402
 from seqtasks.serving.monitoring import Metrics  # noqa: E402
-from seqtasks.serving.rest import RestOptions, make_app  # noqa: E402
-from seqtasks.serving.server import HttpOptions, HttpServer, serve  # noqa: E402
+from seqtasks.serving.protocol.grpc_tensors import to_proto  # noqa: E402
 
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 

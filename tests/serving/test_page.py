@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from browser import CHROMIUM, CONTROL, browser
 
-from seqtasks.serving.loading import make_loader
-from seqtasks.serving.manager import ModelManager
-from seqtasks.serving.model_config import find_models
-from seqtasks.serving.rest import RestOptions, make_app
-from seqtasks.serving.server import HttpOptions, HttpServer
+from seqtasks.serving.embedded import make_loader
+from seqtasks.serving.http_app import RestOptions, make_app
+from seqtasks.serving.http_server import HttpOptions, HttpServer
+from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.model_config import find_models
 
 REPOSITORY = Path(__file__).parents[2]
 MARKUP = '<img src=x onerror="document.title=1"> & <b>bold</b>'

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from seqtasks.serving.engine import Servable
-from seqtasks.serving.loading import make_loader
+from seqtasks.serving.embedded import make_loader
+from seqtasks.serving.models.engine import Servable
 from seqtasks.serving.status import Code, StatusError
 from seqtasks.serving.warmup import WARMUP_FILE, replay
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.batching import BatchedServable, BatchingOptions
-from seqtasks.serving.engine import Servable
+from seqtasks.serving.models.batching import BatchedServable, BatchingOptions
+from seqtasks.serving.models.engine import Servable
 from seqtasks.serving.status import Code, StatusError
 
 

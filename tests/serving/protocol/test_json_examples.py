@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqtasks.serving.examples import decode_examples
 from seqtasks.serving.limits import UNLIMITED
+from seqtasks.serving.protocol.json_examples import decode_examples
 from seqtasks.serving.status import StatusError
 
 

@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.manager import ModelManager
+from seqtasks.serving.models.manager import ModelManager
 
 # What a client sent just before the end is on its way, or in the socket's buffer.
 _ARRIVING_SECONDS = 0.2

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.serving.engine import TensorSpec
 from seqtasks.serving.limits import Limits
+from seqtasks.serving.models.engine import TensorSpec
 from seqtasks.serving.status import Code, StatusError, invalid, too_large
 
 # NumPy's own bound is 64; no text or image comes near this one.

@@ -13,15 +13,15 @@ import time
 import pytest
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.model_config import ModelSettings
-from seqtasks.serving.server import HttpOptions, HttpServer, ending_at_once, serve
+from seqtasks.serving.http_server import HttpOptions, HttpServer, ending_at_once, serve
+from seqtasks.serving.models.model_config import ModelSettings
 
 PROGRAM = """
 import asyncio
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from seqtasks.serving.server import HttpOptions, HttpServer, serve
+from seqtasks.serving.http_server import HttpOptions, HttpServer, serve
 
 class Models:
     def start(self):
@@ -64,7 +64,7 @@ def test_a_signal_ends_the_process_when_what_was_accepted_is_answered(client_at,
 LOADING = """
 import threading
 from starlette.applications import Starlette
-from seqtasks.serving.server import HttpOptions, HttpServer, serve
+from seqtasks.serving.http_server import HttpOptions, HttpServer, serve
 
 class Models:
     def start(self):

@@ -5,8 +5,8 @@ from typing import Any
 from tensorflow.core.example.example_pb2 import Example
 
 from seqtasks.serving.limits import Limits
+from seqtasks.serving.protocol.json_tensors import Infinite, is_b64, shown, to_bytes
 from seqtasks.serving.status import invalid, too_large
-from seqtasks.serving.tensors import Infinite, is_b64, shown, to_bytes
 
 _INT64 = range(-(2**63), 2**63)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqtasks.serving.engine import EngineOptions, Servable, TensorSpec
+from seqtasks.serving.models.engine import EngineOptions, Servable, TensorSpec
 from seqtasks.serving.status import Code, StatusError
 
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.serving.engine import Signature
-from seqtasks.serving.inference import Classes
 from seqtasks.serving.limits import Limits
+from seqtasks.serving.models.engine import Signature
+from seqtasks.serving.protocol.inference import Classes
+from seqtasks.serving.protocol.json_tensors import Infinite, from_tensor, is_b64, shown, to_tensor
 from seqtasks.serving.status import invalid, too_large
-from seqtasks.serving.tensors import Infinite, from_tensor, is_b64, shown, to_tensor
 
 
 class Format(enum.Enum):

@@ -21,11 +21,12 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from seqtasks.serving import json_codec, monitoring, page
+from seqtasks.serving import monitoring, page
 from seqtasks.serving.limits import Limits, Places
-from seqtasks.serving.manager import ModelManager
-from seqtasks.serving.rest_api import Reply, RestApi, error_reply, find_route, log_line
-from seqtasks.serving.rest_api import Route as Asked
+from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.protocol import json_bodies
+from seqtasks.serving.protocol.rest_api import Reply, RestApi, error_reply, find_route, log_line
+from seqtasks.serving.protocol.rest_api import Route as Asked
 from seqtasks.serving.status import Code, StatusError, invalid, too_large
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
@@ -118,7 +119,7 @@ def make_app(
 
 
 def _json(status: int, value: dict) -> Response:
-    return Response(json_codec.dumps(value), status, media_type="application/json")
+    return Response(json_bodies.dumps(value), status, media_type="application/json")
 
 
 class _Service:

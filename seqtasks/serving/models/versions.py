@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seqtasks.serving.model_config import ModelSettings, find_versions
+from seqtasks.serving.models.model_config import ModelSettings, find_versions
 from seqtasks.serving.status import Code, StatusError
 
 _log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtasks.serving import json_codec
-from seqtasks.serving.engine import TensorSpec
 from seqtasks.serving.limits import UNLIMITED, Limits
+from seqtasks.serving.models.engine import TensorSpec
+from seqtasks.serving.protocol import json_bodies
+from seqtasks.serving.protocol.json_tensors import from_tensor, is_b64, shown, to_tensor
 from seqtasks.serving.status import Code, StatusError
-from seqtasks.serving.tensors import from_tensor, is_b64, shown, to_tensor
 
 
 def spec(dtype):
@@ -35,7 +35,7 @@ ROWS = st.integers(1, 4).flatmap(
 def test_float32_goes_through_json_unchanged(rows):
     expected = np.array(rows, np.float32)
     written = json.loads(json.dumps(from_tensor(expected)))
-    rows = json_codec.parse(json_codec.dumps({"rows": rows}))["rows"]
+    rows = json_bodies.parse(json_bodies.dumps({"rows": rows}))["rows"]
     np.testing.assert_array_equal(read(rows, "float32"), expected)
     np.testing.assert_array_equal(np.array(written, np.float32), expected)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.model_config import (
+from seqtasks.serving.models.model_config import (
     VersionPolicy,
     directory_source,
     find_models,

@@ -8,11 +8,11 @@ import threading
 import numpy as np
 import pytest
 
-from seqtasks.serving.loading import make_loader
-from seqtasks.serving.manager import ModelManager
-from seqtasks.serving.model_config import ModelSettings, VersionPolicy, directory_source
+from seqtasks.serving.embedded import make_loader
+from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.model_config import ModelSettings, VersionPolicy, directory_source
+from seqtasks.serving.models.versions import State
 from seqtasks.serving.status import Code, StatusError
-from seqtasks.serving.versions import State
 
 TEXT = {"text": np.array([b"abcd"], object)}
 

@@ -12,9 +12,9 @@ import zlib
 
 import pytest
 
+from seqtasks.serving.http_app import METRICS_PATH, RestOptions
 from seqtasks.serving.limits import Limits
-from seqtasks.serving.model_config import ModelSettings
-from seqtasks.serving.rest import METRICS_PATH, RestOptions
+from seqtasks.serving.models.model_config import ModelSettings
 
 PREDICT = "/v1/models/zoo:predict"
 

@@ -7,8 +7,8 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from seqtasks.serving.engine import TensorSpec
 from seqtasks.serving.limits import Limits
+from seqtasks.serving.models.engine import TensorSpec
 from seqtasks.serving.status import Code, StatusError, first_line, invalid
 
 # NumPy's own bound is 64; no text or image comes near this one.

@@ -7,13 +7,11 @@ import re
 import urllib.parse
 from typing import Any
 
-from google.protobuf import json_format
-from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
-
-from seqtasks.serving import inference, json_codec
-from seqtasks.serving.examples import decode_examples
 from seqtasks.serving.limits import Limits
-from seqtasks.serving.manager import ModelManager
+from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.protocol import inference, json_bodies
+from seqtasks.serving.protocol.json_examples import decode_examples
+from seqtasks.serving.protocol.metadata import describe
 from seqtasks.serving.status import Code, StatusError, invalid
 
 _log = logging.getLogger(__name__)
@@ -115,26 +113,26 @@ class RestApi:
             return error_reply(StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
 
     def _infer(self, route: Route, body: bytes) -> Reply:
-        document = json_codec.parse(body)
-        signature_name = json_codec.signature_name(document)
+        document = json_bodies.parse(body)
+        signature_name = json_bodies.signature_name(document)
         with self._manager.lease(route.model, route.version, route.label) as runner:
             signature = runner.signature(signature_name)
             if route.verb == "predict":
-                feeds, form = json_codec.decode_predict(document, signature, self._limits)
-                answer = json_codec.encode_predict(runner.run(signature, feeds), form)
+                feeds, form = json_bodies.decode_predict(document, signature, self._limits)
+                answer = json_bodies.encode_predict(runner.run(signature, feeds), form)
             else:
                 examples = decode_examples(document, self._limits)
                 if route.verb == "classify":
                     found = inference.classify(runner, signature_name, examples)
-                    answer = json_codec.encode_classify(found)
+                    answer = json_bodies.encode_classify(found)
                 else:
                     values = inference.regress(runner, signature_name, examples)
-                    answer = json_codec.encode_regress(values)
+                    answer = json_bodies.encode_regress(values)
             return Reply(200, answer, version=runner.version)
 
     def _status(self, route: Route) -> bytes:
         statuses = self._manager.statuses(route.model, route.version, route.label)
-        return json_codec.dumps(
+        return json_bodies.dumps(
             {
                 "model_version_status": [
                     {
@@ -160,22 +158,12 @@ class RestApi:
                 },
                 "metadata": {"signature_def": describe(runner.signature_defs)},
             }
-            return Reply(200, json_codec.dumps(metadata), version=runner.version)
-
-
-def describe(signature_defs: dict[str, Any]) -> dict[str, Any]:
-    """Write signatures as the metadata has them: the JSON form of a SignatureDefMap."""
-    message = SignatureDefMap()
-    for name, definition in signature_defs.items():
-        message.signature_def[name].CopyFrom(definition)
-    return json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
+            return Reply(200, json_bodies.dumps(metadata), version=runner.version)
 
 
 def error_reply(error: StatusError) -> Reply:
     """Make the answer that an error is."""
-    return Reply(error.http, json_codec.encode_error(error.message), error.code, error.message)
+    return Reply(error.http, json_bodies.encode_error(error.message), error.code, error.message)
 
 
 def log_line(**facts: Any) -> str:

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.model_config import ModelSettings, ModelSource
+from seqtasks.serving.models.model_config import ModelSettings, ModelSource
+from seqtasks.serving.models.versions import Loader, Model, State, VersionStatus
 from seqtasks.serving.status import Code, StatusError, invalid
-from seqtasks.serving.versions import Loader, Model, State, VersionStatus
 
 _log = logging.getLogger(__name__)
 

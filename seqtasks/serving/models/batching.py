@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.engine import Servable, Signature
+from seqtasks.serving.models.engine import Servable, Signature
 from seqtasks.serving.status import Code, StatusError, invalid
 
 
