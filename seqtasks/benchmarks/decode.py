@@ -19,7 +19,7 @@ from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.runs import Run
 from seqtasks.serving.models.engine import Servable
 from seqtasks.tasks import translation
-from seqtasks.tasks.sessions import load_predictor
+from seqtasks.tasks.finished_run import load_predictor
 from seqtasks.text.vocabulary import END_ID
 
 BEAMS = (1, 2, 4, 5, 8)

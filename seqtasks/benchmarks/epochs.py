@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from seqtasks.benchmarks.corpora import Corpus, as_splits
 from seqtasks.config import RunConfig
-from seqtasks.data.pipeline import loaded
+from seqtasks.data.batches import loaded
 from seqtasks.runs import create_run
 from seqtasks.tasks import classification, get_task
 from seqtasks.text.vocabulary import PADDING_ID, UNKNOWN_ID

@@ -53,7 +53,7 @@ _PARTS = 10  # of a memory run, after each of which the memory is read
 def toy_exports(base: Path, say: Say) -> None:
     """Teach the toy sentiment and translation, and export them below `base`."""
     from seqtasks.export.export import export_run
-    from seqtasks.training.session import train
+    from seqtasks.training.train import train
 
     for name, settings in TOYS.items():
         with TemporaryDirectory() as runs:

@@ -88,7 +88,7 @@ def layers(cells: tuple[str, ...], rounds: int, memory: bool, json_file: Path | 
     PyTorch takes part where it is installed. In TensorFlow one operation may use half of the cores,
     as in `seqtasks train`.
     """
-    from seqtasks.cli.quiet import start_tensorflow
+    from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow(halve_cores=True)
     from seqtasks.benchmarks.layers import measure, table
@@ -156,7 +156,7 @@ def serving(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
 
-    from seqtasks.cli.quiet import start_tensorflow
+    from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
     from seqtasks.benchmarks.serving import measure, table, toy_exports
@@ -211,7 +211,7 @@ def train(parts: tuple[str, ...], json_file: Path | None, **options: Any) -> Non
     configs/translation-en_fr-bigru.yaml; time per token as all grows tenfold; peak memory. One
     operation may use half of the cores, as in `seqtasks train`.
     """
-    from seqtasks.cli.quiet import start_tensorflow
+    from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow(halve_cores=True)
     from seqtasks.benchmarks.train import measure, table
@@ -257,7 +257,7 @@ def decode(
     """
     found = find_run(run, runs_dir) if run else None
 
-    from seqtasks.cli.quiet import start_tensorflow
+    from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
     from seqtasks.benchmarks.decode import measure, table

@@ -64,7 +64,7 @@ def _config(
 
 def _load(config: RunConfig) -> Any:
     """The configured task's module and its splits."""
-    from seqtasks.cli.quiet import start_tensorflow
+    from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
     from seqtasks.tasks import get_task

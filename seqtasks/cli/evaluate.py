@@ -44,11 +44,11 @@ def evaluate(
     found = find_run(run, runs_dir)
     config = load_config((found.config_file,), assignments, configured(options))
 
-    from seqtasks.cli.quiet import start_tensorflow
+    from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
     from seqtasks.cli.report import show_evaluation
-    from seqtasks.tasks.sessions import evaluate_run
+    from seqtasks.tasks.finished_run import evaluate_run
 
     evaluation = evaluate_run(found, config, data)
     if as_json:

@@ -43,7 +43,7 @@ def export(
     if target.name.isdecimal():
         raise click.UsageError(f"--to {target}: a model's name, not a version, comes last")
 
-    from seqtasks.cli.quiet import start_tensorflow
+    from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
     from seqtasks.export.export import check_export, export_run

@@ -76,10 +76,10 @@ def _loaded(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> Predict:
     found = find_run(run, runs_dir)
     config = load_config((found.config_file,), assignments)
 
-    from seqtasks.cli.quiet import start_tensorflow
+    from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
-    from seqtasks.tasks.sessions import load_predictor
+    from seqtasks.tasks.finished_run import load_predictor
 
     predictor = load_predictor(found, config)
 
@@ -119,7 +119,7 @@ def open_client(server: str) -> "Client":
     from seqtasks.clients.connect import connect
 
     if server.startswith("grpc://"):
-        from seqtasks.cli.quiet import start_tensorflow
+        from seqtasks.cli.startup import start_tensorflow
 
         start_tensorflow(keras=False)  # its messages are a part of the protocol's
     return connect(server)

@@ -15,7 +15,7 @@ from seqtasks.config import RunConfig
 
 if TYPE_CHECKING:
     from seqtasks.training.fit import EpochResult, Progress
-    from seqtasks.training.session import Outcome
+    from seqtasks.training.train import Outcome
 
 
 _WIDTH = 120  # of tables where there is no terminal to ask

@@ -207,7 +207,7 @@ def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
     for port in filter(None, (options.port, options.grpc_port)):
         check_port(options.host, port)
 
-    from seqtasks.cli.quiet import start_tensorflow
+    from seqtasks.cli.startup import start_tensorflow
     from seqtasks.serving.http_server import ending_at_once
 
     def ready(port: int, grpc_port: int | None, failed: "Sequence[str]") -> None:

@@ -60,18 +60,18 @@ def train(
         config_files = (run.config_file, *config_files)
     config = load_config(config_files, assignments, configured(options))
 
-    from seqtasks.cli.quiet import start_tensorflow
     from seqtasks.cli.screen import TrainingScreen, show_outcome
+    from seqtasks.cli.startup import start_tensorflow
 
     with TrainingScreen(config, quiet=as_json) as screen:
         start_tensorflow(halve_cores=True)
-        from seqtasks.training import session
+        from seqtasks.training import train as training
 
         if run is not None:
-            outcome = session.resume(run, config, screen)
+            outcome = training.resume(run, config, screen)
         else:
-            outcome = session.train(config, runs_dir, overwrite, screen)
+            outcome = training.train(config, runs_dir, overwrite, screen)
     if as_json:
-        click.echo(json.dumps(session.summary(outcome)))
+        click.echo(json.dumps(training.summary(outcome)))
     else:
         show_outcome(outcome)

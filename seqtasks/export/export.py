@@ -37,7 +37,7 @@ from seqtasks.runs import Run, write_text, writing
 from seqtasks.serving.warmup import WARMUP_FILE
 from seqtasks.tasks import get_task
 from seqtasks.tasks.endpoints import Endpoint
-from seqtasks.tasks.sessions import load_predictor
+from seqtasks.tasks.finished_run import load_predictor
 
 _SAMPLES = 24  # real examples that are compared
 # What stock TF Serving lacks, and what ties an export to the machine that made it.

@@ -10,7 +10,7 @@ from seqtasks.cells.lstm import LSTMCell
 from seqtasks.cells.parts import state_dtype
 from seqtasks.cells.rnn import RNNCell
 from seqtasks.layers.masking import lengths_from_mask, mask_of
-from seqtasks.layers.recurrence import scan
+from seqtasks.layers.scan import scan
 
 # From this batch size on, two loops over half the batch each beat one: they run side by side.
 SPLIT_FROM = 16
@@ -47,7 +47,7 @@ class Recurrent(keras.Layer):
         self.seed = seed
         self.split_batch = True  # `Bidirectional` has two loops already and says False
         self.supports_masking = True
-        self.supports_jit = False  # see `seqtasks.layers.recurrence`
+        self.supports_jit = False  # see `seqtasks.layers.scan`
         self.cell = self.cell_class(units, name="cell", dtype=self.dtype_policy)
         self.seed_generator = keras.random.SeedGenerator(seed)
 

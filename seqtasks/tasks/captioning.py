@@ -11,16 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import DecodingConfig, RunConfig
-from seqtasks.data.facts import repetitions, spread
+from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.data.images import CaptionedImages, read_captioned_images, read_image
-from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
+from seqtasks.data.statistics import repetitions, spread
 from seqtasks.errors import DataError, RunError
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, of_captioner, search
+from seqtasks.text.target_text import WrittenText, with_end, with_start
 from seqtasks.text.vocabulary import Vocabulary
-from seqtasks.text.written import WrittenText, with_end, with_start
 from seqtasks.topologies.one_to_many import OneToMany
 from seqtasks.toys.digits import digits
 

@@ -15,9 +15,9 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import RunConfig
-from seqtasks.data.facts import spread
-from seqtasks.data.pipeline import dataset, plan_batches
+from seqtasks.data.batches import dataset, plan_batches
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
+from seqtasks.data.statistics import spread
 from seqtasks.errors import DataError
 from seqtasks.metrics import bag_of_words
 from seqtasks.tasks.endpoints import of_classifier

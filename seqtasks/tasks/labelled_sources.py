@@ -9,10 +9,10 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from seqtasks.data.facts import repetitions, spread
 from seqtasks.data.files import Column, exists, shorten
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.splits import Splits, check_fractions, load_parts
+from seqtasks.data.statistics import repetitions, spread
 from seqtasks.errors import DataError, did_you_mean
 from seqtasks.toys import get_toy
 

@@ -19,8 +19,8 @@ from seqtasks.search.sampling import sample
 from seqtasks.tasks.evaluation import PlainTextEvaluation
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.writing import of_language_model
+from seqtasks.text.target_text import WrittenText, with_start
 from seqtasks.text.vocabulary import END_ID, START_ID, UNKNOWN_ID, Vocabulary
-from seqtasks.text.written import WrittenText, with_start
 from seqtasks.topologies.next_step import NextStep
 from seqtasks.toys.splits import read_toy
 

@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import RunConfig
-from seqtasks.data.facts import counted, repetitions, spread
-from seqtasks.data.pipeline import loaded, plan_batches
+from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
+from seqtasks.data.statistics import counted, repetitions, spread
 from seqtasks.data.tagged import TaggedSentences, read_tagged_sentences
 from seqtasks.errors import DataError
 from seqtasks.metrics import entity_scores

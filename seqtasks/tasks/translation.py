@@ -12,17 +12,17 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import DecodingConfig, RunConfig
-from seqtasks.data.facts import repetitions, spread
+from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.data.pairs import TextPairs, read_text_pairs
-from seqtasks.data.pipeline import loaded, plan_batches
 from seqtasks.data.splits import Splits, load_parts
+from seqtasks.data.statistics import repetitions, spread
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, of_translator, search
 from seqtasks.text.encoder import TextEncoder, make_encoder
 from seqtasks.text.splitting import JOINER, split_reversibly
+from seqtasks.text.target_text import WrittenText, with_end, with_start
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
-from seqtasks.text.written import WrittenText, with_end, with_start
 from seqtasks.topologies.seq2seq import Seq2Seq
 from seqtasks.toys.splits import read_toy
 

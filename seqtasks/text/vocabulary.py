@@ -46,7 +46,7 @@ class Vocabulary:
         """Take the most frequent tokens: at most `max_size` with the special ones.
 
         Equally frequent tokens are taken in alphabetical order, so the result is one and the same
-        for the same counts. What is `written` also needs a start and an end, ids 2 and 3.
+        for the same counts. `target_text` also needs a start and an end, ids 2 and 3.
         """
         special = (PADDING, UNKNOWN, START, END) if written else (PADDING, UNKNOWN)
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

@@ -16,7 +16,7 @@ from seqtasks.layers.attention import Attention
 from seqtasks.layers.vectors import vectors_of
 from seqtasks.search.top_k import BLOCK
 from seqtasks.text.vocabulary import PADDING_ID, START_ID
-from seqtasks.topologies.stack import RECURRENT
+from seqtasks.topologies.recurrent_stack import RECURRENT
 
 
 class Readout(NamedTuple):

@@ -13,7 +13,7 @@ from seqtasks.config import ModelConfig
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.text.vocabulary import PADDING_ID
-from seqtasks.topologies.stack import recurrent_stack
+from seqtasks.topologies.recurrent_stack import recurrent_stack
 from seqtasks.topologies.text_input import TextEmbedding
 
 

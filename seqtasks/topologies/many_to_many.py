@@ -4,7 +4,7 @@ import keras
 
 from seqtasks.config import ModelConfig
 from seqtasks.text.vocabulary import PADDING_ID
-from seqtasks.topologies.stack import recurrent_stack
+from seqtasks.topologies.recurrent_stack import recurrent_stack
 from seqtasks.topologies.text_input import TextEmbedding, text_inputs
 
 

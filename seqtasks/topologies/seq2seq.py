@@ -12,7 +12,7 @@ import tensorflow as tf
 from seqtasks.config import ModelConfig
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.decoder import Decoder, mixed_with_guesses
-from seqtasks.topologies.stack import recurrent_stack
+from seqtasks.topologies.recurrent_stack import recurrent_stack
 from seqtasks.topologies.text_input import TextEmbedding
 
 

@@ -279,7 +279,7 @@ def test_a_server_that_doesnt_start_says_why(tmp_path):
 def models(tmp_path_factory):
     """Export tiny models of both tasks."""
     from seqtasks.export.export import export_run
-    from seqtasks.training.session import train
+    from seqtasks.training.train import train
 
     folder = tmp_path_factory.mktemp("served")
     small = ("model.units=4", "model.embedding_units=5", "training.epochs=1")

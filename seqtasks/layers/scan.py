@@ -27,7 +27,7 @@ instead of halves of the batch, 1.2, but with 4 rows, where the batch isn't halv
 
 All of that is with TensorFlow's own choice of threads, with which each operation is divided among
 all cores, though a layer is two loops beside each other. With one thread an operation it takes 0.8
-of that time on two cores; that is the process's to set, and `seqtasks.cli.quiet` does for training.
+of that time on two cores; that is the process's to set, and `seqtasks train` does.
 """
 
 from typing import Any

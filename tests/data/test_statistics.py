@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtasks.data.facts import counted, repetitions, spread
+from seqtasks.data.statistics import counted, repetitions, spread
 
 
 def test_the_spread_of_lengths_is_that_counted_by_hand():

@@ -6,7 +6,7 @@ import reference
 
 from seqtasks import GRU, LSTM, RNN, Bidirectional, Stacked
 from seqtasks.config.arch import ARCHS
-from seqtasks.topologies.stack import recurrent_stack
+from seqtasks.topologies.recurrent_stack import recurrent_stack
 
 CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 N, T, D, H = 3, 5, 4, 3

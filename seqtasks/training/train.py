@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from seqtasks.config import RunConfig
 from seqtasks.errors import ConfigError, RunError, TrainingError
-from seqtasks.inspection.plots import learning_curve
+from seqtasks.inspection.training_plots import learning_curve
 from seqtasks.runs import Run, choose_path, create_run, write_text, writing
 from seqtasks.tasks import get_task
 from seqtasks.training.fit import Watcher, fit

@@ -71,7 +71,7 @@ def evaluate_run(run: Run, config: RunConfig, source: str | None = None) -> Any:
             text = json.dumps(asdict(evaluation), ensure_ascii=False, indent=1)
             write_text(run.evaluation, text + "\n")
             if hasattr(evaluation, "confusions"):
-                from seqtasks.inspection.plots import confusion_picture
+                from seqtasks.inspection.training_plots import confusion_picture
 
                 picture = run.plots / "confusion_matrix.png"
                 confusion_picture(evaluation.confusions, evaluation.labels, picture)

@@ -12,7 +12,7 @@ import pytest
 from seqtasks.config import load_config
 from seqtasks.errors import ConfigError, DataError, RunError
 from seqtasks.runs import find_run
-from seqtasks.training.session import resume, summary, train
+from seqtasks.training.train import resume, summary, train
 
 BATCH = 8
 

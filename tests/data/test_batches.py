@@ -8,7 +8,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqtasks.data.pipeline import dataset, plan_batches
+from seqtasks.data.batches import dataset, plan_batches
 
 LENGTHS = st.lists(st.integers(1, 60), max_size=120).map(lambda lengths: np.array(lengths, int))
 SEEDS = st.one_of(st.none(), st.integers(0, 9))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from seqtasks.errors import RunError
 from seqtasks.text.splitting import JOINER, SPACE, normalise
+from seqtasks.text.target_text import LINE_END, WrittenText, with_end, with_start
 from seqtasks.text.vocabulary import END, END_ID, PADDING, START, START_ID, UNKNOWN, Vocabulary
-from seqtasks.text.written import LINE_END, WrittenText, with_end, with_start
 
 TEXTS = ["J'ai dit non, est-ce clair ?", "정말 좋다!", "", "a  (b)  C.", "non non"]
 UNITS = ("word", "char")

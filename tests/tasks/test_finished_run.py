@@ -10,7 +10,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError, RunError
 from seqtasks.runs import create_run
 from seqtasks.tasks.evaluation import Evaluation
-from seqtasks.tasks.sessions import evaluate_run, load_predictor
+from seqtasks.tasks.finished_run import evaluate_run, load_predictor
 
 TEXTS = ["a good film", "나쁘다", ""]
 

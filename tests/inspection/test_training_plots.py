@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from seqtasks.inspection.plots import confusion_picture, learning_curve
+from seqtasks.inspection.training_plots import confusion_picture, learning_curve
 
 
 def rows(count):

@@ -7,12 +7,12 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from seqtasks.cli import main, quiet
+from seqtasks.cli import main, startup
 from seqtasks.errors import SeqtasksError
 
 PROGRAM = """
 import gc, sys
-from seqtasks.cli.quiet import start_tensorflow
+from seqtasks.cli.startup import start_tensorflow
 start_tensorflow(keras={keras})
 loaded = sys.modules.get("keras") is not None
 print(loaded, "keras" in sys.modules, gc.isenabled())
@@ -35,7 +35,7 @@ def test_an_import_that_fails_is_shown_and_the_error_stream_is_given_back():
     program = """
 import sys
 sys.modules["tensorflow"] = None
-from seqtasks.cli.quiet import start_tensorflow
+from seqtasks.cli.startup import start_tensorflow
 try:
     start_tensorflow(keras=False)
 except ImportError as error:
@@ -52,12 +52,12 @@ except ImportError as error:
 )
 def test_an_operation_may_use_half_of_the_cores_where_asked_for(halve_cores, cores, setting, found):
     program = f"""
-from seqtasks.cli import quiet
-quiet._cores = lambda: {cores}
-quiet.start_tensorflow(keras=False, halve_cores={halve_cores})
+from seqtasks.cli import startup
+startup._cores = lambda: {cores}
+startup.start_tensorflow(keras=False, halve_cores={halve_cores})
 import tensorflow as tf
 print(tf.config.threading.get_intra_op_parallelism_threads())
-quiet.start_tensorflow(keras=False, halve_cores=True)  # too late, and no one minds
+startup.start_tensorflow(keras=False, halve_cores=True)  # too late, and no one minds
 """
     environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": setting or ""}
     if setting is None:
@@ -71,7 +71,7 @@ quiet.start_tensorflow(keras=False, halve_cores=True)  # too late, and no one mi
 def test_cores_are_those_that_the_process_may_use():
     program = """
 import os
-from seqtasks.cli.quiet import _cores
+from seqtasks.cli.startup import _cores
 everywhere = os.sched_getaffinity(0)
 print(_cores() == len(everywhere))
 os.sched_setaffinity(0, {min(everywhere)})
@@ -92,6 +92,6 @@ def test_cores_are_halved_for_training_and_not_for_decoding(verb, halved, monkey
         asked_for.append(halve_cores)
         raise SeqtasksError("started")
 
-    monkeypatch.setattr(quiet, "start_tensorflow", start)
+    monkeypatch.setattr(startup, "start_tensorflow", start)
     done = CliRunner().invoke(main, verb.split())
     assert (done.exit_code, asked_for) == (2, [halved])

@@ -6,7 +6,7 @@ import reference
 import tensorflow as tf
 
 from seqtasks import GRUCell, LSTMCell, RNNCell
-from seqtasks.layers.recurrence import scan
+from seqtasks.layers.scan import scan
 
 CELLS = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
 T, N, D, H = 7, 4, 3, 5
