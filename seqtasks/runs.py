@@ -74,7 +74,8 @@ class Run:
 def default_name(config: RunConfig) -> str:
     """Name a run after its data and its arch.
 
-    >>> default_name(RunConfig())
+    >>> from seqtasks.config import SentimentConfig
+    >>> default_name(SentimentConfig())
     'toy_sentiment-bilstm'
     """
     source = config.data.source.removeprefix("tfds:").replace("/", "-").replace(":", "-")

@@ -6,12 +6,13 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from seqtasks.config import TASKS, RunConfig, load_config
+from seqtasks.config import CONFIGS, TASKS, SentimentConfig, load_config
 from seqtasks.config.arch import ARCHS, STACKED_LAYERS
-from seqtasks.config.schema import is_for
+from seqtasks.config.schema import json_schema, tasks_of
 from seqtasks.errors import ConfigError
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+FILES = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
+OLD = Path(__file__).parent / "saved_before" / "configs"  # written by version 0.1.0 of 2026-11-22
 
 
 @pytest.fixture
@@ -33,10 +34,19 @@ def refused(files=(), assignments=(), options=None):
     return message
 
 
-def parts_of(model):
-    """All models of a configuration, the whole one first."""
-    fields = [field.annotation for field in model.model_fields.values()]
-    return [model, *(f for f in fields if isinstance(f, type) and issubclass(f, BaseModel))]
+def keys_of(config):
+    """All keys of a task's configuration, dotted."""
+    for name, field in config.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from (f"{name}.{key}" for key in inner.model_fields)
+        else:
+            yield name
+
+
+def task_with(key):
+    """A task that has a key: the default one, if it does."""
+    return next(task for task, config in CONFIGS.items() if key in keys_of(config))
 
 
 # --- Defaults and the order of merging ----------------------------------------------------------
@@ -44,7 +54,7 @@ def parts_of(model):
 
 def test_nothing_given_is_the_default_run():
     config = load_config()
-    assert config == RunConfig()
+    assert config == SentimentConfig()
     assert (config.task, config.name, config.seed) == ("sentiment", None, 1)
     assert config.data.source == "toy_sentiment"
     assert (config.text.unit, config.model.arch, config.model.pooling) == ("word", "bilstm", "last")
@@ -234,22 +244,17 @@ FREE = {  # any text, number or column may stand there; data readers judge it
     ("key", "value"), [(key, value) for key, values in IMPOSSIBLE.items() for value in values]
 )
 def test_an_impossible_value_is_refused_with_its_key_and_the_value(write, key, value):
-    message = refused(assignments=[f"{key}={value}"])
+    task = [] if key == "task" else [f"task={task_with(key)}"]
+    message = refused(assignments=[*task, f"{key}={value}"])
     assert f"--set {key.split('.')[0]}" in message
     assert str(value).removeprefix(".") in message
     part, _, field = key.rpartition(".")
     path = write(f"{part}: {{{field}: {value!s}}}" if part else f"{field}: {value}")
-    assert str(path) in refused([path])
+    assert str(path) in refused([path], task)
 
 
 def test_every_field_is_in_one_of_the_two_lists():
-    fields = set()
-    for name, field in RunConfig.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            fields |= {f"{name}.{key}" for key in inner.model_fields}
-        else:
-            fields.add(name)
+    fields = {key for config in CONFIGS.values() for key in keys_of(config)}
     assert fields == set(IMPOSSIBLE) | FREE
 
 
@@ -364,17 +369,17 @@ def test_an_unknown_arch_gets_the_nearest_one_and_the_list():
 
 
 def test_there_are_configurations_to_check():
-    assert CONFIGS
+    assert FILES
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_configuration_of_ours_loads_and_survives_being_written(write, path):
     config = load_config((path,))
     assert load_config((write(config.to_yaml()),)) == config
-    assert set(yaml.safe_load(path.read_text("utf-8"))) <= set(RunConfig.model_fields)
+    assert set(yaml.safe_load(path.read_text("utf-8"))) <= set(type(config).model_fields)
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_configuration_of_ours_says_how_it_is_run(path):
     assert f"seqtasks train --config configs/{path.name}" in path.read_text("utf-8")
 
@@ -392,13 +397,12 @@ def test_the_resolved_configuration_spells_out_every_default(write):
     text = config.to_yaml()
     assert "이름" in text
     written = yaml.safe_load(text)
-    for name, field in RunConfig.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            looked_at = {key for key in inner.model_fields if is_for("sentiment", name, key)}
-            assert set(written.get(name, {})) == looked_at
-        else:
-            assert name in written
+    dotted = {
+        f"{name}.{key}" if isinstance(value, dict) else name
+        for name, value in written.items()
+        for key in (value if isinstance(value, dict) else [""])
+    }
+    assert dotted == set(keys_of(SentimentConfig))
     assert load_config((write(text),)) == config
 
 
@@ -441,18 +445,39 @@ def test_settings_that_disagree_are_refused_with_what_to_do(task, setting, advic
     assert advice in refused(assignments=[task, setting])
 
 
-def test_the_schema_names_every_key_and_refuses_others():
-    schema = RunConfig.model_json_schema()
-    parts = [schema, *schema["$defs"].values()]
-    for model, part in zip(parts_of(RunConfig), sorted(parts, key=by_order), strict=True):
-        assert set(part["properties"]) == set(model.model_fields)
-        assert part["additionalProperties"] is False
-    units = schema["$defs"]["ModelConfig"]["properties"]["units"]
-    assert (units["type"], units["minimum"], units["default"]) == ("integer", 1, 64)
+@pytest.mark.parametrize("task", TASKS)
+def test_the_schema_names_every_key_of_every_task_and_refuses_others(task):
+    schema = json_schema()
+    assert schema["discriminator"]["propertyName"] == "task"
+
+    def resolved(part):
+        return schema["$defs"][part["$ref"].rsplit("/", 1)[1]] if "$ref" in part else part
+
+    whole = resolved({"$ref": schema["discriminator"]["mapping"][task]})
+    found = set()
+    for name, part in whole["properties"].items():
+        section = resolved(part)
+        assert section.get("additionalProperties", False) is False
+        keys = [f"{name}.{key}" for key in section.get("properties", ())]
+        found |= set(keys or [name])
+    assert found == set(keys_of(CONFIGS[task]))
+    units = resolved(whole["properties"]["model"])["properties"]["units"]
+    assert (units["type"], units["minimum"]) == ("integer", 1)
 
 
-def by_order(part):
-    return [model.__name__ for model in parts_of(RunConfig)].index(part["title"])
+def test_an_old_file_of_every_task_still_loads_and_says_the_same():
+    files = sorted(OLD.glob("*.yaml"))
+    assert [path.stem for path in files] == sorted(TASKS)
+    for path in files:
+        old, config = yaml.safe_load(path.read_text("utf-8")), load_config((path,))
+        assert config.task == path.stem
+        assert config.to_dict() == old
+
+
+def test_the_tasks_of_a_key_are_those_whose_class_has_it():
+    assert tasks_of("model", "attention") == ["translation"]
+    assert set(tasks_of("model", "units")) == set(TASKS)
+    assert tasks_of("model", "nothing") == tasks_of("nothing", "units") == []
 
 
 def test_a_hierarchy_pools_by_attention_unless_told_otherwise():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtasks.config import RunConfig, load_config
+from seqtasks.config import SentimentConfig, load_config
 from seqtasks.errors import RunError
 from seqtasks.runs import (
     Run,
@@ -27,7 +27,7 @@ def no_vocabulary(folder):
     """Nothing to save."""
 
 
-OURS, NAMED = RunConfig(), RunConfig(name="mine")
+OURS, NAMED = SentimentConfig(), SentimentConfig(name="mine")
 
 
 def contents(folder):

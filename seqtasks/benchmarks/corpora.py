@@ -10,6 +10,7 @@ from seqtasks.data.pairs import TextPairs
 from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.splits import Splits
 from seqtasks.tasks import get_task
+from seqtasks.tasks.sources import read_part
 
 # As `configs/nsmc-bilstm.yaml` and `configs/translation-en_fr-bigru.yaml` have them.
 SENTIMENT: dict[str, Any] = {
@@ -94,7 +95,7 @@ def corpus(options: dict[str, Any], data: str | None, examples: int, seed: int =
     if data is None:
         listed, part = _SYNTHETIC[config.task](examples, seed)
         return Corpus(config, task.make_codec(config, Splits(listed, part, None)), part)
-    whole = task.read_part(config, data)
+    whole = read_part(config, data)
     rows = np.random.default_rng(seed).permutation(len(whole))[:examples]
     codec = task.make_codec(config, Splits(whole, whole, None))
     return Corpus(config, codec, whole.select(rows.tolist()))

@@ -38,9 +38,8 @@ class Teaching:
         task, training = get_task(corpus.config.task), corpus.config.training
         self.model = same.model if same else task.build(corpus.config, corpus.codec)
         splits = as_splits(corpus)
-        self.loss, self.batches, _ = task.prepare_fit(
-            corpus.config, corpus.codec, self.model, splits
-        )
+        fit = task.prepare_fit(corpus.config, corpus.codec, self.model, splits)
+        self.loss, self.batches = fit.loss, fit.batches
         self.step = (
             same.step
             if same
@@ -202,7 +201,7 @@ def report_peak_of_windows() -> None:
 
     What `_peak_of_windows` runs in a process of its own.
     """
-    from seqtasks.config import ModelConfig
+    from seqtasks.config import WriterConfig
     from seqtasks.tasks.language_model import windows
     from seqtasks.tasks.losses import token_cross_entropy
     from seqtasks.topologies.next_step import NextStep
@@ -210,7 +209,7 @@ def report_peak_of_windows() -> None:
 
     T, N = json.loads(sys.argv[1]), _ROWS_WEIGHED
     model = NextStep(
-        _CHARACTERS, ModelConfig(arch="lstm", units=_UNITS, embedding_units=_INPUTS, dropout=0.0)
+        _CHARACTERS, WriterConfig(arch="lstm", units=_UNITS, embedding_units=_INPUTS, dropout=0.0)
     )
     model.carry(N)
     step = TrainingStep(model, token_cross_entropy(), learning_rate=1e-3, clip_norm=1.0)

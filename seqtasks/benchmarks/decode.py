@@ -20,6 +20,7 @@ from seqtasks.runs import Run
 from seqtasks.serving.models.engine import Servable
 from seqtasks.tasks import translation
 from seqtasks.tasks.finished_run import load_predictor
+from seqtasks.tasks.sources import load_splits, read_part
 from seqtasks.text.vocabulary import END_ID
 
 BEAMS = (1, 2, 4, 5, 8)
@@ -120,7 +121,7 @@ def _untaught(
     network: dict[str, Any], data: str | None, sentences: int
 ) -> tuple[translation.Predictor, TextPairs]:
     texts = corpus(network, data, sentences)
-    model = translation.build(texts.config, texts.codec)
+    model = translation.Translation().build(texts.config, texts.codec)
     bias = model.decoder.b_E
     never = np.where(np.arange(len(texts.codec.target)) == END_ID, -1e9, 0.0)
     bias.assign(never.astype(np.float32))
@@ -135,8 +136,8 @@ def _of_run(run: Run, data: str | None) -> tuple[translation.Predictor, TextPair
         )
     predictor = load_predictor(run, config)
     if data is not None:
-        return predictor, translation.read_part(config, data)
-    splits = translation.load_splits(config)
+        return predictor, read_part(config, data)
+    splits = load_splits(config)
     return predictor, splits.test or splits.validation
 
 

@@ -66,9 +66,8 @@ class _Ours:
         task = get_task(reviews.config.task)
         self.model = task.build(reviews.config, reviews.codec)
         splits = as_splits(reviews)
-        self.loss, self._batches, _ = task.prepare_fit(
-            reviews.config, reviews.codec, self.model, splits
-        )
+        how = task.prepare_fit(reviews.config, reviews.codec, self.model, splits)
+        self.loss, self._batches = how.loss, how.batches
         self.seconds: list[float] = []
         self.first_step = self._started = 0.0
         self.examples = self.tokens = 0
@@ -128,7 +127,8 @@ def _examples(reviews: Corpus) -> classification.Examples:
 def _buckets(reviews: Corpus, prepared: classification.Examples, epoch: int) -> tf.data.Dataset:
     """The very batches that ours learns from."""
     config, codec = reviews.config, reviews.codec
-    batches, _ = classification.training_data(config, codec, prepared, epoch, 0)
+    load = partial(classification.load, codec, prepared)
+    batches, _ = planned_batches(config, prepared.lengths, load)(epoch, 0)
     answers = batches.map(lambda ids, labels: (ids, tf.one_hot(labels, len(codec.labels))))
     return answers.prefetch(tf.data.AUTOTUNE)
 

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 import click
 
+from seqtasks import answers
 from seqtasks.cli.predict import check_texts, open_client, text_batches
 from seqtasks.clients.client import Client, to_json
 from seqtasks.errors import ServingError, did_you_mean
@@ -58,8 +59,9 @@ def client(
         else:
             asked = _Asked(found, model, signature, given)
             for batch in asked.batches(text, file):
-                for row, one in asked.answer(batch):
-                    click.echo(to_json(row) if as_json else line(row, one))
+                for row in asked.answer(batch):
+                    shown = None if as_json else answers.line(row)
+                    click.echo(to_json(row) if shown is None else shown)
                 sys.stdout.flush()
 
 
@@ -94,16 +96,13 @@ class _Asked:
         else:
             yield None
 
-    def answer(self, texts: list[str] | None) -> Iterator[tuple[dict[str, Any], str | None]]:
-        """Ask about texts, and give a row for each, with the text; for no texts what there is."""
+    def answer(self, texts: list[str] | None) -> Iterator[dict[str, Any]]:
+        """Ask about texts, and give a row for each, with its text; for no texts what there is."""
         rows = list(self._rows(texts))
-        if texts is None:
-            yield from ((row, None) for row in rows)
+        if texts is None or len(rows) != len(texts):  # such as one answer to all of them
+            yield from rows
             return
-        if len(rows) != len(texts):  # such as one answer to all of them
-            yield from ((row, None) for row in rows)
-            return
-        yield from (({"text": text, **row}, text) for text, row in zip(texts, rows, strict=True))
+        yield from ({"text": text, **row} for text, row in zip(texts, rows, strict=True))
 
     def _rows(self, texts: list[str] | None) -> Iterator[dict[str, Any]]:
         given, where = self._given, (self._model,)
@@ -139,36 +138,6 @@ def _split(columns: dict[str, Any], size: int | None) -> Iterator[dict[str, Any]
         return
     for values in zip(*columns.values(), strict=True):
         yield dict(zip(columns, values, strict=True))
-
-
-def line(row: dict[str, Any], text: str | None) -> str:
-    r"""Write an answer for people, as `seqtasks predict` does; as JSON what has no such form.
-
-    >>> line({"label": "pos", "score": 0.91234, "probabilities": [0.1, 0.9]}, "good\nfilm")
-    'pos\t0.9123\tgood film'
-    >>> line({"tokens": ["I", "go", ""], "tags": ["PRON", "VERB", ""], "lengths": 2}, "I go")
-    'I/PRON go/VERB'
-    """
-    shown = [] if text is None else [" ".join(text.split())]
-    if {"label", "score"} <= row.keys():
-        return "\t".join([row["label"], f"{row['score']:.4f}", *shown])
-    if {"classes", "scores"} <= row.keys():
-        best = max(range(len(row["scores"])), key=row["scores"].__getitem__)
-        return "\t".join([row["classes"][best], f"{row['scores'][best]:.4f}", *shown])
-    if "value" in row:
-        return "\t".join([f"{row['value']:.4f}", *shown])
-    if {"tokens", "tags", "lengths"} <= row.keys():
-        pairs = list(zip(row["tokens"], row["tags"], strict=False))[: row["lengths"]]
-        return " ".join(f"{token}/{tag}" for token, tag in pairs)
-    for name in ("translation", "caption"):
-        if name in row:
-            return row[name]
-        if f"{name}s" in row:  # the best few; fewer than asked for have the score -Infinity
-            scored = zip(row[f"{name}s"], row["scores"], strict=True)
-            return "\t".join(one for one, score in scored if score > float("-inf"))
-    if "continuation" in row:
-        return (text or "") + row["continuation"]
-    return to_json(row)
 
 
 def _read_input(assignment: str) -> tuple[str, Any]:

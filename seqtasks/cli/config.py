@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from seqtasks.cli.options import config_options
-from seqtasks.config import RunConfig, load_config
+from seqtasks.config import load_config
+from seqtasks.config.schema import json_schema
 
 
 @click.group()
@@ -33,4 +34,4 @@ def validate(files: tuple[Path, ...]) -> None:
 @config.command()
 def schema() -> None:
     """Print the JSON schema: every key, its type, its limits and what it is for."""
-    click.echo(json.dumps(RunConfig.model_json_schema(), indent=2))
+    click.echo(json.dumps(json_schema(), indent=2))

@@ -4,12 +4,15 @@ import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from seqtasks.cli.options import config_options, configured, data_options
-from seqtasks.config import TASKS, RunConfig, load_config
+from seqtasks.config import CONFIGS, TASKS, RunConfig, load_config
+
+if TYPE_CHECKING:
+    from seqtasks.data.splits import Splits
 
 _SPLITS = ("train", "validation", "test")
 _SHOWN_LABELS = 20
@@ -23,24 +26,10 @@ def data() -> None:
 @data.command("list")
 def list_() -> None:
     """Say what can be given as --data."""
-    for source, what in (
-        ("toy_sentiment", "sentiment: reviews, English and Korean, in which word order decides"),
-        ("toy_documents", "documents: reviews of many sentences, one of which decides"),
-        ("toy_tagging", "tagging: parts of speech of the toy reviews"),
-        ("toy_translation", "translation: English to Korean, one right answer each"),
-        ("toy_text", "language_model: the toy reviews as one text"),
-        ("toy_recall", "recall: who was named at the start, after data.distance words"),
-        ("digits", "captioning: scikit-learn's digits, spelled; digits-ko, digits-both"),
-        ("FILE.tsv", "text, tab, label or translation; no header unless a column is named"),
-        ("FILE.csv", "a header with the columns text and label, or others by name"),
-        ("FILE.jsonl", 'objects with the keys "text" and "label", or others by name'),
-        ("FILE.en,FILE.fr", "translation: two parallel files"),
-        ("FILE.conllu", "tagging: CoNLL-U; or a word and its tag a line, a blank line between"),
-        ("FILE.npz,FILE", "captioning: an array of images, and a caption a line"),
-        ("FILE.txt", "language_model: any text"),
-        ("tfds:NAME", "sentiment, documents: any text classification set of TensorFlow Datasets"),
-    ):
-        click.echo(f"{source:15}  {what}")
+    for task, config in CONFIGS.items():
+        click.echo(f"{task}:")
+        for source, what in config.SOURCES:
+            click.echo(f"  {source:15}  {what}")
 
 
 def _source_options(command: Any) -> Any:
@@ -62,15 +51,16 @@ def _config(
     return load_config(config_files, assignments, configured(options))
 
 
-def _load(config: RunConfig) -> Any:
-    """The configured task's module and its splits."""
+def _load(config: RunConfig) -> "Splits":
+    """The configured splits. TensorFlow starts only for what needs it: toy sets and TFDS."""
+    from seqtasks.tasks.sources import load_splits, read_files
+
+    if splits := read_files(config):
+        return splits
     from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
-    from seqtasks.tasks import get_task
-
-    task = get_task(config.task)
-    return task, task.load_splits(config)
+    return load_splits(config)
 
 
 @data.command()
@@ -83,11 +73,11 @@ def _load(config: RunConfig) -> Any:
 )
 def show(split: str, number: int, **source_options: Any) -> None:
     """Print the first examples of a split of SOURCE, a line each."""
-    task, splits = _load(_config(**source_options))
+    splits = _load(_config(**source_options))
     part = splits.parts().get(split)
     if part is None:
         raise click.UsageError(f"there is no {split} split")
-    for line in islice(task.show(part), number):
+    for line in islice(part.shown(), number):
         click.echo(line)
 
 
@@ -100,8 +90,14 @@ def describe(as_json: bool, **source_options: Any) -> None:
     Tokens and vocabulary are those that training with the same options would use.
     """
     config = _config(**source_options)
-    task, splits = _load(config)
-    description = task.describe(config, splits)
+    splits = _load(config)
+
+    from seqtasks.cli.startup import start_tensorflow
+
+    start_tensorflow()
+    from seqtasks.tasks import get_task
+
+    description = get_task(config.task).describe(config, splits)
     if as_json:
         click.echo(json.dumps(description, ensure_ascii=False))
         return

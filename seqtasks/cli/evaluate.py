@@ -44,13 +44,18 @@ def evaluate(
     found = find_run(run, runs_dir)
     config = load_config((found.config_file,), assignments, configured(options))
 
+    from seqtasks.tasks.finished_run import check_weights, evaluate_run
+    from seqtasks.tasks.sources import read_files, read_part
+
+    check_weights(found)
+    part, splits = (read_part(config, data), None) if data else (None, read_files(config))
+
     from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
     from seqtasks.cli.report import show_evaluation
-    from seqtasks.tasks.finished_run import evaluate_run
 
-    evaluation = evaluate_run(found, config, data)
+    evaluation = evaluate_run(found, config, part, splits)
     if as_json:
         found = asdict(evaluation)
         if "mistakes" in found:

@@ -43,6 +43,10 @@ def export(
     if target.name.isdecimal():
         raise click.UsageError(f"--to {target}: a model's name, not a version, comes last")
 
+    from seqtasks.tasks.finished_run import check_weights
+
+    check_weights(found)
+
     from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
+from seqtasks import answers
 from seqtasks.cli.options import assignments_option, run_argument, runs_dir_option
 from seqtasks.config import load_config
 from seqtasks.errors import DataError, RunError
@@ -66,8 +67,8 @@ def predict(
         else:
             ask = _loaded(run, runs_dir, assignments)
         for batch in text_batches(text, file):
-            for answer, line in ask(batch):
-                click.echo(json.dumps(answer, ensure_ascii=False) if as_json else line)
+            for answer, shown in ask(batch):
+                click.echo(json.dumps(answer, ensure_ascii=False) if as_json else shown)
             sys.stdout.flush()
 
 
@@ -76,17 +77,19 @@ def _loaded(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> Predict:
     found = find_run(run, runs_dir)
     config = load_config((found.config_file,), assignments)
 
+    from seqtasks.tasks.finished_run import check_weights, load_predictor
+
+    check_weights(found)
+
     from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
-    from seqtasks.tasks.finished_run import load_predictor
-
     predictor = load_predictor(found, config)
 
     def ask(texts: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
         for prediction in predictor.predict(texts):
             known = {k: v for k, v in asdict(prediction).items() if v is not None}
-            yield known, prediction.line()
+            yield known, _line(known)
 
     return ask
 
@@ -95,19 +98,26 @@ def _served(
     run: Path, runs_dir: Path, server: str, model: str | None, complete: bool, end: ExitStack
 ) -> Predict:
     """Find a run's export on a server; the run itself, if it is there, says how much to show."""
-    from seqtasks.clients.served_run import ServedRun, line
+    from seqtasks.clients.served_run import ServedRun
 
     n_best = 1
     with suppress(RunError):
-        n_best = find_run(run, runs_dir).config.decoding.n_best
+        decoding = getattr(find_run(run, runs_dir).config, "decoding", None)
+        n_best = getattr(decoding, "n_best", 1)
     client = end.enter_context(open_client(server))
     served = ServedRun(client, model or run.resolve().name, n_best)
 
     def ask(texts: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
         for answer in served.predict(texts, complete):
-            yield answer, line(answer)
+            yield answer, _line(answer)
 
     return ask
+
+
+def _line(answer: dict[str, Any]) -> str:
+    """Write an answer for people; as JSON what has no such form."""
+    shown = answers.line(answer)
+    return json.dumps(answer, ensure_ascii=False) if shown is None else shown
 
 
 def open_client(server: str) -> "Client":

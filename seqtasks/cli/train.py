@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,8 +12,11 @@ from seqtasks.cli.options import (
     data_options,
     runs_dir_option,
 )
-from seqtasks.config import TASKS, load_config
-from seqtasks.runs import find_run
+from seqtasks.config import TASKS, RunConfig, load_config
+from seqtasks.runs import Run, choose_path, find_run
+
+if TYPE_CHECKING:
+    from seqtasks.data.splits import Splits
 
 
 @click.command()
@@ -63,15 +66,29 @@ def train(
     from seqtasks.cli.screen import TrainingScreen, show_outcome
     from seqtasks.cli.startup import start_tensorflow
 
+    splits = _check(config, run, runs_dir, overwrite)
     with TrainingScreen(config, quiet=as_json) as screen:
         start_tensorflow(halve_cores=True)
         from seqtasks.training import train as training
 
         if run is not None:
-            outcome = training.resume(run, config, screen)
+            outcome = training.resume(run, config, screen, splits)
         else:
-            outcome = training.train(config, runs_dir, overwrite, screen)
+            outcome = training.train(config, runs_dir, overwrite, screen, splits)
     if as_json:
         click.echo(json.dumps(training.summary(outcome)))
     else:
         show_outcome(outcome)
+
+
+def _check(config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool) -> "Splits | None":
+    """Say what is wrong before TensorFlow starts; give the data that were read for it."""
+    from seqtasks.tasks.sources import read_files
+
+    if run is None:
+        choose_path(runs_dir, config, overwrite)
+    else:
+        from seqtasks.training.resumable import check_resumable
+
+        check_resumable(run, config)
+    return read_files(config)

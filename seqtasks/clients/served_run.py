@@ -20,7 +20,7 @@ Answer = dict[str, Any]
 class ServedRun:
     """A run's export on a server, asked as the run itself is.
 
-    Arguments:
+    Args:
         server: the server.
         model: the export's name there.
         n_best: how many translations are wanted.
@@ -38,8 +38,8 @@ class ServedRun:
     def predict(self, texts: list[str], complete: bool = True) -> Iterator[Answer]:
         """Give an answer for each text; for captioning a text is the name of an image's file.
 
-        Arguments:
-            complete: whether all keys are needed, or only those that `line` shows.
+        Args:
+            complete: whether all keys are needed, or only those that `seqtasks.answers.line` shows.
 
         Raises:
             ServingError: where there is no answer.
@@ -144,26 +144,6 @@ class ServedRun:
         for text in texts:  # one by one, since what is drawn depends on a text's place
             (found,) = self._server.predict_rows(self._model, [text])
             yield {"text": text, "continuation": found}
-
-
-def line(answer: Answer) -> str:
-    r"""Write an answer for people, as the prediction of its task does.
-
-    >>> line({"text": "good\nfilm", "label": "pos", "probability": 0.91234, "probabilities": {}})
-    'pos\t0.9123\tgood film'
-    >>> line({"text": "I go", "tokens": ["I", "go"], "tags": ["PRON", "VERB"]})
-    'I/PRON go/VERB'
-    """
-    if "label" in answer:
-        words = " ".join(answer["text"].split())
-        return f"{answer['label']}\t{answer['probability']:.4f}\t{words}"
-    if "tags" in answer:
-        pairs = zip(answer["tokens"], answer["tags"], strict=True)
-        return " ".join(f"{token}/{tag}" for token, tag in pairs)
-    if "continuation" in answer:
-        return answer["text"] + answer["continuation"]
-    begun = [answer["image"], answer["caption"]] if "image" in answer else [answer["translation"]]
-    return "\t".join([*begun, *(text for text, _ in answer["alternatives"])])
 
 
 def _weighed(words: list[str], weights: list[float]) -> list[tuple[str, float]]:

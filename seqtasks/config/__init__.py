@@ -1,24 +1,73 @@
-"""The whole run in one typed object, and how files and options become one."""
+"""The whole run in one typed object, a class per task, and how files and options become one.
 
-from seqtasks.config.loading import load_config
-from seqtasks.config.schema import RunConfig, is_for
+arch      the names of recurrent stacks
+sections  what several tasks share: types, limits and defaults
+schema    the run, abstract; which configurations there are
+tasks     a class per task, with its own keys and defaults
+loading   files, assignments and options merged into one of them
+"""
+
+from seqtasks.config.loading import load_config, parse_config
+from seqtasks.config.schema import CONFIGS, RunConfig
 from seqtasks.config.sections import (
-    TASKS,
+    BoundedTextConfig,
+    ClassifierConfig,
     DataConfig,
     DecodingConfig,
+    ImagesDataConfig,
+    LabelledDataConfig,
     ModelConfig,
+    PairsDataConfig,
+    PlainDataConfig,
+    ReadTextConfig,
+    RecallDataConfig,
+    TaggedDataConfig,
+    TaggerConfig,
     TextConfig,
     TrainingConfig,
+    TranslatorConfig,
+    WriterConfig,
+)
+from seqtasks.config.tasks import (
+    CaptioningConfig,
+    DocumentsConfig,
+    LanguageModelConfig,
+    RecallConfig,
+    SentimentConfig,
+    TaggingConfig,
+    TranslationConfig,
 )
 
+TASKS = tuple(CONFIGS)
+
 __all__ = [
+    "CONFIGS",
     "TASKS",
+    "BoundedTextConfig",
+    "CaptioningConfig",
+    "ClassifierConfig",
     "DataConfig",
     "DecodingConfig",
+    "DocumentsConfig",
+    "ImagesDataConfig",
+    "LabelledDataConfig",
+    "LanguageModelConfig",
     "ModelConfig",
+    "PairsDataConfig",
+    "PlainDataConfig",
+    "ReadTextConfig",
+    "RecallConfig",
+    "RecallDataConfig",
     "RunConfig",
+    "SentimentConfig",
+    "TaggedDataConfig",
+    "TaggerConfig",
+    "TaggingConfig",
     "TextConfig",
     "TrainingConfig",
-    "is_for",
+    "TranslationConfig",
+    "TranslatorConfig",
+    "WriterConfig",
     "load_config",
+    "parse_config",
 ]

@@ -1,13 +1,17 @@
-"""From defaults, files and options to a checked `RunConfig`."""
+"""From defaults, files and options to the checked configuration of a task."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from seqtasks.config.schema import RunConfig, is_for, tasks_of
+import seqtasks.config.tasks  # noqa: F401, defines the configurations that there are
+from seqtasks.config.schema import CONFIGS, RunConfig, tasks_of
 from seqtasks.errors import ConfigError, did_you_mean
+
+_DEFAULT_TASK = "sentiment"
 
 
 def load_config(
@@ -17,7 +21,7 @@ def load_config(
 ) -> RunConfig:
     """Merge defaults, files (later ones win), `key=value` assignments and options, in this order.
 
-    Arguments:
+    Args:
         files: YAML files that hold any part of a `RunConfig`.
         assignments: such as "model.units=128"; the value is read as YAML.
         options: dotted keys and values; None means not given.
@@ -43,12 +47,36 @@ def load_config(
     for key, value in (options or {}).items():
         if value is not None:
             _merge(merged, _nested(key, value), f"--{key.split('.')[-1]}", origin)
+    return parse_config(merged, origin)
+
+
+def parse_config(
+    given: dict[str, Any], origin: dict[tuple[str, ...], str] | None = None
+) -> RunConfig:
+    """Check a configuration's keys and values, and make the class of its `task`.
+
+    Args:
+        given: the keys and values; what is left out has the task's default.
+        origin: which file or option each key came from, for messages.
+
+    Raises:
+        ConfigError: an unknown key or task, an impossible value.
+
+    >>> type(parse_config({"task": "recall", "data": {"distance": 9}})).__name__
+    'RecallConfig'
+    """
+    origin = origin or {}
+    task = given.get("task", _DEFAULT_TASK)
+    if not isinstance(task, str) or task not in CONFIGS:
+        where, dotted = _place(("task",), origin)
+        names = [repr(name) for name in CONFIGS]
+        expected = f"{', '.join(names[:-1])} or {names[-1]}"
+        raise ConfigError(f"{where}: {dotted}input should be {expected}; received {task!r}")
     try:
-        config = RunConfig.model_validate(merged)
+        return CONFIGS[task].model_validate(given)
     except ValidationError as error:
-        raise ConfigError("; ".join(_explain(e, origin) for e in error.errors())) from None
-    _check_options_are_for(config.task, merged, origin)
-    return config
+        told = (line for e in error.errors() for line in _explain(e, CONFIGS[task], origin))
+        raise ConfigError("; ".join(told)) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -103,35 +131,49 @@ def _merge(
         _merge(into[key], value, source, origin, here)
 
 
-def _check_options_are_for(
-    task: str, given: dict[str, Any], origin: dict[tuple[str, ...], str]
-) -> None:
-    """Refuse an option that `task` would never look at."""
-    for section, options in given.items():
-        for key in options if isinstance(options, dict) else ():
-            if not is_for(task, section, key):
-                where, dotted = _place((section, key), origin)
-                raise ConfigError(
-                    f"{where}: {dotted}no option of the task {task!r}; "
-                    f"it is for {', '.join(tasks_of(section, key))}"
-                )
-
-
-def _explain(error: Any, origin: dict[tuple[str, ...], str]) -> str:
+def _explain(
+    error: Any, config: type[RunConfig], origin: dict[tuple[str, ...], str]
+) -> Iterator[str]:
     """One line for one of pydantic's errors: where, which key, what was wrong."""
     location = tuple(str(part) for part in error["loc"] if str(part) not in ("str", "int"))
     where, dotted = _place(location, origin)
+    received = error["input"]
     if error["type"] == "extra_forbidden":
-        known = _fields_at(location[:-1])
-        return f"{where}: {dotted}unknown key {location[-1]!r}{did_you_mean(location[-1], known)}"
+        yield from _explain_unknown_key(location, received, config, origin)
+        return
     message = error["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    received = error["input"]
     if error["type"] == "model_type":
-        message = f"expected keys, such as {', '.join(_fields_at(location)[:3])}"
-    if isinstance(received, dict):
-        return f"{where}: {dotted}{message}"
-    return f"{where}: {dotted}{message}; received {received!r}"
+        message = f"expected keys, such as {', '.join(_fields_at(location, config)[:3])}"
+    if isinstance(received, dict | RunConfig):
+        yield f"{where}: {dotted}{message}"
+    else:
+        yield f"{where}: {dotted}{message}; received {received!r}"
+
+
+def _explain_unknown_key(
+    location: tuple[str, ...],
+    received: Any,
+    config: type[RunConfig],
+    origin: dict[tuple[str, ...], str],
+) -> Iterator[str]:
+    """Say of a key whether other tasks have it, and else which known one is near.
+
+    A whole section may be other tasks' own; then each of its keys is named.
+    """
+    if len(location) == 1 and isinstance(received, dict):
+        keys = [(location[0], str(key)) for key in received]
+        if keys and all(tasks_of(*key) for key in keys):
+            for key in keys:
+                yield from _explain_unknown_key(key, None, config, origin)
+            return
+    where, dotted = _place(location, origin)
+    task = config.model_fields["task"].default
+    if len(location) == 2 and (tasks := tasks_of(*location)):
+        yield f"{where}: {dotted}no option of the task {task!r}; it is for {', '.join(tasks)}"
+        return
+    known = _fields_at(location[:-1], config)
+    yield f"{where}: {dotted}unknown key {location[-1]!r}{did_you_mean(location[-1], known)}"
 
 
 def _place(location: tuple[str, ...], origin: dict[tuple[str, ...], str]) -> tuple[str, str]:
@@ -145,8 +187,8 @@ def _place(location: tuple[str, ...], origin: dict[tuple[str, ...], str]) -> tup
     return where, dotted
 
 
-def _fields_at(path: tuple[str, ...]) -> list[str]:
-    model: Any = RunConfig
+def _fields_at(path: tuple[str, ...], config: type[RunConfig]) -> list[str]:
+    model: Any = config
     for part in path:
         model = model.model_fields[part].annotation
     return list(model.model_fields)

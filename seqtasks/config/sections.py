@@ -1,6 +1,9 @@
-"""The sections of the configuration: types, limits, defaults, and the tasks each key is for."""
+"""The sections of the configuration that several tasks share: types, limits and defaults.
 
-from typing import Annotated, Any, Literal
+What one task alone has stands in that task's class, in `seqtasks.config.tasks`.
+"""
+
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,25 +22,9 @@ NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, strict=True)]  # strict: true is not 1
-
-TASKS = (
-    "sentiment",
-    "tagging",
-    "translation",
-    "captioning",
-    "documents",
-    "language_model",
-    "recall",
-)
-CLASSIFYING = ("sentiment", "documents", "recall")
-DECODING = ("translation", "captioning")
-WRITING = (*DECODING, "language_model")
-READING = (*CLASSIFYING, "tagging", "translation")
-
-
-def _for(*tasks: str) -> dict[str, Any]:
-    """Mark a field as one that only these tasks look at."""
-    return {"tasks": list(tasks)}
+CountOrZero = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Pooling = Literal["last", "mean", "max", "attention"]
 
 
 class Strict(BaseModel):
@@ -47,74 +34,122 @@ class Strict(BaseModel):
 
 
 class DataConfig(Strict):
-    """Where the examples come from."""
+    """Where the examples come from; a subclass for each form that they may have."""
 
-    source: str = Field(
-        default="toy_sentiment",
-        description="a toy data set's name, a file of the task's format, or tfds:NAME",
-    )
+    source: str = Field(description="a toy data set's name, a file of the task's format, or more")
     validation: str | None = Field(
-        default=None, description="a file; else a part of the training data"
+        default=None, description="a file; by default a part of the training data"
     )
-    test: str | None = Field(default=None, description="a file; else a part of the training data")
+    test: str | None = Field(
+        default=None, description="a file; by default a part of the training data"
+    )
+    validation_fraction: Fraction = Field(
+        default=0.1, description="the share of the training data that validation takes"
+    )
+    test_fraction: Rate = Field(
+        default=0.1, description="the share of the training data that the test takes; 0: none"
+    )
+
+
+class LabelledDataConfig(DataConfig):
+    """Where labelled texts come from."""
+
     text_column: str | int | None = Field(
-        default=None,
-        description="name, or number counted from 0; of a translation the source's",
-        json_schema_extra=_for("sentiment", "documents", "translation"),
+        default=None, description="the text's column: a name, or a number from 0"
     )
     label_column: str | int | None = Field(
-        default=None,
-        description="name, or number counted from 0; of a translation the target's",
-        json_schema_extra=_for("sentiment", "documents", "translation"),
+        default=None, description="the label's column: a name, or a number from 0"
     )
     header: bool | None = Field(
         default=None,
-        description="first row is names; default: only in CSV",
-        json_schema_extra=_for("sentiment", "documents", "translation"),
+        description="whether the first row names the columns; by default only in CSV",
     )
+
+
+class PairsDataConfig(DataConfig):
+    """Where pairs of texts come from."""
+
+    text_column: str | int | None = Field(
+        default=None, description="the source's column: a name, or a number from 0"
+    )
+    label_column: str | int | None = Field(
+        default=None, description="the target's column: a name, or a number from 0"
+    )
+    header: bool | None = Field(
+        default=None,
+        description="whether the first row names the columns; by default only in CSV",
+    )
+
+
+class TaggedDataConfig(DataConfig):
+    """Where tagged sentences come from."""
+
     tag_column: str | int | None = Field(
         default=None,
-        description="CoNLL-U's name of the column, or number counted from 0; default upos, or last",
-        json_schema_extra=_for("tagging"),
+        description="a column of CoNLL-U by its name, or a number from 0; by default upos, or "
+        "the last one",
     )
+
+
+class ImagesDataConfig(DataConfig):
+    """Where images and their captions come from."""
+
     image_key: str | None = Field(
         default=None,
         description="which array of the .npz holds the images, where it has several",
-        json_schema_extra=_for("captioning"),
     )
+
+
+class PlainDataConfig(DataConfig):
+    """Where a text without labels comes from."""
+
+
+class RecallDataConfig(DataConfig):
+    """How examples of long-term memory are made."""
+
+    source: str = "toy_recall"
     distance: Count = Field(
-        default=100,
-        description="T, distracting steps between what is said and what is asked",
-        json_schema_extra=_for("recall"),
+        default=100, description="T, distracting steps between what is said and what is asked"
     )
-    validation_fraction: Fraction = 0.1
-    test_fraction: Rate = Field(default=0.1, description="0: no test data")
 
 
 class TextConfig(Strict):
     """How text becomes ids."""
 
-    unit: Literal["word", "char", "word+char"] = "word"
-    target_unit: Literal["word", "char"] = Field(
-        default="word", description="of the target language", json_schema_extra=_for("translation")
+    unit: Literal["word", "char", "word+char"] = Field(
+        default="word", description="what a token is; word+char: a word and how it is spelled"
     )
-    max_words: Annotated[int, Field(ge=5)] = 20_000
-    max_characters: Annotated[int, Field(ge=5)] = 4_000
-    min_count: Count = Field(default=1, description="rarer tokens are unknown")
+    max_words: Annotated[int, Field(ge=5)] = Field(
+        default=20_000, description="the size of a vocabulary of words"
+    )
+    max_characters: Annotated[int, Field(ge=5)] = Field(
+        default=4_000, description="the size of a vocabulary of characters"
+    )
+    min_count: Count = Field(default=1, description="tokens that occur less often are unknown")
+
+
+class BoundedTextConfig(TextConfig):
+    """How text becomes ids, up to a length."""
+
     max_length: Count = Field(
-        default=1_000,
-        description="tokens; a longer text is cut at its end",
-        json_schema_extra=_for(*READING, "captioning"),
+        default=1_000, description="tokens that are read; a longer text is cut at its end"
     )
+
+
+class ReadTextConfig(BoundedTextConfig):
+    """How a text that is read becomes ids."""
+
     max_word_length: Count = Field(
-        default=24,
-        description="characters of a word that word+char reads",
-        json_schema_extra=_for(*READING),
+        default=24, description="characters of a word that word+char reads"
     )
+
+
+class DocumentTextConfig(ReadTextConfig):
+    """How a text, or a document of sentences, becomes ids."""
+
     max_sentences: Count = Field(
         default=5_000,
-        description="of a document, for topology hierarchical; more are cut off",
-        json_schema_extra=_for("sentiment", "documents"),
+        description="sentences of a document that topology hierarchical reads; more are cut off",
     )
 
 
@@ -125,53 +160,18 @@ class ModelConfig(Strict):
         default="bilstm", description="[stacked-][bi]rnn|lstm|gru", examples=["bilstm"]
     )
     layers: Count | None = Field(
-        default=None, description=f"recurrent layers; default 1, for stacked archs {STACKED_LAYERS}"
-    )
-    topology: Literal["flat", "hierarchical"] = Field(
-        default="flat",
-        description="hierarchical: words make sentences, and sentences the document",
-        json_schema_extra=_for("sentiment", "documents"),
+        default=None,
+        description=f"recurrent layers; by default 1, and {STACKED_LAYERS} of a stacked arch",
     )
     units: Count = Field(default=64, description="H, hidden units per direction")
     embedding_units: Count = Field(
-        default=64, description="D, width of a word's or character's vector"
-    )
-    character_units: Count = Field(
-        default=32,
-        description="word+char: width of the characters' part",
-        json_schema_extra=_for(*READING),
-    )
-    character_encoder: Literal["bilstm", "sum"] = Field(
-        default="bilstm", json_schema_extra=_for(*READING)
-    )
-    token_dropout: Rate = Field(
-        default=0.0,
-        description="share of tokens read as unknown",
-        json_schema_extra=_for(*READING),
-    )
-    pooling: Literal["last", "mean", "max", "attention"] = Field(
-        default="last", json_schema_extra=_for(*CLASSIFYING)
-    )
-    attention: Literal["additive", "multiplicative", "none"] = Field(
-        default="additive",
-        description="how the decoder looks at the source",
-        json_schema_extra=_for("translation"),
-    )
-    tied: bool = Field(
-        default=True,
-        description="the vectors of the tokens to write are the weights that choose them",
-        json_schema_extra=_for(*WRITING),
+        default=64, description="D, the width of a word's or character's vector"
     )
     dropout: Rate = Field(
         default=0.2, description="on every layer's inputs, one mask for all steps"
     )
     weight_drop: Rate = Field(default=0.0, description="on W_h, one mask per batch")
     output_dropout: Rate = Field(default=0.2, description="before the classes or tokens")
-    residual: bool = Field(
-        default=False,
-        description="from the third layer on",
-        json_schema_extra=_for(*CLASSIFYING, "tagging"),
-    )
 
     @field_validator("arch")
     @classmethod
@@ -193,8 +193,25 @@ class ModelConfig(Strict):
             )
         return layers
 
+    @property
+    def depth(self) -> int:
+        """How many recurrent layers there are."""
+        return self.layers or (STACKED_LAYERS if Arch.parse(self.arch).stacked else 1)
+
+
+class ReaderConfig(ModelConfig):
+    """A network that reads text: words, their spelling, or both."""
+
+    character_units: Count = Field(
+        default=32, description="the width of the characters' part, for word+char"
+    )
+    character_encoder: Literal["bilstm", "sum"] = Field(
+        default="bilstm", description="what reads a word's characters, for word+char"
+    )
+    token_dropout: Rate = Field(default=0.0, description="the share of tokens read as unknown")
+
     @model_validator(mode="after")
-    def _fields_agree(self) -> "ModelConfig":
+    def _characters_go_both_ways(self) -> "ReaderConfig":
         if self.character_encoder == "bilstm" and self.character_units % 2:
             raise ValueError(
                 f"character_units must be even for character_encoder bilstm, half for each "
@@ -202,92 +219,107 @@ class ModelConfig(Strict):
             )
         return self
 
-    @property
-    def depth(self) -> int:
-        """How many recurrent layers there are."""
-        return self.layers or (STACKED_LAYERS if Arch.parse(self.arch).stacked else 1)
+
+class TaggerConfig(ReaderConfig):
+    """A network that answers at each token."""
+
+    residual: bool = Field(
+        default=False, description="a layer's inputs are added to its outputs, from the third on"
+    )
+
+
+class ClassifierConfig(TaggerConfig):
+    """A network that answers once, at a text's end."""
+
+    pooling: Pooling = Field(default="last", description="how the steps' outputs become one vector")
+
+
+class WriterConfig(ModelConfig):
+    """A network that writes text."""
+
+    tied: bool = Field(
+        default=True,
+        description="the vectors of the tokens to write are the weights that choose them",
+    )
+
+
+class TranslatorConfig(ReaderConfig, WriterConfig):
+    """A network that reads a text and writes another."""
+
+    attention: Literal["additive", "multiplicative", "none"] = Field(
+        default="additive", description="how the decoder looks at the source"
+    )
 
 
 class TrainingConfig(Strict):
-    """How the network is taught."""
+    """How the network is trained."""
 
-    epochs: Count = 20
+    epochs: Count = Field(default=20, description="epochs at most")
     batch_size: Count = Field(default=64, description="examples per batch at most")
-    batch_tokens: Count = Field(default=8_192, description="examples times longest example at most")
-    window: Count = Field(
-        default=64,
-        description="steps that gradients go back: truncated back-propagation through time",
-        json_schema_extra=_for("language_model"),
+    batch_tokens: Count = Field(
+        default=8_192, description="examples per batch times its longest one's tokens, at most"
     )
-    learning_rate: Positive = 2e-3
+    learning_rate: Positive = Field(default=2e-3, description="Adam's step size at the beginning")
     precision: Literal["float32", "mixed_bfloat16"] = Field(
         default="float32",
         description="of matrix products outside the loops over time; the rest is float32",
     )
-    clip_norm: Positive = Field(default=1.0, description="global norm of gradients")
+    clip_norm: Positive = Field(
+        default=1.0, description="the global norm that the gradients are clipped to"
+    )
     clip_value: Positive | None = Field(
-        default=None, description="each entry of a gradient, before the norm; default: none"
+        default=None,
+        description="what each entry of a gradient is clipped to, before the norm; default: none",
     )
-    label_smoothing: Rate = 0.0
-    sampled_tokens: Annotated[int, Field(ge=0)] = Field(
-        default=0,
-        description="tokens that the loss compares the right one with; 0: the whole vocabulary",
-        json_schema_extra=_for(*WRITING),
-    )
-    scheduled_sampling: Rate = Field(
-        default=0.0,
-        description="share of the target's tokens that the decoder reads from its own guesses",
-        json_schema_extra=_for(*DECODING),
+    label_smoothing: Rate = Field(
+        default=0.0, description="the share of the target that all classes or tokens divide"
     )
     average_decay: Rate = Field(
-        default=0.0, description="of a running average of the weights; 0: none"
+        default=0.0, description="the decay of a running average of the weights; 0: none"
     )
     patience: Count = Field(default=4, description="epochs without a better score before stopping")
-    plateau_patience: Count = Field(default=1, description="such epochs before the rate is lowered")
+    plateau_patience: Count = Field(
+        default=1, description="epochs without a better score before the rate is lowered"
+    )
     plateau_factor: Fraction = Field(
-        default=0.5, description="what the learning rate is multiplied with"
+        default=0.5, description="what the learning rate is multiplied with then"
     )
     target: Annotated[float, Field(gt=0, le=1)] | None = Field(
-        default=None, description="stop as soon as the score reaches it"
+        default=None, description="training stops as soon as the score reaches it; default: none"
     )
 
 
-class DecodingConfig(Strict):
+class WritingTrainingConfig(TrainingConfig):
+    """How a network that writes is trained."""
+
+    sampled_tokens: CountOrZero = Field(
+        default=0,
+        description="tokens that the loss compares the right one with; 0: the whole vocabulary",
+    )
+
+
+class DecoderTrainingConfig(WritingTrainingConfig):
+    """How a network that decodes is trained."""
+
+    scheduled_sampling: Rate = Field(
+        default=0.0,
+        description="the share of the target's tokens that the decoder reads as it guessed them",
+    )
+
+
+class WritingConfig(Strict):
     """How text is written."""
 
-    beam: Count = Field(
-        default=5,
-        description="hypotheses at once; 1: greedy",
-        json_schema_extra=_for(*DECODING),
-    )
-    n_best: Count = Field(
-        default=1, description="answers to show", json_schema_extra=_for(*DECODING)
-    )
+    max_length: Count = Field(default=100, description="tokens to write at most")
+
+
+class DecodingConfig(WritingConfig):
+    """How text is searched for."""
+
+    beam: Count = Field(default=5, description="hypotheses at once; 1: greedy")
+    n_best: Count = Field(default=1, description="answers to show")
     length_penalty: NotNegative = Field(
-        default=1.0,
-        description="0: plain probability; more favours longer answers",
-        json_schema_extra=_for(*DECODING),
-    )
-    max_length: Count = Field(
-        default=100, description="tokens to write at most", json_schema_extra=_for(*WRITING)
-    )
-    copy_unknown: bool = Field(
-        default=True,
-        description="write the source's word that attention looks at for an unknown word",
-        json_schema_extra=_for("translation"),
-    )
-    temperature: NotNegative = Field(
-        default=1.0,
-        description="0: always the likeliest token; more is bolder",
-        json_schema_extra=_for("language_model"),
-    )
-    top_k: Annotated[int, Field(ge=0)] = Field(
-        default=0,
-        description="draw from so many of the likeliest tokens; 0: from all",
-        json_schema_extra=_for("language_model"),
-    )
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = Field(
-        default=1, description="of the drawing", json_schema_extra=_for("language_model")
+        default=1.0, description="0: plain probability; more favours longer answers"
     )
 
     @model_validator(mode="after")

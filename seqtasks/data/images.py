@@ -1,6 +1,6 @@
 """Images with captions, from arrays in an .npz file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -56,6 +56,15 @@ class CaptionedImages:
             self.source,
             [self.lines[row] for row in rows],
         )
+
+    def shown(self) -> Iterator[str]:
+        """The examples, a line each: where the image is, tab, caption."""
+        for line, caption in zip(self.lines, self.captions, strict=True):
+            yield f"{line}\t{caption}"
+
+    def asked(self, number: int) -> np.ndarray:
+        """The first examples as a user would ask about them: images."""
+        return self.images[:number]
 
 
 def read_captioned_images(

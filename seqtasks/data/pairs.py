@@ -54,6 +54,15 @@ class TextPairs:
             [self.lines[row] for row in rows],
         )
 
+    def shown(self) -> Iterator[str]:
+        """The examples, a line each: text, tab, target."""
+        for text, target in zip(self.texts, self.targets, strict=True):
+            yield f"{' '.join(text.split())}\t{' '.join(target.split())}"
+
+    def asked(self, number: int) -> list[str]:
+        """The first examples as a user would ask about them: texts."""
+        return self.texts[:number]
+
 
 def read_text_pairs(
     path_spec: str | Path,

@@ -1,5 +1,6 @@
 """Plain text: one long string, to be cut in order."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,14 @@ class PlainText:
     def __len__(self) -> int:
         """The text's length in code points."""
         return len(self.text)
+
+    def shown(self) -> Iterator[str]:
+        """The text, line by line."""
+        yield from self.text.splitlines()
+
+    def asked(self, number: int) -> list[str]:
+        """The first lines that have anything in them, as a user would ask how they go on."""
+        return [line for line in self.text.splitlines() if line][:number]
 
 
 def read_plain_text(path: str | Path) -> PlainText:

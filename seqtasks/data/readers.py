@@ -1,6 +1,6 @@
 """Labelled texts from a user's file: TSV, CSV or JSON Lines, read line by line."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -42,6 +42,15 @@ class LabelledTexts:
             self.source,
             [self.lines[row] for row in rows],
         )
+
+    def shown(self) -> Iterator[str]:
+        """The examples, a line each: label, tab, text."""
+        for text, label in zip(self.texts, self.labels, strict=True):
+            yield f"{label}\t{' '.join(text.split())}"
+
+    def asked(self, number: int) -> list[str]:
+        """The first examples as a user would ask about them: texts."""
+        return self.texts[:number]
 
 
 def read_labelled_texts(

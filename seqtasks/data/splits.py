@@ -1,6 +1,6 @@
 """Train, validation and test: from a file each, or by cutting what one file holds."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations
@@ -26,6 +26,14 @@ class Part(Protocol):
         ...
 
     def __len__(self) -> int: ...
+
+    def shown(self) -> Iterator[str]:
+        """Give the examples for people, a line each."""
+        ...
+
+    def asked(self, number: int) -> Sequence[Any]:
+        """Return the first examples as a user would ask about them: texts, or images."""
+        ...
 
     def keys(self) -> list[str]:
         """Return what decides where each example goes: equal keys stay together."""

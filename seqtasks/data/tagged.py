@@ -69,6 +69,15 @@ class TaggedSentences:
             [self.lines[row] for row in rows],
         )
 
+    def shown(self) -> Iterator[str]:
+        """The examples, a line each: each token with its tag."""
+        for tokens, tags in zip(self.tokens, self.tags, strict=True):
+            yield " ".join(f"{token}/{tag}" for token, tag in zip(tokens, tags, strict=True))
+
+    def asked(self, number: int) -> list[str]:
+        """The first examples as a user would ask about them: texts."""
+        return [" ".join(tokens) for tokens in self.tokens[:number]]
+
 
 def read_tagged_sentences(path: str | Path, tag_column: Column = None) -> TaggedSentences:
     r"""Read the tagged sentences of one UTF-8 file; a blank line stands between two sentences.

@@ -38,6 +38,7 @@ from seqtasks.serving.warmup import WARMUP_FILE
 from seqtasks.tasks import get_task
 from seqtasks.tasks.endpoints import Endpoint
 from seqtasks.tasks.finished_run import load_predictor
+from seqtasks.tasks.sources import load_splits
 
 _SAMPLES = 24  # real examples that are compared
 # What stock TF Serving lacks, and what ties an export to the machine that made it.
@@ -115,14 +116,14 @@ def _answers(run: Run, endpoints: list[Endpoint]) -> Iterator[Answer]:
     """What the run's own weights say to real examples, and to odd ones."""
     config = run.config
     try:
-        splits = get_task(config.task).load_splits(config)
+        splits = load_splits(config)
     except DataError as error:
         raise ExportError(
             f"{run.path}: an export is compared on the run's own data, which can't be read: {error}"
         ) from error
     raw = raw_inputs(splits.test or splits.validation, _SAMPLES)
     for endpoint in endpoints:
-        function = tf.function(endpoint.function, input_signature=endpoint.inputs, autograph=False)
+        function = tf.function(endpoint.function, input_signature=endpoint.specs, autograph=False)
         for feeds in requests(endpoint, raw):
             outputs = function(*feeds.values())
             yield endpoint.name, feeds, {name: value.numpy() for name, value in outputs.items()}
@@ -136,7 +137,7 @@ def _write(predictor: Any, endpoints: list[Endpoint], folder: Path) -> None:
             archive.track(part)
     with tf.device("CPU:0"):
         for endpoint in endpoints:
-            archive.add_endpoint(endpoint.name, endpoint.function, endpoint.inputs)
+            archive.add_endpoint(endpoint.name, endpoint.function, endpoint.specs)
         options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
         archive.write_out(str(folder), options=options, verbose=False)
     file = folder / "saved_model.pb"

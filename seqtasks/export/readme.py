@@ -22,7 +22,7 @@ def signatures(endpoints: list[Endpoint]) -> dict[str, Any]:
             "method": endpoint.method,
             "inputs": {
                 spec.name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
-                for spec in endpoint.inputs
+                for spec in endpoint.specs
             },
             "outputs": endpoint.outputs,
         }
@@ -40,7 +40,7 @@ def readme(name: str, version: int, run: Any, endpoints: list[Endpoint]) -> str:
     ]
     for endpoint in endpoints:
         parts.append(f"## `{endpoint.name}`\n\n{endpoint.about}\n")
-        parts.append(_table("input", {s.name: _type(s) for s in endpoint.inputs}))
+        parts.append(_table("input", {s.name: _type(s) for s in endpoint.specs}))
         parts.append(_table("output", endpoint.outputs))
         parts.append(_command(name, endpoint))
     return "\n".join(parts)
@@ -63,11 +63,11 @@ def _command(name: str, endpoint: Endpoint) -> str:
     if endpoint.method in ("classify", "regress"):
         body = {"signature_name": endpoint.name, "examples": [{"text": "..."}]}
         data = json.dumps(body)
-    elif any(spec.shape.rank == 0 for spec in endpoint.inputs):
-        fields = ", ".join(f'"{spec.name}": {_value(spec)}' for spec in endpoint.inputs)
+    elif any(spec.shape.rank == 0 for spec in endpoint.specs):
+        fields = ", ".join(f'"{spec.name}": {_value(spec)}' for spec in endpoint.specs)
         data = f'{{"signature_name": "{endpoint.name}", "inputs": {{{fields}}}}}'
     else:
-        fields = ", ".join(f'"{spec.name}": {_value(spec)}' for spec in endpoint.inputs)
+        fields = ", ".join(f'"{spec.name}": {_value(spec)}' for spec in endpoint.specs)
         data = f'{{"signature_name": "{endpoint.name}", "instances": [{{{fields}}}]}}'
     return f"```\ncurl {url}:{endpoint.method} -d '{data}'\n```\n"
 

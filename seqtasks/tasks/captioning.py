@@ -5,28 +5,27 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.config import DecodingConfig, RunConfig
+from seqtasks.config import CaptioningConfig, DecodingConfig
 from seqtasks.data.batches import loaded, plan_batches
-from seqtasks.data.images import CaptionedImages, read_captioned_images, read_image
-from seqtasks.data.splits import Splits, load_parts
+from seqtasks.data.images import CaptionedImages, read_image
+from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import repetitions, spread
-from seqtasks.errors import DataError, RunError
+from seqtasks.errors import RunError
+from seqtasks.tasks.endpoints import Endpoint, Input, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, of_captioner, search
+from seqtasks.tasks.sources import check_image_shape
+from seqtasks.tasks.task import Fit, Task, planned_batches
+from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
 from seqtasks.text.target_text import WrittenText, with_end, with_start
 from seqtasks.text.vocabulary import Vocabulary
 from seqtasks.topologies.one_to_many import OneToMany
-from seqtasks.toys.digits import digits
 
-SCORE = "chrF/100"  # captions may be single words, which have no BLEU
-
-_DIGITS = {"digits": "en", "digits-ko": "ko", "digits-both": "both"}  # bundled, by language
 _BATCH_ROWS = 128  # images captioned at once
 
 
@@ -61,77 +60,6 @@ class Prediction:
     score: float  # log-probability over the length's penalty
     alternatives: list[tuple[str, float]]  # n_best - 1 more, and their scores
 
-    def line(self) -> str:
-        """The file, the caption, and the alternatives."""
-        return "\t".join([self.image, self.caption, *(text for text, _ in self.alternatives)])
-
-
-def load_splits(config: RunConfig) -> Splits:
-    """Read the configured data.
-
-    Raises:
-        DataError: as `read_captioned_images` and `load_parts`, or images of different sizes.
-    """
-    data = config.data
-    own = vars(digits(_DIGITS[data.source], config.seed)) if data.source in _DIGITS else None
-    splits = load_parts(
-        partial(read_part, config),
-        own or data.source,
-        data.validation,
-        data.test,
-        data.validation_fraction,
-        data.test_fraction,
-        config.seed,
-    )
-    for part in (splits.validation, splits.test):
-        if part is not None:
-            _check_shape(part, splits.train.images.shape[1:])
-    return splits
-
-
-def read_part(config: RunConfig, source: str) -> CaptionedImages:
-    """Read images and captions."""
-    return read_captioned_images(source, key=config.data.image_key)
-
-
-def _check_shape(part: CaptionedImages, expected: tuple[int, ...]) -> None:
-    if part.images.shape[1:] != tuple(expected):
-        sizes = (" x ".join(map(str, shape)) for shape in (part.images.shape[1:], expected))
-        received, wanted = sizes
-        raise DataError(f"{part.source}: images of {received}; expected {wanted}, as in training")
-
-
-def make_codec(config: RunConfig, splits: Splits) -> Codec:
-    """Build the vocabulary from the training captions."""
-    text, train = config.text, splits.train
-    size = {"word": text.max_words, "char": text.max_characters}[text.unit]
-    captions = WrittenText.from_texts(
-        train.captions, text.unit, size, text.min_count, text.max_length
-    )
-    return Codec(captions, train.images.shape[1:])
-
-
-def load_codec(config: RunConfig, folder: Path) -> Codec:
-    """Read what `Codec.save` wrote.
-
-    Raises:
-        RunError: where a file is missing or broken.
-    """
-    vocabulary = Vocabulary.load(folder / "target.txt")
-    file = folder / "image_shape.json"
-    try:
-        height, width, channels = json.loads(file.read_text())
-    except (OSError, ValueError, TypeError) as error:
-        raise RunError(f"{file}: damaged or missing: expected [height, width, channels]") from error
-    captions = WrittenText(config.text.unit, vocabulary, config.text.max_length)
-    return Codec(captions, (height, width, channels))
-
-
-def build(config: RunConfig, codec: Codec) -> OneToMany:
-    """Build the network, from images and captions' ids to scores of the captions' tokens."""
-    sampling = config.training.scheduled_sampling
-    return OneToMany(codec.image_shape, len(codec.captions), config.model, sampling)
-
 
 def examples(codec: Codec, part: CaptionedImages) -> Examples:
     """Measure a split's captions.
@@ -139,7 +67,7 @@ def examples(codec: Codec, part: CaptionedImages) -> Examples:
     Raises:
         DataError: images of another size than in training.
     """
-    _check_shape(part, codec.image_shape)
+    check_image_shape(part, codec.image_shape)
     captions = tf.constant(part.captions)
     lengths = codec.captions.split(captions).row_lengths().numpy() + 1
     return Examples(tf.constant(part.images), captions, lengths)
@@ -149,16 +77,6 @@ def _load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[dict[str, tf.T
     """A batch: what the network sees and reads, and the ids it must answer."""
     ids = codec.captions.ids(tf.gather(data.captions, rows))
     return {"images": tf.gather(data.images, rows), "target_ids": with_start(ids)}, with_end(ids)
-
-
-def training_data(
-    config: RunConfig, codec: Codec, train: Examples, epoch: int, skip: int
-) -> tuple[tf.data.Dataset, int]:
-    """Batches of an epoch without its first `skip`, and how many it has in all."""
-    training = config.training
-    rng = np.random.default_rng([config.seed, epoch])
-    batches = plan_batches(train.lengths, training.batch_tokens, training.batch_size, rng)
-    return loaded(partial(_load, codec, train), batches[skip:]), len(batches)
 
 
 class Predictor:
@@ -188,7 +106,7 @@ class Predictor:
             DataError: a file that can't be read.
         """
         for file in files:
-            image = _as_taught(read_image(file), self.codec.image_shape)
+            image = _as_trained(read_image(file), self.codec.image_shape)
             decoding = self.decoding
             texts, scores = self._caption(image[np.newaxis], decoding.beam, decoding.n_best)
             first, *others = zip(texts[0].numpy(), scores[0].numpy(), strict=True)
@@ -204,7 +122,7 @@ class Predictor:
         return answers
 
 
-def _as_taught(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def _as_trained(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """An image in the model's size and channels: colours averaged, or grey repeated.
 
     How opaque it is, the last of 2 or 4 channels, is left out, or is 1, where need be.
@@ -224,68 +142,159 @@ def _as_taught(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     return image
 
 
-def make_predictor(model: OneToMany, codec: Codec, config: RunConfig) -> Predictor:
-    """Put a taught model to use."""
-    return Predictor(model, codec, config.decoding)
+@final
+class Captioning(Task):
+    """An image in, the words that say what it shows out."""
 
+    score = "chrF/100"  # captions may be single words, which have no BLEU
 
-endpoints = of_captioner  # what it answers when it is served
+    def make_codec(self, config: CaptioningConfig, splits: Splits) -> Codec:
+        """Build the vocabulary from the training captions."""
+        text, train = config.text, splits.train
+        size = {"word": text.max_words, "char": text.max_characters}[text.unit]
+        captions = WrittenText.from_texts(
+            train.captions, text.unit, size, text.min_count, text.max_length
+        )
+        return Codec(captions, train.images.shape[1:])
 
+    def load_codec(self, config: CaptioningConfig, folder: Path) -> Codec:
+        """Read what `Codec.save` wrote.
 
-def prepare_fit(config: RunConfig, codec: Codec, model: OneToMany, splits: Splits):
-    """What `seqtasks.training.fit.fit` needs of this task: loss, batches and validate."""
-    train, data = examples(codec, splits.train), examples(codec, splits.validation)
-    training = config.training
-    plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
-    shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
-    return (
-        token_cross_entropy(training.label_smoothing, training.sampled_tokens),
-        partial(training_data, config, codec, train),
-        Validation(
-            model,
-            loaded(partial(_load, codec, data), plan),
-            partial(make_predictor(model, codec, config).texts, examples(codec, shown), beam=1),
-            shown.captions,
-            "chrF",
-        ),
-    )
+        Raises:
+            RunError: where a file is missing or broken.
+        """
+        vocabulary = Vocabulary.load(folder / "target.txt")
+        file = folder / "image_shape.json"
+        try:
+            height, width, channels = json.loads(file.read_text())
+        except (OSError, ValueError, TypeError) as error:
+            raise RunError(
+                f"{file}: damaged or missing: expected [height, width, channels]"
+            ) from error
+        captions = WrittenText(config.text.unit, vocabulary, config.text.max_length)
+        return Codec(captions, (height, width, channels))
 
+    def build(self, config: CaptioningConfig, codec: Codec) -> OneToMany:
+        """Build the network, from images and captions' ids to scores of the captions' tokens."""
+        sampling = config.training.scheduled_sampling
+        return OneToMany(codec.image_shape, len(codec.captions), config.model, sampling)
 
-def evaluate(
-    config: RunConfig, predictor: Predictor, part: CaptionedImages, splits: Splits | None
-) -> TextEvaluation:
-    """Caption a split by beam search and compare: BLEU, chrF, exact matches."""
-    answers = predictor.texts(examples(predictor.codec, part), config.decoding.beam)
-    names = [f"image {line}" for line in part.lines]
-    return evaluate_texts(part.source, names, part.captions, answers)
+    def prepare_fit(
+        self, config: CaptioningConfig, codec: Codec, model: OneToMany, splits: Splits
+    ) -> Fit:
+        """Cross-entropy of each caption's token, and the chrF of what is written greedily."""
+        train, data = examples(codec, splits.train), examples(codec, splits.validation)
+        training = config.training
+        plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
+        shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
+        predictor = self.make_predictor(config, codec, model)
+        return Fit(
+            token_cross_entropy(training.label_smoothing, training.sampled_tokens),
+            planned_batches(config, train.lengths, partial(_load, codec, train)),
+            Validation(
+                model,
+                loaded(partial(_load, codec, data), plan),
+                partial(predictor.texts, examples(codec, shown), beam=1),
+                shown.captions,
+                "chrF",
+            ),
+        )
 
+    def make_predictor(self, config: CaptioningConfig, codec: Codec, model: OneToMany) -> Predictor:
+        """Make what captions images."""
+        return Predictor(model, codec, config.decoding)
 
-def show(part: CaptionedImages) -> Iterator[str]:
-    """The examples: where the image is, tab, caption."""
-    for line, caption in zip(part.lines, part.captions, strict=True):
-        yield f"{line}\t{caption}"
+    def evaluate(
+        self,
+        config: CaptioningConfig,
+        predictor: Predictor,
+        part: CaptionedImages,
+        splits: Splits | None,
+    ) -> TextEvaluation:
+        """Caption a split by beam search and compare: BLEU, chrF, exact matches."""
+        answers = predictor.texts(examples(predictor.codec, part), config.decoding.beam)
+        names = [f"image {line}" for line in part.lines]
+        return evaluate_texts(part.source, names, part.captions, answers)
 
+    def endpoints(self, predictor: Predictor) -> list[Endpoint]:
+        """Image to text."""
+        return _endpoints(predictor)
 
-def describe(config: RunConfig, splits: Splits) -> dict[str, dict[str, Any]]:
-    """What is in each split: the images' size, the captions' lengths, different captions."""
-    codec = make_codec(config, splits)
-    train, described = set(splits.train.keys()), {}
-    for name, part in splits.parts().items():
-        captions = codec.captions.split(tf.constant(part.captions))
-        described[name] = {
-            "source": part.source,
-            "examples": len(part),
-            "image_size": " x ".join(map(str, part.images.shape[1:])),
-            "tokens": spread(captions.row_lengths().numpy()),
-            "different_captions": len(set(part.captions)),
-            **repetitions(part.keys(), train if name != "train" else None),
+    def describe(self, config: CaptioningConfig, splits: Splits) -> dict[str, dict[str, Any]]:
+        """What is in each split: the images' size, the captions' lengths, different captions."""
+        codec = self.make_codec(config, splits)
+        train, described = set(splits.train.keys()), {}
+        for name, part in splits.parts().items():
+            captions = codec.captions.split(tf.constant(part.captions))
+            described[name] = {
+                "source": part.source,
+                "examples": len(part),
+                "image_size": " x ".join(map(str, part.images.shape[1:])),
+                "tokens": spread(captions.row_lengths().numpy()),
+                "different_captions": len(set(part.captions)),
+                **repetitions(part.keys(), train if name != "train" else None),
+            }
+        return described
+
+    def facts(self, codec: Codec) -> dict[str, str]:
+        """The size of the images and of the vocabulary."""
+        return {
+            "images": " x ".join(map(str, codec.image_shape)),
+            "vocabulary": f"{len(codec.captions):,} {codec.captions.unit}s",
         }
-    return described
 
 
-def facts(codec: Codec, splits: Splits) -> dict[str, str]:
-    """What the model card says of the data."""
-    return {
-        "images": " x ".join(map(str, codec.image_shape)),
-        "vocabulary": f"{len(codec.captions):,} {codec.captions.unit}s",
-    }
+def _endpoints(predictor: Predictor) -> list[Endpoint]:
+    """Image to text."""
+    height, width, channels = predictor.codec.image_shape
+    decoding = predictor.decoding
+    images = Input(tf.TensorSpec([None, height, width, channels], tf.float32, "image"))
+
+    def several(image, k):
+        k, N = tf.maximum(k, 1), tf.shape(image)[0]
+        # TensorFlow's convolutions fail where there is no image at all.
+        missing: Any = tf.maximum(1 - N, 0)
+        image = tf.pad(image, [[0, missing], [0, 0], [0, 0], [0, 0]])
+        texts, scores = predictor.caption(image, tf.maximum(k, decoding.beam), k)
+        return {"captions": texts[:N], "scores": scores[:N]}
+
+    def best(image):
+        found = several(image, 1)
+        return {"caption": found["captions"][:, 0], "score": found["scores"][:, 0]}
+
+    answered = {"caption": "[N] the best caption", "score": "[N] its score"}
+    pixels = f"[N, {height}, {width}, {channels}], values from 0 to 1"
+    found = [
+        Endpoint("serving_default", f"Caption images {pixels}.", [images], answered, best),
+        Endpoint(
+            "nbest",
+            f"The k best captions of images {pixels}.",
+            [images, scalar("k", tf.int32, sample=3)],
+            {"captions": "[N, k] the best first", "scores": "[N, k] their scores, -inf for none"},
+            several,
+        ),
+    ]
+    if channels in (1, 3, 4):
+
+        def read(file):
+            pixels = tf.io.decode_image(file, channels=channels, expand_animations=False)
+            pixels = tf.cast(pixels, tf.float32) / 255
+            return tf.image.resize(pixels, (height, width), antialias=True)
+
+        spec = tf.TensorSpec([height, width, channels], tf.float32)
+        found.append(
+            Endpoint(
+                "encoded",
+                "Caption image files: PNG, JPEG, GIF or BMP, of any size.",
+                [Input(tf.TensorSpec([None], tf.string, "image_bytes"), _png_files)],
+                answered,
+                lambda image_bytes: best(tf.map_fn(read, image_bytes, fn_output_signature=spec)),
+            )
+        )
+    return found
+
+
+def _png_files(images: np.ndarray) -> np.ndarray:
+    """Images (N, ...) as PNG files (N,): a sample of what clients send."""
+    pixels = [tf.cast(tf.round(image * 255), tf.uint8) for image in images]
+    return np.array([tf.io.encode_png(image).numpy() for image in pixels], object)

@@ -1,8 +1,9 @@
 """Classification of texts: a text in, one of several classes out.
 
-What the tasks sentiment, documents and recall share, which is all but where examples come from.
+What the tasks sentiment, documents and recall share, which is all but their data and defaults.
 """
 
+from abc import ABC
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,22 +16,22 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import RunConfig
-from seqtasks.data.batches import dataset, plan_batches
-from seqtasks.data.readers import LabelledTexts, read_labelled_texts
+from seqtasks.data.batches import loaded, plan_batches
+from seqtasks.data.readers import LabelledTexts
+from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import spread
 from seqtasks.errors import DataError
 from seqtasks.metrics import bag_of_words
-from seqtasks.tasks.endpoints import of_classifier
+from seqtasks.tasks.endpoints import TEXT, Endpoint, examples_input, step_endpoint, texts_of
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
-from seqtasks.tasks.labelled_sources import Splits, label_names
-from seqtasks.tasks.labelled_sources import describe as describe_splits
+from seqtasks.tasks.labelled_sources import describe, label_names
 from seqtasks.tasks.labels import load_labels, save_labels
+from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.documents import DocumentEncoder
 from seqtasks.text.encoder import TextEncoder, make_encoder
 from seqtasks.topologies.hierarchical import Hierarchical
-from seqtasks.topologies.many_to_one import many_to_one
+from seqtasks.topologies.many_to_one import many_to_one, read_on, state_sizes
 
-SCORE = "accuracy"
 _EVALUATION_BATCH = 256  # texts at once outside training; speed only, never the answers
 
 
@@ -74,58 +75,6 @@ class Prediction:
     probabilities: dict[str, float]
     attention: list[Attended] | None = None  # where a hierarchical model looked
 
-    def line(self) -> str:
-        """Label, probability and text."""
-        return f"{self.label}\t{self.probability:.4f}\t{' '.join(self.text.split())}"
-
-
-def read_part(config: RunConfig, source: str) -> LabelledTexts:
-    """Read a file to evaluate with.
-
-    Raises:
-        DataError: as `read_labelled_texts`.
-    """
-    data = config.data
-    columns = {"text_column": data.text_column, "label_column": data.label_column}
-    return read_labelled_texts(Path(source), **columns, header=data.header)
-
-
-def make_codec(config: RunConfig, splits: Splits) -> Codec:
-    """Build vocabularies from the training split, and number the labels.
-
-    Raises:
-        DataError: a label that the training split lacks.
-    """
-    labels = label_names(splits)
-    if two_lines := [label for label in labels if "\n" in label]:
-        raise DataError(f"{splits.train.source}: the label {two_lines[0]!r} has two lines")
-    return Codec(_for_topology(config, make_encoder(config.text, splits.train.texts)), labels)
-
-
-def _for_topology(config: RunConfig, encoder: TextEncoder) -> TextEncoder | DocumentEncoder:
-    if config.model.topology == "hierarchical":
-        return DocumentEncoder(encoder, config.text.max_sentences)
-    return encoder
-
-
-def load_codec(config: RunConfig, folder: Path) -> Codec:
-    """Read what `Codec.save` wrote.
-
-    Raises:
-        RunError: where a file is missing or broken.
-    """
-    text = config.text
-    encoder = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
-    labels = load_labels(folder / "labels.txt")
-    return Codec(_for_topology(config, encoder), labels)
-
-
-def build(config: RunConfig, codec: Codec) -> keras.Model:
-    """Build the network, from `codec.encoder`'s ids to logits (N, classes)."""
-    hierarchical = config.model.topology == "hierarchical"
-    network = Hierarchical if hierarchical else many_to_one
-    return network(*codec.encoder.sizes, len(codec.labels), config.model)
-
 
 def examples(codec: Codec, part: LabelledTexts) -> Examples:
     """Number the labels of a split and measure its texts.
@@ -145,6 +94,11 @@ def examples(codec: Codec, part: LabelledTexts) -> Examples:
     return Examples(tf.constant(part.texts), labels, np.array(lengths))
 
 
+def load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[Any, tf.Tensor]:
+    """A batch: what the network reads, and the numbers of the labels."""
+    return codec.encoder(tf.gather(data.texts, rows)), tf.gather(data.labels, rows)
+
+
 def loss(config: RunConfig, classes: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Cross-entropy of each example, against labels smoothed by `label_smoothing`."""
     smoothing = config.training.label_smoothing
@@ -156,21 +110,8 @@ def loss(config: RunConfig, classes: int) -> Callable[[tf.Tensor, tf.Tensor], tf
     return cross_entropy
 
 
-def training_data(
-    config: RunConfig, codec: Codec, train: Examples, epoch: int, skip: int
-) -> tuple[tf.data.Dataset, int]:
-    """Batches of (ids, labels) of an epoch without its first `skip`, and how many it has in all.
-
-    They are the same for one seed and epoch.
-    """
-    training = config.training
-    rng = np.random.default_rng([config.seed, epoch])
-    batches = plan_batches(train.lengths, training.batch_tokens, training.batch_size, rng)
-    return dataset(train.texts, train.labels, batches[skip:], codec.encoder), len(batches)
-
-
-class Scorer:
-    """Probabilities of a model for many texts."""
+class Predictor:
+    """Classifies texts, and gives the probabilities of all classes for many."""
 
     def __init__(self, model: keras.Model, codec: Codec):
         self.model = model
@@ -188,7 +129,7 @@ class Scorer:
         """(examples, classes), in the order of the examples."""
         batches = plan_batches(data.lengths, batch_tokens, _EVALUATION_BATCH)
         result = np.zeros((len(data.lengths), len(self.codec.labels)), np.float32)
-        encoded = dataset(data.texts, data.labels, batches, self.codec.encoder)
+        encoded = loaded(partial(load, self.codec, data), batches)
         for rows, (ids, _) in zip(batches, encoded, strict=True):
             result[rows] = self._classify(ids).numpy()
         return result
@@ -225,76 +166,193 @@ class Scorer:
         ]
 
 
-def validate(scorer: Scorer, config: RunConfig, data: Examples) -> tuple[float, float]:
+def _is_hierarchical(config: Any) -> bool:
+    return getattr(config.model, "topology", "flat") == "hierarchical"
+
+
+def _for_topology(config: Any, encoder: TextEncoder) -> TextEncoder | DocumentEncoder:
+    if _is_hierarchical(config):
+        return DocumentEncoder(encoder, config.text.max_sentences)
+    return encoder
+
+
+def _validate(predictor: Predictor, config: RunConfig, data: Examples) -> tuple[float, float]:
     """Mean loss (without smoothing) and accuracy."""
-    probabilities = scorer.probabilities(data, config.training.batch_tokens)
+    probabilities = predictor.probabilities(data, config.training.batch_tokens)
     labels = data.labels.numpy()
     right = probabilities[np.arange(len(labels)), labels]
     score = float(np.mean(probabilities.argmax(axis=1) == labels))
     return float(-np.log(np.maximum(right, 1e-12)).mean()), score
 
 
-def prepare_fit(config: RunConfig, codec: Codec, model: keras.Model, splits: Splits):
-    """What `seqtasks.training.fit.fit` needs of this task: loss, batches and validate."""
-    train, validation = examples(codec, splits.train), examples(codec, splits.validation)
-    return (
-        loss(config, len(codec.labels)),
-        partial(training_data, config, codec, train),
-        partial(validate, Scorer(model, codec), config, validation),
-    )
+class Classification(Task, ABC):
+    """A text in, one of several classes out."""
+
+    score = "accuracy"
+
+    def make_codec(self, config: Any, splits: Splits) -> Codec:
+        """Build vocabularies from the training split, and number the labels.
+
+        Raises:
+            DataError: a label that the training split lacks.
+        """
+        labels = label_names(splits)
+        if two_lines := [label for label in labels if "\n" in label]:
+            raise DataError(f"{splits.train.source}: the label {two_lines[0]!r} has two lines")
+        return Codec(_for_topology(config, make_encoder(config.text, splits.train.texts)), labels)
+
+    def load_codec(self, config: Any, folder: Path) -> Codec:
+        """Read what `Codec.save` wrote."""
+        text = config.text
+        encoder = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
+        labels = load_labels(folder / "labels.txt")
+        return Codec(_for_topology(config, encoder), labels)
+
+    def build(self, config: Any, codec: Codec) -> keras.Model:
+        """Build the network, from `codec.encoder`'s ids to logits (N, classes)."""
+        network = Hierarchical if _is_hierarchical(config) else many_to_one
+        return network(*codec.encoder.sizes, len(codec.labels), config.model)
+
+    def prepare_fit(self, config: Any, codec: Codec, model: keras.Model, splits: Splits) -> Fit:
+        """Cross-entropy, and the accuracy of validation."""
+        train, validation = examples(codec, splits.train), examples(codec, splits.validation)
+
+        return Fit(
+            loss(config, len(codec.labels)),
+            planned_batches(config, train.lengths, partial(load, codec, train)),
+            partial(_validate, Predictor(model, codec), config, validation),
+        )
+
+    def make_predictor(self, config: Any, codec: Codec, model: keras.Model) -> Predictor:
+        """Make what classifies texts."""
+        return Predictor(model, codec)
+
+    def evaluate(
+        self, config: Any, predictor: Predictor, part: LabelledTexts, splits: Splits | None
+    ) -> Evaluation:
+        """Report by class, confusions, mistakes; the baseline is a bag of words.
+
+        Raises:
+            DataError: a label that the model doesn't know, with file and line.
+        """
+        data = examples(predictor.codec, part)
+        probabilities = predictor.probabilities(data, config.training.batch_tokens)
+        labels = predictor.codec.labels
+        baseline = None
+        if splits is not None:
+            train = splits.train
+            baseline = "a bag of words", bag_of_words(train.texts, train.labels, part.texts)
+        return evaluate_answers(
+            part.source,
+            part.texts,
+            part.labels,
+            [labels[number] for number in probabilities.argmax(axis=1)],
+            probabilities.max(axis=1).tolist(),
+            labels,
+            baseline,
+        )
+
+    def endpoints(self, predictor: Predictor) -> list[Endpoint]:
+        """Text to label; for TF Serving's Classify and Regress; attention; step by step."""
+        return _endpoints(predictor)
+
+    def describe(self, config: Any, splits: Splits) -> dict[str, dict[str, Any]]:
+        """Classes, lengths and unknown tokens of each split."""
+        encoder = self.make_codec(config, splits).encoder
+        description = describe(splits)
+        for name, found in description.items():
+            lengths, unknown = encoder.statistics(getattr(splits, name).texts)
+            found["tokens"] = spread(lengths)
+            found["unknown_rate"] = unknown
+        return description
+
+    def facts(self, codec: Codec) -> dict[str, str]:
+        """The labels."""
+        return {"labels": ", ".join(codec.labels)}
 
 
-def make_predictor(model: keras.Model, codec: Codec, config: RunConfig) -> Scorer:
-    """Put a taught model to use."""
-    return Scorer(model, codec)
+def _endpoints(predictor: Predictor) -> list[Endpoint]:
+    """Text to label; for TF Serving's Classify and Regress; attention; step by step."""
+    encoder, labels = predictor.codec.encoder, predictor.codec.labels
+    names = tf.constant(labels)
+
+    def probabilities(text):
+        return predictor.classify(encoder(text))
+
+    def answers(rows):
+        best = tf.argmax(rows, axis=1)
+        found = {"label": tf.gather(names, best), "score": tf.reduce_max(rows, axis=1)}
+        return {**found, "probabilities": rows}
+
+    def classes(inputs):
+        rows = probabilities(texts_of(inputs))
+        return {"classes": tf.broadcast_to(names, tf.shape(rows)), "scores": rows}
+
+    answered = {
+        "label": "[N] the most probable class",
+        "score": "[N] its probability",
+        "probabilities": f"[N, {len(labels)}] of all classes: {', '.join(labels)}",
+    }
+    examples = [examples_input()]
+    found = [
+        Endpoint(
+            "serving_default",
+            "Classify texts.",
+            [TEXT],
+            answered,
+            lambda text: answers(probabilities(text)),
+        ),
+        Endpoint(
+            "classify",
+            "Classify tf.Examples, whose feature `text` is read.",
+            examples,
+            {"classes": "[N, C] all classes", "scores": "[N, C] their probabilities"},
+            classes,
+            "classify",
+        ),
+    ]
+    if len(labels) == 2:
+        found.append(
+            Endpoint(
+                "regress",
+                f"How likely tf.Examples, whose feature `text` is read, are {labels[1]}.",
+                examples,
+                {"outputs": f"[N] probability of {labels[1]}"},
+                lambda inputs: {"outputs": probabilities(texts_of(inputs))[:, 1]},
+                "regress",
+            )
+        )
+    if isinstance(predictor.model, Hierarchical):
+        if predictor.model.has_attention:
+            found.append(_attention_endpoint(predictor))
+    elif sizes := state_sizes(predictor.model):
+
+        def read(text, begins, states):
+            logits, after = read_on(predictor.model, encoder(text), states)
+            return answers(tf.nn.softmax(tf.cast(logits, tf.float32))), after
+
+        found.append(step_endpoint(read, sizes, answered))
+    return found
 
 
-endpoints = of_classifier  # what it answers when it is served
+def _attention_endpoint(predictor: Predictor) -> Endpoint:
+    encoder = predictor.codec.encoder
 
+    def attention(text):
+        sentence_weights, word_weights = predictor.model.attention(encoder(text))
+        words = encoder.split(text).to_tensor()
+        shape = tf.shape(word_weights)
+        missing = tf.maximum(shape - tf.shape(words), 0)
+        words = tf.pad(words, tf.stack([tf.zeros_like(missing), missing], axis=1))
+        return {
+            "words": words[:, : shape[1], : shape[2]],
+            "word_weights": word_weights,
+            "sentence_weights": sentence_weights,
+        }
 
-def evaluate(
-    config: RunConfig, predictor: Scorer, part: LabelledTexts, splits: Splits | None
-) -> Evaluation:
-    """Report by class, confusions, mistakes, and beside them a bag of words taught on `splits`.
-
-    Raises:
-        DataError: a label that the model doesn't know, with file and line.
-    """
-    data = examples(predictor.codec, part)
-    probabilities = predictor.probabilities(data, config.training.batch_tokens)
-    labels = predictor.codec.labels
-    baseline = None
-    if splits is not None:
-        train = splits.train
-        baseline = "a bag of words", bag_of_words(train.texts, train.labels, part.texts)
-    return evaluate_answers(
-        part.source,
-        part.texts,
-        part.labels,
-        [labels[number] for number in probabilities.argmax(axis=1)],
-        probabilities.max(axis=1).tolist(),
-        labels,
-        baseline,
-    )
-
-
-def show(part: LabelledTexts) -> Iterator[str]:
-    """The examples: label, tab, text."""
-    for text, label in zip(part.texts, part.labels, strict=True):
-        yield f"{label}\t{' '.join(text.split())}"
-
-
-def describe(config: RunConfig, splits: Splits) -> dict[str, dict[str, Any]]:
-    """What is in each split: classes, lengths, unknown tokens, as training would read them."""
-    encoder = make_codec(config, splits).encoder
-    description = describe_splits(splits)
-    for name, found in description.items():
-        lengths, unknown = encoder.statistics(getattr(splits, name).texts)
-        found["tokens"] = spread(lengths)
-        found["unknown_rate"] = unknown
-    return description
-
-
-def facts(codec: Codec, splits: Splits) -> dict[str, str]:
-    """What the model card says of the data."""
-    return {"labels": ", ".join(codec.labels)}
+    outputs = {
+        "words": "[N, S, T] of each sentence, empty where there is none",
+        "word_weights": "[N, S, T] how much each counts in its sentence",
+        "sentence_weights": "[N, S] how much each sentence counts",
+    }
+    return Endpoint("attention", "Where the model looks in texts.", [TEXT], outputs, attention)

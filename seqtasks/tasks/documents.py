@@ -1,33 +1,10 @@
-"""Documents: sentences of words in, a class out; the same task as sentiment, read in two levels."""
+"""Documents: sentences of words in, a class out; sentiment's task, read in two levels."""
 
-from seqtasks.tasks.sentiment import (
-    SCORE,
-    build,
-    describe,
-    endpoints,
-    evaluate,
-    facts,
-    load_codec,
-    load_splits,
-    make_codec,
-    make_predictor,
-    prepare_fit,
-    read_part,
-    show,
-)
+from typing import final
 
-__all__ = [
-    "SCORE",
-    "build",
-    "describe",
-    "endpoints",
-    "evaluate",
-    "facts",
-    "load_codec",
-    "load_splits",
-    "make_codec",
-    "make_predictor",
-    "prepare_fit",
-    "read_part",
-    "show",
-]
+from seqtasks.tasks.classification import Classification
+
+
+@final
+class Documents(Classification):
+    """A document in, its class out; `SentimentConfig` and `DocumentsConfig` differ, not this."""

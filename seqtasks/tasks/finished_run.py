@@ -1,4 +1,4 @@
-"""A finished run put to use: evaluated, or ready to predict."""
+"""A finished run: ready to predict, or evaluated."""
 
 import json
 import shlex
@@ -11,25 +11,35 @@ from seqtasks.config import RunConfig
 from seqtasks.errors import DataError, RunError
 from seqtasks.runs import Run, write_text, writing
 from seqtasks.tasks import get_task
+from seqtasks.tasks.sources import load_splits
 
 
-def load_predictor(run: Run, config: RunConfig) -> Any:
-    """Load a run's best weights, ready to predict.
-
-    Arguments:
-        config: the run's, or one that differs in how text is written only.
+def check_weights(run: Run) -> None:
+    """Check that a run has weights to predict with; it needs no TensorFlow.
 
     Raises:
-        RunError: where the run holds no weights yet, or damaged ones.
+        RunError: where no epoch was finished.
     """
-    task = get_task(config.task)
-    codec = task.load_codec(config, run.vocabulary)
-    model = task.build(config, codec)
     if not run.best_weights.is_file():
         raise RunError(
             f"{run.path}: no weights yet: no epoch was finished. Go on with it by "
             f"seqtasks train --resume {shlex.quote(str(run.path))}"
         )
+
+
+def load_predictor(run: Run, config: RunConfig) -> Any:
+    """Load a run's best weights, ready to predict.
+
+    Args:
+        config: the run's, or one that differs in how text is written only.
+
+    Raises:
+        RunError: where the run holds no weights yet, or damaged ones.
+    """
+    check_weights(run)
+    task = get_task(config.task)
+    codec = task.load_codec(config, run.vocabulary)
+    model = task.build(config, codec)
     try:
         with warnings.catch_warnings(action="ignore"):  # Keras warns before it raises
             model.load_weights(run.best_weights)
@@ -39,16 +49,18 @@ def load_predictor(run: Run, config: RunConfig) -> Any:
             f"{run.best_weights}: damaged, or of another model than {run.config_file} and the "
             f"vocabulary say: {reason:.200}"
         ) from error
-    return task.make_predictor(model, codec, config)
+    return task.make_predictor(config, codec, model)
 
 
-def evaluate_run(run: Run, config: RunConfig, source: str | None = None) -> Any:
-    """Judge a run by its own test data (validation data where it has none), or by another file.
+def evaluate_run(run: Run, config: RunConfig, part: Any = None, splits: Any = None) -> Any:
+    """Evaluate a run on its own test data (validation data where it has none), or on others.
 
     Writes evaluation.json and the pictures into the run when its own data are used.
 
-    Arguments:
+    Args:
         config: the run's, or one that differs in how files are read and text is written.
+        part: the examples of another file, as `seqtasks.tasks.sources.read_part` gives them.
+        splits: the run's own data, where they were read before.
 
     Raises:
         RunError: where the run can't be used.
@@ -56,17 +68,16 @@ def evaluate_run(run: Run, config: RunConfig, source: str | None = None) -> Any:
     """
     task = get_task(config.task)
     predictor = load_predictor(run, config)
-    splits = None
-    if source is None:
-        splits = task.load_splits(config)
+    own = part is None
+    if own:
+        splits = splits or load_splits(config)
         part = splits.test or splits.validation
     else:
-        part = task.read_part(config, source)
         # A baseline is left out where the training data are no longer at hand.
         with suppress(DataError):
-            splits = task.load_splits(config)
+            splits = splits or load_splits(config)
     evaluation = task.evaluate(config, predictor, part, splits)
-    if source is None:
+    if own:
         with writing(run.path):
             text = json.dumps(asdict(evaluation), ensure_ascii=False, indent=1)
             write_text(run.evaluation, text + "\n")

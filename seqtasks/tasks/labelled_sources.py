@@ -1,4 +1,4 @@
-"""Train, validation and test from a file, a TFDS set or a toy set, and what is in them."""
+"""Labelled texts for training, validation and test: from files, a TFDS set or a toy set."""
 
 import re
 import socket
@@ -16,14 +16,12 @@ from seqtasks.data.statistics import repetitions, spread
 from seqtasks.errors import DataError, did_you_mean
 from seqtasks.toys import get_toy
 
-__all__ = ["Splits", "describe", "label_names", "load_splits"]
-
 _TOYS = ("toy_sentiment", "toy_documents")
 _TFDS = "tfds:"
 _PORTS = {"http": 80, "https": 443}
 
 
-def load_splits(
+def load_labelled_splits(
     source: str,
     *,
     validation: str | None = None,
@@ -58,7 +56,7 @@ def load_splits(
             fewer than two labels in train.
     """
     check_fractions(validation_fraction, test_fraction)
-    named = source in _TOYS or source.startswith(_TFDS)
+    named = is_named(source)
     columns = {"text_column": text_column, "label_column": label_column}
     if not named and not set(source) & set("./\\") and not exists(Path(source)):
         raise DataError(
@@ -79,6 +77,11 @@ def load_splits(
     if len(set(train.labels)) < 2:
         raise DataError(f"{train.source}: expected two labels, all are {shorten(train.labels[0])}")
     return splits
+
+
+def is_named(source: str) -> bool:
+    """Whether a source is a toy set's or a TFDS set's name, and no file's."""
+    return source in _TOYS or source.startswith(_TFDS)
 
 
 def label_names(splits: Splits[LabelledTexts]) -> list[str]:

@@ -6,26 +6,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.config import DecodingConfig, RunConfig
-from seqtasks.data.plain import PlainText, cut, read_plain_text
-from seqtasks.data.splits import Splits, load_parts
+from seqtasks.config import LanguageModelConfig
+from seqtasks.data.plain import PlainText
+from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError
 from seqtasks.search.sampling import sample
+from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar, step_endpoint
 from seqtasks.tasks.evaluation import PlainTextEvaluation
 from seqtasks.tasks.losses import token_cross_entropy
-from seqtasks.tasks.writing import of_language_model
+from seqtasks.tasks.task import Batches, Fit, Task
+from seqtasks.text.encoder import dense
 from seqtasks.text.target_text import WrittenText, with_start
-from seqtasks.text.vocabulary import END_ID, START_ID, UNKNOWN_ID, Vocabulary
+from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID, Vocabulary
 from seqtasks.topologies.next_step import NextStep
-from seqtasks.toys.splits import read_toy
 
-SCORE = "1/perplexity"
-_TOY = "toy_text"
+_CANDIDATES = 10  # of the next token that `step` names
 _NO_LIMIT = 2**31 - 1  # tokens of a line, of which none is cut
 _EVALUATION_ROWS, _EVALUATION_WINDOW = 32, 256  # how a text is cut to be read outside training
 
@@ -52,63 +52,6 @@ class Prediction:
 
     text: str
     continuation: str
-
-    def line(self) -> str:
-        """The text and what follows."""
-        return self.text + self.continuation
-
-
-def load_splits(config: RunConfig) -> Splits:
-    """Read the configured text; one file alone is cut in its order.
-
-    Raises:
-        DataError: as `read_plain_text` and `load_parts`.
-    """
-    data = config.data
-    return load_parts(
-        read_plain_text,
-        vars(read_toy("toy_sentiment", _text_of)) if data.source == _TOY else data.source,
-        data.validation,
-        data.test,
-        data.validation_fraction,
-        data.test_fraction,
-        config.seed,
-        cut,
-    )
-
-
-def read_part(config: RunConfig, source: str) -> PlainText:
-    """Read a file to evaluate with."""
-    return read_plain_text(source)
-
-
-def _text_of(examples: list[dict[str, Any]], source: str) -> PlainText:
-    return PlainText("".join(f"{example['text']}\n" for example in examples), source)
-
-
-def make_codec(config: RunConfig, splits: Splits) -> Codec:
-    """Build the vocabulary from the training text."""
-    text = config.text
-    size = {"word": text.max_words, "char": text.max_characters}[text.unit]
-    lines = splits.train.text.splitlines(keepends=True)
-    return Codec(
-        WrittenText.from_texts(lines, text.unit, size, text.min_count, _NO_LIMIT, verbatim=True)
-    )
-
-
-def load_codec(config: RunConfig, folder: Path) -> Codec:
-    """Read what `Codec.save` wrote.
-
-    Raises:
-        RunError: where the file is missing or broken.
-    """
-    vocabulary = Vocabulary.load(folder / "tokens.txt")
-    return Codec(WrittenText(config.text.unit, vocabulary, _NO_LIMIT, verbatim=True))
-
-
-def build(config: RunConfig, codec: Codec) -> NextStep:
-    """Build the network, from ids to scores of the next one."""
-    return NextStep(len(codec.text), config.model)
 
 
 def _ids(codec: Codec, part: PlainText) -> np.ndarray:
@@ -164,9 +107,7 @@ def _dataset(batches: list[dict[str, np.ndarray]]) -> tf.data.Dataset:
     return data.map(split).prefetch(2)
 
 
-def training_data(
-    config: RunConfig, ids: np.ndarray, epoch: int, skip: int
-) -> tuple[tf.data.Dataset, int]:
+def training_data(config: LanguageModelConfig, ids: np.ndarray, epoch: int, skip: int) -> Batches:
     """Windows of the text in order, without the first `skip`, and how many there are in all.
 
     Each epoch starts the stretches at another place of the text, which is read as a ring.
@@ -177,7 +118,7 @@ def training_data(
     return _dataset(batches[skip:]), len(batches)
 
 
-def _rows(config: RunConfig, ids: np.ndarray) -> int:
+def _rows(config: LanguageModelConfig, ids: np.ndarray) -> int:
     """How many stretches are read side by side: fewer where the text has too little for them."""
     return max(1, min(config.training.batch_size, len(ids) // config.training.window))
 
@@ -185,7 +126,7 @@ def _rows(config: RunConfig, ids: np.ndarray) -> int:
 class Predictor:
     """Goes on with texts, and measures how well it would have."""
 
-    def __init__(self, model: NextStep, codec: Codec, decoding: DecodingConfig):
+    def __init__(self, model: NextStep, codec: Codec, decoding: LanguageModelConfig.Decoding):
         self.model = model
         self.codec = codec
         self.decoding = decoding
@@ -243,72 +184,162 @@ class Predictor:
             yield Prediction(text, self._continue(tf.constant([text]), *how)[0].numpy().decode())
 
 
-def make_predictor(model: NextStep, codec: Codec, config: RunConfig) -> Predictor:
-    """Put a taught model to use."""
-    return Predictor(model, codec, config.decoding)
+@final
+class LanguageModel(Task):
+    """A text in, at each step the next character or word out."""
+
+    score = "1/perplexity"
+
+    def make_codec(self, config: LanguageModelConfig, splits: Splits) -> Codec:
+        """Build the vocabulary from the training text."""
+        text = config.text
+        size = {"word": text.max_words, "char": text.max_characters}[text.unit]
+        lines = splits.train.text.splitlines(keepends=True)
+        return Codec(
+            WrittenText.from_texts(lines, text.unit, size, text.min_count, _NO_LIMIT, verbatim=True)
+        )
+
+    def load_codec(self, config: LanguageModelConfig, folder: Path) -> Codec:
+        """Read what `Codec.save` wrote.
+
+        Raises:
+            RunError: where the file is missing or broken.
+        """
+        vocabulary = Vocabulary.load(folder / "tokens.txt")
+        return Codec(WrittenText(config.text.unit, vocabulary, _NO_LIMIT, verbatim=True))
+
+    def build(self, config: LanguageModelConfig, codec: Codec) -> NextStep:
+        """Build the network, from ids to scores of the next one."""
+        return NextStep(len(codec.text), config.model)
+
+    def prepare_fit(
+        self, config: LanguageModelConfig, codec: Codec, model: NextStep, splits: Splits
+    ) -> Fit:
+        """Cross-entropy of each token, the state being carried over, and 1 / perplexity."""
+        train, validation = _ids(codec, splits.train), _ids(codec, splits.validation)
+        model.carry(_rows(config, train))
+        predictor = self.make_predictor(config, codec, model)
+
+        def validate() -> tuple[float, float]:
+            loss = predictor.nats(validation) / len(validation)
+            return loss, math.exp(-loss)
+
+        return Fit(
+            token_cross_entropy(config.training.label_smoothing, config.training.sampled_tokens),
+            partial(training_data, config, train),
+            validate,
+        )
+
+    def make_predictor(
+        self, config: LanguageModelConfig, codec: Codec, model: NextStep
+    ) -> Predictor:
+        """Make what goes on with texts."""
+        return Predictor(model, codec, config.decoding)
+
+    def evaluate(
+        self,
+        config: LanguageModelConfig,
+        predictor: Predictor,
+        part: PlainText,
+        splits: Splits | None,
+    ) -> PlainTextEvaluation:
+        """Measure how surprising a text is, and how small a compressor makes it."""
+        ids = _ids(predictor.codec, part)
+        nats = predictor.nats(ids)
+        return PlainTextEvaluation(
+            source=part.source,
+            unit=config.text.unit,
+            tokens=len(ids),
+            characters=len(part.text),
+            unknown=int((ids == UNKNOWN_ID).sum()),
+            nats_per_token=nats / len(ids),
+            perplexity=math.exp(nats / len(ids)),
+            nats_per_character=nats / len(part.text),
+            bits_per_character=nats / math.log(2) / len(part.text),
+            xz_bits_per_character=8 * len(lzma.compress(part.text.encode())) / len(part.text),
+        )
+
+    def endpoints(self, predictor: Predictor) -> list[Endpoint]:
+        """Text to what follows it; and step by step."""
+        return _endpoints(predictor)
+
+    def describe(self, config: LanguageModelConfig, splits: Splits) -> dict[str, dict[str, Any]]:
+        """What is in each split: characters, tokens, unknown ones."""
+        codec = self.make_codec(config, splits)
+        described = {}
+        for name, part in splits.parts().items():
+            ids = codec.ids(part.text)
+            described[name] = {
+                "source": part.source,
+                "characters": len(part.text),
+                "lines": part.text.count("\n"),
+                "tokens": len(ids),
+                "unknown_rate": float(np.mean(ids == UNKNOWN_ID)),
+            }
+        return described
+
+    def facts(self, codec: Codec) -> dict[str, str]:
+        """The size of the vocabulary."""
+        return {"vocabulary": f"{len(codec.text):,} {codec.text.unit}s"}
 
 
-endpoints = of_language_model  # what it answers when it is served
+def _endpoints(predictor: Predictor) -> list[Endpoint]:
+    """Text to what follows it; and step by step."""
+    decoder, tokens, decoding = predictor.model.decoder, predictor.codec.text, predictor.decoding
+    candidates = min(_CANDIDATES, decoder.tokens - 2)
 
+    def go_on(text, length, temperature, top_k, seed):
+        return {"continuation": predictor.continuation(text, length, temperature, top_k, seed)}
 
-def prepare_fit(config: RunConfig, codec: Codec, model: NextStep, splits: Splits):
-    """What `seqtasks.training.fit.fit` needs of this task: loss, batches and validate."""
-    train, validation = _ids(codec, splits.train), _ids(codec, splits.validation)
-    model.carry(_rows(config, train))
-    predictor = make_predictor(model, codec, config)
+    def configured(text):
+        chosen = (decoding.max_length, decoding.temperature, decoding.top_k, decoding.seed)
+        return go_on(text, *chosen)
 
-    def validate() -> tuple[float, float]:
-        loss = predictor.nats(validation) / len(validation)
-        return loss, math.exp(-loss)
-
-    return (
-        token_cross_entropy(config.training.label_smoothing, config.training.sampled_tokens),
-        partial(training_data, config, train),
-        validate,
-    )
-
-
-def evaluate(
-    config: RunConfig, predictor: Predictor, part: PlainText, splits: Splits | None
-) -> PlainTextEvaluation:
-    """Measure how surprising a text is, and beside it how small a compressor makes it."""
-    ids = _ids(predictor.codec, part)
-    nats = predictor.nats(ids)
-    return PlainTextEvaluation(
-        source=part.source,
-        unit=config.text.unit,
-        tokens=len(ids),
-        characters=len(part.text),
-        unknown=int((ids == UNKNOWN_ID).sum()),
-        nats_per_token=nats / len(ids),
-        perplexity=math.exp(nats / len(ids)),
-        nats_per_character=nats / len(part.text),
-        bits_per_character=nats / math.log(2) / len(part.text),
-        xz_bits_per_character=8 * len(lzma.compress(part.text.encode())) / len(part.text),
-    )
-
-
-def show(part: PlainText) -> Iterator[str]:
-    """The text, line by line."""
-    yield from part.text.splitlines()
-
-
-def describe(config: RunConfig, splits: Splits) -> dict[str, dict[str, Any]]:
-    """What is in each split: characters, tokens, unknown ones."""
-    codec = make_codec(config, splits)
-    described = {}
-    for name, part in splits.parts().items():
-        ids = codec.ids(part.text)
-        described[name] = {
-            "source": part.source,
-            "characters": len(part.text),
-            "lines": part.text.count("\n"),
-            "tokens": len(ids),
-            "unknown_rate": float(np.mean(ids == UNKNOWN_ID)),
+    def read(text, begins, states):
+        start = tf.fill([tf.shape(text)[0], 1], START_ID)
+        start = tf.ragged.boolean_mask(start, begins[:, tf.newaxis])
+        ids: Any = tf.concat([start, tokens.ids(text)], axis=1)
+        lengths = tf.cast(ids.row_lengths(), tf.int32)
+        ids = dense(ids)
+        readout, after, _ = decoder(ids, states, mask=ids != PADDING_ID)
+        scores = readout.at(tf.maximum(lengths - 1, 0)).scores()
+        best = tf.math.top_k(tf.exp(decoder.log_probabilities(scores)), candidates)
+        read_any = (lengths > 0)[:, tf.newaxis]
+        answered = {
+            "next": tf.where(read_any, tokens.tokens(best.indices), ""),
+            "probabilities": tf.where(read_any, best.values, 0),
         }
-    return described
+        return answered, after
 
-
-def facts(codec: Codec, splits: Splits) -> dict[str, str]:
-    """What the model card says of the data."""
-    return {"vocabulary": f"{len(codec.text):,} {codec.text.unit}s"}
+    return [
+        Endpoint(
+            "serving_default",
+            f"Go on with texts for {decoding.max_length} {tokens.unit}s, drawn as the run's "
+            "`decoding` says. What is drawn for a text depends on its place in the request.",
+            [TEXT],
+            {"continuation": "[N] what follows, without the text"},
+            configured,
+        ),
+        Endpoint(
+            "continue",
+            "Go on with texts as the request says.",
+            [
+                TEXT,
+                scalar("length", tf.int32, sample=12),
+                scalar("temperature", tf.float32, sample=0.7),
+                scalar("top_k", tf.int32, sample=4),
+                scalar("seed", tf.int32, sample=7),
+            ],
+            {"continuation": "[N] what follows, without the text"},
+            go_on,
+        ),
+        step_endpoint(
+            read,
+            decoder.state_sizes,
+            {
+                "next": f"[N, {candidates}] the likeliest next {tokens.unit}s, the best first; "
+                "empty for the end of a text, and where nothing has been read",
+                "probabilities": f"[N, {candidates}] of each",
+            },
+        ),
+    ]

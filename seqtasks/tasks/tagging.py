@@ -6,28 +6,26 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.config import RunConfig
+from seqtasks.config import TaggingConfig
 from seqtasks.data.batches import loaded, plan_batches
-from seqtasks.data.splits import Splits, load_parts
+from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import counted, repetitions, spread
-from seqtasks.data.tagged import TaggedSentences, read_tagged_sentences
+from seqtasks.data.tagged import TaggedSentences
 from seqtasks.errors import DataError
 from seqtasks.metrics import entity_scores
-from seqtasks.tasks.endpoints import of_tagger
+from seqtasks.tasks.endpoints import TEXT, Endpoint, Input
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.labels import load_labels, save_labels
+from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.topologies.many_to_many import many_to_many
-from seqtasks.toys.splits import read_toy
 
-SCORE = "accuracy"
-_TOY = "toy_tagging"
 _EVALUATION_BATCH = 256  # sentences at once outside training; speed only, never the answers
 
 
@@ -62,67 +60,8 @@ class Prediction:
     tags: list[str]
     probabilities: list[float]  # of each tag
 
-    def line(self) -> str:
-        """Each word with its tag."""
-        pairs = zip(self.tokens, self.tags, strict=True)
-        return " ".join(f"{token}/{tag}" for token, tag in pairs)
 
-
-def load_splits(config: RunConfig) -> Splits:
-    """Read the configured data.
-
-    Raises:
-        DataError: as `read_tagged_sentences` and `load_parts`.
-    """
-    data = config.data
-    return load_parts(
-        partial(read_part, config),
-        vars(read_toy(_TOY, _sentences_of)) if data.source == _TOY else data.source,
-        data.validation,
-        data.test,
-        data.validation_fraction,
-        data.test_fraction,
-        config.seed,
-    )
-
-
-def read_part(config: RunConfig, source: str) -> TaggedSentences:
-    """Read a file of tagged sentences."""
-    return read_tagged_sentences(source, config.data.tag_column)
-
-
-def _sentences_of(examples: list[dict[str, Any]], source: str) -> TaggedSentences:
-    tokens, tags = ([list(example[key]) for example in examples] for key in ("tokens", "tags"))
-    return TaggedSentences(tokens, tags, source, list(range(len(examples))))
-
-
-def make_codec(config: RunConfig, splits: Splits) -> Codec:
-    """Build vocabularies from the training split, and number the tags.
-
-    Raises:
-        DataError: where training has a single tag.
-    """
-    tags = sorted({tag for sentence in splits.train.tags for tag in sentence})
-    if len(tags) < 2:
-        raise DataError(f"{splits.train.source}: expected two tags or more, all are {tags[0]!r}")
-    return Codec(TokenEncoder.from_sentences(splits.train.tokens, config.text), tags)
-
-
-def load_codec(config: RunConfig, folder: Path) -> Codec:
-    """Read what `Codec.save` wrote.
-
-    Raises:
-        RunError: where a file is missing or broken.
-    """
-    return Codec(TokenEncoder.load(folder, config.text), load_labels(folder / "tags.txt"))
-
-
-def build(config: RunConfig, codec: Codec) -> keras.Model:
-    """Build the network, from `codec.encoder`'s ids to logits (N, T, tags)."""
-    return many_to_many(*codec.encoder.sizes, len(codec.tags), config.model)
-
-
-def examples(config: RunConfig, codec: Codec, part: TaggedSentences) -> Examples:
+def examples(config: TaggingConfig, codec: Codec, part: TaggedSentences) -> Examples:
     """Number the tags of a split, -1 for one that training never has."""
     numbers = {tag: number for number, tag in enumerate(codec.tags)}
     limit = config.text.max_length
@@ -141,7 +80,7 @@ def _load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[dict[str, tf.T
     return ids, tf.gather(data.tags, rows).to_tensor(default_value=-1)
 
 
-def loss(config: RunConfig, tags: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def loss(config: TaggingConfig, tags: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """Cross-entropy of each real token, against tags smoothed by `label_smoothing`."""
     smoothing = config.training.label_smoothing
 
@@ -153,16 +92,6 @@ def loss(config: RunConfig, tags: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Te
         return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
 
     return cross_entropy
-
-
-def training_data(
-    config: RunConfig, codec: Codec, train: Examples, epoch: int, skip: int
-) -> tuple[tf.data.Dataset, int]:
-    """Batches of an epoch without its first `skip`, and how many it has in all."""
-    training = config.training
-    rng = np.random.default_rng([config.seed, epoch])
-    batches = plan_batches(train.lengths, training.batch_tokens, training.batch_size, rng)
-    return loaded(partial(_load, codec, train), batches[skip:]), len(batches)
 
 
 class Predictor:
@@ -204,62 +133,6 @@ class Predictor:
                 )
 
 
-def make_predictor(model: keras.Model, codec: Codec, config: RunConfig) -> Predictor:
-    """Put a taught model to use."""
-    return Predictor(model, codec)
-
-
-endpoints = of_tagger  # what it answers when it is served
-
-
-def prepare_fit(config: RunConfig, codec: Codec, model: keras.Model, splits: Splits):
-    """What `seqtasks.training.fit.fit` needs of this task: loss, batches and validate."""
-    train = examples(config, codec, splits.train)
-    validation = examples(config, codec, splits.validation)
-    return (
-        loss(config, len(codec.tags)),
-        partial(training_data, config, codec, train),
-        partial(validate, Predictor(model, codec), config, validation),
-    )
-
-
-def validate(predictor: Predictor, config: RunConfig, data: Examples) -> tuple[float, float]:
-    """Mean loss of a token (without smoothing), and accuracy; an unknown tag is never right."""
-    rows = np.concatenate(predictor.probabilities(data, config.training.batch_tokens))
-    tags = data.tags.flat_values.numpy()
-    right = np.where(tags >= 0, rows[np.arange(len(tags)), tags], 0)
-    return float(-np.log(np.maximum(right, 1e-12)).mean()), float(np.mean(rows.argmax(1) == tags))
-
-
-def evaluate(
-    config: RunConfig, predictor: Predictor, part: TaggedSentences, splits: Splits | None
-) -> Evaluation:
-    """Report by tag, confusions, mistakes, F1 of entities where tags are BIO.
-
-    Beside it, each word's most frequent tag in `splits`' training sentences.
-    """
-    codec = predictor.codec
-    data = examples(config, codec, part)
-    found = predictor.probabilities(data, config.training.batch_tokens)
-    limit = config.text.max_length
-    right = [tags[:limit] for tags in part.tags]
-    tagged = [[codec.tags[number] for number in rows.argmax(axis=1)] for rows in found]
-    baseline = None
-    if splits is not None:
-        guesses = _most_frequent_tags(splits.train, part)
-        baseline = "each word's most frequent tag", [tag for s in guesses for tag in s[:limit]]
-    return evaluate_answers(
-        part.source,
-        [_marked(tokens, at) for tokens in part.tokens for at in range(len(tokens[:limit]))],
-        [tag for tags in right for tag in tags],
-        [tag for tags in tagged for tag in tags],
-        [float(row.max()) for rows in found for row in rows],
-        sorted({*codec.tags, *(tag for tags in right for tag in tags)}),
-        baseline,
-        entity_scores(right, tagged),
-    )
-
-
 def _marked(tokens: list[str], at: int, around: int = 6) -> str:
     """A token among its neighbours, marked."""
     start = max(at - around, 0)
@@ -278,28 +151,166 @@ def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[l
     return [[likeliest.get(token, unknown) for token in tokens] for tokens in part.tokens]
 
 
-def show(part: TaggedSentences) -> Iterator[str]:
-    """The examples: each word with its tag."""
-    for tokens, tags in zip(part.tokens, part.tags, strict=True):
-        yield " ".join(f"{token}/{tag}" for token, tag in zip(tokens, tags, strict=True))
+def _validate(predictor: Predictor, config: TaggingConfig, data: Examples) -> tuple[float, float]:
+    """Mean loss of a token (without smoothing), and accuracy; an unknown tag is never right."""
+    rows = np.concatenate(predictor.probabilities(data, config.training.batch_tokens))
+    tags = data.tags.flat_values.numpy()
+    right = np.where(tags >= 0, rows[np.arange(len(tags)), tags], 0)
+    return float(-np.log(np.maximum(right, 1e-12)).mean()), float(np.mean(rows.argmax(1) == tags))
 
 
-def describe(config: RunConfig, splits: Splits) -> dict[str, dict[str, Any]]:
-    """What is in each split: tags, lengths, unknown words."""
-    encoder = make_codec(config, splits).encoder
-    train, described = set(splits.train.keys()), {}
-    for name, part in splits.parts().items():
-        described[name] = {
-            "source": part.source,
-            "examples": len(part),
-            "tags": counted(tag for tags in part.tags for tag in tags),
-            "tokens": spread(map(len, part.tokens)),
-            "unknown_rate": encoder.unknown_rate(part.tokens),
-            **repetitions(part.keys(), train if name != "train" else None),
-        }
-    return described
+@final
+class Tagging(Task):
+    """The words of a sentence in, a tag for each out."""
+
+    score = "accuracy"
+
+    def make_codec(self, config: TaggingConfig, splits: Splits) -> Codec:
+        """Build vocabularies from the training split, and number the tags.
+
+        Raises:
+            DataError: where training has a single tag.
+        """
+        tags = sorted({tag for sentence in splits.train.tags for tag in sentence})
+        if len(tags) < 2:
+            raise DataError(
+                f"{splits.train.source}: expected two tags or more, all are {tags[0]!r}"
+            )
+        return Codec(TokenEncoder.from_sentences(splits.train.tokens, config.text), tags)
+
+    def load_codec(self, config: TaggingConfig, folder: Path) -> Codec:
+        """Read what `Codec.save` wrote.
+
+        Raises:
+            RunError: where a file is missing or broken.
+        """
+        return Codec(TokenEncoder.load(folder, config.text), load_labels(folder / "tags.txt"))
+
+    def build(self, config: TaggingConfig, codec: Codec) -> keras.Model:
+        """Build the network, from `codec.encoder`'s ids to logits (N, T, tags)."""
+        return many_to_many(*codec.encoder.sizes, len(codec.tags), config.model)
+
+    def prepare_fit(
+        self, config: TaggingConfig, codec: Codec, model: keras.Model, splits: Splits
+    ) -> Fit:
+        """Cross-entropy of each token, and the accuracy of validation."""
+        train = examples(config, codec, splits.train)
+        validation = examples(config, codec, splits.validation)
+        return Fit(
+            loss(config, len(codec.tags)),
+            planned_batches(config, train.lengths, partial(_load, codec, train)),
+            partial(_validate, Predictor(model, codec), config, validation),
+        )
+
+    def make_predictor(self, config: TaggingConfig, codec: Codec, model: keras.Model) -> Predictor:
+        """Make what tags sentences."""
+        return Predictor(model, codec)
+
+    def evaluate(
+        self,
+        config: TaggingConfig,
+        predictor: Predictor,
+        part: TaggedSentences,
+        splits: Splits | None,
+    ) -> Evaluation:
+        """Report by tag, confusions, mistakes, F1 of entities where tags are BIO.
+
+        The baseline is each word's most frequent tag in the training sentences.
+        """
+        codec = predictor.codec
+        data = examples(config, codec, part)
+        found = predictor.probabilities(data, config.training.batch_tokens)
+        limit = config.text.max_length
+        right = [tags[:limit] for tags in part.tags]
+        tagged = [[codec.tags[number] for number in rows.argmax(axis=1)] for rows in found]
+        baseline = None
+        if splits is not None:
+            guesses = _most_frequent_tags(splits.train, part)
+            baseline = "each word's most frequent tag", [tag for s in guesses for tag in s[:limit]]
+        return evaluate_answers(
+            part.source,
+            [_marked(tokens, at) for tokens in part.tokens for at in range(len(tokens[:limit]))],
+            [tag for tags in right for tag in tags],
+            [tag for tags in tagged for tag in tags],
+            [float(row.max()) for rows in found for row in rows],
+            sorted({*codec.tags, *(tag for tags in right for tag in tags)}),
+            baseline,
+            entity_scores(right, tagged),
+        )
+
+    def endpoints(self, predictor: Predictor) -> list[Endpoint]:
+        """Text, or tokens, to tags."""
+        return _endpoints(predictor)
+
+    def describe(self, config: TaggingConfig, splits: Splits) -> dict[str, dict[str, Any]]:
+        """What is in each split: tags, lengths, unknown words."""
+        encoder = self.make_codec(config, splits).encoder
+        train, described = set(splits.train.keys()), {}
+        for name, part in splits.parts().items():
+            described[name] = {
+                "source": part.source,
+                "examples": len(part),
+                "tags": counted(tag for tags in part.tags for tag in tags),
+                "tokens": spread(map(len, part.tokens)),
+                "unknown_rate": encoder.unknown_rate(part.tokens),
+                **repetitions(part.keys(), train if name != "train" else None),
+            }
+        return described
+
+    def facts(self, codec: Codec) -> dict[str, str]:
+        """The tags."""
+        return {"tags": ", ".join(codec.tags)}
 
 
-def facts(codec: Codec, splits: Splits) -> dict[str, str]:
-    """What the model card says of the data."""
-    return {"tags": ", ".join(codec.tags)}
+def _endpoints(predictor: Predictor) -> list[Endpoint]:
+    """Text, or tokens, to tags."""
+    encoder, names = predictor.codec.encoder, tf.constant([*predictor.codec.tags, ""])
+
+    def tag(tokens):
+        rows = predictor.tag(encoder(tokens))
+        lengths = tf.cast(tokens.row_lengths(), tf.int32)
+        lengths = tf.minimum(lengths, encoder.max_length)
+        real = tf.sequence_mask(lengths, tf.shape(rows)[1])
+        best = tf.where(real, tf.argmax(rows, axis=2, output_type=tf.int32), len(names) - 1)
+        scores = tf.where(real, tf.reduce_max(rows, axis=2), 0)
+        return {"tags": tf.gather(names, best), "scores": scores, "lengths": lengths}
+
+    def tag_text(text):
+        tokens = encoder.split(text)
+        tagged = tag(tokens)
+        wide = tf.shape(tagged["tags"])[1]
+        return {"tokens": tokens.to_tensor(shape=[None, None])[:, :wide], **tagged}
+
+    def tag_tokens(tokens):
+        lengths = tf.reduce_sum(tf.cast(tokens != "", tf.int32), axis=1)
+        return tag(tf.RaggedTensor.from_tensor(tokens, lengths))
+
+    outputs = {
+        "tags": "[N, T] of each token, empty where there is none",
+        "scores": "[N, T] probability of each",
+        "lengths": "[N] how many tokens there are",
+    }
+    return [
+        Endpoint(
+            "serving_default",
+            "Split texts into tokens and tag them.",
+            [TEXT],
+            {"tokens": "[N, T] tokens, empty where there is none", **outputs},
+            tag_text,
+        ),
+        Endpoint(
+            "tokens",
+            "Tag tokens; empty ones at the end are none.",
+            [Input(tf.TensorSpec([None, None], tf.string, "tokens"), _split_and_pad)],
+            outputs,
+            tag_tokens,
+        ),
+    ]
+
+
+def _split_and_pad(rows: np.ndarray) -> np.ndarray:
+    """Texts (N,) as tokens (N, T), empty where a text has ended: a sample of what clients send."""
+    words = [text.decode(errors="ignore").split() for text in rows]
+    longest = max(map(len, words), default=0)
+    padded = [[w.encode() for w in [*row, *[""] * (longest - len(row))]] for row in words]
+    return np.array(padded, object).reshape(len(rows), longest)

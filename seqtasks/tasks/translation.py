@@ -5,30 +5,27 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.config import DecodingConfig, RunConfig
+from seqtasks.config import DecodingConfig, TranslationConfig
 from seqtasks.data.batches import loaded, plan_batches
-from seqtasks.data.pairs import TextPairs, read_text_pairs
-from seqtasks.data.splits import Splits, load_parts
+from seqtasks.data.pairs import TextPairs
+from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import repetitions, spread
+from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, of_translator, search
+from seqtasks.tasks.task import Fit, Task, planned_batches
+from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
 from seqtasks.text.encoder import TextEncoder, make_encoder
 from seqtasks.text.splitting import JOINER, split_reversibly
 from seqtasks.text.target_text import WrittenText, with_end, with_start
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
 from seqtasks.topologies.seq2seq import Seq2Seq
-from seqtasks.toys.splits import read_toy
 
-SCORE = "BLEU/100"
-
-_TOY = "toy_translation"
 _BATCH_ROWS = 64  # texts translated at once, as they come
 # Of a split's texts, sorted by length: hypotheses at most, and texts times the longer side of the
 # longest pair of them.
@@ -69,75 +66,6 @@ class Prediction:
     target_tokens: list[str]
     attention: list[list[float]]  # (target tokens, source tokens)
 
-    def line(self) -> str:
-        """The translation, and tabs before the alternatives."""
-        return "\t".join([self.translation, *(text for text, _ in self.alternatives)])
-
-
-def load_splits(config: RunConfig) -> Splits:
-    """Read the configured data.
-
-    Raises:
-        DataError: as `read_text_pairs` and `load_parts`.
-    """
-    data = config.data
-    return load_parts(
-        partial(_read, config),
-        vars(read_toy(_TOY, _pairs_of)) if data.source == _TOY else data.source,
-        data.validation,
-        data.test,
-        data.validation_fraction,
-        data.test_fraction,
-        config.seed,
-    )
-
-
-def read_part(config: RunConfig, source: str) -> TextPairs:
-    """Read a file to evaluate with."""
-    return _read(config, source)
-
-
-def _read(config: RunConfig, source: str) -> TextPairs:
-    data = config.data
-    return read_text_pairs(
-        source, text_column=data.text_column, label_column=data.label_column, header=data.header
-    )
-
-
-def _pairs_of(examples: list[dict[str, Any]], source: str) -> TextPairs:
-    texts, targets = ([example[key] for example in examples] for key in ("source", "target"))
-    return TextPairs(texts, targets, source, list(range(len(examples))))
-
-
-def make_codec(config: RunConfig, splits: Splits) -> Codec:
-    """Build the vocabularies of both sides from the training split."""
-    text, train = config.text, splits.train
-    sizes = {"word": text.max_words, "char": text.max_characters}
-    source = make_encoder(text, train.texts)
-    target = WrittenText.from_texts(
-        train.targets, text.target_unit, sizes[text.target_unit], text.min_count, text.max_length
-    )
-    return Codec(source, target)
-
-
-def load_codec(config: RunConfig, folder: Path) -> Codec:
-    """Read what `Codec.save` wrote.
-
-    Raises:
-        RunError: where a file is missing or broken.
-    """
-    text = config.text
-    source = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
-    vocabulary = Vocabulary.load(folder / "target.txt")
-    return Codec(source, WrittenText(text.target_unit, vocabulary, text.max_length))
-
-
-def build(config: RunConfig, codec: Codec) -> keras.Model:
-    """Build the network, from both sides' ids to scores of the target's tokens (N, T, V)."""
-    tokens, characters = codec.source.sizes
-    sampling = config.training.scheduled_sampling
-    return Seq2Seq(tokens, characters, len(codec.target), config.model, sampling)
-
 
 def examples(codec: Codec, part: TextPairs) -> Examples:
     """Measure a split's pairs."""
@@ -152,16 +80,6 @@ def _load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[dict[str, tf.T
     ids = codec.target.ids(tf.gather(data.targets, rows))
     inputs = {**codec.source(tf.gather(data.texts, rows)), "target_ids": with_start(ids)}
     return inputs, with_end(ids)
-
-
-def training_data(
-    config: RunConfig, codec: Codec, train: Examples, epoch: int, skip: int
-) -> tuple[tf.data.Dataset, int]:
-    """Batches of an epoch without its first `skip`, and how many it has in all."""
-    training = config.training
-    rng = np.random.default_rng([config.seed, epoch])
-    batches = plan_batches(train.lengths, training.batch_tokens, training.batch_size, rng)
-    return loaded(partial(_load, codec, train), batches[skip:]), len(batches)
 
 
 class Predictor:
@@ -235,81 +153,160 @@ def _prediction(row, text, sources, answers, tokens, found) -> Prediction:
     )
 
 
-def make_predictor(model: Seq2Seq, codec: Codec, config: RunConfig) -> Predictor:
-    """Put a taught model to use."""
-    return Predictor(model, codec, config.decoding)
-
-
-endpoints = of_translator  # what it answers when it is served
-
-
-def prepare_fit(config: RunConfig, codec: Codec, model: Seq2Seq, splits: Splits):
-    """What `seqtasks.training.fit.fit` needs of this task: loss, batches and validate."""
-    train, data = examples(codec, splits.train), examples(codec, splits.validation)
-    training = config.training
-    plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
-    shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
-    return (
-        token_cross_entropy(training.label_smoothing, training.sampled_tokens),
-        partial(training_data, config, codec, train),
-        Validation(
-            model,
-            loaded(partial(_load, codec, data), plan),
-            partial(make_predictor(model, codec, config).texts, examples(codec, shown), beam=1),
-            shown.targets,
-            "BLEU",
-        ),
-    )
-
-
-def evaluate(
-    config: RunConfig, predictor: Predictor, part: TextPairs, splits: Any
-) -> TextEvaluation:
-    """Translate a split by beam search and compare: BLEU, chrF, exact matches.
-
-    The scores are of each pair with its one reference, and again of each source with all of its
-    references, where sources come more than once. BLEU is counted of sacrebleu's tokens, and again
-    of the words that `split_reversibly` makes.
-    """
-    data = examples(predictor.codec, part)
-    answers = predictor.texts(data, config.decoding.beam)
-    return evaluate_texts(part.source, part.texts, part.targets, answers, _set_apart)
-
-
 def _set_apart(texts: list[str]) -> list[str]:
     """Texts with a space between all words and punctuation marks."""
     words = tf.strings.reduce_join(split_reversibly(tf.constant(texts)), axis=-1, separator=" ")
     return [text.decode().replace(JOINER, "") for text in words.numpy()]
 
 
-def show(part: TextPairs) -> Iterator[str]:
-    """The examples: text, tab, translation."""
-    for text, target in zip(part.texts, part.targets, strict=True):
-        yield f"{' '.join(text.split())}\t{' '.join(target.split())}"
+@final
+class Translation(Task):
+    """A text in one language in, a text in another out."""
 
+    score = "BLEU/100"
 
-def describe(config: RunConfig, splits: Splits) -> dict[str, dict[str, Any]]:
-    """What is in each split: lengths and unknown tokens of both sides, as training reads them."""
-    codec = make_codec(config, splits)
-    train, described = set(splits.train.texts), {}
-    for name, part in splits.parts().items():
-        lengths, unknown = codec.source.statistics(part.texts)
-        ids = codec.target.ids(tf.constant(part.targets))
-        described[name] = {
-            "source": part.source,
-            "examples": len(part),
-            "source_tokens": spread(lengths),
-            "target_tokens": spread(ids.row_lengths().numpy()),
-            "unknown_rate": unknown,
-            "unknown_target_rate": float(np.mean(ids.flat_values.numpy() == UNKNOWN_ID)),
-            **repetitions(part.texts, train if name != "train" else None),
+    def make_codec(self, config: TranslationConfig, splits: Splits) -> Codec:
+        """Build the vocabularies of both sides from the training split."""
+        text, train = config.text, splits.train
+        sizes = {"word": text.max_words, "char": text.max_characters}
+        source = make_encoder(text, train.texts)
+        target = WrittenText.from_texts(
+            train.targets,
+            text.target_unit,
+            sizes[text.target_unit],
+            text.min_count,
+            text.max_length,
+        )
+        return Codec(source, target)
+
+    def load_codec(self, config: TranslationConfig, folder: Path) -> Codec:
+        """Read what `Codec.save` wrote.
+
+        Raises:
+            RunError: where a file is missing or broken.
+        """
+        text = config.text
+        source = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
+        vocabulary = Vocabulary.load(folder / "target.txt")
+        return Codec(source, WrittenText(text.target_unit, vocabulary, text.max_length))
+
+    def build(self, config: TranslationConfig, codec: Codec) -> Seq2Seq:
+        """Build the network, from both sides' ids to scores of the target's tokens (N, T, V)."""
+        tokens, characters = codec.source.sizes
+        sampling = config.training.scheduled_sampling
+        return Seq2Seq(tokens, characters, len(codec.target), config.model, sampling)
+
+    def prepare_fit(
+        self, config: TranslationConfig, codec: Codec, model: Seq2Seq, splits: Splits
+    ) -> Fit:
+        """Cross-entropy of each target token, and the BLEU of what is written greedily."""
+        train, data = examples(codec, splits.train), examples(codec, splits.validation)
+        training = config.training
+        plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
+        shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
+        predictor = self.make_predictor(config, codec, model)
+        return Fit(
+            token_cross_entropy(training.label_smoothing, training.sampled_tokens),
+            planned_batches(config, train.lengths, partial(_load, codec, train)),
+            Validation(
+                model,
+                loaded(partial(_load, codec, data), plan),
+                partial(predictor.texts, examples(codec, shown), beam=1),
+                shown.targets,
+                "BLEU",
+            ),
+        )
+
+    def make_predictor(self, config: TranslationConfig, codec: Codec, model: Seq2Seq) -> Predictor:
+        """Make what translates."""
+        return Predictor(model, codec, config.decoding)
+
+    def evaluate(
+        self,
+        config: TranslationConfig,
+        predictor: Predictor,
+        part: TextPairs,
+        splits: Splits | None,
+    ) -> TextEvaluation:
+        """Translate a split by beam search and compare: BLEU, chrF, exact matches.
+
+        The scores are of each pair with its one reference, and again of each source with all of
+        its references, where sources come more than once. BLEU is counted of sacrebleu's tokens,
+        and again of the words that `split_reversibly` makes.
+        """
+        data = examples(predictor.codec, part)
+        answers = predictor.texts(data, config.decoding.beam)
+        return evaluate_texts(part.source, part.texts, part.targets, answers, _set_apart)
+
+    def endpoints(self, predictor: Predictor) -> list[Endpoint]:
+        """Text to text; and the best few, with where the model looked."""
+        return _endpoints(predictor)
+
+    def describe(self, config: TranslationConfig, splits: Splits) -> dict[str, dict[str, Any]]:
+        """Lengths and unknown tokens of both sides, as training reads them."""
+        codec = self.make_codec(config, splits)
+        train, described = set(splits.train.texts), {}
+        for name, part in splits.parts().items():
+            lengths, unknown = codec.source.statistics(part.texts)
+            ids = codec.target.ids(tf.constant(part.targets))
+            described[name] = {
+                "source": part.source,
+                "examples": len(part),
+                "source_tokens": spread(lengths),
+                "target_tokens": spread(ids.row_lengths().numpy()),
+                "unknown_rate": unknown,
+                "unknown_target_rate": float(np.mean(ids.flat_values.numpy() == UNKNOWN_ID)),
+                **repetitions(part.texts, train if name != "train" else None),
+            }
+        return described
+
+    def facts(self, codec: Codec) -> dict[str, str]:
+        """The sizes of the vocabularies."""
+        return {
+            "source vocabulary": f"{codec.source.sizes[0]:,} {codec.source.unit}s",
+            "target vocabulary": f"{len(codec.target):,} {codec.target.unit}s",
         }
-    return described
 
 
-def facts(codec: Codec, splits: Splits) -> dict[str, str]:
-    """What the model card says of the data."""
-    return {
-        "source vocabulary": f"{codec.source.sizes[0]:,} {codec.source.unit}s",
-        "target vocabulary": f"{len(codec.target):,} {codec.target.unit}s",
-    }
+def _endpoints(predictor: Predictor) -> list[Endpoint]:
+    """Text to text; and the best few, with where the model looked."""
+    decoding, codec = predictor.decoding, predictor.codec
+
+    def best(text):
+        answers, _, found = predictor.translate(text, decoding.beam, 1)
+        return {"translation": answers[:, 0], "score": found.scores[:, 0]}
+
+    def several(text, k):
+        k = tf.maximum(k, 1)
+        beam = tf.maximum(k, decoding.beam)
+        answers, tokens, found = predictor.translate(text, beam, k)
+        return {
+            "translations": answers,
+            "scores": found.scores,
+            "tokens": tokens,
+            "attention": found.attention,
+            "source_tokens": codec.source.split(text).to_tensor(shape=[None, None]),
+        }
+
+    return [
+        Endpoint(
+            "serving_default",
+            f"Translate texts, by beam search with {decoding.beam} hypotheses.",
+            [TEXT],
+            {"translation": "[N] the best translation", "score": "[N] its score"},
+            best,
+        ),
+        Endpoint(
+            "nbest",
+            "The k best translations, their tokens and where the model looked for each token.",
+            [TEXT, scalar("k", tf.int32, sample=3)],
+            {
+                "translations": "[N, k] the best first",
+                "scores": "[N, k] log-probability over the length's penalty, -inf for none",
+                "tokens": "[N, k, L] of each translation, empty where it has ended",
+                "attention": "[N, k, L, S] of the source's tokens; S is 0 without attention",
+                "source_tokens": "[N, S'] of each text, empty where it has ended",
+            },
+            several,
+        ),
+    ]

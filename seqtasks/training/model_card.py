@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from seqtasks.config import RunConfig, is_for
+from seqtasks.config import BoundedTextConfig, RunConfig
 from seqtasks.data.splits import Splits
 from seqtasks.runs import Run
 
@@ -28,7 +28,7 @@ def model_card(
     environment = json.loads((run.path / "environment.json").read_text("utf-8"))
     cut = (
         f" A text longer than\n{config.text.max_length} tokens is cut at its end."
-        if is_for(config.task, "text", "max_length")
+        if isinstance(config.text, BoundedTextConfig)
         else ""
     )
     known = "\n".join(f"| {name} | {_escaped(value)} |" for name, value in facts.items())

@@ -11,11 +11,12 @@ from seqtasks.benchmarks import decode as module
 from seqtasks.benchmarks.corpora import TRANSLATION, corpus
 from seqtasks.benchmarks.decode import AsLongAsTheSource, exported_latency, measure, table
 from seqtasks.cli import main
-from seqtasks.config import RunConfig, load_config
+from seqtasks.config import load_config
 from seqtasks.errors import ConfigError
 from seqtasks.layers.recurrent import GRU
 from seqtasks.runs import create_run
-from seqtasks.tasks import translation
+from seqtasks.tasks.sources import load_splits
+from seqtasks.tasks.translation import Translation
 
 SMALL = {**TRANSLATION, "model.units": 3, "model.embedding_units": 4}
 
@@ -30,7 +31,9 @@ def test_answers_of_an_untaught_network_are_as_long_as_the_sentences(pairs_file)
 def test_without_the_cut_they_would_be_as_long_as_can_be(pairs_file):
     predictor, part = module._untaught(SMALL, str(pairs_file), 40)
     assert isinstance(predictor, AsLongAsTheSource)
-    plain = translation.make_predictor(predictor.model, predictor.codec, load_config(options=SMALL))
+    plain = Translation().make_predictor(
+        predictor.model, predictor.codec, load_config(options=SMALL)
+    )
     assert {len(found.target_tokens) for found in plain.predict(part.texts[:3])} == {60}
 
 
@@ -59,18 +62,18 @@ def test_a_run_is_measured_on_its_own_test_data(pairs_file, tmp_path):
     )
     config = texts.config.model_copy(update={"data": data})
     run = create_run(tmp_path / "run", config, texts.codec.save)
-    model = translation.build(config, texts.codec)
+    model = Translation().build(config, texts.codec)
     model.decoder.b_E.assign(10.0 * np.eye(len(texts.codec.target), dtype="float32")[5])
     model.save_weights(run.best_weights)
     (row,) = measure(run, sentences=1_000, beams=(2,), cells=(), rounds=1)
-    test = translation.load_splits(config).test
+    test = load_splits(config).test
     assert row["sentences"] == len(test) < 40
     # Always the same token, and never the end.
     assert row["tokens"] == 60 * len(test)
 
 
 def test_a_run_of_another_task_is_refused(tmp_path):
-    run = create_run(tmp_path / "films", RunConfig(), lambda folder: None)
+    run = create_run(tmp_path / "films", load_config(), lambda folder: None)
     with pytest.raises(ConfigError, match="films: a run of the task sentiment; expected one of tr"):
         measure(run)
 

@@ -1,6 +1,7 @@
 """What `bench train` counts and compares. Never how long anything takes."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from seqtasks.cli import main
 from seqtasks.config import load_config
 from seqtasks.layers.keras_weights import to_weights
 from seqtasks.tasks import classification, get_task
+from seqtasks.tasks.task import planned_batches
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 SMALL = {"model.units": 3, "model.embedding_units": 4, "training.batch_size": 8}
@@ -152,7 +154,9 @@ def test_padded_batches_are_all_of_one_size_and_hold_each_example_once(reviews):
 
 def test_keras_learns_from_the_same_buckets(reviews):
     prepared = classification.examples(reviews.codec, reviews.part)
-    ours, _ = classification.training_data(reviews.config, reviews.codec, prepared, 3, 0)
+    ours, _ = planned_batches(
+        reviews.config, prepared.lengths, partial(classification.load, reviews.codec, prepared)
+    )(3, 0)
     theirs = module._buckets(reviews, prepared, epoch=3)
     for (ids, labels), (their_ids, answers) in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(their_ids["characters"], ids["characters"])

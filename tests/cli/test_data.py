@@ -5,6 +5,7 @@ from collections import Counter
 
 import pytest
 
+from seqtasks.config import TASKS
 from seqtasks.toys import TOYS
 
 ROWS = [(f"word{n % 7} film {n}", ("good", "bad", "so-so")[n % 3]) for n in range(60)]
@@ -28,7 +29,9 @@ def test_list_names_the_toy_set_the_formats_and_tfds(succeeds):
     names = {line.split()[0] for line in lines}
     assert names >= {"toy_sentiment", "FILE.tsv", "FILE.csv", "FILE.jsonl", "tfds:NAME"}
     assert names >= {*TOYS, "toy_text", "toy_recall", "digits", "FILE.conllu", "FILE.npz,FILE"}
-    assert all(len(line.split()) > 3 for line in lines)
+    tasks = [line for line in lines if not line.startswith(" ")]
+    assert tasks == [f"{task}:" for task in TASKS]
+    assert all(len(line.split()) > 2 for line in lines if line not in tasks)
 
 
 def test_show_prints_label_tab_text_of_every_format(succeeds, source):

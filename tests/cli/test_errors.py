@@ -191,7 +191,7 @@ def test_a_network_too_big_for_the_machine_is_refused(refused_training, monkeypa
     def no_room(*_):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    monkeypatch.setattr("seqtasks.tasks.sentiment.build", no_room)
+    monkeypatch.setattr("seqtasks.tasks.sentiment.Sentiment.build", no_room)
     assert "memory" in refused_training("--units", 10**9)
 
 
@@ -433,15 +433,15 @@ def test_a_name_too_long_for_the_disk_is_refused(refused_training):
 
 
 def test_a_run_removed_while_it_is_judged_is_no_traceback(seqtasks, copied, monkeypatch):
-    from seqtasks.tasks import sentiment
+    from seqtasks.tasks.sentiment import Sentiment
 
-    real = sentiment.evaluate
+    real = Sentiment.evaluate
 
     def evaluate_and_remove(*arguments):
         shutil.rmtree(copied)
         return real(*arguments)
 
-    monkeypatch.setattr(sentiment, "evaluate", evaluate_and_remove)
+    monkeypatch.setattr(Sentiment, "evaluate", evaluate_and_remove)
     result = seqtasks("evaluate", copied)
     assert result.exit_code == 2, result.exception
     assert str(copied) in result.stderr

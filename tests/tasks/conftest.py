@@ -11,24 +11,25 @@ import pytest
 from seqtasks.config import RunConfig, load_config
 from seqtasks.data.splits import Splits
 from seqtasks.tasks import get_task
+from seqtasks.tasks.sources import load_splits
 from seqtasks.training.step import TrainingStep
 
 STEPS = 20  # of an epoch at most
 
 
 class Made(NamedTuple):
-    """A configuration and what its task's module makes of it."""
+    """A configuration and what its task makes of it."""
 
-    module: Any
+    task: Any
     config: RunConfig
     splits: Splits
     codec: Any
     model: Any
 
     def predictor(self, **decoding: Any) -> Any:
-        """Put the model to use, written as `decoding` says."""
-        config = self.with_decoding(**decoding)
-        return self.module.make_predictor(self.model, self.codec, config)
+        """What answers by the model, text being written as `decoding` says."""
+        config = self.with_decoding(**decoding) if decoding else self.config
+        return self.task.make_predictor(config, self.codec, self.model)
 
     def with_decoding(self, **options: Any) -> RunConfig:
         """The configuration, but for how text is written."""
@@ -69,11 +70,11 @@ def make(tmp_path_factory) -> Callable[..., Made]:
                 **(options or {}),
             }
         )
-        module = get_task(task)
-        splits = module.load_splits(config)
-        codec = module.make_codec(config, splits)
+        found = get_task(task)
+        splits = load_splits(config)
+        codec = found.make_codec(config, splits)
         keras.utils.set_random_seed(4)
-        return Made(module, config, splits, codec, module.build(config, codec))
+        return Made(found, config, splits, codec, found.build(config, codec))
 
     return made
 
@@ -94,9 +95,8 @@ def taught(make) -> Callable[[str], Taught]:
 def teach(made: Made, epochs: int) -> Taught:
     """Take some epochs of at most `STEPS` steps each, as `seqtasks.training.fit` would."""
     training = made.config.training
-    loss, batches, validate = made.module.prepare_fit(
-        made.config, made.codec, made.model, made.splits
-    )
+    fit = made.task.prepare_fit(made.config, made.codec, made.model, made.splits)
+    loss, batches, validate = fit.loss, fit.batches, fit.validate
     before, losses = validate(), []
     step = TrainingStep(made.model, loss, training.learning_rate, training.clip_norm)
     for epoch in range(epochs):

@@ -1,6 +1,8 @@
 """The captioning task: images of any size and kind, what is said of them, and scores."""
 
 import json
+from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,11 +10,15 @@ import reference
 import sacrebleu
 import tensorflow as tf
 
-from seqtasks.config import RunConfig
+from seqtasks.answers import line
+from seqtasks.config import parse_config
 from seqtasks.data.images import CaptionedImages
 from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError, RunError
 from seqtasks.tasks import captioning
+from seqtasks.tasks.captioning import Captioning
+from seqtasks.tasks.sources import load_splits, read_part
+from seqtasks.tasks.task import planned_batches
 
 SHAPE = (5, 7, 1)
 
@@ -49,7 +55,7 @@ def drawn(*shape, seed=3):
 def test_the_size_of_images_is_read_back(random, tmp_path):
     assert random.codec.image_shape == SHAPE
     random.codec.save(tmp_path)
-    loaded = captioning.load_codec(random.config, tmp_path)
+    loaded = Captioning().load_codec(random.config, tmp_path)
     assert loaded.image_shape == SHAPE
     assert loaded.captions.vocabulary.tokens == random.codec.captions.vocabulary.tokens
 
@@ -61,13 +67,15 @@ def test_a_size_that_can_not_be_read_is_an_error_that_names_the_file(random, tmp
     if damage is not None:
         (tmp_path / "image_shape.json").write_bytes(damage)
     with pytest.raises(RunError, match=r"image_shape\.json: damaged or missing"):
-        captioning.load_codec(random.config, tmp_path)
+        Captioning().load_codec(random.config, tmp_path)
 
 
 def test_each_image_of_an_epoch_comes_once_with_its_own_caption(random):
     train = random.splits.train
     data = captioning.examples(random.codec, train)
-    batches, _ = captioning.training_data(random.config, random.codec, data, 0, 0)
+    batches, _ = planned_batches(
+        random.config, data.lengths, partial(captioning._load, random.codec, data)
+    )(0, 0)
     found = []
     for inputs, ids in batches.as_numpy_iterator():
         assert (inputs["target_ids"][:, 0] == 2).all()
@@ -132,7 +140,11 @@ def test_several_captions_come_the_best_first(random, predictor, tmp_path, monke
     assert scores == sorted(scores, reverse=True)
     assert len({found.caption, *(text for text, _ in found.alternatives)}) == 3
     assert (found.caption, found.score) == (best.caption, pytest.approx(best.score, abs=1e-5))
-    assert found.line().split("\t") == [file, found.caption, *(t for t, _ in found.alternatives)]
+    assert line(asdict(found)).split("\t") == [
+        file,
+        found.caption,
+        *(t for t, _ in found.alternatives),
+    ]
     assert best.alternatives == []
 
 
@@ -186,7 +198,7 @@ CHANNELS = {
 @pytest.mark.parametrize(("given", "wanted"), CHANNELS)
 def test_colours_are_averaged_and_grey_is_repeated(given, wanted):
     image = drawn(4, 6, given)
-    found = captioning._as_taught(image, (4, 6, wanted))
+    found = captioning._as_trained(image, (4, 6, wanted))
     assert found.shape == (4, 6, wanted)
     assert found.dtype == np.float32
     for at in np.ndindex(4, 6):
@@ -204,20 +216,20 @@ def test_another_size_shows_the_same_brightness_in_the_same_places(size):
         right = (np.arange(width) + 0.5) / width
         return (0.2 + 0.5 * down[:, np.newaxis] + 0.1 * right)[..., np.newaxis].astype(np.float32)
 
-    found = captioning._as_taught(slope(height, width), SHAPE)
+    found = captioning._as_trained(slope(height, width), SHAPE)
     assert found.shape == SHAPE
     if min(size) > 4:
         # At the edges the filter has less to average.
         np.testing.assert_allclose(found[1:-1, 1:-1], slope(5, 7)[1:-1, 1:-1], rtol=0, atol=0.02)
     even = np.full((height, width, 3), 0.3, np.float32)
-    np.testing.assert_allclose(captioning._as_taught(even, SHAPE), 0.3, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(captioning._as_trained(even, SHAPE), 0.3, rtol=0, atol=1e-6)
 
 
 def test_fine_stripes_are_averaged_away_and_not_picked_from():
     # Nine columns for one, so that the middle of each nine is a column of its own.
     stripes = np.zeros((45, 63, 1), np.float32)
     stripes[:, ::2] = 1
-    np.testing.assert_allclose(captioning._as_taught(stripes, SHAPE), 0.5, rtol=0, atol=0.05)
+    np.testing.assert_allclose(captioning._as_trained(stripes, SHAPE), 0.5, rtol=0, atol=0.05)
 
 
 # --- Evaluation and sources ---------------------------------------------------------------------
@@ -226,7 +238,7 @@ def test_fine_stripes_are_averaged_away_and_not_picked_from():
 def test_the_scores_are_sacrebleu_s_of_what_is_said(taught):
     made, predictor, *_ = taught("captioning")
     part = made.splits.test
-    found = made.module.evaluate(made.config, predictor, part, None)
+    found = made.task.evaluate(made.config, predictor, part, None)
     written = predictor.texts(captioning.examples(made.codec, part), made.config.decoding.beam)
     assert found.scores["chrF"] == pytest.approx(
         min(sacrebleu.corpus_chrf(written, [part.captions]).score, 100)
@@ -240,20 +252,16 @@ def test_the_scores_are_sacrebleu_s_of_what_is_said(taught):
 
 
 def test_the_bundled_digits_are_read_by_language_and_seed():
-    both = captioning.load_splits(
-        RunConfig.model_validate({"task": "captioning", "data": {"source": "digits-both"}})
-    )
+    both = load_splits(parse_config({"task": "captioning", "data": {"source": "digits-both"}}))
     assert "seven 칠" in both.train.captions
-    korean = RunConfig.model_validate(
-        {"task": "captioning", "data": {"source": "digits-ko"}, "seed": 5}
-    )
-    splits = captioning.load_splits(korean)
+    korean = parse_config({"task": "captioning", "data": {"source": "digits-ko"}, "seed": 5})
+    splits = load_splits(korean)
     assert set(splits.train.captions) == set("영일이삼사오육칠팔구")
     assert splits.train.lines != both.train.lines
     assert isinstance(splits, Splits)
-    codec = captioning.make_codec(korean, splits)
+    codec = Captioning().make_codec(korean, splits)
     assert codec.image_shape == (8, 8, 1)
-    assert json.loads(json.dumps(captioning.facts(codec, splits))) == {
+    assert json.loads(json.dumps(Captioning().facts(codec))) == {
         "images": "8 x 8 x 1",
         "vocabulary": "14 chars",
     }
@@ -264,5 +272,5 @@ def test_the_array_of_images_is_the_one_of_the_configuration(tmp_path):
     np.savez(path, small=drawn(2, 3, 4), large=drawn(2, 6, 8), captions=np.array(["a", "b"]))
     for key, size in (("small", (3, 4, 1)), ("large", (6, 8, 1))):
         data = {"source": str(path), "image_key": key}
-        config = RunConfig.model_validate({"task": "captioning", "data": data})
-        assert captioning.read_part(config, str(path)).images.shape[1:] == size
+        config = parse_config({"task": "captioning", "data": data})
+        assert read_part(config, str(path)).images.shape[1:] == size

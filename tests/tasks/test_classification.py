@@ -1,6 +1,8 @@
 """Classification: numbers for labels, the loss, and answers that depend on the text alone."""
 
 import contextlib
+from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,12 +11,16 @@ import reference
 import tensorflow as tf
 from sklearn.metrics import accuracy_score, confusion_matrix
 
+from seqtasks.answers import line
 from seqtasks.config import load_config
 from seqtasks.data.readers import LabelledTexts
+from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError, RunError
 from seqtasks.metrics import bag_of_words
-from seqtasks.tasks import classification, sentiment
-from seqtasks.tasks.labelled_sources import Splits
+from seqtasks.tasks import classification
+from seqtasks.tasks.sentiment import Sentiment
+from seqtasks.tasks.sources import read_part
+from seqtasks.tasks.task import planned_batches
 
 TEXTS = [
     "a good film",
@@ -46,13 +52,13 @@ def config_of(unit="word", **options: Any):
 
 def codec_of(unit="word", **options: Any):
     config = config_of(unit, **options)
-    return config, classification.make_codec(config, Splits(part(), part(), None))
+    return config, Sentiment().make_codec(config, Splits(part(), part(), None))
 
 
 def task_of(unit="word", **options: Any):
     """Configuration, codec and a network with random weights, large enough to be sure of itself."""
     config, codec = codec_of(unit, **options)
-    model = classification.build(config, codec)
+    model = Sentiment().build(config, codec)
     reference.randomise(model, 3)
     return config, codec, model
 
@@ -65,7 +71,7 @@ def task(request):
 @pytest.fixture(scope="module")
 def scorer(task):
     _, codec, model = task
-    return classification.Scorer(model, codec)
+    return classification.Predictor(model, codec)
 
 
 def probabilities(scorer, texts):
@@ -85,7 +91,7 @@ def test_labels_are_numbered_in_their_order():
 def test_a_codec_is_the_same_after_saving(tmp_path, unit):
     config, codec = codec_of(unit, **{"text.max_length": 5, "text.max_word_length": 3})
     codec.save(tmp_path / "vocabulary")
-    loaded = classification.load_codec(config, tmp_path / "vocabulary")
+    loaded = Sentiment().load_codec(config, tmp_path / "vocabulary")
     assert loaded.labels == codec.labels
     one, other = codec.encoder(tf.constant(TEXTS)), loaded.encoder(tf.constant(TEXTS))
     assert set(one) == set(other)
@@ -105,16 +111,16 @@ def test_any_labels_survive_their_file(tmp_path, labels):
     config, codec = codec_of()
     odd = classification.Codec(codec.encoder, labels)
     odd.save(tmp_path)
-    assert classification.load_codec(config, tmp_path).labels == labels
+    assert Sentiment().load_codec(config, tmp_path).labels == labels
 
 
 def test_a_label_of_two_lines_is_refused_or_survives(tmp_path):
     two_lines = part(["x", "y"], ["a\nb", "c"])
     config = config_of()
     with contextlib.suppress(DataError):
-        codec = classification.make_codec(config, Splits(two_lines, two_lines, None))
+        codec = Sentiment().make_codec(config, Splits(two_lines, two_lines, None))
         codec.save(tmp_path)
-        assert classification.load_codec(config, tmp_path).labels == ["a\nb", "c"]
+        assert Sentiment().load_codec(config, tmp_path).labels == ["a\nb", "c"]
 
 
 @pytest.mark.parametrize("damage", [None, b"\xff\xfe"], ids=["missing", "not UTF-8"])
@@ -125,7 +131,7 @@ def test_labels_that_can_not_be_read_are_an_error_that_names_the_file(tmp_path, 
     if damage is not None:
         (tmp_path / "labels.txt").write_bytes(damage)
     with pytest.raises(RunError, match=r"labels\.txt"):
-        classification.load_codec(config, tmp_path)
+        Sentiment().load_codec(config, tmp_path)
 
 
 def test_examples_have_numbers_for_labels_and_lengths_in_tokens():
@@ -174,7 +180,9 @@ def test_an_epoch_has_every_example_once_with_its_label():
     config, codec = codec_of("word", **{"training.batch_size": 3})
     data = classification.examples(codec, part())
     plain = {tuple(ids): label for ids, label in unpadded(codec, data)}
-    dataset, count = classification.training_data(config, codec, data, epoch=2, skip=0)
+    dataset, count = planned_batches(
+        config, data.lengths, partial(classification.load, codec, data)
+    )(2, 0)
     found = [
         (tuple(ids[ids != 0]), label)
         for inputs, labels in dataset.as_numpy_iterator()
@@ -195,7 +203,9 @@ def test_epochs_differ_and_one_epoch_is_always_the_same():
 
     def labels(epoch, seed=1):
         own = config.model_copy(update={"seed": seed})
-        dataset, _ = classification.training_data(own, codec, data, epoch, skip=0)
+        dataset, _ = planned_batches(own, data.lengths, partial(classification.load, codec, data))(
+            epoch, 0
+        )
         return [batch.tolist() for _, batch in dataset.as_numpy_iterator()]
 
     assert labels(0) == labels(0)
@@ -229,7 +239,7 @@ def test_predictions_are_the_probabilities_with_names(scorer):
         assert prediction.label == scorer.codec.labels[int(np.argmax(chances))]
         assert prediction.probability == max(chances)
         assert prediction.attention is None
-        label, probability, text = prediction.line().split("\t")
+        label, probability, text = line(asdict(prediction)).split("\t")
         assert (label, text) == (prediction.label, prediction.text)
         assert float(probability) == pytest.approx(prediction.probability, abs=1e-4)
 
@@ -289,7 +299,7 @@ def test_validation_is_the_mean_loss_without_smoothing_and_the_accuracy():
     logits = model(codec.encoder(data.texts)).numpy().astype(float)
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     numbers = np.array([["bad", "fair", "good"].index(label) for label in LABELS])
-    loss, accuracy = classification.validate(classification.Scorer(model, codec), config, data)
+    loss, accuracy = classification._validate(classification.Predictor(model, codec), config, data)
     assert loss == pytest.approx(-np.log(chances[np.arange(7), numbers]).mean(), abs=1e-5)
     assert accuracy == np.mean(chances.argmax(axis=1) == numbers)
     assert 0 < accuracy < 1
@@ -297,9 +307,8 @@ def test_validation_is_the_mean_loss_without_smoothing_and_the_accuracy():
 
 def test_what_fit_needs_works_together():
     config, codec, model = task_of("word", **{"training.batch_size": 4})
-    loss, batches, validate = classification.prepare_fit(
-        config, codec, model, Splits(part(), part(), None)
-    )
+    fit = Sentiment().prepare_fit(config, codec, model, Splits(part(), part(), None))
+    loss, batches, validate = fit.loss, fit.batches, fit.validate
     dataset, count = batches(0, 0)
     assert count == len(list(dataset))
     for inputs, labels in dataset:
@@ -311,7 +320,7 @@ def test_what_fit_needs_works_together():
 
 def test_validation_follows_the_weights_as_they_change():
     config, codec, model = task_of()
-    _, _, validate = classification.prepare_fit(config, codec, model, Splits(part(), part(), None))
+    validate = Sentiment().prepare_fit(config, codec, model, Splits(part(), part(), None)).validate
     before = validate()
     reference.randomise(model, 8)
     assert validate() != before
@@ -325,7 +334,7 @@ def test_an_evaluation_is_scikit_learn_s_of_what_is_predicted(task, scorer):
     train = part(
         ["good", "bad film", "so", "good!", "boring bad"], ["good", "bad", "fair", *LABELS[3:5]]
     )
-    found = classification.evaluate(config, scorer, part(), Splits(train, train, None))
+    found = Sentiment().evaluate(config, scorer, part(), Splits(train, train, None))
     predicted = [prediction.label for prediction in scorer.predict(TEXTS)]
     assert found.examples == len(TEXTS)
     assert found.accuracy == pytest.approx(accuracy_score(LABELS, predicted))
@@ -344,10 +353,10 @@ def test_an_evaluation_is_scikit_learn_s_of_what_is_predicted(task, scorer):
 
 def test_without_the_training_data_there_is_no_baseline(task, scorer):
     config, *_ = task
-    found = classification.evaluate(config, scorer, part(), None)
+    found = Sentiment().evaluate(config, scorer, part(), None)
     assert (found.baseline, found.baseline_accuracy) == (None, None)
     with pytest.raises(DataError, match=r"films\.tsv, line 2: the model has no label 'great'"):
-        classification.evaluate(config, scorer, part(["a", "b"], ["good", "great"]), None)
+        Sentiment().evaluate(config, scorer, part(["a", "b"], ["good", "great"]), None)
 
 
 # --- Sources ------------------------------------------------------------------------------------
@@ -357,6 +366,6 @@ def test_columns_and_headers_are_those_of_the_configuration(tmp_path):
     path = tmp_path / "films.csv"
     path.write_text("stars,said\n5,good\n1,bad\n", encoding="utf-8")
     options = {"data.source": str(path), "data.text_column": "said", "data.label_column": "stars"}
-    found = sentiment.read_part(config_of(**options), str(path))
+    found = read_part(config_of(**options), str(path))
     assert (found.texts, found.labels, found.lines) == (["good", "bad"], ["5", "1"], [2, 3])
-    assert list(sentiment.show(found)) == ["5\tgood", "1\tbad"]
+    assert list(found.shown()) == ["5\tgood", "1\tbad"]

@@ -5,8 +5,10 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import RunConfig
-from seqtasks.tasks import classification, documents, sentiment
+from seqtasks.config import parse_config
+from seqtasks.tasks import classification
+from seqtasks.tasks.classification import Classification
+from seqtasks.tasks.documents import Documents
 from seqtasks.text.documents import DocumentEncoder
 from seqtasks.text.encoder import TextEncoder
 from seqtasks.topologies.hierarchical import Hierarchical
@@ -38,25 +40,25 @@ def chances(prediction):
 
 
 def test_documents_are_read_in_two_levels_unless_said_otherwise(random):
-    assert RunConfig(task="documents").model.topology == "hierarchical"
+    assert parse_config({"task": "documents"}).model.topology == "hierarchical"
     assert isinstance(random.codec.encoder, DocumentEncoder)
     assert isinstance(random.model, Hierarchical)
-    assert documents.evaluate is sentiment.evaluate
+    assert issubclass(Documents, Classification)
 
 
 def test_a_codec_read_back_cuts_documents_as_before(random, tmp_path):
     random.codec.save(tmp_path)
     text = random.config.text.model_copy(update={"max_sentences": 2})
     config = random.config.model_copy(update={"text": text})
-    whole = documents.load_codec(random.config, tmp_path).encoder
-    cut = documents.load_codec(config, tmp_path).encoder
+    whole = Documents().load_codec(random.config, tmp_path).encoder
+    cut = Documents().load_codec(config, tmp_path).encoder
     ids = random.codec.encoder(tf.constant(TEXTS))["ids"].numpy()
     assert np.array_equal(whole(tf.constant(TEXTS))["ids"], ids)
     assert np.array_equal(cut(tf.constant(TEXTS))["ids"][:, :, :3], ids[:, :2, :3])
     flat = random.config.model_copy(
         update={"model": random.config.model.model_copy(update={"topology": "flat"})}
     )
-    assert isinstance(documents.load_codec(flat, tmp_path).encoder, TextEncoder)
+    assert isinstance(Documents().load_codec(flat, tmp_path).encoder, TextEncoder)
 
 
 # --- Where it looked ----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from seqtasks.errors import DataError, RunError
 from seqtasks.runs import create_run
 from seqtasks.tasks.evaluation import Evaluation
 from seqtasks.tasks.finished_run import evaluate_run, load_predictor
+from seqtasks.tasks.sources import read_part
 
 TEXTS = ["a good film", "나쁘다", ""]
 
@@ -105,7 +106,7 @@ def test_a_classifier_is_judged_by_its_test_data_and_all_is_written_down(finishe
 def test_where_there_are_no_test_data_it_is_judged_by_those_of_validation(finished, monkeypatch):
     made, run = finished("sentiment")
     splits = Splits(made.splits.train, made.splits.validation, None)
-    monkeypatch.setattr(made.module, "load_splits", lambda config: splits)
+    monkeypatch.setattr("seqtasks.tasks.finished_run.load_splits", lambda config: splits)
     found = evaluate_run(run, run.config)
     assert found.examples == len(made.splits.validation) != len(made.splits.test)
 
@@ -124,7 +125,7 @@ def test_another_file_leaves_the_run_as_it_was(finished, tmp_path):
     other = tmp_path / "other.tsv"
     other.write_text("a good film\tpos\n나쁘다\tneg\nso good\tneg\n", encoding="utf-8")
     before = files_of(run)
-    found = evaluate_run(run, run.config, str(other))
+    found = evaluate_run(run, run.config, read_part(run.config, str(other)))
     assert (found.source, found.examples) == (str(other), 3)
     assert found.baseline_accuracy is not None
     assert files_of(run) == before
@@ -136,12 +137,10 @@ def test_another_file_can_be_judged_though_the_training_data_are_gone(finished, 
     config = made.config.model_copy(update={"data": data})
     other = tmp_path / "other.tsv"
     other.write_text("a good film\tpos\n나쁘다\tneg\n", encoding="utf-8")
-    found = evaluate_run(run, config, str(other))
+    found = evaluate_run(run, config, read_part(config, str(other)))
     assert (found.examples, found.baseline, found.baseline_accuracy) == (2, None, None)
     with pytest.raises(DataError, match=r"gone\.tsv"):
         evaluate_run(run, config)
-    with pytest.raises(DataError, match=r"none\.tsv"):
-        evaluate_run(run, config, str(tmp_path / "none.tsv"))
 
 
 def test_a_label_that_the_model_does_not_know_is_named_with_its_line(finished, tmp_path):
@@ -149,5 +148,5 @@ def test_a_label_that_the_model_does_not_know_is_named_with_its_line(finished, t
     other = tmp_path / "other.tsv"
     other.write_text("good\tpos\nso so\tfair\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"other\.tsv, line 2: the model has no label 'fair'"):
-        evaluate_run(run, run.config, str(other))
+        evaluate_run(run, run.config, read_part(run.config, str(other)))
     assert not run.evaluation.exists()

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from seqtasks.data.readers import LabelledTexts
+from seqtasks.data.splits import Splits
 from seqtasks.errors import ConfigError, DataError
-from seqtasks.tasks.labelled_sources import Splits, describe, label_names, load_splits
+from seqtasks.tasks.labelled_sources import describe, label_names
+from seqtasks.tasks.labelled_sources import load_labelled_splits as load_splits
 
 
 def write_tsv(path: Path, rows: list[tuple[str, str]]) -> str:

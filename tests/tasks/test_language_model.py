@@ -2,18 +2,21 @@
 
 import lzma
 import math
+from dataclasses import asdict
 
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import RunConfig
+from seqtasks.answers import line
+from seqtasks.config import parse_config
 from seqtasks.data.plain import PlainText
 from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError
 from seqtasks.tasks import language_model
-from seqtasks.tasks.language_model import windows
+from seqtasks.tasks.language_model import LanguageModel, windows
+from seqtasks.tasks.sources import load_splits, read_part
 from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 
 NEVER = [PADDING_ID, UNKNOWN_ID, START_ID, END_ID]  # written
@@ -77,7 +80,7 @@ def test_all_of_a_text_has_ids_and_is_their_text_again(make, random, tmp_path):
         if text == random.splits.train.text:
             assert random.codec.text.strings(tf.constant(ids)).numpy().decode() == text
     random.codec.save(tmp_path)
-    again = language_model.load_codec(random.config, tmp_path)
+    again = LanguageModel().load_codec(random.config, tmp_path)
     assert np.array_equal(again.ids(TEXT), random.codec.ids(TEXT))
 
 
@@ -136,7 +139,7 @@ def test_a_short_text_is_read_in_fewer_rows_than_a_batch_may_have(random):
 def test_teaching_goes_on_with_the_states_of_the_window_before(make):
     made = make("language_model")
     ids = made.codec.ids(made.splits.train.text)
-    language_model.prepare_fit(made.config, made.codec, made.model, made.splits)
+    LanguageModel().prepare_fit(made.config, made.codec, made.model, made.splits)
     data, _ = language_model.training_data(made.config, ids, 0, 0)
     windows_of, scores = list(data), []
     for inputs, _ in windows_of:
@@ -186,7 +189,7 @@ def test_a_long_text_is_read_in_stretches_that_each_follow_the_start(
 
 def test_an_evaluation_is_what_counting_by_hand_gives(random, predictor):
     part = PlainText(TEXT, "dev.txt")
-    found = language_model.evaluate(random.config, predictor, part, None)
+    found = LanguageModel().evaluate(random.config, predictor, part, None)
     log_p = log_probabilities(random.model, random.codec.ids(TEXT))
     known = set(random.splits.train.text)
     assert (found.source, found.unit, found.tokens) == ("dev.txt", "char", len(TEXT))
@@ -203,7 +206,7 @@ def test_an_evaluation_is_what_counting_by_hand_gives(random, predictor):
 
 def test_bits_are_of_a_character_though_tokens_are_words(by_words):
     part = PlainText("the dog\nno, Saw it\n", "dev.txt")
-    found = language_model.evaluate(by_words.config, by_words.predictor(), part, None)
+    found = LanguageModel().evaluate(by_words.config, by_words.predictor(), part, None)
     log_p = log_probabilities(by_words.model, by_words.codec.ids(part.text))
     assert (found.tokens, found.characters, found.unit) == (8, 19, "word")
     assert found.perplexity == pytest.approx(np.exp(-log_p.mean()), rel=1e-4)
@@ -211,8 +214,10 @@ def test_bits_are_of_a_character_though_tokens_are_words(by_words):
 
 
 def test_validation_is_the_loss_of_a_token_and_one_over_the_perplexity(random):
-    _, _, validate = language_model.prepare_fit(
-        random.config, random.codec, random.model, random.splits
+    validate = (
+        LanguageModel()
+        .prepare_fit(random.config, random.codec, random.model, random.splits)
+        .validate
     )
     loss, score = validate()
     ids = random.codec.ids(random.splits.validation.text)
@@ -227,7 +232,7 @@ def test_a_text_of_one_token_is_too_short_to_learn_from(random, by_words, unit, 
     short = PlainText(text, "short.txt")
     for splits in (Splits(short, made.splits.test, None), Splits(made.splits.train, short, None)):
         with pytest.raises(DataError, match=rf"short\.txt: the text has 1 {unit}s .* 2 or more"):
-            language_model.prepare_fit(made.config, made.codec, made.model, splits)
+            LanguageModel().prepare_fit(made.config, made.codec, made.model, splits)
 
 
 # --- Going on with a text -----------------------------------------------------------------------
@@ -272,7 +277,7 @@ def test_predictions_are_drawn_as_the_configuration_says(random, go_on):
     for one in found:
         [expected] = go_on(predictor, one.text, length=5, temperature=0.7, top_k=3, seed=4)
         assert one.continuation == expected
-        assert one.line() == one.text + expected
+        assert line(asdict(one)) == one.text + expected
         assert len(expected) == 5
 
 
@@ -313,22 +318,22 @@ def test_the_toy_text_is_the_sentences_of_the_toy_reviews_a_line_each(monkeypatc
         parts = [make_part([{"text": text}, {"text": "b c"}], "toy") for text in ("x", "y", "z")]
         return Splits(*parts)
 
-    monkeypatch.setattr(language_model, "read_toy", read_toy)
-    splits = language_model.load_splits(RunConfig(task="language_model"))
+    monkeypatch.setattr("seqtasks.toys.splits.read_toy", read_toy)
+    splits = load_splits(parse_config({"task": "language_model"}))
     assert [part.text for part in splits.parts().values()] == ["x\nb c\n", "y\nb c\n", "z\nb c\n"]
 
 
 def test_one_file_is_cut_in_its_order(random):
     parts = random.splits.parts()
     assert list(parts) == ["train", "validation", "test"]
-    whole = language_model.read_part(random.config, random.config.data.source)
+    whole = read_part(random.config, random.config.data.source)
     assert "".join(part.text for part in parts.values()) == whole.text
-    assert list(language_model.show(parts["test"])) == parts["test"].text.split("\n")[:-1]
+    assert list(parts["test"].shown()) == parts["test"].text.split("\n")[:-1]
 
 
 def test_what_is_described_counts_characters_lines_and_unknown_tokens(random):
     given = Splits(random.splits.train, PlainText("the\ndogX", "v"), None)
-    described = language_model.describe(random.config, given)
+    described = LanguageModel().describe(random.config, given)
     assert described["validation"] == {
         "source": "v",
         "characters": 8,

@@ -3,21 +3,20 @@
 import numpy as np
 import pytest
 
-from seqtasks.config import RunConfig, load_config
+from seqtasks.config import load_config, parse_config
 from seqtasks.errors import ConfigError, DataError
-from seqtasks.tasks import recall
+from seqtasks.tasks.recall import Recall
+from seqtasks.tasks.sources import load_splits
 from seqtasks.toys.recall import NAMES, load_recall
 
 
 def config_of(distance=5, seed=3):
-    return RunConfig.model_validate(
-        {"task": "recall", "seed": seed, "data": {"distance": distance}}
-    )
+    return parse_config({"task": "recall", "seed": seed, "data": {"distance": distance}})
 
 
 @pytest.fixture(scope="module")
 def splits():
-    return recall.load_splits(config_of())
+    return load_splits(config_of())
 
 
 def distraction(text):
@@ -27,7 +26,7 @@ def distraction(text):
 
 def test_the_examples_are_those_of_the_distance_and_the_seed(splits):
     assert splits == load_recall(5, 3)
-    assert splits.train != recall.load_splits(config_of(seed=4)).train
+    assert splits.train != load_splits(config_of(seed=4)).train
     assert {distraction(text) for text in splits.train.texts} == {1, 2, 3, 4, 5}
     for part in (splits.validation, splits.test):
         assert {distraction(text) for text in part.texts} == {5}
@@ -40,7 +39,7 @@ def test_no_text_is_in_two_splits(splits):
 
 
 def test_the_classes_are_the_names_and_every_word_is_known(splits):
-    codec = recall.make_codec(config_of(), splits)
+    codec = Recall().make_codec(config_of(), splits)
     assert codec.labels == sorted(NAMES)
     for part in splits.parts().values():
         assert codec.encoder.statistics(part.texts)[1] == 0
@@ -48,9 +47,9 @@ def test_the_classes_are_the_names_and_every_word_is_known(splits):
 
 @pytest.mark.parametrize("source", ["reviews.tsv", "toy_sentiment", "tfds:imdb_reviews"])
 def test_another_source_is_refused_with_what_to_do(source):
-    config = RunConfig.model_validate({"task": "recall", "data": {"source": source}})
+    config = parse_config({"task": "recall", "data": {"source": source}})
     with pytest.raises(DataError) as caught:
-        recall.load_splits(config)
+        load_splits(config)
     assert str(caught.value).startswith(f"{source}: the task 'recall' makes its own examples")
     assert len(str(caught.value).splitlines()) == 1
 

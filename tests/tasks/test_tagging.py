@@ -1,18 +1,23 @@
 """The tagging task: a tag for each token, whatever the sentence, and scores counted by hand."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import RunConfig
+from seqtasks.answers import line
+from seqtasks.config import parse_config
 from seqtasks.data.splits import Splits
 from seqtasks.data.tagged import TaggedSentences
 from seqtasks.errors import DataError
 from seqtasks.tasks import tagging
+from seqtasks.tasks.sources import load_splits, read_part
+from seqtasks.tasks.tagging import Tagging
+from seqtasks.tasks.task import planned_batches
 
 TAGS = ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"]
 TEXTS = [
@@ -62,18 +67,20 @@ def chances_of(made, tokens):
 def test_tags_are_numbered_in_their_order_and_read_back(random, tmp_path):
     assert random.codec.tags == TAGS
     random.codec.save(tmp_path)
-    assert tagging.load_codec(random.config, tmp_path).tags == TAGS
+    assert Tagging().load_codec(random.config, tmp_path).tags == TAGS
 
 
 def test_one_tag_alone_is_refused(random):
     alone = part([["a", "b"]], [["X", "X"]])
     with pytest.raises(DataError, match=r"names\.bio: expected two tags or more, all are 'X'"):
-        tagging.make_codec(random.config, Splits(alone, alone, None))
+        Tagging().make_codec(random.config, Splits(alone, alone, None))
 
 
 def test_each_word_of_an_epoch_comes_once_beside_its_tag(random):
     data = tagging.examples(random.config, random.codec, random.splits.train)
-    batches, _ = tagging.training_data(random.config, random.codec, data, 0, 0)
+    batches, _ = planned_batches(
+        random.config, data.lengths, partial(tagging._load, random.codec, data)
+    )(0, 0)
     words = random.codec.encoder.words.tokens
     found = Counter()
     for inputs, numbers in batches.as_numpy_iterator():
@@ -127,9 +134,11 @@ def test_there_are_as_many_tags_as_tokens_whatever_the_sentence(predictor):
         assert one.text == text
         assert len(one.tags) == len(one.probabilities) == len(one.tokens)
         assert set(one.tags) <= set(TAGS)
-        assert one.line() == " ".join(f"{a}/{b}" for a, b in zip(one.tokens, one.tags, strict=True))
+        assert line(asdict(one)) == " ".join(
+            f"{a}/{b}" for a, b in zip(one.tokens, one.tags, strict=True)
+        )
     assert found[2].tokens == ["긴" * 60, "x" * 99, "!"]
-    assert found[1].line() == ""
+    assert line(asdict(found[1])) == ""
     assert len({tag for one in found for tag in one.tags}) > 1
 
 
@@ -171,7 +180,7 @@ def answered(made, given):
 def test_validation_is_the_mean_of_all_tokens_and_an_unknown_tag_is_never_right(random, predictor):
     given = sentences_of(random)
     data = tagging.examples(random.config, random.codec, given)
-    loss, accuracy = tagging.validate(predictor, random.config, data)
+    loss, accuracy = tagging._validate(predictor, random.config, data)
     tagged, rows = answered(random, given)
     losses, right = [], []
     for tags, guesses, row in zip(given.tags, tagged, rows, strict=True):
@@ -199,7 +208,7 @@ def entities_of(tags):
 
 def test_an_evaluation_is_what_counting_by_hand_gives(random, predictor):
     given = sentences_of(random)
-    found = tagging.evaluate(random.config, predictor, given, random.splits)
+    found = Tagging().evaluate(random.config, predictor, given, random.splits)
     tagged, rows = answered(random, given)
     right = [tag for tags in given.tags for tag in tags]
     flat = [tag for tags in tagged for tag in tags]
@@ -233,24 +242,24 @@ def test_the_baseline_gives_each_word_the_tag_it_mostly_has_in_training(random, 
     train = part([["a", "b", "a"], ["a", "c"]], [["O", "B-PER", "B-LOC"], ["B-LOC", "O"]])
     train = replace(train, tokens=[*train.tokens, ["d"], ["d"]], tags=[*train.tags, ["O"], ["O"]])
     given = part([["a", "b", "z"], ["c", "a"]], [["B-LOC", "O", "O"], ["O", "O"]])
-    found = tagging.evaluate(random.config, predictor, given, Splits(train, train, None))
+    found = Tagging().evaluate(random.config, predictor, given, Splits(train, train, None))
     # a: B-LOC twice of three; b: B-PER; c: O; z, never seen, the most frequent of all, O.
     assert found.baseline == "each word's most frequent tag"
     assert found.baseline_accuracy == pytest.approx(3 / 5)
-    alone = tagging.evaluate(random.config, predictor, given, None)
+    alone = Tagging().evaluate(random.config, predictor, given, None)
     assert (alone.baseline, alone.baseline_accuracy) == (None, None)
     assert alone.accuracy == found.accuracy
 
 
 def test_tags_that_are_not_bio_have_no_entities(random, predictor):
     given = part([["in", "Paris"]], [["ADP", "PROPN"]])
-    assert tagging.evaluate(random.config, predictor, given, None).entities is None
+    assert Tagging().evaluate(random.config, predictor, given, None).entities is None
 
 
 def test_a_mistake_shows_the_token_among_its_neighbours(random, predictor):
     words = [f"w{n}" for n in range(20)]
     given = part([words, ["x"]], [["I-MISC"] * 20, ["I-MISC"]])  # all wrong
-    found = tagging.evaluate(random.config, predictor, given, None)
+    found = Tagging().evaluate(random.config, predictor, given, None)
     shown = {m.text for m in found.mistakes}
     assert len(found.mistakes) == 21
     assert {"w0 w1 w2 w3 w4 w5 >w6< w7 w8 w9 w10 w11 w12", ">x<"} <= shown
@@ -262,12 +271,12 @@ def test_what_is_longer_than_the_limit_is_judged_up_to_it(random, predictor):
     text = random.config.text.model_copy(update={"max_length": 2})
     config = random.config.model_copy(update={"text": text})
     given = part([["Marie", "Curie", "saw"], ["in"]], [["B-PER", "I-PER", "I-MISC"], ["O"]])
-    found = tagging.evaluate(config, predictor, given, random.splits)
+    found = Tagging().evaluate(config, predictor, given, random.splits)
     short = part([["Marie", "Curie"], ["in"]], [["B-PER", "I-PER"], ["O"]])
     assert found.examples == 3
     assert found.labels == TAGS
     assert found.baseline_accuracy is not None
-    whole = tagging.evaluate(random.config, predictor, short, None)
+    whole = Tagging().evaluate(random.config, predictor, short, None)
     assert (found.accuracy, found.entities) == (whole.accuracy, whole.entities)
 
 
@@ -280,10 +289,10 @@ def test_the_column_of_tags_is_that_of_the_configuration(tmp_path):
     path.write_text("".join(row.format(word) for word in ("is", "was", "are")), encoding="utf-8")
     for column, tag in ((None, "AUX"), ("xpos", "VBZ"), (2, "be")):
         data = {"source": str(path), "tag_column": column}
-        config = RunConfig.model_validate({"task": "tagging", "data": data})
-        found = tagging.read_part(config, str(path))
+        config = parse_config({"task": "tagging", "data": data})
+        found = read_part(config, str(path))
         assert found.tags == [[tag]] * 3
-        assert list(tagging.show(found)) == [f"{word}/{tag}" for word in ("is", "was", "are")]
+        assert list(found.shown()) == [f"{word}/{tag}" for word in ("is", "was", "are")]
 
 
 def test_the_toy_set_is_read_as_sentences(monkeypatch):
@@ -294,15 +303,15 @@ def test_the_toy_set_is_read_as_sentences(monkeypatch):
         made = make_part(examples, f"{name}, train")
         return Splits(made, made, made)
 
-    monkeypatch.setattr(tagging, "read_toy", read_toy)
-    train = tagging.load_splits(RunConfig(task="tagging")).train
+    monkeypatch.setattr("seqtasks.toys.splits.read_toy", read_toy)
+    train = load_splits(parse_config({"task": "tagging"})).train
     assert (train.tokens, train.tags) == ([["a", "b"], ["c"]], [["X", "Y"], ["Y"]])
     assert (train.source, train.lines) == ("toy_tagging, train", [0, 1])
 
 
 def test_what_is_described_counts_tags_and_unknown_words(random):
     given = part([["Marie", "Niels"], ["x"]], [["B-PER", "B-PER"], ["O"]])
-    described = tagging.describe(random.config, Splits(random.splits.train, given, None))
+    described = Tagging().describe(random.config, Splits(random.splits.train, given, None))
     assert described["validation"]["tags"] == {"B-PER": 2, "O": 1}
     assert described["validation"]["unknown_rate"] == pytest.approx(2 / 3)
     assert described["validation"]["tokens"]["mean"] == 1.5

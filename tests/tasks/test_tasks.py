@@ -2,21 +2,19 @@
 
 import inspect
 import json
-import pkgutil
-import re
 from dataclasses import asdict, is_dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-import seqtasks.tasks
-from seqtasks.config import TASKS, DataConfig, RunConfig
+from seqtasks.answers import line
+from seqtasks.config import CONFIGS, load_config, parse_config
 from seqtasks.errors import ConfigError, DataError
-from seqtasks.tasks import get_task
-
-FUNCTIONS = re.findall(r"^(\w+)  ", seqtasks.tasks.__doc__ or "", re.MULTILINE)
-HELPERS = {"classification", "endpoints", "evaluation", "labels", "losses", "sessions", "writing"}
+from seqtasks.tasks import TASKS, get_task
+from seqtasks.tasks.sources import load_splits, read_part
+from seqtasks.tasks.task import Task
 
 each_task = pytest.mark.parametrize("name", TASKS)
 
@@ -24,41 +22,29 @@ each_task = pytest.mark.parametrize("name", TASKS)
 # --- The contract -------------------------------------------------------------------------------
 
 
-def test_the_list_of_what_a_task_has_is_read_from_the_package():
-    assert {"load_splits", "make_codec", "prepare_fit", "evaluate", "describe"} < set(FUNCTIONS)
-    assert len(FUNCTIONS) >= 11
-
-
-def test_there_is_a_module_for_each_task_of_the_configuration_and_no_other():
-    modules = {module.name for module in pkgutil.iter_modules(seqtasks.tasks.__path__)}
-    assert modules - HELPERS == set(TASKS)
+def test_every_task_has_a_configuration_a_class_and_a_file_and_there_is_no_other():
+    files = (Path(__file__).parents[2] / "configs").glob("*.yaml")
+    configured = {load_config((path,)).task for path in files}
+    assert set(TASKS) == set(CONFIGS) == configured
 
 
 @each_task
-def test_a_task_has_all_functions_and_a_name_for_its_score(name):
-    module = get_task(name)
-    assert [function for function in FUNCTIONS if not hasattr(module, function)] == []
-    assert isinstance(module.SCORE, str)
-    assert module.SCORE
+def test_a_task_is_a_final_class_whose_score_has_a_name(name):
+    task = get_task(name)
+    assert isinstance(task, Task)
+    assert type(task).__final__
+    assert type(task).__module__ == f"seqtasks.tasks.{name}"
+    assert task.score
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
-def test_a_function_takes_the_same_arguments_in_every_task(function):
-    taken = {
-        tuple(inspect.signature(getattr(get_task(name), function)).parameters) for name in TASKS
-    }
-    if function == "endpoints":  # its one argument is what make_predictor returned
-        taken = {len(names) for names in taken}
-    assert len(taken) == 1
-
-
-def test_an_option_of_the_data_that_a_task_looks_at_is_one_of_tasks_that_exist():
-    for section in RunConfig.model_fields.values():
-        for field in getattr(section.annotation, "model_fields", {}).values():
-            extra = field.json_schema_extra or {"tasks": TASKS}
-            assert set(extra["tasks"]) <= set(TASKS)
-            assert extra["tasks"]
-    assert DataConfig.model_fields["tag_column"].json_schema_extra == {"tasks": ["tagging"]}
+@each_task
+def test_a_method_takes_the_arguments_that_the_contract_names(name):
+    for method in Task.__abstractmethods__:
+        expected, taken = (
+            [*inspect.signature(getattr(owner, method)).parameters]
+            for owner in (Task, type(get_task(name)))
+        )
+        assert taken == expected, method
 
 
 # --- From data to answers -----------------------------------------------------------------------
@@ -66,11 +52,7 @@ def test_an_option_of_the_data_that_a_task_looks_at_is_one_of_tasks_that_exist()
 
 def texts_of(made, part):
     """What `predict` is given for a split's examples; of images the shapes are another test's."""
-    if made.config.task == "tagging":
-        return [" ".join(tokens) for tokens in part.tokens]
-    if made.config.task == "language_model":
-        return part.text.splitlines()[:5]
-    return part.texts
+    return part.asked(len(part))
 
 
 @each_task
@@ -86,7 +68,7 @@ def test_a_few_steps_lower_the_loss_of_training_and_validation(name, taught):
 def test_a_codec_read_back_gives_the_same_ids(name, taught, tmp_path):
     made = taught(name).made
     made.codec.save(tmp_path / "deep" / "vocabulary")
-    loaded = made.module.load_codec(made.config, tmp_path / "deep" / "vocabulary")
+    loaded = made.task.load_codec(made.config, tmp_path / "deep" / "vocabulary")
     one, other = (first_batch(made._replace(codec=codec)) for codec in (made.codec, loaded))
     assert len(one) == len(other) > 0
     for ours, theirs in zip(one, other, strict=True):
@@ -97,14 +79,14 @@ def test_a_codec_read_back_gives_the_same_ids(name, taught, tmp_path):
 
 def first_batch(made):
     """All arrays of the first batch of training."""
-    _, batches, _ = made.module.prepare_fit(made.config, made.codec, made.model, made.splits)
+    batches = made.task.prepare_fit(made.config, made.codec, made.model, made.splits).batches
     return [tensor.numpy() for tensor in tf.nest.flatten(next(iter(batches(0, 0)[0])))]
 
 
 @each_task
 def test_an_epoch_is_the_same_each_time_and_goes_on_where_it_was_left(name, taught):
     made = taught(name).made
-    _, batches, _ = made.module.prepare_fit(made.config, made.codec, made.model, made.splits)
+    batches = made.task.prepare_fit(made.config, made.codec, made.model, made.splits).batches
     (whole, count), (rest, same_count) = batches(3, 0), batches(3, 2)
     whole, rest = list(whole.take(5)), list(rest.take(3))
     assert count == same_count >= 3
@@ -130,9 +112,7 @@ def test_there_is_a_prediction_with_a_line_for_each_text(name, taught, tmp_path)
     predictions = list(predictor.predict(iter(texts)))
     assert len(predictions) == len(texts) >= 3
     for prediction, text in zip(predictions, texts, strict=True):
-        line = prediction.line()
-        assert isinstance(line, str)
-        assert line
+        assert line(asdict(prediction))
         assert is_dataclass(prediction)
         assert text in asdict(prediction).values()
         assert json.loads(json.dumps(asdict(prediction))) is not None
@@ -143,7 +123,7 @@ def test_there_is_a_prediction_with_a_line_for_each_text(name, taught, tmp_path)
 def test_an_evaluation_can_be_written_as_json_and_says_what_it_is_of(name, taught):
     made, predictor, *_ = taught(name)
     part = made.splits.test
-    found = made.module.evaluate(made.config, predictor, part, made.splits)
+    found = made.task.evaluate(made.config, predictor, part, made.splits)
     written = json.loads(json.dumps(asdict(found)))
     assert written["source"] == part.source
     assert json.loads(json.dumps(written)) == written
@@ -152,7 +132,7 @@ def test_an_evaluation_can_be_written_as_json_and_says_what_it_is_of(name, taugh
 @each_task
 def test_what_is_in_the_data_is_described_split_by_split(name, taught):
     made = taught(name).made
-    described = made.module.describe(made.config, made.splits)
+    described = made.task.describe(made.config, made.splits)
     assert list(described) == ["train", "validation", "test"]
     assert json.loads(json.dumps(described)) == described
     for split, found in described.items():
@@ -163,7 +143,7 @@ def test_what_is_in_the_data_is_described_split_by_split(name, taught):
         else:
             assert found["examples"] == len(part)
             assert (found["shared_with_train"] is None) == (split == "train")
-    shown = list(made.module.show(made.splits.test))
+    shown = list(made.splits.test.shown())
     expected = made.splits.test.text.count("\n") if name == "language_model" else len(part)
     assert len(shown) == expected
     assert all("\n" not in line for line in shown)
@@ -172,7 +152,7 @@ def test_what_is_in_the_data_is_described_split_by_split(name, taught):
 @each_task
 def test_the_facts_for_the_model_card_are_lines_of_text(name, taught):
     made = taught(name).made
-    facts = made.module.facts(made.codec, made.splits)
+    facts = made.task.facts(made.codec)
     assert facts
     assert all(isinstance(value, str) and value for value in facts.values())
 
@@ -187,9 +167,9 @@ FILES = {name: "no-such-file.tsv" for name in TASKS} | {
 @each_task
 def test_data_that_are_not_there_are_an_error_of_one_line(name, tmp_path):
     path = tmp_path / FILES[name]
-    config = RunConfig.model_validate({"task": name, "data": {"source": str(path)}})
+    config = parse_config({"task": name, "data": {"source": str(path)}})
     with pytest.raises((DataError, ConfigError)) as caught:
-        get_task(name).load_splits(config)
+        load_splits(config)
     assert FILES[name] in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -197,7 +177,7 @@ def test_data_that_are_not_there_are_an_error_of_one_line(name, tmp_path):
 @pytest.mark.parametrize("name", [name for name in TASKS if name != "recall"])
 def test_a_file_to_evaluate_with_is_read_as_the_data_are(name, taught):
     made = taught(name).made
-    whole = made.module.read_part(made.config, made.config.data.source)
+    whole = read_part(made.config, made.config.data.source)
     if name == "language_model":
         parts = [part.text for part in made.splits.parts().values()]
         assert "".join(parts) == whole.text

@@ -1,6 +1,8 @@
 """The translation task: both sides' ids, the search's answers, copies, and scores by sacrebleu."""
 
 import re
+from dataclasses import asdict
+from functools import partial
 
 import numpy as np
 import pytest
@@ -8,10 +10,15 @@ import reference
 import sacrebleu
 import tensorflow as tf
 
-from seqtasks.config import RunConfig
+from seqtasks.answers import line
+from seqtasks.config import parse_config
 from seqtasks.data.pairs import TextPairs
+from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError
 from seqtasks.tasks import translation, writing
+from seqtasks.tasks.sources import load_splits, read_part
+from seqtasks.tasks.task import planned_batches
+from seqtasks.tasks.translation import Translation
 from seqtasks.text.vocabulary import END_ID, UNKNOWN_ID
 
 TEXTS = ["The dog sees the cat.", "", "cat!", "A very long text, unseen: " * 5, "the the Zebra"]
@@ -55,15 +62,15 @@ def test_a_side_s_ids_are_of_its_own_unit(make, tmp_path):
         assert tokens == (target.split() if target_unit == "word" else list("le▁chien▁voit"))
         assert ("characters" in codec.source(tf.constant(["a"]))) == (source_unit == "word+char")
         codec.save(tmp_path / source_unit)
-        loaded = made.module.load_codec(made.config, tmp_path / source_unit)
+        loaded = made.task.load_codec(made.config, tmp_path / source_unit)
         assert loaded.target.vocabulary.tokens == codec.target.vocabulary.tokens
         assert loaded.source.sizes == codec.source.sizes
 
 
 def test_what_the_decoder_reads_and_must_answer_is_the_target_one_step_apart(random):
     data = translation.examples(random.codec, random.splits.validation)
-    _, batches, _ = translation.prepare_fit(
-        random.config, random.codec, random.model, random.splits
+    batches = (
+        Translation().prepare_fit(random.config, random.codec, random.model, random.splits).batches
     )
     inputs, ids = next(iter(batches(0, 0)[0]))
     read, asked = inputs["target_ids"].numpy(), ids.numpy()
@@ -84,7 +91,9 @@ def test_what_the_decoder_reads_and_must_answer_is_the_target_one_step_apart(ran
 
 def test_each_pair_of_an_epoch_comes_once_with_its_own_answer(random):
     data = translation.examples(random.codec, random.splits.train)
-    batches, count = translation.training_data(random.config, random.codec, data, 1, 0)
+    batches, count = planned_batches(
+        random.config, data.lengths, partial(translation._load, random.codec, data)
+    )(1, 0)
     pairs = [
         (tuple(row[row != 0]), tuple(answer[answer != 0]))
         for inputs, ids in batches.as_numpy_iterator()
@@ -124,8 +133,11 @@ def test_several_answers_come_the_best_first_and_all_differ(predictor):
         assert len({round(score, 6) for score in scores}) == 4
         assert one.translation == alone.translation
         assert alone.alternatives == []
-        assert one.line().split("\t") == [one.translation, *(text for text, _ in one.alternatives)]
-        assert alone.line() == alone.translation
+        assert line(asdict(one)).split("\t") == [
+            one.translation,
+            *(text for text, _ in one.alternatives),
+        ]
+        assert line(asdict(alone)) == alone.translation
 
 
 def test_a_wider_beam_finds_what_scores_no_less(predictor):
@@ -220,7 +232,7 @@ def test_nothing_is_copied_between_units_or_without_attention(make, options):
 def test_the_scores_are_sacrebleu_s_of_what_predict_writes(taught):
     made, predictor, *_ = taught("translation")
     part = made.splits.test
-    found = made.module.evaluate(made.config, predictor, part, None)
+    found = made.task.evaluate(made.config, predictor, part, None)
     written = [one.translation.lower() for one in predictor.predict(part.texts)]
     right = [[target.lower() for target in part.targets]]
     assert found.examples == len(part)
@@ -242,7 +254,7 @@ def test_hypotheses_over_a_large_vocabulary_are_found_as_over_a_small_one(random
     found = []
     for least in (1, 10**6):
         monkeypatch.setattr(writing, "_LARGE_VOCABULARY", least)
-        predictor = translation.make_predictor(random.model, random.codec, random.config)
+        predictor = Translation().make_predictor(random.config, random.codec, random.model)
         found.append(list(predictor.predict(random.splits.test.texts)))
     for one, other in zip(*found, strict=True):
         assert one.translation == other.translation
@@ -264,7 +276,7 @@ def test_the_beam_of_the_configuration_is_the_one_that_is_evaluated(random, pred
     seen = []
     monkeypatch.setattr(predictor, "texts", lambda data, beam: seen.append(beam) or ["x"] * 15)
     config = random.with_decoding(beam=7)
-    random.module.evaluate(config, predictor, random.splits.test, None)
+    random.task.evaluate(config, predictor, random.splits.test, None)
     assert seen == [7]
 
 
@@ -275,12 +287,12 @@ def test_columns_and_headers_are_those_of_the_configuration(tmp_path):
     path = tmp_path / "pairs.tsv"
     path.write_text("id\tfr\ten\n1\tle chat\tthe cat\n2\tle chien\tthe dog\n", encoding="utf-8")
     data = {"source": str(path), "text_column": "en", "label_column": "fr", "header": True}
-    config = RunConfig.model_validate({"task": "translation", "data": data})
-    part = translation.read_part(config, str(path))
+    config = parse_config({"task": "translation", "data": data})
+    part = read_part(config, str(path))
     assert (part.texts, part.targets) == (["the cat", "the dog"], ["le chat", "le chien"])
     with pytest.raises(DataError, match="pairs"):
-        translation.load_splits(config)  # two pairs are too few for three splits
-    assert list(translation.show(part)) == ["the cat\tle chat", "the dog\tle chien"]
+        load_splits(config)  # two pairs are too few for three splits
+    assert list(part.shown()) == ["the cat\tle chat", "the dog\tle chien"]
 
 
 def test_the_toy_set_is_read_as_pairs(monkeypatch):
@@ -290,10 +302,10 @@ def test_the_toy_set_is_read_as_pairs(monkeypatch):
     def read_toy(name, make_part):
         made.append(name)
         parts = {split: make_part(examples, f"{name}, {split}") for split in ("train", "test")}
-        return translation.Splits(parts["train"], parts["test"], parts["test"])
+        return Splits(parts["train"], parts["test"], parts["test"])
 
-    monkeypatch.setattr(translation, "read_toy", read_toy)
-    splits = translation.load_splits(RunConfig(task="translation"))
+    monkeypatch.setattr("seqtasks.toys.splits.read_toy", read_toy)
+    splits = load_splits(parse_config({"task": "translation"}))
     assert made == ["toy_translation"]
     assert (splits.train.texts, splits.train.targets) == (["a b", "c"], ["b a", "d"])
     assert splits.train.lines == [0, 1]
@@ -301,7 +313,7 @@ def test_the_toy_set_is_read_as_pairs(monkeypatch):
 
 def test_what_is_described_counts_both_sides(taught):
     made = taught("translation").made
-    described = made.module.describe(made.config, made.splits)
+    described = made.task.describe(made.config, made.splits)
     train, test = described["train"], described["test"]
     assert train["unknown_rate"] == train["unknown_target_rate"] == 0
     assert test["target_tokens"]["max"] == max(

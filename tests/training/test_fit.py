@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqtasks.config import RunConfig, TrainingConfig
+from seqtasks.config import SentimentConfig, TrainingConfig
 from seqtasks.errors import RunError, TrainingError
 from seqtasks.runs import create_run
 from seqtasks.training.fit import fit
@@ -97,7 +97,7 @@ def every_batch(monkeypatch):
 @pytest.fixture
 def new_run(tmp_path):
     def new_run(name="run"):
-        return create_run(tmp_path / name, RunConfig(name=name), no_vocabulary)
+        return create_run(tmp_path / name, SentimentConfig(name=name), no_vocabulary)
 
     return new_run
 
@@ -303,7 +303,7 @@ def test_going_on_from_a_state_that_is_not_there_is_an_error_of_ours(new_run, co
 
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory):
-    run = create_run(tmp_path_factory.mktemp("straight") / "run", RunConfig(), no_vocabulary)
+    run = create_run(tmp_path_factory.mktemp("straight") / "run", SentimentConfig(), no_vocabulary)
     model, state = teach(run)
     return run, weights_of(model), state
 

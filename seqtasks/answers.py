@@ -1,0 +1,42 @@
+"""An answer in one line: what `predict` and `client` show people, of a run or of a server."""
+
+from typing import Any
+
+
+def line(answer: dict[str, Any]) -> str | None:
+    r"""Write an answer in one line, whatever gave it; None for one that has no such form.
+
+    Args:
+        answer: the keys of `predict --json`, or the outputs of a served signature with the `text`
+            that was asked about, if any.
+
+    >>> line({"text": "good\nfilm", "label": "pos", "probability": 0.91234})
+    'pos\t0.9123\tgood film'
+    >>> line({"tokens": ["I", "go", ""], "tags": ["PRON", "VERB", ""], "lengths": 2})
+    'I/PRON go/VERB'
+    >>> line({"translation": "a", "alternatives": [("b", -1.5)]})
+    'a\tb'
+    """
+    shown = [" ".join(answer["text"].split())] if "text" in answer else []
+    if "label" in answer:
+        probability = answer["probability"] if "probability" in answer else answer["score"]
+        return "\t".join([answer["label"], f"{probability:.4f}", *shown])
+    if {"classes", "scores"} <= answer.keys():
+        best = max(range(len(answer["scores"])), key=answer["scores"].__getitem__)
+        return "\t".join([answer["classes"][best], f"{answer['scores'][best]:.4f}", *shown])
+    if "value" in answer:
+        return "\t".join([f"{answer['value']:.4f}", *shown])
+    if {"tokens", "tags"} <= answer.keys():
+        pairs = list(zip(answer["tokens"], answer["tags"], strict=False))
+        return " ".join(f"{token}/{tag}" for token, tag in pairs[: answer.get("lengths")])
+    if "continuation" in answer:
+        return answer.get("text", "") + answer["continuation"]
+    for name in ("translation", "caption"):
+        if name in answer:
+            file = [answer["image"]] if "image" in answer else []
+            others = [text for text, _ in answer.get("alternatives", [])]
+            return "\t".join([*file, answer[name], *others])
+        if f"{name}s" in answer:  # the best few; fewer than asked for have the score -Infinity
+            scored = zip(answer[f"{name}s"], answer["scores"], strict=True)
+            return "\t".join(text for text, score in scored if score > float("-inf"))
+    return None

@@ -1,0 +1,235 @@
+"""From a configuration's data section to examples: each form of data has its reader here.
+
+A task's data section says by its class which form its data have (`seqtasks.config.sections`). No
+TensorFlow is needed to read files, so that what is wrong with them is said before it starts.
+"""
+
+from functools import partial, singledispatch
+from pathlib import Path
+from typing import Any
+
+from seqtasks.config import (
+    DataConfig,
+    ImagesDataConfig,
+    LabelledDataConfig,
+    PairsDataConfig,
+    PlainDataConfig,
+    RecallDataConfig,
+    RunConfig,
+    TaggedDataConfig,
+)
+from seqtasks.data.images import CaptionedImages, read_captioned_images
+from seqtasks.data.pairs import TextPairs, read_text_pairs
+from seqtasks.data.plain import PlainText, cut, read_plain_text
+from seqtasks.data.readers import LabelledTexts, read_labelled_texts
+from seqtasks.data.splits import Splits, load_parts
+from seqtasks.data.tagged import TaggedSentences, read_tagged_sentences
+from seqtasks.errors import DataError
+from seqtasks.tasks.labelled_sources import is_named, load_labelled_splits
+
+_DIGITS = {"digits": "en", "digits-ko": "ko", "digits-both": "both"}  # bundled, by language
+
+
+def load_splits(config: RunConfig) -> Splits:
+    """Read the configured data: training, validation and test.
+
+    Raises:
+        ConfigError: shares that can't be.
+        DataError: a source that can't be read or had.
+    """
+    return _splits(config.data, config.seed)
+
+
+def read_files(config: RunConfig) -> Splits | None:
+    """Read the configured data where they are files, for which no TensorFlow is needed.
+
+    Returns:
+        The splits, or None where `load_splits` must make them: toy sets and those of TFDS.
+
+    Raises:
+        ConfigError, DataError: as `load_splits`.
+    """
+    return load_splits(config) if _are_files(config.data) else None
+
+
+def read_part(config: RunConfig, source: str) -> Any:
+    """Read a file in the form of the configured data, such as one to evaluate with.
+
+    Raises:
+        DataError: a file that can't be read, or a task that makes its own examples.
+    """
+    return _part(config.data, source)
+
+
+@singledispatch
+def _splits(data: DataConfig, seed: int) -> Splits:
+    raise TypeError(f"no reader for {type(data).__name__}; register one in {__name__}")
+
+
+@singledispatch
+def _part(data: DataConfig, source: str) -> Any:
+    raise TypeError(f"no reader for {type(data).__name__}; register one in {__name__}")
+
+
+@singledispatch
+def _are_files(data: DataConfig) -> bool:
+    return not data.source.startswith("toy_")
+
+
+def _load(data: DataConfig, seed: int, own: Splits | None, cutting: Any = None) -> Splits:
+    """Read the files of a section, or take a set of ours for its source."""
+    return load_parts(
+        partial(_part, data),
+        vars(own) if own else data.source,
+        data.validation,
+        data.test,
+        data.validation_fraction,
+        data.test_fraction,
+        seed,
+        cutting,
+    )
+
+
+def _toy(name: str, make_part: Any) -> Splits:
+    from seqtasks.toys.splits import read_toy
+
+    return read_toy(name, make_part)
+
+
+# --- Labelled texts ------------------------------------------------------------------------------
+
+
+@_splits.register
+def _(data: LabelledDataConfig, seed: int) -> Splits:
+    options = {name: getattr(data, name) for name in LabelledDataConfig.model_fields}
+    return load_labelled_splits(options.pop("source"), **options, seed=seed)
+
+
+@_part.register
+def _(data: LabelledDataConfig, source: str) -> LabelledTexts:
+    columns = {"text_column": data.text_column, "label_column": data.label_column}
+    return read_labelled_texts(Path(source), **columns, header=data.header)
+
+
+@_are_files.register
+def _(data: LabelledDataConfig) -> bool:
+    return not is_named(data.source)
+
+
+# --- Pairs of texts ------------------------------------------------------------------------------
+
+
+@_splits.register
+def _(data: PairsDataConfig, seed: int) -> Splits:
+    def make_part(examples: list[dict[str, Any]], source: str) -> TextPairs:
+        texts, targets = ([example[key] for example in examples] for key in ("source", "target"))
+        return TextPairs(texts, targets, source, list(range(len(examples))))
+
+    toy = "toy_translation"
+    return _load(data, seed, _toy(toy, make_part) if data.source == toy else None)
+
+
+@_part.register
+def _(data: PairsDataConfig, source: str) -> TextPairs:
+    columns = {"text_column": data.text_column, "label_column": data.label_column}
+    return read_text_pairs(source, **columns, header=data.header)
+
+
+# --- Tagged sentences ----------------------------------------------------------------------------
+
+
+@_splits.register
+def _(data: TaggedDataConfig, seed: int) -> Splits:
+    def make_part(examples: list[dict[str, Any]], source: str) -> TaggedSentences:
+        tokens, tags = ([list(example[key]) for example in examples] for key in ("tokens", "tags"))
+        return TaggedSentences(tokens, tags, source, list(range(len(examples))))
+
+    toy = "toy_tagging"
+    return _load(data, seed, _toy(toy, make_part) if data.source == toy else None)
+
+
+@_part.register
+def _(data: TaggedDataConfig, source: str) -> TaggedSentences:
+    return read_tagged_sentences(source, data.tag_column)
+
+
+# --- Images with captions ------------------------------------------------------------------------
+
+
+@_splits.register
+def _(data: ImagesDataConfig, seed: int) -> Splits:
+    own = None
+    if data.source in _DIGITS:
+        from seqtasks.toys.digits import digits
+
+        own = digits(_DIGITS[data.source], seed)
+    splits = _load(data, seed, own)
+    for part in (splits.validation, splits.test):
+        if part is not None:
+            check_image_shape(part, splits.train.images.shape[1:])
+    return splits
+
+
+@_part.register
+def _(data: ImagesDataConfig, source: str) -> CaptionedImages:
+    return read_captioned_images(source, key=data.image_key)
+
+
+@_are_files.register
+def _(data: ImagesDataConfig) -> bool:
+    return data.source not in _DIGITS
+
+
+def check_image_shape(part: CaptionedImages, expected: tuple[int, ...]) -> None:
+    """Check that images are of the size of those in training.
+
+    Raises:
+        DataError: where they aren't.
+    """
+    if part.images.shape[1:] != tuple(expected):
+        sizes = (" x ".join(map(str, shape)) for shape in (part.images.shape[1:], expected))
+        received, wanted = sizes
+        raise DataError(f"{part.source}: images of {received}; expected {wanted}, as in training")
+
+
+# --- Plain text ----------------------------------------------------------------------------------
+
+
+@_splits.register
+def _(data: PlainDataConfig, seed: int) -> Splits:
+    def make_part(examples: list[dict[str, Any]], source: str) -> PlainText:
+        return PlainText("".join(f"{example['text']}\n" for example in examples), source)
+
+    own = _toy("toy_sentiment", make_part) if data.source == "toy_text" else None
+    return _load(data, seed, own, cut)
+
+
+@_part.register
+def _(data: PlainDataConfig, source: str) -> PlainText:
+    return read_plain_text(source)
+
+
+# --- Recall --------------------------------------------------------------------------------------
+
+
+@_splits.register
+def _(data: RecallDataConfig, seed: int) -> Splits:
+    """Make the examples: in training 1 to `distance` steps, elsewhere exactly so many."""
+    from seqtasks.toys.recall import load_recall
+
+    if data.source != "toy_recall":
+        raise DataError(
+            f"{data.source}: the task 'recall' makes its own examples; leave --data out, or "
+            "use the task sentiment for files"
+        )
+    return load_recall(data.distance, seed)
+
+
+@_part.register
+def _(data: RecallDataConfig, source: str) -> LabelledTexts:
+    return read_labelled_texts(Path(source))
+
+
+@_are_files.register
+def _(data: RecallDataConfig) -> bool:
+    return True  # which need no TensorFlow either, as they are made here

@@ -1,0 +1,146 @@
+"""What a task is: all that training, evaluation, prediction and export ask of it.
+
+To add one, write a module with a final class of `Task`, its configuration (a subclass of
+`RunConfig`), a line in `seqtasks.tasks.TASKS`, and a file in `configs/`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from seqtasks.config import RunConfig
+from seqtasks.data.batches import loaded, plan_batches
+from seqtasks.data.splits import Splits
+from seqtasks.tasks.endpoints import Endpoint
+
+Batches = tuple[tf.data.Dataset, int]
+"""The rest of an epoch, (inputs, targets) each, and how many batches the whole epoch has."""
+
+
+class Codec(Protocol):
+    """Examples to tensors and back; what training learns of the data before the weights."""
+
+    def save(self, folder: Path) -> None:
+        """Write what `Task.load_codec` reads."""
+        ...
+
+
+class Predictor(Protocol):
+    """A trained model with its codec, ready to answer."""
+
+    model: keras.Model
+    codec: Any
+
+    def predict(self, texts: Iterable[str]) -> Iterator[Any]:
+        """Give a prediction, a dataclass, for each text (or image file), as they come."""
+        ...
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What training needs of a task.
+
+    Attributes:
+        loss: from targets and the model's outputs to the loss of each example or real token.
+        batches: from an epoch, counted from 0, and how many of its batches to leave out, to the
+            rest; always the same for the same numbers.
+        validate: the mean loss and the score, higher is better, of the model as it is.
+    """
+
+    loss: Callable[[Any, Any], tf.Tensor]
+    batches: Callable[[int, int], Batches]
+    validate: Callable[[], tuple[float, float]]
+
+
+class Task(ABC):
+    """A task, abstract: one final subclass each, without state.
+
+    `config` is the task's own class of `RunConfig`, `codec` what `make_codec` or `load_codec` made,
+    and `splits` and `part` have the form that the configuration's data section names
+    (`seqtasks.tasks.sources`).
+
+    Attributes:
+        score: what the validation's score is called.
+    """
+
+    score: ClassVar[str]
+
+    @abstractmethod
+    def make_codec(self, config: Any, splits: Splits) -> Any:
+        """Build vocabularies and the like from the training split.
+
+        Raises:
+            DataError: examples that can't be learnt from.
+        """
+
+    @abstractmethod
+    def load_codec(self, config: Any, folder: Path) -> Any:
+        """Read what the codec's `save` wrote.
+
+        Raises:
+            RunError: a file that is missing or damaged.
+        """
+
+    @abstractmethod
+    def build(self, config: Any, codec: Any) -> keras.Model:
+        """Build the network, from the codec's inputs to its outputs."""
+
+    @abstractmethod
+    def prepare_fit(self, config: Any, codec: Any, model: Any, splits: Splits) -> Fit:
+        """Say how `model` is trained on `splits`.
+
+        Raises:
+            DataError: examples that the codec doesn't know.
+        """
+
+    @abstractmethod
+    def make_predictor(self, config: Any, codec: Any, model: Any) -> Any:
+        """Make a `Predictor` of a trained model."""
+
+    @abstractmethod
+    def evaluate(self, config: Any, predictor: Any, part: Any, splits: Splits | None) -> Any:
+        """Say how good the model is on a part, beside a baseline trained on `splits`, if given.
+
+        Returns:
+            One of the classes of `seqtasks.tasks.evaluation`.
+
+        Raises:
+            DataError: examples that the codec doesn't know.
+        """
+
+    @abstractmethod
+    def endpoints(self, predictor: Any) -> list[Endpoint]:
+        """The signatures of an export, `serving_default` first."""
+
+    @abstractmethod
+    def describe(self, config: Any, splits: Splits) -> dict[str, dict[str, Any]]:
+        """What is in each split, as training with this configuration would read it."""
+
+    @abstractmethod
+    def facts(self, codec: Any) -> dict[str, str]:
+        """What the model card says of the data."""
+
+
+def planned_batches(
+    config: RunConfig, lengths: np.ndarray, load: Callable[[tf.Tensor], Any]
+) -> Callable[[int, int], Batches]:
+    """Make `Fit.batches` of examples of like length, shuffled by the run's seed and the epoch.
+
+    Args:
+        lengths: (examples,) in tokens.
+        load: from row numbers (rows,) to a batch, (inputs, targets).
+    """
+    training = config.training
+
+    def batches(epoch: int, skip: int) -> Batches:
+        rng = np.random.default_rng([config.seed, epoch])
+        planned = plan_batches(lengths, training.batch_tokens, training.batch_size, rng)
+        return loaded(load, planned[skip:]), len(planned)
+
+    return batches
