@@ -4,6 +4,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,6 +18,7 @@ from seqtasks.config import RunConfig
 from seqtasks.data.batches import loaded
 from seqtasks.runs import create_run
 from seqtasks.tasks import classification, get_task
+from seqtasks.tasks.task import planned_batches
 from seqtasks.text.vocabulary import PADDING_ID, UNKNOWN_ID
 from seqtasks.training.fit import fit
 

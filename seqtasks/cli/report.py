@@ -12,7 +12,13 @@ from seqtasks.tasks.evaluation import Evaluation, PlainTextEvaluation, TextEvalu
 
 
 def show_evaluation(evaluation: Any, errors: int) -> None:
-    """Print scores, what stands beside them, and at most so many mistakes."""
+    """Print scores, the baseline's, and some mistakes.
+
+    Args:
+        evaluation: of a kind in `seqtasks.tasks.evaluation`, or another with `source`, `examples`
+            and numbers.
+        errors: how many mistakes to show at most.
+    """
     screen = console()
     what = "characters" if isinstance(evaluation, PlainTextEvaluation) else "examples"
     count = getattr(evaluation, what)
@@ -21,8 +27,10 @@ def show_evaluation(evaluation: Any, errors: int) -> None:
         _show_surprise(screen, evaluation)
     elif isinstance(evaluation, TextEvaluation):
         _show_text_scores(screen, evaluation, errors)
-    else:
+    elif isinstance(evaluation, Evaluation):
         _show_classes(screen, evaluation, errors)
+    else:
+        _show_numbers(screen, evaluation)
 
 
 def _table(*headings: str) -> Table:
@@ -31,6 +39,15 @@ def _table(*headings: str) -> Table:
     for number, heading in enumerate(headings):
         table.add_column(escape(heading), justify="right" if number else "left")
     return table
+
+
+def _show_numbers(screen: Console, evaluation: Any) -> None:
+    """Print the numbers of an evaluation of no kind that is known here."""
+    table = _table("", "")
+    for name, value in vars(evaluation).items():
+        if isinstance(value, float):
+            table.add_row(name.replace("_", " "), f"{value:.4f}")
+    screen.print(table)
 
 
 def _show_surprise(screen: Console, evaluation: PlainTextEvaluation) -> None:

@@ -101,6 +101,7 @@ def _fit(run, config, codec, model, splits, watcher, resume) -> Outcome:
     if state.finished:
         with writing(run.path):
             rows = run.read_metrics()
+            run.plots.mkdir(exist_ok=True)
             learning_curve(rows, task.score, run.plots / "learning_curve.png")
             facts = {**split_sizes(splits), **task.facts(codec)}
             card = model_card(run, config, facts, rows, outcome.parameters, task.score)
