@@ -12,16 +12,16 @@ from seqtasks.errors import SeqtasksError
 
 # The verbs in the order of a run's life, each with the line that `--help` shows for it.
 VERBS = {
-    "train": "Teach a model and write its run directory.",
-    "evaluate": "Say how good a run is, beside a baseline.",
-    "predict": "Put a run to use: on arguments, a file or a pipe.",
-    "compare": "Show runs side by side.",
+    "train": "Train a model and write its run directory.",
+    "evaluate": "Say how good a run is, compared with a baseline.",
+    "predict": "Run a model on texts: arguments, a file or a pipe.",
+    "compare": "Compare runs in one table.",
     "export": "Write a run's model as TF Serving reads it.",
     "serve": "Serve exported models over REST and gRPC, as TF Serving does.",
-    "client": "Ask a server's model about texts.",
+    "client": "Send texts to a model on a server.",
     "data": "List, show and describe data sets.",
     "config": "Show, check and explain configurations.",
-    "bench": "Measure speed and memory beside Keras and PyTorch.",
+    "bench": "Measure speed and memory, compared with Keras and PyTorch.",
 }
 _REFUSED = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT)
 
@@ -71,8 +71,8 @@ class Verbs(click.Group):
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="%(prog)s %(version)s")
-@click.option("--verbose", is_flag=True, help="Show what TensorFlow says when it starts.")
+@click.option("--verbose", is_flag=True, help="Show what TensorFlow prints when it starts.")
 @click.pass_context
 def main(ctx: click.Context, verbose: bool) -> None:
-    """Recurrent sequence models, from a text file to a trained and evaluated model."""
+    """Recurrent sequence models, from a text file to a served model."""
     ctx.obj = {"verbose": verbose}

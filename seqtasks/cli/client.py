@@ -23,25 +23,42 @@ _METHODS = "tensorflow/serving/"
     default="http://127.0.0.1:8501",
     show_default=True,
     metavar="URL",
-    help="http://, https:// or grpc://HOST:PORT.",
+    help="Address of the server: http://, https:// or grpc://HOST:PORT.",
 )
-@click.option("--signature", default="serving_default", show_default=True, help="What to ask for.")
-@click.option("--file", "file", type=click.File("rb"), help="Read texts from a file, one a line.")
+@click.option(
+    "--signature",
+    default="serving_default",
+    show_default=True,
+    help="Signature of the model to call.",
+)
+@click.option("--file", "file", type=click.File("rb"), help="Read texts from a file, one per line.")
 @click.option(
     "--input",
     "inputs",
     metavar="NAME=JSON",
     multiple=True,
-    help="Give another input of the signature, such as k=3. Repeatable.",
+    help="Set another input of the signature, such as k=3. Repeatable.",
 )
-@click.option("--status", "show_status", is_flag=True, help="Say which versions are loaded.")
-@click.option("--metadata", "show_metadata", is_flag=True, help="Say what MODEL takes and gives.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with everything.")
+@click.option(
+    "--status",
+    "show_status",
+    is_flag=True,
+    help="Print which versions are loaded, and ask nothing.",
+)
+@click.option(
+    "--metadata",
+    "show_metadata",
+    is_flag=True,
+    help="Print what MODEL takes and returns, and ask nothing.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line, with all details."
+)
 def client(
     model: str, text: tuple[str, ...], server: str, signature: str, file: BinaryIO | None,
     inputs: tuple[str, ...], show_status: bool, show_metadata: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Ask a server's MODEL about texts, one answer a line.
+    """Send texts to a server's MODEL, one answer per line.
 
     The server is that of `seqtasks serve`, or TF Serving itself. Answers look as those of
     `seqtasks predict`; what has no such form is written as JSON.
@@ -178,7 +195,7 @@ def _show_metadata(metadata: dict[str, Any], as_json: bool) -> None:
 
 
 def _signatures(known: dict[str, Any]) -> list[str]:
-    """The names of signatures, without TensorFlow's own beside them."""
+    """The names of signatures, without TensorFlow's own."""
     return sorted(name for name in known if not name.startswith("__"))
 
 

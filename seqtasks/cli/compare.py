@@ -19,10 +19,10 @@ _WIDE = 1_000  # columns of the screen: rather folded than cut
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, a run each.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per run.")
 @runs_dir_option
 def compare(runs: tuple[Path, ...], as_json: bool, runs_dir: Path) -> None:
-    """Show RUNS side by side: what was taught, for how long, and what `evaluate` found."""
+    """Compare RUNS in one table: what was trained, for how long, and what `evaluate` found."""
     rows = [_row(find_run(run, runs_dir)) for run in runs]
     if as_json:
         for row in rows:

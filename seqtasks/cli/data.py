@@ -25,7 +25,7 @@ def data() -> None:
 
 @data.command("list")
 def list_() -> None:
-    """Say what can be given as --data."""
+    """List what each task takes as --data."""
     for task, config in CONFIGS.items():
         click.echo(f"{task}:")
         for source, what in config.SOURCES:
@@ -36,9 +36,15 @@ def _source_options(command: Any) -> Any:
     for option in (
         config_options,
         data_options,
-        click.option("--test", metavar="FILE", help="Test data; else a part of the source."),
-        click.option("--task", type=click.Choice(TASKS), help="What for; default sentiment."),
-        click.option("--validation", metavar="FILE", help="Validation data; else a part of it."),
+        click.option("--test", metavar="FILE", help="Test data. Default: 10 % of the source."),
+        click.option(
+            "--task",
+            type=click.Choice(TASKS),
+            help="Task that reads the source. Default: sentiment.",
+        ),
+        click.option(
+            "--validation", metavar="FILE", help="Validation data. Default: 10 % of the source."
+        ),
         click.argument("source", required=False),
     ):
         command = option(command)
@@ -66,10 +72,15 @@ def _load(config: RunConfig) -> "Splits":
 @data.command()
 @_source_options
 @click.option(
-    "--split", type=click.Choice(_SPLITS), default="train", show_default=True, help="Which part."
+    "--split", type=click.Choice(_SPLITS), default="train", show_default=True, help="Split to show."
 )
 @click.option(
-    "-n", "--number", type=click.IntRange(min=1), default=10, show_default=True, help="How many."
+    "-n",
+    "--number",
+    type=click.IntRange(min=1),
+    default=10,
+    show_default=True,
+    help="Number of examples to show.",
 )
 def show(split: str, number: int, **source_options: Any) -> None:
     """Print the first examples of a split of SOURCE, a line each."""
@@ -85,7 +96,7 @@ def show(split: str, number: int, **source_options: Any) -> None:
 @_source_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def describe(as_json: bool, **source_options: Any) -> None:
-    """Say what is in SOURCE before training: classes, lengths, unknown words.
+    """Describe SOURCE before training: classes, lengths, unknown words.
 
     Tokens and vocabulary are those that training with the same options would use.
     """

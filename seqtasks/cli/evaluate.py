@@ -20,14 +20,14 @@ from seqtasks.runs import find_run
 
 @click.command()
 @run_argument
-@click.option("--data", metavar="FILE", help="Judge by this file instead of the run's test data.")
+@click.option("--data", metavar="FILE", help="Evaluate on this file. Default: the run's test data.")
 @data_options
 @click.option(
     "--errors",
     default=5,
     show_default=True,
     type=click.IntRange(min=0),
-    help="How many mistakes to show, the surest first.",
+    help="Number of mistakes to show, the most confident first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 @assignments_option

@@ -20,7 +20,7 @@ assignments_option = click.option(
     "assignments",
     metavar="KEY=VALUE",
     multiple=True,
-    help="Set any key of the configuration, such as model.units=128. Repeatable.",
+    help="Set a key of the configuration, such as model.units=128. Repeatable.",
 )
 
 
@@ -31,10 +31,10 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--config",
             "config_files",
-            metavar="FILE",
+            metavar="FILE|NAME",
             multiple=True,
             type=click.Path(path_type=Path),
-            help="Read a configuration; later files win. Repeatable.",
+            help="Read a YAML file, or a shipped one by its NAME; later files win. Repeatable.",
         ),
     ):
         command = option(command)
@@ -44,9 +44,21 @@ def config_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say how a file of examples is read."""
     for option in (
-        click.option("--header/--no-header", default=None, help="First row is names, or is not."),
-        click.option("--label-column", metavar="COLUMN", help="Name, or number from 0."),
-        click.option("--text-column", metavar="COLUMN", help="Name, or number from 0."),
+        click.option(
+            "--header/--no-header",
+            default=None,
+            help="Say whether the first row names the columns. Default: only in CSV.",
+        ),
+        click.option(
+            "--label-column",
+            metavar="COLUMN",
+            help="Name or number (from 0) of the label's column. Default: label, or 1.",
+        ),
+        click.option(
+            "--text-column",
+            metavar="COLUMN",
+            help="Name or number (from 0) of the text's column. Default: text, or 0.",
+        ),
     ):
         command = option(command)
     return command
@@ -79,6 +91,6 @@ runs_dir_option = click.option(
     default="runs",
     show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Where run directories are.",
+    help="Folder of the run directories.",
 )
 run_argument = click.argument("run", type=click.Path(path_type=Path))

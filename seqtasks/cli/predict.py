@@ -30,24 +30,26 @@ Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
 @click.command()
 @run_argument
 @click.argument("text", nargs=-1)
-@click.option("--file", "file", type=click.File("rb"), help="Read texts from a file, one a line.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, with everything.")
+@click.option("--file", "file", type=click.File("rb"), help="Read texts from a file, one per line.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per line, with all details."
+)
 @click.option(
     "--server",
     metavar="URL",
-    help="Ask a server that has RUN's export: http://, https:// or grpc://HOST:PORT.",
+    help="Ask a server that serves RUN's export: http://, https:// or grpc://HOST:PORT.",
 )
-@click.option("--model", help="RUN's name on the server, where it has another one there.")
+@click.option("--model", help="Name of the model on the server. Default: RUN's name.")
 @assignments_option
 @runs_dir_option
 def predict(
     run: Path, text: tuple[str, ...], file: BinaryIO | None, as_json: bool, server: str | None,
     model: str | None, assignments: tuple[str, ...], runs_dir: Path,
 ) -> None:  # fmt: skip
-    """Put RUN to use on texts, one result a line.
+    """Run a trained model on texts, one result per line.
 
-    Classes come with their probability, tags beside their words, translations alone; a language
-    model goes on with the text. For captioning a TEXT is the name of an image's file. How text is
+    Classes come with their probability, words with their tags, translations alone; a language
+    model continues the text. For captioning a TEXT is the name of an image's file. How text is
     written can be set: --set decoding.beam=1.
 
     Texts come from the arguments, from --file, or line by line from standard input, so that it

@@ -116,7 +116,7 @@ def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
         screen.print(f"{f'{name} of entities':29} {score:.4f}")
     shown = evaluation.mistakes[:errors]
     if shown:
-        screen.print(f"\nThe {len(shown)} surest of {len(evaluation.mistakes)} mistakes")
+        screen.print(f"\nThe {len(shown)} most confident of {len(evaluation.mistakes)} mistakes")
     for mistake in shown:
         screen.print(
             f"  {escape(mistake.label)} taken for {escape(mistake.predicted)} "

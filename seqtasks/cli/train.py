@@ -20,35 +20,50 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--task", type=click.Choice(TASKS), help="What to teach; default sentiment.")
-@click.option("--arch", help="[stacked-][bi]rnn|lstm|gru, such as bilstm (the default).")
-@click.option("--layers", type=int, help="Recurrent layers of a stacked arch.")
-@click.option("--units", type=int, help="Hidden units per direction.")
-@click.option("--topology", help="flat or hierarchical: of sentences of words.")
-@click.option("--data", metavar="SOURCE", help="A toy set, a file of the task's format, tfds:NAME.")
-@click.option("--validation", metavar="FILE", help="Validation data; else a part of the data.")
-@click.option("--test", metavar="FILE", help="Test data; else a part of the data.")
+@click.option("--task", type=click.Choice(TASKS), help="Task to train. Default: sentiment.")
+@click.option(
+    "--arch", help="Recurrent network: [stacked-][bi]rnn|lstm|gru. Default: bilstm, or the task's."
+)
+@click.option(
+    "--layers", type=int, help="Number of recurrent layers of a stacked arch. Default: 2."
+)
+@click.option("--units", type=int, help="Hidden units per direction. Default: 64, or the task's.")
+@click.option(
+    "--topology",
+    help="flat, or hierarchical: words make sentences, sentences the document. Default: flat.",
+)
+@click.option(
+    "--data",
+    metavar="SOURCE",
+    help="Toy set, file in the task's format, or tfds:NAME. Default: the task's toy set.",
+)
+@click.option("--validation", metavar="FILE", help="Validation data. Default: 10 % of the data.")
+@click.option("--test", metavar="FILE", help="Test data. Default: 10 % of the data.")
 @data_options
 @config_options
-@click.option("--seed", type=int, help="Of weights, batches and dropout.")
-@click.option("--epochs", type=int, help="At most so many.")
-@click.option("--precision", help="float32 (the default), or mixed_bfloat16: faster on new CPUs.")
-@click.option("--name", help="Of the run; default: data set and arch.")
+@click.option("--seed", type=int, help="Seed of weights, batches, dropout and splits. Default: 1.")
+@click.option("--epochs", type=int, help="Number of epochs at most. Default: 20, or the task's.")
+@click.option(
+    "--precision", help="float32, or mixed_bfloat16: faster on new CPUs. Default: float32."
+)
+@click.option("--name", help="Name of the run. Default: data set and arch.")
 @runs_dir_option
 @click.option(
     "--resume",
     "resumed",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="Go on with an interrupted run.",
+    help="Go on with an interrupted run, or with a finished one for more epochs.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a run of the same name.")
-@click.option("--json", "as_json", is_flag=True, help="End with the figures as JSON.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print the final figures as JSON, and nothing else."
+)
 def train(
     config_files: tuple[Path, ...], assignments: tuple[str, ...], runs_dir: Path,
     resumed: Path | None, overwrite: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
-    """Teach a model and write its run directory.
+    """Train a model and write its run directory.
 
     With no option at all, a BiLSTM learns the toy reviews, English and Korean, in about two
     minutes. Ctrl-C saves; --resume goes on.

@@ -1,6 +1,6 @@
 """The sections of the configuration that several tasks share: types, limits and defaults.
 
-What one task alone has stands in that task's class, in `seqtasks.config.tasks`.
+What one task alone has is in that task's class, in `seqtasks.config.tasks`.
 """
 
 from typing import Annotated, Literal

@@ -1,6 +1,6 @@
 """One class per task: its sections, its own keys, its defaults, and what must agree.
 
-A task's keys are those of its sections; a key that one task alone has stands here, below it. A
+A task's keys are those of its sections; a key that one task alone has is here, in its class. A
 class becomes known to `load_config` by being defined.
 """
 

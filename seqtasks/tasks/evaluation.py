@@ -1,4 +1,4 @@
-"""How good a model is: scores, what stands beside them, and the worst mistakes."""
+"""How good a model is: scores, the baseline's, and the worst mistakes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,13 +33,13 @@ class Evaluation:
     source: str
     examples: int
     accuracy: float
-    baseline: str | None  # what stands beside it; None where the training data aren't at hand
+    baseline: str | None  # what it is compared with; None where the training data aren't at hand
     baseline_accuracy: float | None
     entities: dict[str, float] | None  # precision, recall and F1, where labels are BIO tags
     report: dict[str, Any]
     labels: list[str]
     confusions: list[list[int]]  # rows true, columns predicted
-    mistakes: list[Mistake]  # the surest first
+    mistakes: list[Mistake]  # the most confident first
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def evaluate_texts(
 ) -> TextEvaluation:
     """Compare what was written for each text with what is right.
 
-    Arguments:
+    Args:
         set_apart: puts a space between all tokens of texts; with it, their BLEU is counted too.
     """
     references: dict[str, list[str]] = {}
@@ -137,7 +137,7 @@ def evaluate_answers(
 ) -> Evaluation:
     """Compare what a model answered with what is right, one label for each text.
 
-    Arguments:
+    Args:
         probabilities: of the answers.
         labels: all that there are.
         baseline: its name and its answers, or None where there is none.

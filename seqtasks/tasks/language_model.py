@@ -67,7 +67,7 @@ def _ids(codec: Codec, part: PlainText) -> np.ndarray:
 def windows(ids: np.ndarray, rows: int, window: int) -> list[dict[str, np.ndarray]]:
     """Cut a text in `rows` stretches that are read side by side, window by window.
 
-    Arguments:
+    Args:
         ids: (tokens,) of the whole text.
         rows: N; window: T, tokens of a window.
 
@@ -337,7 +337,7 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
             read,
             decoder.state_sizes,
             {
-                "next": f"[N, {candidates}] the likeliest next {tokens.unit}s, the best first; "
+                "next": f"[N, {candidates}] the most probable next {tokens.unit}s, the best first; "
                 "empty for the end of a text, and where nothing has been read",
                 "probabilities": f"[N, {candidates}] of each",
             },

@@ -1,4 +1,4 @@
-"""What the tasks that write or tag make smaller: the loss of each real token."""
+"""The loss of the tasks that write: the cross-entropy of each real token."""
 
 import math
 from collections.abc import Callable
@@ -17,9 +17,9 @@ def token_cross_entropy(
     With smoothing ε the right token is wanted with 1 - ε + ε/V and every other one with ε/V
     (Szegedy et al. 2016, section 7).
 
-    Arguments:
+    Args:
         smoothing: ε.
-        sampled: K, tokens whose scores are looked at beside the right one's (Jean et al. 2015,
+        sampled: K, tokens whose scores are compared with the right one's (Jean et al. 2015,
             section 3); 0 or V and more: all. Half of them are the most frequent ones, the others
             are drawn from the rest, the same for all rows of a batch, and each stands for those
             that weren't drawn. The draw depends on the batch alone, so that training can be

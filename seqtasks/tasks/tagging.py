@@ -146,9 +146,9 @@ def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[l
         everywhere.update(tags)
         for token, tag in zip(tokens, tags, strict=True):
             counts[token][tag] += 1
-    likeliest = {token: tags.most_common(1)[0][0] for token, tags in counts.items()}
+    most_likely = {token: tags.most_common(1)[0][0] for token, tags in counts.items()}
     unknown = everywhere.most_common(1)[0][0]
-    return [[likeliest.get(token, unknown) for token in tokens] for tokens in part.tokens]
+    return [[most_likely.get(token, unknown) for token in tokens] for tokens in part.tokens]
 
 
 def _validate(predictor: Predictor, config: TaggingConfig, data: Examples) -> tuple[float, float]:

@@ -105,7 +105,7 @@ class Task(ABC):
 
     @abstractmethod
     def evaluate(self, config: Any, predictor: Any, part: Any, splits: Splits | None) -> Any:
-        """Say how good the model is on a part, beside a baseline trained on `splits`, if given.
+        """Say how good the model is on a part, and a baseline trained on `splits`, if given.
 
         Returns:
             One of the classes of `seqtasks.tasks.evaluation`.

@@ -49,8 +49,8 @@ def search(
 class Validation:
     """Mean loss of a token (without smoothing), and how good what is written greedily is.
 
-    Arguments:
-        model: taught, as it is when called.
+    Args:
+        model: the network, with the weights that it has when this is called.
         batches: (inputs, ids) of all examples.
         write: writes, greedily, for those examples whose right answers are `targets`.
         metric: "BLEU" or "chrF"; the score is a hundredth of it.

@@ -108,7 +108,7 @@ def test_as_many_errors_are_shown_as_asked(succeeds, trained, contested, asked, 
     text = succeeds("evaluate", trained.run, *options).stdout
     assert "accuracy of the model         0.5000" in text
     assert text.count(" taken for ") == shown
-    assert (f"{shown} surest of 3 mistakes" in text) == bool(asked)
+    assert (f"{shown} most confident of 3 mistakes" in text) == bool(asked)
 
 
 def test_the_surest_errors_come_first(succeeds, trained, contested):
