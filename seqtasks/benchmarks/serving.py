@@ -30,8 +30,7 @@ from seqtasks.benchmarks.serving_subject import (
 )
 from seqtasks.config import load_config
 from seqtasks.errors import ConfigError, did_you_mean
-from seqtasks.serving.models.model_config import directory_source
-from seqtasks.serving.options import newest_versions
+from seqtasks.serving.models.model_config import directory_source, newest_versions
 
 Row = dict[str, Any]
 Say = Callable[[str], None]

@@ -142,10 +142,6 @@ def serving(
     if names and model_base is None:
         raise click.UsageError("--model needs --model-base, the directory that it is in")
 
-    from seqtasks.serving.embedded import check_extra
-    from seqtasks.serving.options import ServerOptions
-
-    check_extra(ServerOptions())
     ended = False
 
     def end(number: int, frame: Any) -> None:

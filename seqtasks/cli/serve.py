@@ -100,7 +100,8 @@ def serve(
     if print_docker or binary:
         _refuse_for_tf_serving(ctx, settings, print_docker)
 
-    from seqtasks.serving.options import model_source, newest_versions
+    from seqtasks.serving.models.model_config import newest_versions
+    from seqtasks.serving.options import model_source
 
     options = _options(settings)
     source = model_source(model_base, model_config_file)
@@ -184,8 +185,8 @@ def _tf_serving(
     config_file: Path | None, program: Path | None,
 ) -> None:  # fmt: skip
     """Run TF Serving's server, or without a program print how Docker runs it."""
+    from seqtasks.serving.addresses import check_port
     from seqtasks.serving.binary import config_source, docker_command, run_binary
-    from seqtasks.serving.options import check_port
 
     configs = config_source(source, config_file)
     if program is None:
@@ -202,7 +203,7 @@ def _tf_serving(
 
 
 def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
-    from seqtasks.serving.options import check_port
+    from seqtasks.serving.addresses import check_port
 
     for port in filter(None, (options.port, options.grpc_port)):
         check_port(options.host, port)
@@ -228,7 +229,8 @@ def _show(
     grpc_port: int | None, page: bool,
 ) -> None:  # fmt: skip
     """Say what is served, where, and how to ask."""
-    from seqtasks.serving.options import address, curl_line, newest_versions
+    from seqtasks.serving.addresses import address, curl_line
+    from seqtasks.serving.models.model_config import newest_versions
 
     url = f"http://{address(options.host, port)}"
     versions = newest_versions(models)

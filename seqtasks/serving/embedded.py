@@ -9,6 +9,9 @@ from typing import Any
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
+from seqtasks.serving.http_app import RestOptions, make_app
+from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
+from seqtasks.serving.limits import Places
 from seqtasks.serving.models.batching import BatchedServable, BatchingOptions
 from seqtasks.serving.models.engine import EngineOptions, Servable
 from seqtasks.serving.models.manager import ModelManager
@@ -62,11 +65,6 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     Raises:
         ConfigError: where a port is taken, or where there are models and none can be loaded.
     """
-    from seqtasks.serving.embedded import make_loader
-    from seqtasks.serving.http_app import RestOptions, make_app
-    from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
-    from seqtasks.serving.limits import Places
-
     parameters: dict[str, Any] = dict(options.batching or {})
     batching = None if options.batching is None else BatchingOptions(**parameters)
     threads = {"threads": min(2 * batching.max_batch_size, _MOST_THREADS)} if batching else {}

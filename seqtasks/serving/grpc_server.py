@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -14,15 +13,13 @@ import grpc
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from seqtasks.errors import ConfigError
-from seqtasks.serving.limits import Busy, Limits, Places
+from seqtasks.serving.addresses import cannot_listen, family
+from seqtasks.serving.limits import THREADS, Busy, Limits, Places
 from seqtasks.serving.models.manager import ModelManager
-from seqtasks.serving.monitoring import Metrics
+from seqtasks.serving.monitoring import Metrics, access_log, log_request
 from seqtasks.serving.protocol.grpc_api import GrpcApi
-from seqtasks.serving.protocol.rest_api import log_line
 from seqtasks.serving.status import Code, StatusError
 
-access_log = logging.getLogger("seqtasks.serving.access")
 _log = logging.getLogger(__name__)
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
@@ -52,7 +49,7 @@ class GrpcOptions:
     host: str = "127.0.0.1"
     port: int = 8500
     limits: Limits = dataclasses.field(default_factory=Limits)
-    threads: int = min(32, (os.cpu_count() or 1) + 4)
+    threads: int = THREADS
     finish_seconds: float = 60.0
     access_log: bool = True
 
@@ -244,8 +241,7 @@ class _Calls:
             self._metrics.latency(model or "", name, "GRPC", seconds * 1e6)
         if self._log and access_log.isEnabledFor(logging.INFO):
             spec = getattr(response, "model_spec", None)
-            line = log_line(
-                time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            log_request(
                 method="GRPC",
                 path=name,
                 code=code.name,
@@ -256,7 +252,6 @@ class _Calls:
                 version=spec.version.value if spec else None,
                 error=error.message if error else None,
             )
-            access_log.info("%s", line)
 
 
 def _cut(message: str) -> str:
@@ -268,14 +263,10 @@ def _cut(message: str) -> str:
 
 def _listen(server: grpc.Server, host: str, port: int) -> int:
     """Take the port. gRPC doesn't say why it can't, so a plain socket tries first."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as trial:
+        with socket.socket(family(host), socket.SOCK_STREAM) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind((host, port))
         return server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     except (OSError, OverflowError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(
-            f"{host}:{port}: can't listen: {reason}. Choose another --host or --port"
-        ) from error
+        raise cannot_listen(host, port, error) from error

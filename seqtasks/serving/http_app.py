@@ -5,7 +5,6 @@ import dataclasses
 import gzip
 import io
 import logging
-import os
 import re
 import time
 import zlib
@@ -22,15 +21,14 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seqtasks.serving import monitoring, page
-from seqtasks.serving.limits import Limits, Places
+from seqtasks.serving.limits import THREADS, Limits, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.protocol import json_bodies
-from seqtasks.serving.protocol.rest_api import Reply, RestApi, error_reply, find_route, log_line
+from seqtasks.serving.protocol.rest_api import Reply, RestApi, error_reply, find_route
 from seqtasks.serving.protocol.rest_api import Route as Asked
 from seqtasks.serving.status import Code, StatusError, invalid, too_large
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
-access_log = logging.getLogger("seqtasks.serving.access")
 
 _PROTOCOL = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 # A body over the limit is read on to so many times the limit, since a client that is refused
@@ -51,7 +49,7 @@ class RestOptions:
 
     limits: Limits = dataclasses.field(default_factory=Limits)
     cors_origins: Sequence[str] = ()
-    threads: int = min(32, (os.cpu_count() or 1) + 4)
+    threads: int = THREADS
     access_log: bool = True
 
 
@@ -228,9 +226,8 @@ class _Service:
         if asked and asked.reads_body:
             self._metrics.count(asked.model, reply.code.name)
             self._metrics.latency(asked.model, asked.verb, "REST", seconds * 1e6)
-        if self._log and access_log.isEnabledFor(logging.INFO):
-            line = log_line(
-                time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        if self._log and monitoring.access_log.isEnabledFor(logging.INFO):
+            monitoring.log_request(
                 method=method,
                 path=path,
                 status=reply.http,
@@ -242,7 +239,6 @@ class _Service:
                 version=reply.version,
                 error=reply.error or None,
             )
-            access_log.info("%s", line)
 
 
 async def _read_body(request: Request, limit: int | None) -> bytes:

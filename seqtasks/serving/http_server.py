@@ -13,7 +13,7 @@ from typing import Protocol
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seqtasks.errors import ConfigError
+from seqtasks.serving.addresses import cannot_listen, family
 from seqtasks.serving.models.manager import ModelManager
 
 # What a client sent just before the end is on its way, or in the socket's buffer.
@@ -195,17 +195,13 @@ def _handling(handler: Callable[[int, object], None]) -> Iterator[None]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Named as TCP: asyncio turns off Nagle's delay, which costs 40 ms an answer, only then.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener = socket.socket(family(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(2048)
     except (OSError, OverflowError) as error:
         listener.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(
-            f"{host}:{port}: can't listen: {reason}. Choose another --host or --port"
-        ) from error
+        raise cannot_listen(host, port, error) from error
     return listener

@@ -1,9 +1,15 @@
 """How much a client may ask for."""
 
 import dataclasses
+import os
 import threading
 
 from seqtasks.serving.status import Code, StatusError
+
+# NumPy's own bound is 64; no text or image comes near this one.
+MAX_RANK = 32
+# Requests of one protocol that run at one moment, without batching.
+THREADS = min(32, (os.cpu_count() or 1) + 4)
 
 
 @dataclasses.dataclass(frozen=True)

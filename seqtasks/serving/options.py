@@ -1,9 +1,6 @@
 """What both servers are told: where they listen, which models they have, what clients may ask."""
 
 import dataclasses
-import json
-import shlex
-import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,14 +10,11 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from seqtasks.errors import ConfigError
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.model_config import (
-    ModelSettings,
     ModelSource,
     directory_source,
-    find_versions,
     read_model_config,
 )
 
-WILDCARDS = ("0.0.0.0", "::")
 # TF Serving's batching parameters that are a number each, and the least that each may be.
 _NUMBERS = {
     "max_batch_size": 1,
@@ -127,63 +121,3 @@ def _batching_message() -> Any:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("Batching"))()
-
-
-def newest_versions(models: Sequence[ModelSettings]) -> dict[str, Path]:
-    """Find the folder of the largest version that is served of each model that has one."""
-    newest = {}
-    for model in models:
-        try:
-            found = find_versions(model.base_path)
-        except OSError:
-            continue  # not there yet
-        chosen = model.policy.choose(list(found))
-        if chosen:
-            newest[model.name] = found[chosen[-1]]
-    return newest
-
-
-def check_port(host: str, port: int) -> None:
-    """Check that a server can listen there.
-
-    Raises:
-        ConfigError: where the port is taken or not allowed.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except (OSError, OverflowError) as error:
-        # `create_server` adds the address to the system's words.
-        reason = (getattr(error, "strerror", None) or str(error)).split(" (while", 1)[0]
-        raise ConfigError(
-            f"{host}:{port}: can't listen: {reason}. Choose another --host or port"
-        ) from error
-
-
-def address(host: str, port: int) -> str:
-    """Write an address as it stands in a URL; one that can be called, where host is all.
-
-    >>> address("0.0.0.0", 80), address("::1", 80)
-    ('127.0.0.1:80', '[::1]:80')
-    """
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def curl_line(url: str, name: str, version: Path) -> str:
-    """Write a command that asks a model: for an answer where it reads a text, else what it takes.
-
-    Arguments:
-        url: of the server, such as "http://127.0.0.1:8501".
-        name: the model's.
-        version: its folder, with the signatures.json of an export or without.
-    """
-    model = f"{url}/v1/models/{name}"
-    try:
-        signature = json.loads((version / "signatures.json").read_text("utf-8"))["serving_default"]
-        inputs = list(signature["inputs"].values())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        inputs = []
-    if inputs != [{"dtype": "string", "shape": [None]}]:
-        return f"curl {shlex.quote(model + '/metadata')}"
-    return f"""curl {shlex.quote(model + ":predict")} -d '{{"instances": ["Type a text"]}}'"""

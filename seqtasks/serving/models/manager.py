@@ -21,7 +21,7 @@ class ModelManager:
 
     Arguments:
         source: the models it should have: a list, or a function that is asked at every poll.
-        loader: loads a version; `serving.loading.make_loader` gives the usual one.
+        loader: loads a version; `serving.embedded.make_loader` gives the usual one.
         poll_seconds: the time between two looks at the folders.
     """
 

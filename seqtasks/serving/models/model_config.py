@@ -102,6 +102,20 @@ def find_models(base: Path, policy: VersionPolicy | None = None) -> list[ModelSe
     return models
 
 
+def newest_versions(models: Sequence[ModelSettings]) -> dict[str, Path]:
+    """Find the folder of the largest version that is served of each model that has one."""
+    newest = {}
+    for model in models:
+        try:
+            found = find_versions(model.base_path)
+        except OSError:
+            continue  # not there yet
+        chosen = model.policy.choose(list(found))
+        if chosen:
+            newest[model.name] = found[chosen[-1]]
+    return newest
+
+
 def directory_source(base: Path, policy: VersionPolicy | None = None) -> ModelSource:
     """Give the models of a directory, anew at each call, so that a new folder is a new model.
 

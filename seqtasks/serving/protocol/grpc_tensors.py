@@ -7,12 +7,10 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from seqtasks.serving.limits import Limits
+from seqtasks.serving.limits import MAX_RANK, Limits
 from seqtasks.serving.models.engine import TensorSpec
 from seqtasks.serving.status import Code, StatusError, first_line, invalid
 
-# NumPy's own bound is 64; no text or image comes near this one.
-_MAX_RANK = 32
 _FIELDS = {
     tf.float32: "float_val",
     tf.float64: "double_val",
@@ -70,7 +68,7 @@ def from_proto(name: str, proto: TensorProto, spec: TensorSpec, limits: Limits) 
             f"but {_type_name(proto.dtype)} is provided"
         )
     shape = [dim.size for dim in proto.tensor_shape.dim]
-    if proto.tensor_shape.unknown_rank or len(shape) > _MAX_RANK or any(n < 0 for n in shape):
+    if proto.tensor_shape.unknown_rank or len(shape) > MAX_RANK or any(n < 0 for n in shape):
         raise invalid(f"tensor parsing error: {name}: its shape isn't known, or of a rank too high")
     _check_limits(name, proto, shape, limits)
     try:

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.serving.limits import Limits
+from seqtasks.serving.limits import MAX_RANK, Limits
 from seqtasks.serving.models.engine import TensorSpec
 from seqtasks.serving.status import Code, StatusError, invalid, too_large
 
-# NumPy's own bound is 64; no text or image comes near this one.
-_MAX_RANK = 32
 _NAMES = {dict: "Object", list: "Array", str: "String", bool: "Boolean", type(None): "Null"}
 
 
@@ -112,8 +110,8 @@ def _flatten(value: Any) -> tuple[list[Any], tuple[int, ...]]:
     shape: list[int] = []
     first = value
     while type(first) is list:
-        if len(shape) == _MAX_RANK:
-            raise invalid(f"Lists are nested more than {_MAX_RANK} deep")
+        if len(shape) == MAX_RANK:
+            raise invalid(f"Lists are nested more than {MAX_RANK} deep")
         shape.append(len(first))
         first = first[0] if first else None
     level = [value]

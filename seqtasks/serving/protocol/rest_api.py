@@ -1,11 +1,9 @@
 """The REST protocol without its transport: method, path and body in, status and body out."""
 
 import dataclasses
-import json
 import logging
 import re
 import urllib.parse
-from typing import Any
 
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.manager import ModelManager
@@ -164,12 +162,3 @@ class RestApi:
 def error_reply(error: StatusError) -> Reply:
     """Make the answer that an error is."""
     return Reply(error.http, json_bodies.encode_error(error.message), error.code, error.message)
-
-
-def log_line(**facts: Any) -> str:
-    """Write a line of the access log: JSON, without what is None.
-
-    >>> log_line(method="GET", version=None)
-    '{"method": "GET"}'
-    """
-    return json.dumps({name: fact for name, fact in facts.items() if fact is not None})
