@@ -33,11 +33,11 @@ from seqtasks.clients.client import (
 )
 from seqtasks.errors import ServingError
 from seqtasks.serving.limits import UNLIMITED
-from seqtasks.serving.models.engine import DEFAULT_SIGNATURE, Signature, TensorSpec
+from seqtasks.serving.models.engine import DEFAULT_SIGNATURE, Signature, TensorSpec, no_signature
 from seqtasks.serving.protocol import json_bodies
 from seqtasks.serving.protocol.grpc_tensors import to_proto
 from seqtasks.serving.protocol.json_examples import decode_examples
-from seqtasks.serving.protocol.metadata import describe
+from seqtasks.serving.protocol.metadata import describe, describe_status
 from seqtasks.serving.status import HTTP_STATUS, Code, StatusError
 
 _PORT = 8500
@@ -104,14 +104,12 @@ class GrpcClient(Client):
         request = GetModelStatusRequest(model_spec=_spec(model, version, label))
         response = self._call(self._models.GetModelStatus, request, model)
         return [
-            {
-                "version": str(found.version),
-                "state": ModelVersionStatus.State.Name(found.state),
-                "status": {
-                    "error_code": Code(found.status.error_code).name,
-                    "error_message": found.status.error_message,
-                },
-            }
+            describe_status(
+                found.version,
+                ModelVersionStatus.State.Name(found.state),
+                Code(found.status.error_code).name,
+                found.status.error_message,
+            )
             for found in response.model_version_status
         ]
 
@@ -120,9 +118,7 @@ class GrpcClient(Client):
     ) -> dict[str, Any]:
         """Describe the signatures; see `Client`."""
         known = self._ask_metadata(model, version, label)
-        spec = {"name": model, "signature_name": "", "version": str(known.version)}
-        described = describe(dict(known.signatures.signature_def))
-        return {"model_spec": spec, "metadata": {"signature_def": described}}
+        return describe(model, known.version, known.signatures.signature_def)
 
     def close(self) -> None:
         """Close the connections."""
@@ -256,8 +252,7 @@ def _signature(known: _Known, name: str) -> Signature:
     """
     name = name or DEFAULT_SIGNATURE
     if name not in known.signatures.signature_def:
-        message = f'Serving signature name: "{name}" not found in signature def'
-        raise StatusError(Code.INVALID_ARGUMENT, message)
+        raise no_signature(name)
     inputs = known.signatures.signature_def[name].inputs
     specs = {
         each: TensorSpec("", tf.dtypes.as_dtype(inputs[each].dtype), None)

@@ -149,7 +149,7 @@ class Servable:
         """
         name = name or DEFAULT_SIGNATURE
         if name not in self.signatures:
-            raise invalid(f'Serving signature name: "{name}" not found in signature def')
+            raise no_signature(name)
         return self.signatures[name]
 
     def run(
@@ -212,6 +212,11 @@ class Servable:
                 call = self._session._make_callable_from_options(wanted)
                 self._calls[feeds, fetches] = call
         return call
+
+
+def no_signature(name: str) -> StatusError:
+    """Make the error of a request for a signature that the model doesn't have."""
+    return invalid(f'Serving signature name: "{name}" not found in signature def')
 
 
 def _specs(tensors: Mapping) -> dict[str, TensorSpec]:

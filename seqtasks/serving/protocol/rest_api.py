@@ -9,7 +9,7 @@ from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.protocol import inference, json_bodies
 from seqtasks.serving.protocol.json_examples import decode_examples
-from seqtasks.serving.protocol.metadata import describe
+from seqtasks.serving.protocol.metadata import describe, describe_status
 from seqtasks.serving.status import Code, StatusError, invalid
 
 _log = logging.getLogger(__name__)
@@ -130,32 +130,12 @@ class RestApi:
 
     def _status(self, route: Route) -> bytes:
         statuses = self._manager.statuses(route.model, route.version, route.label)
-        return json_bodies.dumps(
-            {
-                "model_version_status": [
-                    {
-                        "version": str(status.version),
-                        "state": status.state.name,
-                        "status": {
-                            "error_code": status.code.name,
-                            "error_message": status.message,
-                        },
-                    }
-                    for status in statuses
-                ]
-            }
-        )
+        rows = [describe_status(s.version, s.state.name, s.code.name, s.message) for s in statuses]
+        return json_bodies.dumps({"model_version_status": rows})
 
     def _metadata(self, route: Route) -> Reply:
         with self._manager.lease(route.model, route.version, route.label) as runner:
-            metadata = {
-                "model_spec": {
-                    "name": route.model,
-                    "signature_name": "",
-                    "version": str(runner.version),
-                },
-                "metadata": {"signature_def": describe(runner.signature_defs)},
-            }
+            metadata = describe(route.model, runner.version, runner.signature_defs)
             return Reply(200, json_bodies.dumps(metadata), version=runner.version)
 
 
