@@ -81,7 +81,7 @@ class Corpus:
 def corpus(options: dict[str, Any], data: str | None, examples: int, seed: int = 1) -> Corpus:
     """Read or draw the examples of a task.
 
-    Arguments:
+    Args:
         options: `SENTIMENT` or `TRANSLATION`, or a smaller network.
         data: a file of the task's format; None for synthetic texts. Vocabularies are of all of it.
         examples: so many of it at most, drawn by chance.

@@ -29,7 +29,7 @@ _CHARACTERS = 64  # a language model's vocabulary
 class Teaching:
     """The steps of a task's epochs, without what `fit` does around them.
 
-    Arguments:
+    Args:
         corpus: what is taught.
         same: whose model and step to go on with.
     """

@@ -41,7 +41,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Measure how fast sentences are translated, and how soon exported layers answer.
 
-    Arguments:
+    Args:
         run: of the task translation; None for an untaught network of `network` and synthetic
             sentences, whose answers are as long as the sentences (`AsLongAsTheSource`).
         data: pairs to translate the sources of; None for the run's test data.
@@ -182,7 +182,7 @@ def exported_latency(
     Ours and Keras' (the GRU with `reset_after=False`, as the documents') are exported by the same
     `keras.export.ExportArchive`, for any N and T, and asked in turns.
 
-    Arguments:
+    Args:
         shape: N, T, D, H.
 
     Returns:

@@ -160,7 +160,7 @@ def _to_size(ids: tf.Tensor, size: tuple[int, ...]) -> tf.Tensor:
 class KerasClassifier(keras.Model):
     """Words and their spelling, a bidirectional LSTM, the maximum over time, classes.
 
-    Arguments:
+    Args:
         tokens, characters, classes: as `seqtasks.topologies.many_to_one` has them.
         config: of a bilstm with pooling "max" that reads words and their characters by a BiLSTM.
     """

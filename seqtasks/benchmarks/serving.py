@@ -68,7 +68,7 @@ def measure(
 ) -> list[Row]:  # fmt: skip
     """Measure servers of exports, each of one model.
 
-    Arguments:
+    Args:
         base: the directory of models, NAME/VERSION/saved_model.pb.
         names: which of them; none: all.
         clients: numbers of clients at once.

@@ -69,7 +69,7 @@ class Load:
 class RestClient:
     """A connection that asks for texts' answers over REST, one after the other.
 
-    Arguments:
+    Args:
         port: of REST, on this machine.
         model: the model's name; its default signature is asked.
         name: of the signature's one input.

@@ -87,7 +87,7 @@ def processor_seconds(process: int) -> float:
 class Subject:
     """A model that is measured: in this process, and as the requests to a server.
 
-    Arguments:
+    Args:
         path: the folder of its version.
 
     Raises:

@@ -26,7 +26,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Measure what `parts` name.
 
-    Arguments:
+    Args:
         parts: of `PARTS`.
         data: a file of reviews, pairs: of pairs of sentences; None: synthetic ones.
         examples: reviews of an epoch; twice as many where their number grows tenfold.

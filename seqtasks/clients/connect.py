@@ -7,7 +7,7 @@ from seqtasks.clients.rest_client import RestClient
 def connect(server: str, timeout: float = 30.0, retries: int = 3) -> Client:
     """Make the client for a URL: http://, https:// or grpc://HOST:PORT.
 
-    Arguments:
+    Args:
         server: the URL.
         timeout: seconds that a try may take.
         retries: how often a request is sent again while the server has too much to do.

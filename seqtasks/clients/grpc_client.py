@@ -76,7 +76,7 @@ class GrpcClient(Client):
     A request is sent again on UNAVAILABLE and RESOURCE_EXHAUSTED, but not where the server says
     that it is too large, nor where nothing listens though there was a connection before.
 
-    Arguments:
+    Args:
         server: grpc://HOST:PORT; 8500 without a port.
         timeout: seconds that a try may take; the server is told.
         retries: how often a request is sent again.

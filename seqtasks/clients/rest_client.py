@@ -27,7 +27,7 @@ class RestClient(Client):
     A request is sent again, later each time, while the server answers 429 or 503, or while
     nothing listens yet. Once a connection has been made, nothing listening is an error at once.
 
-    Arguments:
+    Args:
         server: http:// or https:// and HOST:PORT, with a path where the server is below one.
         timeout: seconds that a try may take.
         retries: how often a request is sent again.

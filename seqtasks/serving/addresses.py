@@ -54,7 +54,7 @@ def address(host: str, port: int) -> str:
 def curl_line(url: str, name: str, version: Path) -> str:
     """Write a command that asks a model: for an answer where it reads a text, else what it takes.
 
-    Arguments:
+    Args:
         url: the server, such as "http://127.0.0.1:8501".
         name: the model's.
         version: its folder, with the signatures.json of an export or without.

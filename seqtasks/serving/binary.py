@@ -42,7 +42,7 @@ _STEP_SECONDS = 0.1
 def config_source(source: ModelSource, config_file: Path | None = None) -> ConfigSource:
     """Give the configuration that the program is to have, anew at each call.
 
-    Arguments:
+    Args:
         source: the models.
         config_file: where they are from, when from a file: all that it says is passed on.
     """
@@ -119,7 +119,7 @@ def flags(
 ) -> list[str]:
     """Write the program's flags.
 
-    Arguments:
+    Args:
         config: the models.
         options: how it answers.
         folder: where its files are.
@@ -198,7 +198,7 @@ def run_binary(
     `poll_seconds` says, and the program, which knows no directory of models, is told of changes.
     Must be called in the main thread.
 
-    Arguments:
+    Args:
         program: TF Serving's `tensorflow_model_server`.
         source: the models.
         options: how it answers.

@@ -34,7 +34,7 @@ def make_loader(
 ) -> Loader:
     """Make what a `ModelManager` loads versions with.
 
-    Arguments:
+    Args:
         engine: how the Sessions run.
         batching: how requests share runs; None runs each alone.
     """
@@ -56,7 +56,7 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
 
     Must be called in the main thread.
 
-    Arguments:
+    Args:
         source: the models.
         options: how it answers.
         ready: called when models can be asked, with the ports of REST and of gRPC (None: none) and

@@ -37,7 +37,7 @@ _LONGEST_WAIT = 365 * 86400.0  # a client without a deadline has one that Python
 class GrpcOptions:
     """Where the server listens, how it answers, and how it ends.
 
-    Arguments:
+    Args:
         host: the address of a network interface; "0.0.0.0" for all.
         port: 8500 is TF Serving's; 0 takes a free one.
         limits: how much clients may ask for.
@@ -57,7 +57,7 @@ class GrpcOptions:
 class GrpcServer:
     """PredictionService, ModelService and Health on a port, in threads of their own.
 
-    Arguments:
+    Args:
         manager: the models, which the caller starts and closes.
         options: where it listens and how it answers.
         metrics: what it counts in, such as that of the REST server; its own by default.

@@ -40,7 +40,7 @@ _READ_ON = 8
 class RestOptions:
     """How the application answers.
 
-    Arguments:
+    Args:
         limits: how much clients may ask for.
         cors_origins: the web pages that may call it ("*": all); none by default.
         threads: requests that run at one moment; with batching, many more than cores.
@@ -61,7 +61,7 @@ def make_app(
 ) -> ASGIApp:
     """Make the application, whose models the caller starts and closes.
 
-    Arguments:
+    Args:
         manager: the models.
         options: how it answers.
         metrics: what it counts in; its own by default.

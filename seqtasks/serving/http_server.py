@@ -42,7 +42,7 @@ class Server(Protocol):
 class HttpOptions:
     """Where the server listens, and how it ends.
 
-    Arguments:
+    Args:
         host: the address of a network interface; "0.0.0.0" for all.
         port: 8501 is TF Serving's; 0 takes a free one.
         finish_seconds: how long requests that were accepted may take after the order to end.
@@ -68,7 +68,7 @@ class _Uvicorn(uvicorn.Server):
 class HttpServer:
     """An application on a port, in a thread of its own.
 
-    Arguments:
+    Args:
         app: the application (ASGI).
         options: where it listens.
 
@@ -155,7 +155,7 @@ def serve(
     Must be called in the main thread. A signal while the models load ends the process at once, and
     so does a second one later.
 
-    Arguments:
+    Args:
         manager: the models; closed at the end.
         servers: what answers.
         ready: called when all are started.

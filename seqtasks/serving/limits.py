@@ -16,7 +16,7 @@ THREADS = min(32, (os.cpu_count() or 1) + 4)
 class Limits:
     """Bounds of one request and of all together; None is no bound.
 
-    Arguments:
+    Args:
         body_bytes: the length of a request's body.
         rows: the size of an input's first dimension.
         text_bytes: the length of one string, as UTF-8.
@@ -43,7 +43,7 @@ class Busy(StatusError):
 class Places:
     """The places of requests that are being answered; servers that share them count together.
 
-    Arguments:
+    Args:
         limit: how many there are; None is no bound.
 
     Attributes:

@@ -26,7 +26,7 @@ _LATENCY = ":tensorflow:serving:request_latency"
 class Metrics:
     """What the server counts. May be called from many threads.
 
-    Arguments:
+    Args:
         knows: whether there is a model of a name; others are counted under "", since clients
             could otherwise make any number of series.
     """

@@ -29,7 +29,7 @@ Batching = Mapping[str, int | tuple[int, ...]]
 class ServerOptions:
     """How a server answers, whichever it is.
 
-    Arguments:
+    Args:
         host: the address of a network interface; "0.0.0.0" for all.
         port: of REST; 0 takes a free one, which only the embedded server can.
         grpc_port: of gRPC; 0 for none.

@@ -23,7 +23,7 @@ from seqtasks.serving.status import Code, StatusError, invalid
 class BatchingOptions:
     """How requests are joined; names, meanings and defaults are TF Serving's.
 
-    Arguments:
+    Args:
         max_batch_size: the most rows of one run.
         batch_timeout_micros: how long the first request of a batch waits for others.
         max_enqueued_batches: batches that may wait; above it requests are refused.
@@ -90,7 +90,7 @@ class _Batch:
 class BatchedServable:
     """A `Servable` whose runs are joined. It is used in the same way.
 
-    Arguments:
+    Args:
         servable: what runs; it is closed with this.
         options: how requests are joined.
     """

@@ -26,7 +26,7 @@ _CALLS_KEPT = 64
 class TensorSpec:
     """An input or output of a signature.
 
-    Arguments:
+    Args:
         tensor: its name in the graph; "" for what isn't one dense tensor.
         dtype: the type of its elements.
         shape: its sizes, None for one that varies; None where the rank varies.
@@ -86,7 +86,7 @@ class Signature:
 class EngineOptions:
     """How a Session runs; 0 threads leaves their number to TensorFlow.
 
-    Arguments:
+    Args:
         intra_op_threads: threads that share one operation.
         inter_op_threads: threads that run operations beside each other.
         run_seconds: the longest that a run may take; None is no bound.
@@ -100,7 +100,7 @@ class EngineOptions:
 class Servable:
     """A version of a model, loaded and ready to run. May be called from many threads.
 
-    Arguments:
+    Args:
         path: the folder with `saved_model.pb`.
         name: the model's name, as in the URL.
         version: its version number.
@@ -160,7 +160,7 @@ class Servable:
     ) -> dict[str, np.ndarray]:
         """Run a signature: arrays by input name in, arrays by output name out.
 
-        Arguments:
+        Args:
             signature: one of this servable's own.
             feeds: an array for each input; strings are object arrays of bytes.
             outputs: the outputs to compute; all of them by default.

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 class ModelManager:
     """All models of a server.
 
-    Arguments:
+    Args:
         source: the models it should have: a list, or a function that is asked at every poll.
         loader: loads a version; `serving.embedded.make_loader` gives the usual one.
         poll_seconds: the time between two looks at the folders.

@@ -18,7 +18,7 @@ _MAX_VERSION = 2**63 - 1
 class VersionPolicy:
     """Which of the versions on disk are served.
 
-    Arguments:
+    Args:
         latest: so many of the largest; None for all.
         specific: these, whatever the others; stands before `latest`.
 
@@ -50,7 +50,7 @@ class VersionPolicy:
 class ModelSettings:
     """A model: `base_path/VERSION/saved_model.pb`.
 
-    Arguments:
+    Args:
         name: its name in the URL.
         base_path: the folder that holds its versions.
         policy: which of them are served.

@@ -39,7 +39,7 @@ _MISSING = "No signature was found with the name: {}"
 class GrpcApi:
     """Answers requests. May be called from many threads; every method raises `StatusError`.
 
-    Arguments:
+    Args:
         manager: the models.
         limits: how much a request may ask for.
     """

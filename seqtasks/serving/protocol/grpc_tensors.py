@@ -48,7 +48,7 @@ def from_proto(name: str, proto: TensorProto, spec: TensorSpec, limits: Limits) 
 
     Fewer values than the shape has are filled up with the last, as TensorFlow does.
 
-    Arguments:
+    Args:
         name: the input's name, for messages.
         proto: the tensor.
         spec: the input, whose type it must have.

@@ -29,7 +29,7 @@ _MAX_VERSION = 2**63 - 1
 class Route:
     """What a URL asks for.
 
-    Arguments:
+    Args:
         verb: predict, classify, regress, status or metadata.
         model: the model's name.
         version: a version number, or None.
@@ -88,7 +88,7 @@ def find_route(method: str, path: str) -> Route:
 class RestApi:
     """Answers requests. May be called from many threads.
 
-    Arguments:
+    Args:
         manager: the models.
         limits: how much a request may ask for.
     """
