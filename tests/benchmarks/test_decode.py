@@ -20,15 +20,15 @@ from seqtasks.tasks import translation
 SMALL = {**TRANSLATION, "model.units": 3, "model.embedding_units": 4}
 
 
-def test_answers_of_an_untaught_network_are_as_long_as_the_sentences(pairs_file):
-    predictor, part = module._untaught(SMALL, str(pairs_file), 40)
+def test_answers_of_an_untrained_network_are_as_long_as_the_sentences(pairs_file):
+    predictor, part = module._untrained(SMALL, str(pairs_file), 40)
     for found in predictor.predict(part.texts[:7]):
         assert len(found.target_tokens) == len(found.text.split())
     assert predictor.decoding.max_length == 60
 
 
 def test_without_the_cut_they_would_be_as_long_as_can_be(pairs_file):
-    predictor, part = module._untaught(SMALL, str(pairs_file), 40)
+    predictor, part = module._untrained(SMALL, str(pairs_file), 40)
     assert isinstance(predictor, AsLongAsTheSource)
     plain = translation.make_predictor(predictor.model, predictor.codec, load_config(options=SMALL))
     assert {len(found.target_tokens) for found in plain.predict(part.texts[:3])} == {60}

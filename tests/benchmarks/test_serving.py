@@ -23,7 +23,7 @@ import tensorflow as tf
 from click.testing import CliRunner
 
 from seqtasks.benchmarks import serving
-from seqtasks.benchmarks.serving_load import Load, RestClient, by_turns, load
+from seqtasks.benchmarks.serving_load import Load, RestClient, alternate_calls, load
 from seqtasks.benchmarks.serving_subject import Subject, kinds, started
 from seqtasks.cli import main
 from seqtasks.config import load_config
@@ -147,7 +147,7 @@ def test_what_is_no_good_answer_is_an_error(connect, bad):
     assert (len(found.latencies), found.errors) == (2, 1)
     _, (client,) = connect([bad])
     with pytest.raises(ServingError, match="theirs: the server didn't answer"):
-        by_turns({"theirs": client.ask}, 0.1)
+        alternate_calls({"theirs": client.ask}, 0.1)
 
 
 def test_figures_are_of_all_requests():
@@ -166,7 +166,7 @@ def test_turns_are_taken_by_all_and_their_medians_told_apart():
         "long": lambda number: called.append(("long", number)) or time.sleep(0.004),
         "short": lambda number: called.append(("short", number)) or time.sleep(0.001),
     }
-    found = by_turns(calls, 0.1, rounds=4)
+    found = alternate_calls(calls, 0.1, rounds=4)
     assert found["long"][0] >= 4 > found["short"][0] >= 1
     counts = collections.Counter(who for who, _ in called)
     assert counts == {who: count for who, (_, count) in found.items()}
