@@ -42,7 +42,7 @@ def check_port(host: str, port: int) -> None:
 
 
 def address(host: str, port: int) -> str:
-    """Write an address as it stands in a URL; one that can be called, where host is all.
+    """Write an address as in a URL; "all interfaces" becomes one that can be called.
 
     >>> address("0.0.0.0", 80), address("::1", 80)
     ('127.0.0.1:80', '[::1]:80')
@@ -52,12 +52,12 @@ def address(host: str, port: int) -> str:
 
 
 def curl_line(url: str, name: str, version: Path) -> str:
-    """Write a command that asks a model: for an answer where it reads a text, else what it takes.
+    """Write a curl command that asks a model about a text, or for its inputs if it reads no text.
 
     Args:
-        url: the server, such as "http://127.0.0.1:8501".
+        url: the server's, such as "http://127.0.0.1:8501".
         name: the model's.
-        version: its folder, with the signatures.json of an export or without.
+        version: its folder, which may have the signatures.json of an export.
     """
     model = f"{url}/v1/models/{name}"
     try:

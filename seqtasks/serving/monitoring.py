@@ -24,11 +24,11 @@ _LATENCY = ":tensorflow:serving:request_latency"
 
 
 class Metrics:
-    """What the server counts. May be called from many threads.
+    """The server's counts and latencies. May be called from many threads.
 
     Args:
-        knows: whether there is a model of a name; others are counted under "", since clients
-            could otherwise make any number of series.
+        knows: tells whether a model of this name exists; other names are counted under "", since
+            clients could otherwise make any number of series.
     """
 
     def __init__(self, knows: Callable[[str], bool] = lambda name: True):
@@ -44,7 +44,7 @@ class Metrics:
             self._counts[key] = self._counts.get(key, 0) + 1
 
     def latency(self, model: str, api: str, entrypoint: str, microseconds: float) -> None:
-        """Take down how long a request took: `api` "predict", `entrypoint` "REST" or "GRPC"."""
+        """Record how long a request took: `api` "predict", `entrypoint` "REST" or "GRPC"."""
         key = (self._label(model), api, entrypoint)
         with self._lock:
             self._latencies.setdefault(key, _Histogram()).add(microseconds)

@@ -1,4 +1,4 @@
-"""What both servers are told: where they listen, which models they have, what clients may ask."""
+"""Options of both servers: where they listen, which models they have, what clients may ask."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from seqtasks.serving.models.model_config import (
     read_model_config,
 )
 
-# TF Serving's batching parameters that are a number each, and the least that each may be.
+# TF Serving's batching parameters that are numbers, each with its least value.
 _NUMBERS = {
     "max_batch_size": 1,
     "batch_timeout_micros": 0,
@@ -27,20 +27,20 @@ Batching = Mapping[str, int | tuple[int, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class ServerOptions:
-    """How a server answers, whichever it is.
+    """How a server answers, the embedded one or TF Serving's.
 
     Args:
         host: the address of a network interface; "0.0.0.0" for all.
-        port: of REST; 0 takes a free one, which only the embedded server can.
-        grpc_port: of gRPC; 0 for none.
-        batching: TF Serving's batching parameters, those that aren't its defaults; None for none.
-        poll_seconds: the time between two looks for new models and versions; 0: no second look.
-        cors_origins: the web pages elsewhere that may call it; "*" for all.
+        port: the REST port; 0 takes a free one, which only the embedded server can.
+        grpc_port: the gRPC port; 0 for no gRPC.
+        batching: TF Serving's batching parameters that aren't its defaults; None for no batching.
+        poll_seconds: how often to look for new models and versions; 0 looks only once.
+        cors_origins: the web pages of other sites that may call it; "*" for all.
         limits: how much clients may ask for.
         access_log: whether each request is logged.
 
     Raises:
-        ConfigError: for one port twice.
+        ConfigError: if both ports are the same.
     """
 
     host: str = "127.0.0.1"
@@ -58,10 +58,10 @@ class ServerOptions:
 
 
 def model_source(base: Path, config_file: Path | None = None) -> ModelSource:
-    """Give the models of a configuration file, or without one of a directory, anew at each call.
+    """Make a function that finds the models of a configuration file, or else of a directory.
 
     Raises:
-        ConfigError: where it can't be read.
+        ConfigError: if it can't be read.
     """
     if config_file is None:
         return directory_source(base)
@@ -73,8 +73,8 @@ def read_batching(path: Path) -> Batching:
     """Read a `--batching_parameters_file`, a BatchingParameters message in text form.
 
     Raises:
-        ConfigError: where it can't be read, or says something that can't be or that only TF
-            Serving knows.
+        ConfigError: if it can't be read, or has a value that is impossible or that only TF Serving
+            knows.
     """
     message = _batching_message()
     try:
@@ -99,7 +99,7 @@ def read_batching(path: Path) -> Batching:
 
 
 def _batching_message() -> Any:
-    """Make an empty BatchingParameters, whose definition no Python package has.
+    """Make an empty BatchingParameters message, whose definition no Python package has.
 
     Names are those of TF Serving's session_bundle_config.proto.
     """

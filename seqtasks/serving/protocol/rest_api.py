@@ -43,13 +43,13 @@ class Route:
 
     @property
     def reads_body(self) -> bool:
-        """Whether the request's body says what to do."""
+        """Whether the request has a body to read."""
         return self.verb in ("predict", "classify", "regress")
 
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """The answer to a request, and what the log says of it."""
+    """The answer to a request, and what the log says about it."""
 
     http: int
     body: bytes
@@ -59,10 +59,10 @@ class Reply:
 
 
 def find_route(method: str, path: str) -> Route:
-    """Read a request's method and path, which is as it stands in the URL, without the query.
+    """Read a request's method and path, which is still encoded as in the URL, without the query.
 
     Raises:
-        StatusError: INVALID_ARGUMENT for all that the protocol doesn't have.
+        StatusError: INVALID_ARGUMENT for anything that the protocol doesn't have.
 
     >>> find_route("POST", "/v1/models/films/versions/3:predict")
     Route(verb='predict', model='films', version=3, label=None)
@@ -97,7 +97,7 @@ class RestApi:
         self._manager, self._limits = manager, limits
 
     def answer(self, route: Route, body: bytes) -> Reply:
-        """Answer a request; its errors too are answers."""
+        """Answer a request; an error is an answer, too."""
         try:
             if route.verb == "status":
                 return Reply(200, self._status(route))
@@ -140,5 +140,5 @@ class RestApi:
 
 
 def error_reply(error: StatusError) -> Reply:
-    """Make the answer that an error is."""
+    """Make the answer that reports an error."""
     return Reply(error.http, json_bodies.encode_error(error.message), error.code, error.message)
