@@ -9,11 +9,15 @@ import time
 
 import pytest
 
+from seqtasks.serving import http_server
 from seqtasks.serving.embedded import make_loader
 from seqtasks.serving.http_app import RestOptions, make_app
 from seqtasks.serving.http_server import HttpOptions, HttpServer
+from seqtasks.serving.models.engine import Servable
 from seqtasks.serving.models.manager import ModelManager
-from seqtasks.serving.models.model_config import ModelSettings
+from seqtasks.serving.models.model_config import ModelSettings, VersionPolicy
+
+SCALE = "scale"  # the file by which `load_once` knows an export
 
 
 def export(path, scale):
@@ -123,6 +127,7 @@ def install(zoo):
         base.mkdir(parents=True, exist_ok=True)
         staging = base / f"writing-{version}"
         shutil.copytree(zoo[scale or version], staging)
+        (staging / SCALE).write_text(str(scale or version))
         staging.rename(base / str(version))
         return base / str(version)
 
@@ -141,6 +146,37 @@ def corrupt(zoo):
         return base / str(version)
 
     return put
+
+
+class Kept:
+    """A loaded model that tests share, so closing it leaves it open."""
+
+    def __init__(self, servable, version):
+        self.servable, self.version = servable, version
+
+    def __getattr__(self, name):
+        return getattr(self.servable, name)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(scope="session")
+def load_once(zoo):
+    """A loader for tests of something else: it opens each export of `zoo` once for all of them."""
+    opened = {}
+
+    def load(path, name, version):
+        if not (path / SCALE).is_file():
+            return make_loader()(path, name, version)
+        scale = int((path / SCALE).read_text())
+        if scale not in opened:
+            opened[scale] = Servable(zoo[scale], name, version)
+        return Kept(opened[scale], version)
+
+    yield load
+    for servable in opened.values():
+        servable.close()
 
 
 class Client:
@@ -206,12 +242,12 @@ class Gate:
 
 
 @pytest.fixture
-def gates():
+def gates(load_once):
     """A loader whose models wait at a gate, and the gates by version."""
     found = {}
 
     def load(path, name, version):
-        found[version] = Gate(make_loader()(path, name, version))
+        found[version] = Gate(load_once(path, name, version))
         return found[version]
 
     yield load, found
@@ -220,7 +256,7 @@ def gates():
 
 
 @contextlib.contextmanager
-def running(settings, loader=None, options=None, poll_seconds=0.05):
+def running(settings, loader=None, options=None, poll_seconds=0.05, arriving_seconds=0):
     """Run a server; give its client and its manager."""
     manager = ModelManager(settings, loader or make_loader(), poll_seconds)
     manager.start()
@@ -229,7 +265,9 @@ def running(settings, loader=None, options=None, poll_seconds=0.05):
     try:
         yield Client(server.port), manager
     finally:
-        server.stop()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(http_server, "_ARRIVING_SECONDS", arriving_seconds)
+            server.stop()
         manager.close()
 
 
@@ -245,8 +283,6 @@ def served(install, tmp_path_factory):
     base = tmp_path_factory.mktemp("served") / "zoo"
     for version in (1, 2, 3):
         install(base, version)
-    from seqtasks.serving.models.model_config import VersionPolicy
-
     settings = ModelSettings(
         "zoo", base, VersionPolicy(specific=frozenset({1, 3})), {"stable": 1, "lost": 2}
     )

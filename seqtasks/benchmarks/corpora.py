@@ -1,4 +1,4 @@
-"""What is measured on: two configurations, and real texts or synthetic ones of their lengths."""
+"""The networks and texts of the benchmarks: two configurations, and real or synthetic texts."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -53,26 +53,26 @@ TRANSLATION: dict[str, Any] = {
     "decoding.length_penalty": 2.0,
 }
 
-# Lengths below which these shares of the examples lie: of NSMC's training reviews in words and of
-# its words in syllables, of Tatoeba's English-French pairs in English words, and how many times as
-# long the French side is. Sizes of vocabularies as the configurations make them of the same data.
+# Quantiles at these shares: words of an NSMC training review, syllables of its words, English words
+# of a Tatoeba English-French pair, and the ratio of French words to English ones. The sizes of the
+# vocabularies are those that the configurations give on the same data.
 _SHARES = (0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1)
 _REVIEW_WORDS = (1, 1, 2, 3, 5, 8, 13, 21, 29, 40, 49, 140)
 _WORD_SYLLABLES = (1, 1, 1, 1, 1, 3, 4, 5, 6, 9, 10, 10)
 _ENGLISH_WORDS = (2, 3, 4, 4, 5, 7, 8, 11, 12, 16, 22, 53)
 _FRENCH_TO_ENGLISH = (0.31, 0.67, 0.82, 0.88, 1, 1.14, 1.29, 1.5, 1.6, 2, 2.5, 3.25)
-_LONGEST = 60  # words of a sentence, where the configuration cuts
+_LONGEST = 60  # words of a sentence; the configuration cuts longer ones
 REVIEW_VOCABULARY, REVIEW_SYLLABLES = 40_000, 2_244
 ENGLISH_VOCABULARY, FRENCH_VOCABULARY = 5_859, 8_705
 
-# Less padding, the unknown one and the space between words.
+# All syllables of the vocabulary except padding, the unknown one and the space between words.
 _HANGUL = "".join(chr(ord("가") + number) for number in range(REVIEW_SYLLABLES - 3))
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Examples to measure with, and what reads them."""
+    """Examples to measure with, their configuration, and the codec that reads them."""
 
     config: RunConfig
     codec: Any
@@ -82,10 +82,12 @@ class Corpus:
 def corpus(options: dict[str, Any], data: str | None, examples: int, seed: int = 1) -> Corpus:
     """Read or draw the examples of a task.
 
-    Arguments:
+    Args:
         options: `SENTIMENT` or `TRANSLATION`, or a smaller network.
-        data: a file of the task's format; None for synthetic texts. Vocabularies are of all of it.
-        examples: so many of it at most, drawn by chance.
+        data: a file in the task's format, all of which makes the vocabularies; None for synthetic
+            texts.
+        examples: the most examples to take, drawn by chance.
+        seed: what chance starts from.
 
     Raises:
         DataError: where the file can't be used.
@@ -102,33 +104,33 @@ def corpus(options: dict[str, Any], data: str | None, examples: int, seed: int =
 
 
 def as_splits(corpus: Corpus) -> Splits:
-    """The examples to learn from, and one of them for a validation that isn't done."""
+    """Give the examples as training data, and one of them as validation data, which isn't used."""
     return Splits(corpus.part, corpus.part.select(range(1)), None)
 
 
 def reviews(examples: int, seed: int = 1) -> tuple[LabelledTexts, LabelledTexts]:
-    """Draw reviews as long as NSMC's, of its vocabulary's size, words by Zipf's law.
+    """Draw reviews with NSMC's lengths and size of vocabulary; words follow Zipf's law.
 
-    The labels are drawn too, so that there is nothing to learn; no word is unknown.
+    The labels are drawn by chance too, so there is nothing to learn. No word is unknown.
 
     Returns:
-        All words of the vocabulary, to make a codec from, and the reviews.
+        The whole vocabulary, to make a codec from, and the reviews.
     """
     rng = np.random.default_rng(seed)
     words = _words(REVIEW_VOCABULARY - 2, _HANGUL, rng)
     texts = _texts(words, _drawn(_REVIEW_WORDS, examples, rng), rng)
     labels = [str(label) for label in rng.integers(0, 2, examples)]
-    # Twice, since a word that comes once is unknown.
+    # Each word twice, since a word that comes once counts as unknown.
     listed = LabelledTexts([" ".join(words)] * 2, ["0", "1"], "vocabulary", [0, 1])
     drawn = LabelledTexts(texts, labels, "synthetic reviews", list(range(examples)))
     return listed, drawn
 
 
 def sentence_pairs(examples: int, seed: int = 1) -> tuple[TextPairs, TextPairs]:
-    """Draw pairs as long as Tatoeba's English-French ones, of its vocabularies' sizes.
+    """Draw pairs with the lengths and the sizes of vocabulary of Tatoeba's English-French pairs.
 
     Returns:
-        All words of both vocabularies, to make a codec from, and the pairs.
+        Both whole vocabularies, to make a codec from, and the pairs.
     """
     rng = np.random.default_rng(seed)
     english = _words(ENGLISH_VOCABULARY - 2, _LATIN, rng)
@@ -147,7 +149,7 @@ def sentence_pairs(examples: int, seed: int = 1) -> tuple[TextPairs, TextPairs]:
 
 
 def _words(count: int, letters: str, rng: np.random.Generator) -> list[str]:
-    """Make different words, the short ones among the first, which come most often."""
+    """Make different words; the first ones, which come most often, include the short ones."""
     lengths = _drawn(_WORD_SYLLABLES, count, rng)
     drawn = "".join(letters[number] for number in rng.integers(0, len(letters), lengths.sum()))
     words: dict[str, None] = {}
@@ -166,7 +168,7 @@ def _texts(words: list[str], lengths: np.ndarray, rng: np.random.Generator) -> l
 
 
 def _drawn(quantiles: tuple[float, ...], count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw whole numbers whose `_SHARES` lie below the quantiles."""
+    """Draw whole numbers that have these quantiles at `_SHARES`."""
     return np.rint(np.interp(rng.random(count), _SHARES, quantiles)).astype(int)
 
 

@@ -1,4 +1,4 @@
-"""What a training step costs: its parts, time per token as all grows tenfold, and memory."""
+"""What training costs: the parts of a step, time per token as things grow tenfold, memory."""
 
 import json
 import os
@@ -15,26 +15,26 @@ import tensorflow as tf
 
 from seqtasks.benchmarks.corpora import Corpus, as_splits
 from seqtasks.benchmarks.layers import our_runs, peak
-from seqtasks.benchmarks.measuring import by_turns, highest_memory
+from seqtasks.benchmarks.measuring import alternate, highest_memory
 from seqtasks.tasks import get_task
 from seqtasks.training.step import TrainingStep
 
 MEMORY_STEPS = (50, 200, 500, 1_000, 2_000)
 _ROWS, _STEPS, _INPUTS, _UNITS = 16, 50, 128, 256  # N, T, D, H of the layer that is timed
-_ROWS_WEIGHED = 64  # N of what is weighed
+_ROWS_OF_MEMORY = 64  # N where memory is measured
 _WINDOW = 64  # T of truncated back-propagation
 _CHARACTERS = 64  # a language model's vocabulary
 
 
-class Teaching:
+class TrainingRun:
     """The steps of a task's epochs, without what `fit` does around them.
 
-    Arguments:
-        corpus: what is taught.
-        same: whose model and step to go on with.
+    Args:
+        corpus: the examples to train on.
+        same: a run whose model and step this one continues with; None for new ones.
     """
 
-    def __init__(self, corpus: Corpus, same: "Teaching | None" = None):
+    def __init__(self, corpus: Corpus, same: "TrainingRun | None" = None):
         task, training = get_task(corpus.config.task), corpus.config.training
         self.model = same.model if same else task.build(corpus.config, corpus.codec)
         splits = as_splits(corpus)
@@ -54,30 +54,30 @@ class Teaching:
         )
 
     def dataset(self, most: int = -1, epoch: int = 0) -> tf.data.Dataset:
-        """The first `most` batches of an epoch, or all."""
+        """Give the first `most` batches of an epoch, or all."""
         return self.batches(epoch, 0)[0].take(most)
 
     def run(self, most: int = -1, epoch: int = 0) -> None:
-        """Teach them."""
+        """Train on them."""
         for inputs, targets in self.dataset(most, epoch):
             self.step(inputs, targets)
 
 
 def inside(corpus: Corpus, rounds: int, count: int) -> dict[str, Any]:
-    """The parts of `count` steps, each timed alone, and all together as training has them."""
-    teaching = Teaching(corpus)
-    step, kept = teaching.step, list(teaching.dataset(count))
-    forward, gradients = _forward_and_gradients(teaching.model, teaching.loss, kept[0])
+    """Time the parts of `count` steps, each part alone, and the whole loop as training runs it."""
+    training = TrainingRun(corpus)
+    step, kept = training.step, list(training.dataset(count))
+    forward, gradients = _forward_and_gradients(training.model, training.loss, kept[0])
     runs: dict[str, Callable[[int], Any]] = {
-        "input": lambda most: [None for _ in teaching.dataset(most)],
+        "input": lambda most: [None for _ in training.dataset(most)],
         "forward": lambda most: [forward(*batch) for batch in kept[:most]],
         "gradients": lambda most: [gradients(*batch) and None for batch in kept[:most]],
         "step": lambda most: [step(*batch) for batch in kept[:most]],
-        "loop": teaching.run,
+        "loop": training.run,
     }
     times: dict[str, list[float]] = {what: [] for what in runs}
     for run in runs.values():
-        run(3)  # traces, for any length
+        run(3)  # traces the graphs, for any length
     for _ in range(rounds):
         for what, run in runs.items():
             step.reset_totals()
@@ -85,7 +85,7 @@ def inside(corpus: Corpus, rounds: int, count: int) -> dict[str, Any]:
             run(len(kept))
             times[what].append((time.perf_counter() - start) * 1e3 / len(kept))
     milliseconds = {what: statistics.median(values) for what, values in times.items()}
-    tokens = step.totals().tokens  # of the loop, which comes last
+    tokens = step.totals().tokens  # the loop's, which comes last
     return {
         "part": "inside",
         "task": corpus.config.task,
@@ -126,7 +126,7 @@ def layer_cost(
     N, T, D, H = shape
     shapes = {"as it is": shape, "N": (10 * N, T, D, H), "T": (N, 10 * T, D, H)}
     steps = {what: our_runs("lstm", grown)["training"] for what, grown in shapes.items()}
-    times = by_turns(steps, rounds)
+    times = alternate(steps, rounds)
     per_token = {what: 1e3 * times[what] / (shapes[what][0] * shapes[what][1]) for what in shapes}
     return [
         _grown(what, before, per_token["as it is"], per_token[what])
@@ -135,22 +135,22 @@ def layer_cost(
 
 
 def data_cost(corpus: Corpus, rounds: int) -> dict[str, Any]:
-    """Time epochs of all examples and, in turns, of a tenth of them.
+    """Alternate epochs of all examples and of a tenth of them, and time both.
 
     Returns:
         A row: microseconds per token of the tenth and of all.
     """
     examples = len(corpus.part)
     tenth = corpus.part.select(range(max(1, examples // 10)))
-    whole = Teaching(corpus)
-    parts = {"tenth": Teaching(Corpus(corpus.config, corpus.codec, tenth), whole), "all": whole}
+    whole = TrainingRun(corpus)
+    parts = {"tenth": TrainingRun(Corpus(corpus.config, corpus.codec, tenth), whole), "all": whole}
     times: dict[str, list[float]] = {what: [] for what in parts}
-    whole.run(3)  # traces
+    whole.run(3)  # traces the graphs
     for epoch in range(rounds):
-        for what, teaching in parts.items():
+        for what, training in parts.items():
             whole.step.reset_totals()
             start = time.perf_counter()
-            teaching.run(epoch=epoch)
+            training.run(epoch=epoch)
             seconds = time.perf_counter() - start
             times[what].append(1e6 * seconds / whole.step.totals().tokens)
     per_token = {what: statistics.median(values) for what, values in times.items()}
@@ -168,16 +168,16 @@ def _grown(what: str, before: int, was: float, now: float, after: int = 0) -> di
 
 
 def memory(steps: tuple[int, ...] = MEMORY_STEPS) -> list[dict[str, Any]]:
-    """Weigh training steps of an LSTM, ours and Keras', each in a process of its own.
+    """Measure the peak memory of an LSTM's training step, ours and Keras', each in a new process.
 
     Returns:
         A row for each T of `steps`: the peak in megabytes of a training step at (64, T, 128, 256),
-        and of a language model of that size reading texts of T characters, 64 rows side by side,
-        window by window.
+        and of a language model of that size that reads 64 texts of T characters in parallel, window
+        by window.
     """
     rows = []
     for T in steps:
-        shape = (_ROWS_WEIGHED, T, _INPUTS, _UNITS)
+        shape = (_ROWS_OF_MEMORY, T, _INPUTS, _UNITS)
         megabytes = {who: peak(who, "lstm", shape) for who in ("seqtasks", "keras")}
         row = {"part": "memory", "shape": list(shape), "megabytes": megabytes}
         rows.append({**row, "truncated_megabytes": _peak_of_windows(T)})
@@ -197,9 +197,9 @@ def _peak_of_windows(T: int) -> float:
 
 
 def report_peak_of_windows() -> None:
-    """Print what reading texts of T characters adds to a step on the first two.
+    """Print the megabytes that reading texts of T characters adds to a step on the first two.
 
-    What `_peak_of_windows` runs in a process of its own.
+    `_peak_of_windows` runs this in a new process.
     """
     from seqtasks.config import WriterConfig
     from seqtasks.tasks.language_model import windows
@@ -207,7 +207,7 @@ def report_peak_of_windows() -> None:
     from seqtasks.topologies.next_step import NextStep
     from seqtasks.training.step import TrainingStep
 
-    T, N = json.loads(sys.argv[1]), _ROWS_WEIGHED
+    T, N = json.loads(sys.argv[1]), _ROWS_OF_MEMORY
     model = NextStep(
         _CHARACTERS, WriterConfig(arch="lstm", units=_UNITS, embedding_units=_INPUTS, dropout=0.0)
     )

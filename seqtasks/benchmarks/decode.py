@@ -1,4 +1,4 @@
-"""Translations per second by width of the beam, and how soon an exported layer answers."""
+"""Translations per second by beam width, and the latency of one exported layer."""
 
 import statistics
 import time
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.benchmarks.corpora import TRANSLATION, corpus
-from seqtasks.benchmarks.measuring import by_turns, machine, markdown
+from seqtasks.benchmarks.measuring import alternate, machine, markdown
 from seqtasks.data.pairs import TextPairs
 from seqtasks.errors import ConfigError
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
@@ -28,7 +28,7 @@ CELLS = ("lstm", "gru")
 # Joey NMT 2 with the same network on Tatoeba's English-French test sentences; recorded on two
 # cores, not measured here.
 JOEY_SECONDS, JOEY_SENTENCES, JOEY_BEAM = 13, 2_000, 5
-_CALLS = 20  # of an export in a turn: one takes about a millisecond
+_CALLS = 20  # of an export in each measurement: one takes about a millisecond
 
 
 def measure(
@@ -40,16 +40,17 @@ def measure(
     rounds: int = 3,
     network: dict[str, Any] = TRANSLATION,
 ) -> list[dict[str, Any]]:
-    """Measure how fast sentences are translated, and how soon exported layers answer.
+    """Measure how fast sentences are translated, and the latency of exported layers.
 
-    Arguments:
-        run: of the task translation; None for an untaught network of `network` and synthetic
-            sentences, whose answers are as long as the sentences (`AsLongAsTheSource`).
-        data: pairs to translate the sources of; None for the run's test data.
-        sentences: so many at most.
-        beams: widths.
-        cells: whose exported layers are asked; none for none.
-        rounds: times that everything is run, in turns; medians are returned.
+    Args:
+        run: a run of the task translation; None for an untrained network of `network` and
+            synthetic sentences, with answers as long as the sentences (`AsLongAsTheSource`).
+        data: a file of pairs, whose sources are translated; None for the run's test data.
+        sentences: the most sentences to translate.
+        beams: the beam widths.
+        cells: the cells whose exported layers are timed; empty for none.
+        rounds: how often everything is run, alternating; medians are returned.
+        network: the configuration of the untrained network.
 
     Returns:
         A row for each width of the beam ("part" is "beam") and for each cell ("latency").
@@ -60,7 +61,7 @@ def measure(
     """
     rows = []
     if beams:
-        predictor, part = _of_run(run, data) if run else _untaught(network, data, sentences)
+        predictor, part = _of_run(run, data) if run else _untrained(network, data, sentences)
         part = part.select(range(min(sentences, len(part))))
         rows += _beams(predictor, part, beams, rounds)
     rows += [exported_latency(cell, max(rounds, 3)) for cell in cells]
@@ -68,7 +69,7 @@ def measure(
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Lay the rows out as Markdown tables."""
+    """Write the rows as Markdown tables."""
     made = [rows[0]["machine"]]
     if beams := [row for row in rows if row["part"] == "beam"]:
         heads = ["beam", "seconds", "sentences/s", "tokens/s", "tokens"]
@@ -100,16 +101,16 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 class AsLongAsTheSource(translation.Predictor):
-    """Cuts each answer off where it is as long as the text, however untaught the network is.
+    """Cuts each answer off at the length of its text, so that an untrained network gives real ones.
 
     The network must never write the end of a text itself.
     """
 
     def translate(self, text, beam, n_best):
-        """Texts (N,) to translations (N, n_best), and what the search found."""
+        """Translate texts (N,) to (N, n_best), with what the search found."""
         given = self.decoding
         lengths = tf.cast(self.codec.source.split(text).row_lengths(), tf.int32)
-        # A tensor, for as long as the graph is made.
+        # A tensor while the graph is made; `decoding` otherwise holds numbers.
         self.decoding = given.model_copy(update={"max_length": lengths})
         try:
             return super().translate(text, beam, n_best)
@@ -117,7 +118,7 @@ class AsLongAsTheSource(translation.Predictor):
             self.decoding = given
 
 
-def _untaught(
+def _untrained(
     network: dict[str, Any], data: str | None, sentences: int
 ) -> tuple[translation.Predictor, TextPairs]:
     texts = corpus(network, data, sentences)
@@ -146,7 +147,7 @@ def _beams(
 ) -> list[dict[str, Any]]:
     data = translation.examples(predictor.codec, part)
     seconds: dict[int, list[float]] = {beam: [] for beam in beams}
-    tokens = {beam: _tokens(predictor, part, beam) for beam in beams}  # this traces, too
+    tokens = {beam: _tokens(predictor, part, beam) for beam in beams}  # this traces the graphs, too
     for _ in range(rounds):
         for beam in beams:
             start = time.perf_counter()
@@ -166,7 +167,7 @@ def _beams(
 
 
 def _tokens(predictor: translation.Predictor, part: TextPairs, beam: int) -> int:
-    """How many tokens are written, without the ends."""
+    """Count the tokens of all translations, without their ends."""
     given = predictor.decoding
     predictor.decoding = given.model_copy(update={"beam": beam, "n_best": 1})
     try:
@@ -178,16 +179,18 @@ def _tokens(predictor: translation.Predictor, part: TextPairs, beam: int) -> int
 def exported_latency(
     cell: str, rounds: int = 15, shape: tuple[int, int, int, int] = (1, 50, 128, 256)
 ) -> dict[str, Any]:
-    """Time a layer of one example in an exported model, run as a server runs it.
+    """Time a layer on one example in an exported model, run as a server runs it.
 
-    Ours and Keras' (the GRU with `reset_after=False`, as the documents') are exported by the same
-    `keras.export.ExportArchive`, for any N and T, and asked in turns.
+    Ours and Keras' (the GRU with `reset_after=False`, as on page 000) are exported by the same
+    `keras.export.ExportArchive`, for any N and T, and alternate.
 
-    Arguments:
+    Args:
+        cell: "rnn", "lstm" or "gru".
+        rounds: how often both are measured; medians are returned.
         shape: N, T, D, H.
 
     Returns:
-        A row: milliseconds of a call by contestant.
+        A row: milliseconds of a call to each.
     """
     N, T, D, H = shape
     layers: dict[str, keras.Layer] = {
@@ -205,7 +208,7 @@ def exported_latency(
             for who, layer in layers.items():
                 servables.append(_exported(layer, D, Path(folder) / who))
             calls = dict(zip(layers, (_calls(servable, x) for servable in servables), strict=True))
-            times = by_turns(calls, rounds)
+            times = alternate(calls, rounds)
     finally:
         for servable in servables:
             servable.close()

@@ -1,4 +1,4 @@
-"""Whole epochs of a classifier: our `fit` beside Keras', on padded batches and on buckets."""
+"""Whole epochs of a classifier: our `fit`, and Keras' on padded batches and on our batches."""
 
 import statistics
 import time
@@ -24,7 +24,7 @@ from seqtasks.training.fit import fit
 
 
 def epochs(reviews: Corpus, rounds: int) -> dict[str, Any]:
-    """Whole epochs of `fit`, ours and Keras', in turns."""
+    """Alternate whole epochs of `fit`, ours and Keras', and time them."""
     keras_models = {
         "keras, padded": (compiled_classifier(reviews.codec, reviews.config), _padded),
         "keras, buckets": (compiled_classifier(reviews.codec, reviews.config), _buckets),
@@ -58,7 +58,7 @@ def epochs(reviews: Corpus, rounds: int) -> dict[str, Any]:
 
 
 class _Ours:
-    """Our own `fit`, timed from the plan of an epoch to its end; then the others have their turn.
+    """Our `fit`, timed from the plan of each epoch to its end, after which the others run theirs.
 
     A short epoch comes first, to warm up.
     """
@@ -75,7 +75,7 @@ class _Ours:
         self.examples = self.tokens = 0
 
     def fit(self) -> None:
-        """Teach."""
+        """Train."""
         config = self.reviews.config
         # Nothing is validated, so nothing gets better.
         options = {"epochs": self.rounds + 1, "patience": self.rounds + 1}
@@ -102,11 +102,11 @@ class _Ours:
         return 0.0, 0.0
 
     def progressed(self, progress: Any) -> None:
-        """Note what was taught."""
+        """Note how many examples and tokens were trained on."""
         self.examples, self.tokens = progress.totals.examples, progress.totals.tokens
 
     def epoch_ended(self, result: Any) -> None:
-        """Let the others have their turn, but for the epoch that warms up."""
+        """Let the others run an epoch, except after the one that warms up."""
         if result.epoch == 1:
             self.seconds.clear()
         else:
@@ -114,9 +114,9 @@ class _Ours:
 
 
 def _fit_keras(model: keras.Model, dataset: tf.data.Dataset) -> float:
-    """Teach an epoch; seconds."""
+    """Train for an epoch and return the seconds."""
     start = time.perf_counter()
-    # Keras warns that a data set of unknown size has an end.
+    # Keras warns when a data set of unknown size ends.
     with warnings.catch_warnings(action="ignore"):
         model.fit(dataset, shuffle=False, verbose=0)
     return time.perf_counter() - start
@@ -127,7 +127,7 @@ def _examples(reviews: Corpus) -> classification.Examples:
 
 
 def _buckets(reviews: Corpus, prepared: classification.Examples, epoch: int) -> tf.data.Dataset:
-    """The very batches that ours learns from."""
+    """Give the same batches that our `fit` trains on."""
     config, codec = reviews.config, reviews.codec
     load = partial(classification.load, codec, prepared)
     batches, _ = planned_batches(config, prepared.lengths, load)(epoch, 0)
@@ -136,7 +136,7 @@ def _buckets(reviews: Corpus, prepared: classification.Examples, epoch: int) -> 
 
 
 def _padded(reviews: Corpus, prepared: classification.Examples, epoch: int) -> tf.data.Dataset:
-    """Batches by chance, each padded to the longest text of all and to the longest word read."""
+    """Give batches drawn by chance, padded to the longest text of all and the longest word."""
     config, codec = reviews.config, reviews.codec
     rng = np.random.default_rng([config.seed, epoch])
     rows = rng.permutation(len(prepared.lengths))
@@ -153,18 +153,20 @@ def _padded(reviews: Corpus, prepared: classification.Examples, epoch: int) -> t
 
 
 def _to_size(ids: tf.Tensor, size: tuple[int, ...]) -> tf.Tensor:
-    """Pad all axes but the first."""
+    """Pad all axes except the first to these sizes."""
     missing = tf.constant(size) - tf.shape(ids)[1:]
     paddings = tf.stack([tf.zeros_like(missing), missing], axis=1)
     return tf.ensure_shape(tf.pad(ids, tf.concat([[[0, 0]], paddings], axis=0)), (None, *size))
 
 
 class KerasClassifier(keras.Model):
-    """Words and their spelling, a bidirectional LSTM, the maximum over time, classes.
+    """Our network written in Keras: words and spelling, a BiLSTM, the maximum over time, classes.
 
-    Arguments:
-        tokens, characters, classes: as `seqtasks.topologies.many_to_one` has them.
-        config: of a bilstm with pooling "max" that reads words and their characters by a BiLSTM.
+    Args:
+        tokens: the size of the vocabulary of words.
+        characters: the size of the vocabulary of characters.
+        classes: the number of classes.
+        config: a model's, arch bilstm with pooling "max", which reads words and their spelling.
     """
 
     def __init__(self, tokens: int, characters: int, classes: int, config: Any):
@@ -180,7 +182,7 @@ class KerasClassifier(keras.Model):
         self.classes = layers.Dense(classes)
 
     def call(self, inputs, training=False):
-        """Ids (N, T) and characters (N, T, L) to logits (N, classes)."""
+        """Compute logits (N, classes) of ids (N, T) and characters (N, T, L)."""
         ids, characters = inputs["ids"], inputs["characters"]
         mask = ids != PADDING_ID
         kept = self.token_dropout(tf.ones(tf.shape(ids)), training=training) > 0
@@ -191,13 +193,13 @@ class KerasClassifier(keras.Model):
         spelled = tf.reshape(spelled, [N, T, spelled.shape[-1]])
         x = tf.concat([self.tokens(ids), spelled], axis=-1)
         h = self.reader(x, mask=mask, training=training)
-        # -1 is below whatever an LSTM puts out.
+        # No output of an LSTM is below -1.
         h = tf.reduce_max(tf.where(mask[..., tf.newaxis], h, -1.0), axis=1)
         return self.classes(self.output_dropout(h, training=training))
 
 
 def compiled_classifier(codec: Any, config: RunConfig) -> KerasClassifier:
-    """Make the network and what `fit` needs: Adam, clipping, smoothed labels, averaged weights."""
+    """Make Keras' network ready for `fit`: Adam, clipping, smoothed labels, averaged weights."""
     training = config.training
     classes = len(codec.labels)
     tokens, characters = codec.encoder.sizes

@@ -1,4 +1,7 @@
-"""One recurrent layer beside Keras' and PyTorch's: time by turns, memory by processes."""
+"""One recurrent layer, compared with Keras' and PyTorch's: time and memory.
+
+Times alternate within one process. Memory is measured in a process for each layer.
+"""
 
 import importlib.util
 import json
@@ -9,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from seqtasks.benchmarks.measuring import WARM_UP, by_turns, highest_memory, machine, markdown
+from seqtasks.benchmarks.measuring import WARM_UP, alternate, highest_memory, machine, markdown
 
 BFLOAT16 = "seqtasks in mixed_bfloat16"
 SHAPES = ((32, 50, 128, 128), (64, 100, 128, 256), (64, 50, 512, 512))  # N, T, D, H
@@ -19,7 +22,7 @@ def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str,
     """Measure every cell at every shape.
 
     Returns:
-        A row per cell and shape: median milliseconds by contestant of the forward pass and of the
+        A row per cell and shape: median milliseconds of each layer: of the forward pass and of the
         training step (forward, and the gradients of the inputs and of all weights), what the
         matrix products alone would take at the speed of a large one, and peak megabytes of a
         training step.
@@ -32,7 +35,7 @@ def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str,
                 (who, what): run for who, both in contestants.items() for what, run in both.items()
             }
             product, flops = _large_product()
-            times = by_turns({**runs, "product": product}, rounds)
+            times = alternate({**runs, "product": product}, rounds)
             rate = flops / times["product"]
             row: dict[str, Any] = {"cell": cell, "shape": list(shape), "machine": machine()}
             row["gflops"] = rate / 1e6
@@ -48,7 +51,7 @@ def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str,
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Lay the rows out as a Markdown table: milliseconds, and ours as a ratio of each peer's."""
+    """Write the rows as a Markdown table: milliseconds, and ours divided by each other layer's."""
     kinds = [kind for kind in ("forward", "training", "megabytes") if kind in rows[0]]
     heads = ["cell", "N,T,D,H"]
     for kind in kinds:
@@ -73,13 +76,13 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def _forward_flops(cell: str, shape: tuple[int, ...]) -> float:
-    """Operations of the matrix products of a forward pass; a training step has three times more."""
+    """Count a forward pass's operations in matrix products; a training step has thrice as many."""
     N, T, D, H = shape
     return 2 * {"rnn": 1, "lstm": 4, "gru": 3}[cell] * H * (D + H) * N * T
 
 
 def _large_product() -> tuple[Callable[[], Any], float]:
-    """A large product in float32, its two halves beside each other on all cores; its operations."""
+    """Make a large float32 product, both halves in parallel on all cores; count its operations."""
     import tensorflow as tf
 
     M, K, G = 3200, 512, 2048
@@ -103,7 +106,7 @@ def _contestants(cell: str, shape: tuple[int, ...]) -> dict[str, dict[str, Calla
 def our_runs(
     cell: str, shape: tuple[int, ...], dtype: str = "float32"
 ) -> dict[str, Callable[[], Any]]:
-    """What our layer is timed by: its "forward" pass and its "training" step."""
+    """Make the calls that our layer is timed by: its "forward" pass and its "training" step."""
     from seqtasks.layers.recurrent import GRU, LSTM, RNN
 
     layer = {"rnn": RNN, "lstm": LSTM, "gru": GRU}[cell]
@@ -117,7 +120,7 @@ def _our_runs_in_bfloat16(cell: str, shape: tuple[int, ...]) -> dict[str, Callab
 def _keras(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
     import keras
 
-    # The documents' GRU resets before the product.
+    # The GRU of page 000 resets before the product.
     layer = {
         "rnn": lambda H: keras.layers.SimpleRNN(H, return_sequences=True),
         "lstm": lambda H: keras.layers.LSTM(H, return_sequences=True),
@@ -175,7 +178,7 @@ def _torch(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
 
 
 def peak(who: str, cell: str, shape: tuple[int, ...]) -> float:
-    """Megabytes that a training step adds to what a process holds after a short one."""
+    """Measure the megabytes that a training step adds to what a process holds after a short one."""
     code = "from seqtasks.benchmarks.layers import report_peak; report_peak()"
     request = json.dumps([who, cell, shape])
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -186,7 +189,7 @@ def peak(who: str, cell: str, shape: tuple[int, ...]) -> float:
 
 
 def report_peak() -> None:
-    """Print the peak of one contestant; what `peak` runs in a process of its own."""
+    """Print the peak of one layer. `peak` runs this in a new process."""
     who, cell, (N, T, D, H) = json.loads(sys.argv[1])
     make = {"seqtasks": our_runs, "keras": _keras, "torch": _torch}[who]
     make(cell, (N, 2, D, H))["training"]()

@@ -1,4 +1,4 @@
-"""What all benchmarks share: contestants by turns, peak memory, the machine."""
+"""What all benchmarks share: alternating runs, memory, the machine, tables."""
 
 import importlib.util
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 WARM_UP = 3
-_REST = 0.2  # seconds between runs: PyTorch's threads go on spinning for a while after its run
+_REST = 0.2  # seconds between runs: PyTorch's threads keep spinning for a while after a run
 
 
-def by_turns(contestants: dict[Any, Callable[[], Any]], rounds: int) -> dict[Any, float]:
-    """Run all in turns, `rounds` times after a warm-up; median milliseconds of each.
+def alternate(contestants: dict[Any, Callable[[], Any]], rounds: int) -> dict[Any, float]:
+    """Alternate the runs of all, `rounds` times after a warm-up: median milliseconds of each.
 
-    >>> sorted(by_turns({"ours": lambda: None, "theirs": lambda: None}, rounds=3))
+    >>> sorted(alternate({"ours": lambda: None, "theirs": lambda: None}, rounds=3))
     ['ours', 'theirs']
     """
     times: dict[Any, list[float]] = {who: [] for who in contestants}
@@ -31,15 +31,15 @@ def by_turns(contestants: dict[Any, Callable[[], Any]], rounds: int) -> dict[Any
 
 
 def highest_memory(process: int | str = "self") -> float:
-    """Megabytes that a process has held at most, as Linux says.
+    """Read the most megabytes that a process has held so far, from Linux.
 
-    Not `resource.getrusage`, whose peak is handed down from the process that started this one.
+    `resource.getrusage` won't do: its peak is inherited from the process that started this one.
     """
     return _status_megabytes(process, "VmHWM:")
 
 
 def memory_now(process: int | str = "self") -> float:
-    """Megabytes that a process holds."""
+    """Read how many megabytes a process holds now."""
     return _status_megabytes(process, "VmRSS:")
 
 
@@ -49,7 +49,7 @@ def _status_megabytes(process: int | str, field: str) -> float:
 
 
 def machine() -> str:
-    """Cores, architecture and versions, for the line above a table."""
+    """Describe the machine for the line above a table: cores, architecture, versions."""
     versions = [f"Python {platform.python_version()}"]
     for package in ("tensorflow", "keras", "torch"):
         if importlib.util.find_spec(package):

@@ -1,15 +1,15 @@
 """The server under load: latencies, requests per second, overhead, start and memory.
 
-A request carries one text to a model's default signature. The texts are those of about ten words
-among the requests that stand beside an export to warm it up, which come from its run's test data.
-`toy_exports` makes the models that are measured by default: those of `configs/`, taught for a
-minute or two in all. Their answers are often wrong, but as long as right ones (rows say how long),
-and on that hangs the time of a translation.
+A request carries one text to a model's default signature. The texts have about ten words and come
+from an export's warm-up requests, which are real test data of its run. `toy_exports` makes the
+models that are measured by default: those of `configs/`, trained for a minute or two in all. Their
+answers are often wrong, but as long as right ones (rows say how long), and a translation takes as
+long as its answer.
 
-Server and clients share the machine's processors; rows say how much of them both took. The server
-is `seqtasks serve` as it is by default, with its access log, and where TF Serving's own server is
-installed, that too, by turns. The same requests are put to the engine in this process, to which a
-server can only add, and to TensorFlow's own `tf.saved_model.load(...).signatures`.
+Server and clients share the machine's processors; rows say how much time of them each took. The
+server is `seqtasks serve` with its defaults, access log included. Where TF Serving's own server is
+installed, it is measured too, alternating. The same requests go to the engine in this process, to
+which a server can only add time, and to TensorFlow's own `tf.saved_model.load(...).signatures`.
 """
 
 import contextlib
@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from seqtasks.benchmarks.measuring import machine, markdown, memory_now
-from seqtasks.benchmarks.serving_load import by_turns, load
+from seqtasks.benchmarks.serving_load import alternate_calls, load
 from seqtasks.benchmarks.serving_subject import (
     APIS,
     Server,
@@ -30,13 +30,12 @@ from seqtasks.benchmarks.serving_subject import (
 )
 from seqtasks.config import load_config
 from seqtasks.errors import ConfigError, did_you_mean
-from seqtasks.serving.models.model_config import directory_source
-from seqtasks.serving.options import newest_versions
+from seqtasks.serving.models.model_config import directory_source, newest_versions
 
 Row = dict[str, Any]
 Say = Callable[[str], None]
 
-# As configs/ has them. Answers have the length of right ones long before half of them are right.
+# The configurations of configs/. Answers have the right length long before half of them are right.
 TOYS = {
     "sentiment": ("task=sentiment", "training.epochs=1"),
     "translation": (
@@ -46,18 +45,18 @@ TOYS = {
         "decoding.beam=4",
     ),
 }
-_WARM_UP = 0.2  # of the time that is measured
-_PARTS = 10  # of a memory run, after each of which the memory is read
+_WARM_UP = 0.2  # this share of the measured time
+_PARTS = 10  # of a memory run; the memory is read after each
 
 
 def toy_exports(base: Path, say: Say) -> None:
-    """Teach the toy sentiment and translation, and export them below `base`."""
+    """Train the toy sentiment and translation models, and export them below `base`."""
     from seqtasks.export.export import export_run
     from seqtasks.training.train import train
 
     for name, settings in TOYS.items():
         with TemporaryDirectory() as runs:
-            say(f"{name}: teaching")
+            say(f"{name}: training")
             outcome = train(load_config((), settings), Path(runs), False, _Unwatched())
             say(f"{name}: exporting")
             export_run(outcome.run, base / name)
@@ -69,21 +68,21 @@ def measure(
 ) -> list[Row]:  # fmt: skip
     """Measure servers of exports, each of one model.
 
-    Arguments:
+    Args:
         base: the directory of models, NAME/VERSION/saved_model.pb.
-        names: which of them; none: all.
-        clients: numbers of clients at once.
+        names: the models to measure; empty for all.
+        clients: how many clients ask at the same time, for each cell of the table.
         seconds: how long each cell is measured, after a warm-up of a fifth of it.
-        requests: of the memory run, of the first model; 0 for none.
-        say: is told what is measured next.
+        requests: how many requests the memory run sends to the first model; 0 for no memory run.
+        say: called with a line about what is measured next.
 
     Returns:
         Rows of four kinds, by their "what": "start" (seconds from the start of the process until
         it is ready), "overhead" (median milliseconds of one client's requests and of the calls in
-        this process, by turns), "load" (a cell: p50 and p99 of the latencies in milliseconds,
-        requests per second, errors, and milliseconds of processor time that a request takes of
-        server and clients) and "memory" (megabytes after so many requests, which come over REST
-        and gRPC by turns). "sent" counts all requests, warm-up included.
+        this process, alternating), "load" (a cell: p50 and p99 of the latencies in milliseconds,
+        requests per second, errors, and milliseconds of processor time that a request takes in
+        the server and in the clients) and "memory" (megabytes after so many requests, alternately
+        over REST and gRPC). "sent" counts all requests, warm-up included.
 
     Raises:
         ConfigError: where a model isn't there, or can't be asked about texts.
@@ -116,7 +115,7 @@ def measure(
 
 
 def table(rows: list[Row]) -> str:
-    """Lay the rows out as Markdown tables: load, overhead, start, memory."""
+    """Write the rows as Markdown tables: load, overhead, start, memory."""
     laid_out = {
         "load": (
             [
@@ -176,7 +175,7 @@ def _overhead(subject: Subject, server: Server, seconds: float) -> Row:
         subject.clients(server, "gRPC", 1) as (rpc,),
     ):
         calls = {"session": subject.session, "eager": subject.eager}
-        times = by_turns({**calls, "REST": rest.ask, "gRPC": rpc.ask}, 2 * seconds)
+        times = alternate_calls({**calls, "REST": rest.ask, "gRPC": rpc.ask}, 2 * seconds)
     words, answer_words = subject.words()
     figures = {who: median for who, (median, _) in times.items()}
     sent = {api: times[api][1] for api in APIS}
@@ -223,7 +222,7 @@ def _switch(on: bool) -> str:
 
 
 class _Unwatched:
-    """Isn't told how training goes."""
+    """Watches a training without a word."""
 
     def progressed(self, progress: Any) -> None:
         """Do nothing."""

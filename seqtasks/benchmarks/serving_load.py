@@ -1,9 +1,8 @@
-"""Clients that keep a server busy, and cost little: server and clients share the machine's cores.
+"""Clients that keep a server busy and cost little, since server and clients share the cores.
 
-Each client has a connection of its own and one request under way, and sends the next one as soon
-as it has the answer. Requests are written beforehand; of an answer no more is read than whether it
-went well. One thread looks after all sockets of REST; each client of gRPC has a thread of its own,
-as its library waits in no cheaper way.
+Each client has its own connection and one request under way, and sends the next one as soon as it
+has the answer. Requests are encoded beforehand; of an answer only its success is read. One thread
+serves all REST sockets; each gRPC client has a thread, since its library waits in no cheaper way.
 """
 
 import contextlib
@@ -38,9 +37,9 @@ class Load:
 
     Attributes:
         latencies: seconds of each request, from its sending to the end of its answer.
-        errors: how many of them weren't answered as they should.
+        errors: how many of them got no good answer.
         seconds: from the first sending to the last answer.
-        client_seconds: of processor time that this process took meanwhile.
+        client_seconds: the processor time that this process took meanwhile.
     """
 
     latencies: list[float]
@@ -49,7 +48,7 @@ class Load:
     client_seconds: float
 
     def figures(self) -> dict[str, Any]:
-        """Milliseconds and requests per second, as a benchmark reports them.
+        """Give milliseconds and requests per second, as a benchmark reports them.
 
         >>> Load([0.001, 0.003], 0, 0.5, 0.001).figures()["p50"]
         2.0
@@ -67,13 +66,13 @@ class Load:
 
 
 class RestClient:
-    """A connection that asks for texts' answers over REST, one after the other.
+    """A REST connection that asks about texts, one request after the other.
 
-    Arguments:
-        port: of REST, on this machine.
+    Args:
+        port: the REST port, on this machine.
         model: the model's name; its default signature is asked.
-        name: of the signature's one input.
-        texts: each request carries one, by turns.
+        name: the name of the signature's one input.
+        texts: each request carries one, in this order, again and again.
     """
 
     def __init__(self, port: int, model: str, name: str, texts: Sequence[str]):
@@ -84,11 +83,11 @@ class RestClient:
 
     def send(self, number: int) -> None:
         """Send a request, without waiting for its answer."""
-        with contextlib.suppress(OSError):  # then there is no answer to receive
+        with contextlib.suppress(OSError):  # `receive` then finds no answer
             self.socket.sendall(self._requests[number % len(self._requests)])
 
     def receive(self) -> bool | None:
-        """Read what there is of the answer: whether it is a good one, None before its end."""
+        """Read what has come of the answer: whether it is a good one, None before its end."""
         try:
             part = self.socket.recv(1 << 16)
         except OSError:
@@ -118,14 +117,14 @@ class RestClient:
 
 
 class GrpcClient:
-    """A connection that asks for texts' answers over gRPC; arguments as those of `RestClient`."""
+    """A gRPC connection that asks about texts; arguments as for `RestClient`."""
 
     def __init__(self, port: int, model: str, name: str, texts: Sequence[str]):
         self._requests = [_message(model, name, text) for text in texts]
-        # Else all channels of a process to the same server share a connection.
+        # Otherwise all channels of a process to the same server share a connection.
         options = [("grpc.use_local_subchannel_pool", 1)]
         self._channel = grpc.insecure_channel(f"{HOST}:{port}", options)
-        # As the generated stub, without a serializer: the messages are bytes.
+        # The generated stub without its serializer: the messages are bytes already.
         self._predict: Callable[..., bytes] = self._channel.unary_unary(_PREDICT)
 
     def ask(self, number: int) -> bool:
@@ -146,7 +145,7 @@ def load(
     seconds: float = float("inf"),
     requests: float = float("inf"),
 ) -> Load:
-    """Let all clients ask until so much time has passed, or so many requests were sent.
+    """Let all clients ask until `seconds` have passed or `requests` were sent.
 
     A client stops at its first error.
 
@@ -157,7 +156,7 @@ def load(
     busy, start = time.process_time(), time.perf_counter()
 
     def next_request() -> int | None:
-        """Number the next request, None where it is time to stop."""
+        """Give the next request's number, None when it is time to stop."""
         number = next(counter)
         return number if time.perf_counter() < start + seconds and number < requests else None
 
@@ -167,16 +166,16 @@ def load(
     return Load(latencies, errors, took, busy)
 
 
-def by_turns(
+def alternate_calls(
     calls: dict[Any, Callable[[int], Any]], seconds: float, rounds: int = 10
 ) -> dict[Any, tuple[float, int]]:
-    """Call each for a while, in turns: the median of its milliseconds, and how often it was called.
+    """Alternate spells of calls: the median milliseconds of each, and how often it was called.
 
-    A call gets the number of its request. There is no rest between two, unlike in
-    `seqtasks.benchmarks.measuring.by_turns`: a processor that has slept is slow at first, which is
-    more than what these short calls take. The first round isn't measured, but counted.
+    A call gets the number of its request. Unlike in `seqtasks.benchmarks.measuring.alternate` there
+    is no rest between calls: a processor that has slept is slow at first, by more than these short
+    calls take. The first round isn't measured, but counted.
 
-    >>> sorted(by_turns({"ours": lambda n: n, "theirs": lambda n: -n}, 0.01, rounds=2))
+    >>> sorted(alternate_calls({"ours": lambda n: n, "theirs": lambda n: -n}, 0.01, rounds=2))
     ['ours', 'theirs']
     """
     times: dict[Any, list[float]] = {who: [] for who in calls}

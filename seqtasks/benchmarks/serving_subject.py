@@ -1,4 +1,4 @@
-"""What the benchmark of serving measures: a model, and a server of it in a process of its own."""
+"""What the benchmark of serving measures: a model, and a server of it in a new process."""
 
 import contextlib
 import logging
@@ -25,13 +25,13 @@ from seqtasks.serving.models.engine import DEFAULT_SIGNATURE, Servable
 from seqtasks.serving.warmup import WARMUP_FILE
 
 APIS = {"REST": RestClient, "gRPC": GrpcClient}
-_WORDS, _TEXTS = 10, 8  # of a text, about; texts that are asked by turns
+_WORDS, _TEXTS = 10, 8  # words of a text, about; how many texts requests alternate between
 _LONGEST_START, _LONGEST_END = 120.0, 60.0  # seconds
 
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs: which one, with batching or not, and where."""
+    """A running server: its kind, its batching, its process and ports."""
 
     kind: str
     batching: bool
@@ -46,10 +46,10 @@ def started(
     version: Path, kind: str = "embedded", options: Sequence[str] = ("--embedded",),
     batching: bool = False,
 ) -> Iterator[Server]:  # fmt: skip
-    """Serve the model of a version's folder in a process of its own, which is ended in the end.
+    """Serve the model of a version's folder in a new process for the length of the block.
 
     Raises:
-        ServingError: where it ends before it is ready.
+        ServingError: if it ends before it is ready.
     """
     port, grpc_port = _free_ports()
     with TemporaryDirectory() as folder, (Path(folder) / "log").open("w+b") as log:
@@ -73,25 +73,25 @@ def started(
 
 
 def kinds() -> dict[str, tuple[str, ...]]:
-    """Give the servers that there are, and what makes `seqtasks serve` run each."""
+    """Give the installed servers, each with the options that make `seqtasks serve` run it."""
     binary = shutil.which("tensorflow_model_server")
     return {"embedded": ("--embedded",), **({"TF Serving": ("--binary", binary)} if binary else {})}
 
 
 def processor_seconds(process: int) -> float:
-    """Seconds of processor time that a process has taken, in all its threads."""
+    """Read the processor time that a process has taken in all its threads, in seconds."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class Subject:
-    """A model that is measured: in this process, and as the requests to a server.
+    """A model that is measured: called in this process, and asked at a server.
 
-    Arguments:
-        path: the folder of its version.
+    Args:
+        path: the folder of the version.
 
     Raises:
-        ConfigError: where it doesn't take texts alone, or no texts stand beside it.
+        ConfigError: if it doesn't take texts alone, or has no warm-up texts.
     """
 
     def __init__(self, path: Path):
@@ -103,24 +103,24 @@ class Subject:
             raise ConfigError(f"{path}: its default signature takes something else than texts")
         (self._input,) = self._signature.inputs
         self.texts = _texts(path, self._input)
-        # It warns of gradients, which exports leave out; TFDS has made these warnings visible.
+        # It warns of gradients, which exports leave out; importing TFDS makes the warnings visible.
         logging.getLogger("absl").setLevel(logging.ERROR)
         self._loaded = tf.saved_model.load(str(path))
         self._eager = self._loaded.signatures[self._signature.name]
 
     def session(self, number: int) -> dict[str, np.ndarray]:
-        """Run the engine on one of the texts, by turns."""
+        """Run the engine on the text of this number."""
         text = self.texts[number % len(self.texts)].encode()
         return self._servable.run(self._signature, {self._input: np.array([text], object)})
 
     def eager(self, number: int) -> dict[str, np.ndarray]:
-        """Run TensorFlow's own signature on one of the texts, by turns."""
+        """Run TensorFlow's own signature on the text of this number."""
         text = self.texts[number % len(self.texts)].encode()
         found = self._eager(**{self._input: tf.constant([text])})
         return {name: value.numpy() for name, value in found.items()}
 
     def words(self) -> tuple[float, float]:
-        """Count the words of the texts, and of the strings in their answers: means."""
+        """Give the mean numbers of words in the texts and in the strings of their answers."""
         answers = [self.session(number).values() for number in range(len(self.texts))]
         strings = [text for arrays in answers for a in arrays if a.dtype == object for text in a]
         found = (sum(len(text.split()) for text in texts) for texts in (self.texts, strings))
@@ -129,7 +129,7 @@ class Subject:
 
     @contextlib.contextmanager
     def clients(self, server: "Server", api: str, count: int) -> Iterator[Any]:
-        """Connect so many clients."""
+        """Connect this many clients for the length of the block."""
         port = server.port if api == "REST" else server.grpc_port
         made = [APIS[api](port, self.name, self._input, self.texts) for _ in range(count)]
         try:
@@ -140,7 +140,7 @@ class Subject:
 
 
 def _texts(path: Path, name: str) -> list[str]:
-    """Choose, of the texts that stand beside an export, those of about ten words."""
+    """Choose the texts of about ten words among an export's warm-up requests."""
     file, found = path / WARMUP_FILE, []
     if file.is_file():
         for signature, feeds, _ in read_answers(file):
@@ -152,7 +152,7 @@ def _texts(path: Path, name: str) -> list[str]:
 
 
 def _ready(process: subprocess.Popen) -> bool:
-    """Wait until a server says that it is ready: whether it does before its end."""
+    """Wait until a server says that it is ready; False if it ends before."""
     overdue = threading.Timer(_LONGEST_START, process.kill)
     overdue.start()
     try:
@@ -173,7 +173,7 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def _worker(process: int) -> int:
-    """The process that answers: what `seqtasks serve` runs, or itself where it runs none."""
+    """Find the process that answers: the one that `seqtasks serve` runs, or else itself."""
     children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return int(children[0]) if children else process
 

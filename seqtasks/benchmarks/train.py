@@ -1,4 +1,4 @@
-"""The whole of training: epochs beside Keras', and where the time of a step goes."""
+"""Training as a whole: epochs compared with Keras', where a step's time goes, cost, memory."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +9,9 @@ from seqtasks.benchmarks.epochs import epochs
 from seqtasks.benchmarks.measuring import machine, markdown
 
 PARTS = ("epoch", "translation", "cost", "memory")
-# Joey NMT 2 teaching the same network the same pairs; recorded on two cores, not measured here.
+# Joey NMT 2 training the same network on the same pairs; recorded on two cores, not measured here.
 JOEY_TOKENS_PER_SECOND = 2_500
-_LOOKED_INTO = 30  # batches of which forward, backward and update are timed apart
+_TIMED_APART = 30  # batches whose forward pass, backward pass and update are timed apart
 
 
 def measure(
@@ -24,18 +24,20 @@ def measure(
     sentiment: dict[str, Any] = SENTIMENT,
     translation: dict[str, Any] = TRANSLATION,
 ) -> list[dict[str, Any]]:
-    """Measure what `parts` name.
+    """Measure the parts that are asked for.
 
-    Arguments:
-        parts: of `PARTS`.
-        data: a file of reviews, pairs: of pairs of sentences; None: synthetic ones.
+    Args:
+        parts: names from `PARTS`.
+        data: a file of reviews; None for synthetic ones.
+        pairs: a file of pairs of sentences; None for synthetic ones.
         examples: reviews of an epoch; twice as many where their number grows tenfold.
-        steps: of teaching to translate.
-        rounds: times that everything is run, in turns; medians are returned.
-        sentiment, translation: the configurations.
+        steps: training steps of the translation model.
+        rounds: how often everything is run, alternating; medians are returned.
+        sentiment: the configuration of the classifier.
+        translation: the configuration of the translation model.
 
     Returns:
-        Rows, each with the "part" that it is of and what `table` lays out.
+        Rows, each with its "part" and the figures that `table` lays out.
 
     Raises:
         DataError: where the data can't be used.
@@ -43,9 +45,9 @@ def measure(
     rows: list[dict[str, Any]] = []
     if "epoch" in parts:
         reviews = corpus(sentiment, data, examples)
-        rows += [epochs(reviews, rounds), inside(reviews, rounds, _LOOKED_INTO)]
+        rows += [epochs(reviews, rounds), inside(reviews, rounds, _TIMED_APART)]
     if "translation" in parts:
-        # Twice as many as the steps read, so that batches are of as like lengths as in training.
+        # Twice the pairs that the steps read, so that a batch has lengths as alike as in training.
         most = 2 * steps * translation["training.batch_size"]
         rows.append(inside(corpus(translation, pairs, most), rounds, steps))
     if "cost" in parts:
@@ -59,7 +61,7 @@ def measure(
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Lay the rows out as Markdown tables, one for each part."""
+    """Write the rows as Markdown tables, one for each part."""
     made = []
     for part, (title, lay_out) in _TABLES.items():
         if of_part := [row for row in rows if row["part"] == part]:
@@ -104,7 +106,7 @@ def _inside_table(rows: list[dict[str, Any]]) -> str:
         )
     return (
         f"{markdown(heads, lines)}\n\nTokens of translation are the target's, its ends included; "
-        f"Joey NMT teaches {JOEY_TOKENS_PER_SECOND:,} a second (recorded on two cores, not here)."
+        f"Joey NMT trains on {JOEY_TOKENS_PER_SECOND:,} a second (recorded on two cores, not here)."
     )
 
 
@@ -134,6 +136,6 @@ def _memory_table(rows: list[dict[str, Any]]) -> str:
 _TABLES: dict[str, tuple[str, Callable[[list[dict[str, Any]]], str]]] = {
     "epoch": ("Epochs of a classifier", _epochs_table),
     "inside": ("Milliseconds of a step", _inside_table),
-    "cost": ("Microseconds per token as all grows tenfold", _cost_table),
+    "cost": ("Microseconds per token as something grows tenfold", _cost_table),
     "memory": ("Peak megabytes of an LSTM's training step", _memory_table),
 }

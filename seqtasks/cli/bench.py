@@ -15,7 +15,7 @@ from seqtasks.runs import find_run
 
 
 def _writable(context: click.Context, option: click.Parameter, file: Path | None) -> Path | None:
-    """Refuse before long measuring what can't be written after it."""
+    """Refuse a file that can't be written before the long measuring, not after it."""
     if file and not file.parent.is_dir():
         raise click.BadParameter(f"{file}: there is no directory {file.parent}")
     return file
@@ -27,14 +27,14 @@ json_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     callback=_writable,
     metavar="FILE",
-    help="Also write the figures as JSON.",
+    help="Write the figures to this file too, as JSON.",
 )
 rounds_option = click.option(
     "--rounds",
     type=click.IntRange(min=1),
     default=3,
     show_default=True,
-    help="Times that all of it is run, in turns.",
+    help="Measure everything this many times, alternating, and report medians.",
 )
 
 
@@ -48,9 +48,9 @@ def _write(figures: Any, json_file: Path | None) -> None:
         json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
-# What `bench all` measures, and how much of it.
+# What `bench all` measures, and how much of each.
 OF_ALL = {
-    "layers": ["--rounds", "9", "--no-memory"],  # `train` weighs the LSTM
+    "layers": ["--rounds", "9", "--no-memory"],  # `train` measures the memory of the LSTM
     "train": ["--examples", "3200", "--rounds", "2"],
     "decode": [],
     "serving": ["--seconds", "3", "--requests", "20000"],
@@ -59,7 +59,7 @@ OF_ALL = {
 
 @click.group()
 def bench() -> None:
-    """Measure speed and memory beside Keras and PyTorch."""
+    """Measure speed and memory, compared with Keras, PyTorch and TF Serving."""
 
 
 @bench.command()
@@ -70,23 +70,29 @@ def bench() -> None:
     type=click.Choice(["rnn", "lstm", "gru"]),
     default=("lstm", "gru"),
     show_default=True,
-    help="Which cell. Repeatable.",
+    help="Measure layers of this cell. Repeatable.",
 )
 @click.option(
     "--rounds",
     type=click.IntRange(min=3),
     default=15,
     show_default=True,
-    help="Times that every contestant runs, in turns.",
+    help="Run every layer this many times, alternating, and report medians.",
 )
-@click.option("--memory/--no-memory", default=True, help="Also measure peak memory.")
+@click.option(
+    "--memory/--no-memory",
+    default=True,
+    show_default=True,
+    help="Measure the peak memory of a training step, too, in megabytes.",
+)
 @json_option
 def layers(cells: tuple[str, ...], rounds: int, memory: bool, json_file: Path | None) -> None:
-    """Time one recurrent layer, forward and training step, ours beside Keras' and PyTorch's.
+    """Time one recurrent layer, forward and training step, and compare with Keras and PyTorch.
 
-    All contestants run in one process, in turns; medians in milliseconds, and ours as a ratio.
-    PyTorch takes part where it is installed. In TensorFlow one operation may use half of the cores,
-    as in `seqtasks train`.
+    All layers run in one process and alternate. The table has medians in milliseconds, and how
+    many times as long ours takes. PyTorch is measured where it is installed; it suffers from
+    TensorFlow's threads in the same process, most at small shapes. One operation of TensorFlow may
+    use half of the cores, as in `seqtasks train`.
     """
     from seqtasks.cli.startup import start_tensorflow
 
@@ -104,29 +110,40 @@ def layers(cells: tuple[str, ...], rounds: int, memory: bool, json_file: Path | 
     type=click.IntRange(1, 512),
     default=(1, 8, 32),
     show_default=True,
-    help="How many ask at once. Repeatable.",
+    help="Let this many clients ask at the same time. Repeatable.",
 )
 @click.option(
     "--seconds",
     type=click.FloatRange(min=0.1, max=3600),
     default=5.0,
     show_default=True,
-    help="That each cell of the table is measured.",
+    help="Measure each cell of the table for this many seconds.",
 )
 @click.option(
     "--requests",
     type=click.IntRange(min=1),
     default=100_000,
     show_default=True,
-    help="Of the memory run, once with batching and once without.",
+    help="Send this many requests while memory is watched, with and without batching each.",
 )
-@click.option("--memory/--no-memory", default=True, help="Also watch the server's memory.")
+@click.option(
+    "--memory/--no-memory",
+    default=True,
+    show_default=True,
+    help="Watch the server's memory, too, in megabytes.",
+)
 @click.option(
     "--model-base",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Measure exports, NAME/VERSION/saved_model.pb below this; default: toys, taught now.",
+    help="Measure the exports of this directory, NAME/VERSION/saved_model.pb (default: two toy "
+    "models, trained now).",
 )
-@click.option("--model", "names", multiple=True, help="Of --model-base; default all. Repeatable.")
+@click.option(
+    "--model",
+    "names",
+    multiple=True,
+    help="Measure only this model of --model-base (default: all of them). Repeatable.",
+)
 @json_option
 @click.pass_context
 def serving(
@@ -135,17 +152,13 @@ def serving(
 ) -> None:  # fmt: skip
     """Time servers of models: latency, requests per second, overhead, start and memory.
 
-    Starts `seqtasks serve` on free ports and asks it over REST and gRPC, with batching and without,
-    beside TensorFlow's own call in this process, and TF Serving's server where it is on PATH. The
-    exit code is 1 where a request wasn't answered as it should.
+    Start `seqtasks serve` on free ports and ask it over REST and gRPC, with batching and without.
+    Compare with TensorFlow's own call in this process, and with TF Serving's server where it is on
+    PATH. The exit code is 1 if a request got no good answer.
     """
     if names and model_base is None:
         raise click.UsageError("--model needs --model-base, the directory that it is in")
 
-    from seqtasks.serving.embedded import check_extra
-    from seqtasks.serving.options import ServerOptions
-
-    check_extra(ServerOptions())
     ended = False
 
     def end(number: int, frame: Any) -> None:
@@ -183,33 +196,40 @@ def serving(
     type=click.Choice(["epoch", "translation", "cost", "memory"]),
     default=("epoch", "translation", "cost", "memory"),
     show_default=True,
-    help="What to measure. Repeatable.",
+    help="Measure this part. Repeatable.",
 )
-@click.option("--data", metavar="FILE", help="Labelled texts; default: synthetic reviews.")
-@click.option("--pairs", metavar="FILE", help="Pairs of texts; default: synthetic ones.")
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="Read labelled texts from this file (default: synthetic reviews).",
+)
+@click.option(
+    "--pairs", metavar="FILE", help="Read pairs of texts from this file (default: synthetic pairs)."
+)
 @click.option(
     "--examples",
     type=click.IntRange(min=10),
     default=6_400,
     show_default=True,
-    help="Of an epoch.",
+    help="Train on this many examples an epoch.",
 )
 @click.option(
     "--steps",
     type=click.IntRange(min=1),
     default=60,
     show_default=True,
-    help="Of teaching to translate.",
+    help="Time this many training steps of a translation model.",
 )
 @rounds_option
 @json_option
 def train(parts: tuple[str, ...], json_file: Path | None, **options: Any) -> None:
-    """Time training as a whole: epochs beside Keras', the parts of a step, what more data cost.
+    """Time training as a whole: epochs, the parts of a step, the cost of more data, memory.
 
-    An epoch of the network of configs/nsmc-bilstm.yaml by our loop, by Keras' `fit` on batches
-    padded to the longest text, and by `fit` on our batches, in turns; the rate of teaching
-    configs/translation-en_fr-bigru.yaml; time per token as all grows tenfold; peak memory. One
-    operation may use half of the cores, as in `seqtasks train`.
+    The part `epoch` alternates epochs of the network of configs/nsmc-bilstm.yaml: by our loop, by
+    Keras' `fit` on batches padded to the longest text, and by `fit` on our batches. `translation`
+    measures how fast configs/translation-en_fr-bigru.yaml trains, `cost` the time per token when
+    rows, steps or examples grow tenfold, and `memory` the peak of a training step. One operation
+    may use half of the cores, as in `seqtasks train`.
     """
     from seqtasks.cli.startup import start_tensorflow
 
@@ -225,15 +245,19 @@ def train(parts: tuple[str, ...], json_file: Path | None, **options: Any) -> Non
     "--run",
     type=click.Path(path_type=Path),
     metavar="RUN",
-    help="A run of the task translation; default: an untaught network, synthetic sentences.",
+    help="Translate with this run (default: an untrained network on synthetic sentences).",
 )
-@click.option("--data", metavar="FILE", help="Pairs to translate; default: RUN's test data.")
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="Translate the pairs of this file (default: the test data of --run).",
+)
 @click.option(
     "--sentences",
     type=click.IntRange(min=1),
     default=2_000,
     show_default=True,
-    help="To translate at most.",
+    help="Translate at most this many sentences.",
 )
 @click.option(
     "--beam",
@@ -242,7 +266,7 @@ def train(parts: tuple[str, ...], json_file: Path | None, **options: Any) -> Non
     type=click.IntRange(min=1),
     default=(1, 2, 4, 5, 8),
     show_default=True,
-    help="Width of the beam. Repeatable.",
+    help="Search with a beam of this width. Repeatable.",
 )
 @rounds_option
 @json_option
@@ -250,10 +274,10 @@ def train(parts: tuple[str, ...], json_file: Path | None, **options: Any) -> Non
 def decode(
     run: Path | None, json_file: Path | None, runs_dir: Path, **options: Any
 ) -> None:  # fmt: skip
-    """Time translation by width of the beam, and one layer in an exported model beside Keras'.
+    """Time translation by beam width, and one layer in an exported model against Keras' layer.
 
-    An untaught network never ends a sentence, so its answers are cut off where they are as long as
-    the sentences.
+    An untrained network never ends a sentence, so its answers are cut at the length of the sentence
+    that they translate.
     """
     found = find_run(run, runs_dir) if run else None
 
@@ -267,9 +291,22 @@ def decode(
 
 
 @bench.command("all")
-@click.option("--data", metavar="FILE", help="Labelled texts, as of `bench train`.")
-@click.option("--pairs", metavar="FILE", help="Pairs of texts, as of `bench train`.")
-@click.option("--run", type=click.Path(path_type=Path), metavar="RUN", help="As of `bench decode`.")
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="Give this file to `bench train` as --data (default: synthetic reviews).",
+)
+@click.option(
+    "--pairs",
+    metavar="FILE",
+    help="Give this file to `bench train` as --pairs (default: synthetic pairs).",
+)
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Give this run to `bench decode` (default: an untrained network).",
+)
 @json_option
 @runs_dir_option
 @click.pass_context
@@ -277,10 +314,10 @@ def everything(
     ctx: click.Context, data: str | None, pairs: str | None, run: Path | None,
     json_file: Path | None, runs_dir: Path,
 ) -> None:  # fmt: skip
-    """Measure all of it, one after the other, each in a process of its own.
+    """Run all benchmarks one after the other, each in its own process.
 
-    Takes about twenty minutes, most of it in fewer rounds than alone; leave the machine alone
-    meanwhile.
+    This takes about twenty minutes; most benchmarks run fewer rounds than when run alone. Use the
+    machine for nothing else meanwhile.
     """
     given = {"--data": data, "--pairs": pairs}
     of_user = {

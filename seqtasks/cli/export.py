@@ -16,16 +16,20 @@ from seqtasks.runs import find_run
     "--to",
     "target",
     type=click.Path(path_type=Path, file_okay=False),
-    help="The model's folder; default saved_models/RUN.",
+    help="Write to this folder of the model (default: saved_models/RUN).",
 )
-@click.option("--version", type=click.IntRange(min=1), help="Default: the next number.")
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    help="Give the export this version number (default: the next one).",
+)
 @click.option(
     "--check-only",
     type=click.Path(path_type=Path, file_okay=False),
     metavar="VERSION_DIR",
-    help="Write nothing; compare an export that is there with RUN again.",
+    help="Write nothing; compare this existing export with RUN again.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Say what was done as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was done as a JSON object.")
 @runs_dir_option
 def export(
     run: Path, target: Path | None, version: int | None, check_only: Path | None,
@@ -33,8 +37,8 @@ def export(
 ) -> None:  # fmt: skip
     """Write RUN's model as TF Serving reads it: saved_models/NAME/VERSION.
 
-    What was written is loaded in a process without Keras and compared with RUN on its own data;
-    only then it gets its number.
+    The export is loaded in a process without Keras and compared with RUN on the run's own data. It
+    gets its version number only if the answers agree.
     """
     found = find_run(run, runs_dir)
     if check_only and (target or version):

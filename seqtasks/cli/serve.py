@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from seqtasks.serving.options import Batching, ServerOptions
 
 _BATCHING = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
-# What TF Serving's own server has no flag for.
+# Options that TF Serving's own server has no flag for.
 _EMBEDDED_ONLY = ("max_body_mb", "max_rows", "max_text_bytes", "max_concurrent", "access_log")
-_ALLOWED = {"access_log": True, "host": "0.0.0.0"}  # asking for what it does anyway
+# Values that ask TF Serving for what it does anyway.
+_ALLOWED = {"access_log": True, "host": "0.0.0.0"}
 
 _COUNT, _BOUND = click.IntRange(min=1), click.IntRange(min=0)
 _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
@@ -26,62 +27,134 @@ _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
     default="saved_models",
     show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="The directory of models: NAME/VERSION/saved_model.pb.",
+    help="Serve all models of this directory, NAME/VERSION/saved_model.pb.",
 )
 @click.option(
     "--model-config-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Serve the models of a ModelServerConfig, with its policies and labels, instead.",
+    help="Serve the models of this ModelServerConfig, with its version policies and labels, "
+    "instead of a directory.",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0: all interfaces.")
-@click.option("--port", default=8501, show_default=True, type=_PORT, help="Of REST; 0: a free one.")
-@click.option("--grpc-port", default=8500, show_default=True, type=_PORT, help="0: no gRPC.")
-@click.option("--enable-batching", is_flag=True, help="Let requests share runs of a model.")
-@click.option("--max-batch-size", type=_COUNT, help="The most rows of one run; default 1000.")
-@click.option("--batch-timeout-micros", type=_BOUND, help="How long the first waits; default 0.")
-@click.option("--max-enqueued-batches", type=_COUNT, help="Above it: refused; default 100.")
-@click.option("--num-batch-threads", type=_COUNT, help="Runs at one moment; default: all cores.")
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    help="Listen on this network address; 0.0.0.0 listens on all interfaces.",
+)
+@click.option(
+    "--port",
+    default=8501,
+    show_default=True,
+    type=_PORT,
+    help="Answer REST on this port; 0 takes a free one.",
+)
+@click.option(
+    "--grpc-port",
+    default=8500,
+    show_default=True,
+    type=_PORT,
+    help="Answer gRPC on this port; 0 turns gRPC off.",
+)
+@click.option(
+    "--enable-batching",
+    is_flag=True,
+    help="Let requests that come together share one run of a model.",
+)
+@click.option(
+    "--max-batch-size",
+    type=_COUNT,
+    help="Run at most this many rows in one batch (default: 1000).",
+)
+@click.option(
+    "--batch-timeout-micros",
+    type=_BOUND,
+    help="Let the first request of a batch wait this many microseconds for others (default: 0).",
+)
+@click.option(
+    "--max-enqueued-batches",
+    type=_COUNT,
+    help="Refuse requests while this many batches wait (default: 100).",
+)
+@click.option(
+    "--num-batch-threads",
+    type=_COUNT,
+    help="Run this many batches at the same time (default: one for each core).",
+)
 @click.option(
     "--batching-parameters-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Or all of these four as TF Serving reads them, and allowed_batch_sizes.",
+    help="Read these four settings, and allowed_batch_sizes, from a file in TF Serving's form.",
 )
 @click.option(
     "--poll-seconds",
     type=_SECONDS,
-    help="Time between two looks for new models and versions; 0: no second look; default 1. "
-    "Where it is given, a server without models starts too and waits for them.",
+    help="Look for new models and versions every so many seconds (default: 1); 0 looks only once. "
+    "Where this is given, a server without models starts too and waits for them.",
 )
 @click.option(
     "--cors-origin",
     "cors_origins",
     metavar="ORIGIN",
     multiple=True,
-    help="Let pages of another site ask, such as https://example.org; *: all. Repeatable.",
-)
-@click.option("--max-body-mb", default=16, show_default=True, type=_BOUND, help="Of a request.")
-@click.option("--max-rows", default=10_000, show_default=True, type=_BOUND, help="Of a request.")
-@click.option(
-    "--max-text-bytes", default=1_000_000, show_default=True, type=_BOUND, help="Of one string."
+    help="Let web pages of another site call the server, such as https://example.org; * lets all "
+    "(default: none). Repeatable.",
 )
 @click.option(
-    "--max-concurrent", default=512, show_default=True, type=_BOUND, help="Requests at one moment."
+    "--max-body-mb",
+    default=16,
+    show_default=True,
+    type=_BOUND,
+    help="Refuse a request whose body has more than this many megabytes; 0 sets no limit.",
+)
+@click.option(
+    "--max-rows",
+    default=10_000,
+    show_default=True,
+    type=_BOUND,
+    help="Refuse a request with more than this many rows; 0 sets no limit.",
+)
+@click.option(
+    "--max-text-bytes",
+    default=1_000_000,
+    show_default=True,
+    type=_BOUND,
+    help="Refuse a text with more than this many bytes of UTF-8; 0 sets no limit.",
+)
+@click.option(
+    "--max-concurrent",
+    default=512,
+    show_default=True,
+    type=_BOUND,
+    help="Answer at most this many requests at the same time; 0 sets no limit.",
 )
 @click.option(
     "--timeout",
     default=30.0,
     show_default=True,
     type=_SECONDS,
-    help="Seconds that a request may take. This and the bounds above it: 0 for none.",
+    help="Give a request up after this many seconds; 0 sets no limit.",
 )
-@click.option("--access-log/--no-access-log", default=True, help="A JSON line for each request.")
+@click.option(
+    "--access-log/--no-access-log",
+    default=True,
+    show_default=True,
+    help="Log a JSON line for each request.",
+)
 @click.option(
     "--binary",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="TF Serving's tensorflow_model_server; default: the one on PATH, if any.",
+    help="Run this tensorflow_model_server of TF Serving (default: the one on PATH, if any).",
 )
-@click.option("--embedded", is_flag=True, help="Don't use TF Serving's, even if it is on PATH.")
-@click.option("--print-docker", is_flag=True, help="Print a `docker run` that serves the same.")
+@click.option(
+    "--embedded",
+    is_flag=True,
+    help="Use the server of this package even if TF Serving's is on PATH.",
+)
+@click.option(
+    "--print-docker",
+    is_flag=True,
+    help="Print a `docker run` command that serves the same models, and start nothing.",
+)
 @click.pass_context
 def serve(
     ctx: click.Context, model_base: Path, model_config_file: Path | None, binary: Path | None,
@@ -89,8 +162,8 @@ def serve(
 ) -> None:  # fmt: skip
     """Serve exported models over REST and gRPC, with TF Serving's protocol.
 
-    Runs TF Serving's tensorflow_model_server where it is installed, and otherwise a server of the
-    same protocol in this process, which also has a page to try models on.
+    Run TF Serving's tensorflow_model_server where it is installed, and otherwise this package's
+    own server of the same protocol, which also has a web page to try models on.
     """
     if embedded and binary:
         raise click.UsageError("--embedded and --binary: choose one")
@@ -100,7 +173,8 @@ def serve(
     if print_docker or binary:
         _refuse_for_tf_serving(ctx, settings, print_docker)
 
-    from seqtasks.serving.options import model_source, newest_versions
+    from seqtasks.serving.models.model_config import newest_versions
+    from seqtasks.serving.options import model_source
 
     options = _options(settings)
     source = model_source(model_base, model_config_file)
@@ -155,7 +229,7 @@ def _batching(settings: dict[str, Any]) -> "Batching | None":
 
 
 def _refuse_for_tf_serving(ctx: click.Context, settings: dict[str, Any], docker: bool) -> None:
-    """Refuse what was asked for and TF Serving's server can't do, instead of leaving it undone."""
+    """Refuse options that TF Serving's server lacks, instead of silently ignoring them."""
     end = "" if docker else "; leave it out, or use --embedded"
     for name in (*_EMBEDDED_ONLY, *([] if docker else ["host"])):
         asked = ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
@@ -183,9 +257,9 @@ def _tf_serving(
     ctx: click.Context, source: "ModelSource", options: "ServerOptions",
     config_file: Path | None, program: Path | None,
 ) -> None:  # fmt: skip
-    """Run TF Serving's server, or without a program print how Docker runs it."""
+    """Run TF Serving's server; without a program, print how Docker runs it."""
+    from seqtasks.serving.addresses import check_port
     from seqtasks.serving.binary import config_source, docker_command, run_binary
-    from seqtasks.serving.options import check_port
 
     configs = config_source(source, config_file)
     if program is None:
@@ -202,7 +276,7 @@ def _tf_serving(
 
 
 def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
-    from seqtasks.serving.options import check_port
+    from seqtasks.serving.addresses import check_port
 
     for port in filter(None, (options.port, options.grpc_port)):
         check_port(options.host, port)
@@ -227,8 +301,9 @@ def _show(
     models: "Sequence[ModelSettings]", options: "ServerOptions", port: int,
     grpc_port: int | None, page: bool,
 ) -> None:  # fmt: skip
-    """Say what is served, where, and how to ask."""
-    from seqtasks.serving.options import address, curl_line, newest_versions
+    """Print what is served, where, and how to ask."""
+    from seqtasks.serving.addresses import address, curl_line
+    from seqtasks.serving.models.model_config import newest_versions
 
     url = f"http://{address(options.host, port)}"
     versions = newest_versions(models)

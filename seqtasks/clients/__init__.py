@@ -1,8 +1,8 @@
 """Clients of a model server, ours or TF Serving.
 
-client       what both clients do and share
-rest_client  by REST: the standard library only
-grpc_client  by gRPC: the same methods, the same answers
-connect      the client for a URL
-served_run   what `seqtasks predict` says, asked of a server
+client       the interface of both clients, and what they share
+rest_client  the REST client, which needs the standard library only
+grpc_client  the gRPC client, with the same methods and the same answers
+connect      makes the client for a URL
+served_run   the answers of `seqtasks predict`, from a server
 """

@@ -1,6 +1,6 @@
-"""What a client of a model server does, and what those of both kinds share.
+"""The interface of a model server's clients, and what the REST and gRPC clients share.
 
-Addresses, tries, JSON with bytes, and words for errors.
+They share addresses, retries, JSON with bytes, and the wording of errors.
 """
 
 import abc
@@ -28,21 +28,21 @@ _ADVICE = {
 
 
 class BusyError(ServingError):
-    """A refusal after which the same request may go well a little later."""
+    """A refusal after which the same request may succeed a little later."""
 
 
 class Client(abc.ABC):
-    """What clients of both kinds do. One may be used from many threads.
+    """A client of a model server, REST or gRPC. It may be used from many threads.
 
-    Everywhere `signature` "" is the default one, and the latest version answers where neither
-    `version` nor `label` is given. Bytes go in as `bytes`, and come out as `bytes` from outputs
+    In every method, `signature` "" is the default one, and the latest version answers unless
+    `version` or `label` is given. Bytes go in as `bytes`, and come out as `bytes` from outputs
     whose names end in `_bytes`; all other strings are `str`. Arrays may be NumPy's. Each method
-    raises `ServingError` where there is no answer.
+    raises `ServingError` if there is no answer.
 
     Attributes:
         server: the server's URL.
-        timeout: seconds that a try may take.
-        retries: how often a request is sent again while the server has too much to do.
+        timeout: how many seconds each try may take.
+        retries: how often a request is sent again while the server is busy.
     """
 
     server: str
@@ -57,9 +57,10 @@ class Client(abc.ABC):
         version: int | None = None,
         label: str | None = None,
     ) -> list[Any]:
-        """Predict rows, each the value of the one input or a dict of all.
+        """Predict rows, each the value of the only input or a dict of all inputs.
 
-        Gives a row for each, the value of the one output or a dict of all.
+        Returns:
+            A row for each: the value of the only output, or a dict of all outputs.
         """
         document = {"signature_name": signature, "instances": list(rows)}
         return self._infer("predict", model, version, label, document)["predictions"]
@@ -72,7 +73,7 @@ class Client(abc.ABC):
         version: int | None = None,
         label: str | None = None,
     ) -> Any:
-        """Predict whole tensors: that of the one input, or a dict of all. Answered alike."""
+        """Predict whole tensors: the only input's or a dict of all. Outputs have the same form."""
         document = {"signature_name": signature, "inputs": inputs}
         return self._infer("predict", model, version, label, document)["outputs"]
 
@@ -132,14 +133,14 @@ class Client(abc.ABC):
         label: str | None,
         document: dict[str, Any],
     ) -> dict[str, Any]:
-        """Answer a document of the REST protocol with one."""
+        """Send a request's JSON object of the REST protocol, and give the answer's."""
 
 
 def retrying(attempt: Callable[[], T], retries: int) -> T:
-    """Call until there is no `BusyError`, waiting twice as long each time, a part of it by chance.
+    """Call until there is no `BusyError`; waits double, and a part of each is random.
 
     Raises:
-        ServingError: that of the last try.
+        ServingError: the last try's.
     """
     for number in range(retries):
         with contextlib.suppress(BusyError):
@@ -149,10 +150,10 @@ def retrying(attempt: Callable[[], T], retries: int) -> T:
 
 
 def split_server(server: str, schemes: Sequence[str]) -> tuple[str, str, int | None, str]:
-    """Take a server's URL apart: scheme, host, port where it has one, and path.
+    """Split a server's URL: scheme, host, port if it has one, and path.
 
     Raises:
-        ServingError: where it is none of these.
+        ServingError: if it is no URL with one of these schemes.
 
     >>> split_server("http://localhost:8501/models/", ["http"])
     ('http', 'localhost', 8501, '/models')
@@ -171,23 +172,23 @@ def split_server(server: str, schemes: Sequence[str]) -> tuple[str, str, int | N
 
 
 def nothing_listens(server: str) -> str:
-    """Say what to do where a connection is refused."""
+    """Write what to do if a connection is refused."""
     return f"nothing listens at {server}; start a server there by `seqtasks serve`"
 
 
 def took_too_long(where: str, seconds: float) -> str:
-    """Say what to do where no answer came in time."""
+    """Write what to do if no answer came in time."""
     return f"{where}: no answer within {seconds:g} seconds; ask for less at once, or wait longer"
 
 
 def refusal(where: str, model: str, said: str, message: str, http_status: int) -> str:
-    """Write a server's refusal in one line, with what to do."""
+    """Write a server's refusal in one line, with what to do about it."""
     advice = _ADVICE.get(http_status, "see what the server's log says")
     return f"{where}: the server said {said}: {one_line(message)}; {advice.format(model=model)}"
 
 
 def one_line(message: str) -> str:
-    r"""Write a message in one line that isn't too long.
+    r"""Write a message in one line of limited length.
 
     >>> one_line("Bad input.\n  In the graph.")
     'Bad input. In the graph'
@@ -208,7 +209,7 @@ def from_json(text: bytes) -> Any:
     """Read JSON, with {"b64": ...} as bytes.
 
     Raises:
-        ValueError: where it isn't JSON.
+        ValueError: if it isn't JSON.
     """
     return json.loads(text, object_hook=_from_b64)
 

@@ -7,16 +7,16 @@ from seqtasks.clients.rest_client import RestClient
 def connect(server: str, timeout: float = 30.0, retries: int = 3) -> Client:
     """Make the client for a URL: http://, https:// or grpc://HOST:PORT.
 
-    Arguments:
+    Args:
         server: the URL.
-        timeout: seconds that a try may take.
-        retries: how often a request is sent again while the server has too much to do.
+        timeout: how many seconds each try may take.
+        retries: how often a request is sent again while the server is busy.
 
     Raises:
         ServingError: for any other URL.
     """
     if not server.startswith("grpc://"):
         return RestClient(server, timeout, retries)
-    from seqtasks.clients.grpc_client import GrpcClient  # brings TensorFlow with it
+    from seqtasks.clients.grpc_client import GrpcClient  # imports TensorFlow
 
     return GrpcClient(server, timeout, retries)

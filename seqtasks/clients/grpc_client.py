@@ -1,4 +1,4 @@
-"""The client by gRPC."""
+"""The gRPC client."""
 
 import dataclasses
 import re
@@ -33,28 +33,28 @@ from seqtasks.clients.client import (
 )
 from seqtasks.errors import ServingError
 from seqtasks.serving.limits import UNLIMITED
-from seqtasks.serving.models.engine import DEFAULT_SIGNATURE, Signature, TensorSpec
+from seqtasks.serving.models.engine import DEFAULT_SIGNATURE, Signature, TensorSpec, no_signature
 from seqtasks.serving.protocol import json_bodies
 from seqtasks.serving.protocol.grpc_tensors import to_proto
 from seqtasks.serving.protocol.json_examples import decode_examples
-from seqtasks.serving.protocol.metadata import describe
+from seqtasks.serving.protocol.metadata import describe, describe_status
 from seqtasks.serving.status import HTTP_STATUS, Code, StatusError
 
 _PORT = 8500
-# A server that ends cancels what reached it in that moment; this client cancels nothing.
+# A server that ends cancels requests that reached it in that moment; this client cancels none.
 _BUSY = (
     grpc.StatusCode.UNAVAILABLE,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
     grpc.StatusCode.CANCELLED,
 )
-# What gRPC itself says of a message that is too long for the server.
+# What gRPC itself says about a message that is too long for the server.
 _TOO_LONG = "larger than max"
-# And of a server that it can't reach, in place of one that answers UNAVAILABLE.
+# And about a server that it can't reach, which differs from one that answers UNAVAILABLE.
 _UNCONNECTED = re.compile("failed to connect|errors resolving|DNS resolution failed")
 _OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    ("grpc.enable_retries", 0),  # this client has its own
+    ("grpc.enable_retries", 0),  # this client retries by itself
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 2000),
 )
@@ -62,27 +62,27 @@ _OPTIONS = (
 
 @dataclasses.dataclass(frozen=True)
 class _Known:
-    """What the metadata said, and of which version."""
+    """The signatures of a model, and the version whose metadata had them."""
 
     version: int
     signatures: SignatureDefMap
 
 
 class GrpcClient(Client):
-    """Speaks TF Serving's gRPC protocol; its methods are those of `Client`.
+    """A client of TF Serving's gRPC protocol; its methods are those of `Client`.
 
-    Values are read and written as the REST protocol does, so that answers are the same; the types
-    of inputs are asked from the server once, and again where a request doesn't fit them.
-    A request is sent again on UNAVAILABLE and RESOURCE_EXHAUSTED, but not where the server says
-    that it is too large, nor where nothing listens though there was a connection before.
+    Values are read and written as in the REST protocol, so that answers are the same. The server is
+    asked for the types of inputs once, and again if a request doesn't fit them. A request is sent
+    again on UNAVAILABLE and RESOURCE_EXHAUSTED, but not if the server says that it is too large,
+    nor if nothing listens although there was a connection before.
 
-    Arguments:
-        server: grpc://HOST:PORT; 8500 without a port.
-        timeout: seconds that a try may take; the server is told.
+    Args:
+        server: grpc://HOST:PORT; the default port is 8500.
+        timeout: how many seconds each try may take; the server is told.
         retries: how often a request is sent again.
 
     Raises:
-        ServingError: where `server` is no such URL.
+        ServingError: if `server` is no such URL.
     """
 
     def __init__(
@@ -104,14 +104,12 @@ class GrpcClient(Client):
         request = GetModelStatusRequest(model_spec=_spec(model, version, label))
         response = self._call(self._models.GetModelStatus, request, model)
         return [
-            {
-                "version": str(found.version),
-                "state": ModelVersionStatus.State.Name(found.state),
-                "status": {
-                    "error_code": Code(found.status.error_code).name,
-                    "error_message": found.status.error_message,
-                },
-            }
+            describe_status(
+                found.version,
+                ModelVersionStatus.State.Name(found.state),
+                Code(found.status.error_code).name,
+                found.status.error_message,
+            )
             for found in response.model_version_status
         ]
 
@@ -120,9 +118,7 @@ class GrpcClient(Client):
     ) -> dict[str, Any]:
         """Describe the signatures; see `Client`."""
         known = self._ask_metadata(model, version, label)
-        spec = {"name": model, "signature_name": "", "version": str(known.version)}
-        described = describe(dict(known.signatures.signature_def))
-        return {"model_spec": spec, "metadata": {"signature_def": described}}
+        return describe(model, known.version, known.signatures.signature_def)
 
     def close(self) -> None:
         """Close the connections."""
@@ -143,7 +139,7 @@ class GrpcClient(Client):
                 answer = self._predict(spec, (model, version, label), document)
             else:
                 answer = self._run_examples(verb, spec, document)
-        except StatusError as error:  # what the server would say, had it been asked by REST
+        except StatusError as error:  # as the server would refuse it over REST
             where, code = f"{self.server} {verb}", error.code.name
             raise ServingError(refusal(where, model, code, error.message, error.http)) from error
         return from_json(answer)
@@ -163,7 +159,7 @@ class GrpcClient(Client):
             if self._known[key] == known:
                 raise
             return self._predict(spec, key, document)  # the model has changed since
-        # In the order in which a server lists them by REST.
+        # In the order in which a server lists them over REST.
         outputs = {
             name: tf.make_ndarray(response.outputs[name]) for name in sorted(response.outputs)
         }
@@ -210,7 +206,7 @@ class GrpcClient(Client):
         return retrying(attempt, self.retries)
 
     def _understood(self, error: Any, where: str, model: str) -> ServingError:
-        """Make our error of one of gRPC: busy, refused, or lost."""
+        """Make our error of gRPC's: busy, refused, or no connection."""
         code, details = error.code(), error.details() or ""
         status = Code(code.value[0])
         if code is grpc.StatusCode.UNAVAILABLE and _UNCONNECTED.search(details):
@@ -222,7 +218,7 @@ class GrpcClient(Client):
             return ServingError(took_too_long(where, self.timeout))
         again = code in _BUSY and _TOO_LONG not in details and not _is_final(error)
         kind = BusyError if again else _RefusedError
-        # Of the two causes of RESOURCE_EXHAUSTED HTTP has a number for each.
+        # RESOURCE_EXHAUSTED has two causes, and HTTP has a number for each.
         large = status is Code.RESOURCE_EXHAUSTED and not again
         return kind(
             refusal(where, model, status.name, details, 413 if large else HTTP_STATUS[status])
@@ -234,7 +230,7 @@ class _RefusedError(ServingError):
 
 
 def _is_final(error: Any) -> bool:
-    """Whether the server says that the same request would be refused again (gRFC A6)."""
+    """Whether the server says that it would refuse the same request again (gRFC A6)."""
     sent = dict(error.trailing_metadata() or ())
     return str(sent.get("grpc-retry-pushback-ms", "")).startswith("-")
 
@@ -249,15 +245,14 @@ def _spec(model: str, version: int | None, label: str | None, signature: str = "
 
 
 def _signature(known: _Known, name: str) -> Signature:
-    """Take the types of a signature's inputs from the metadata.
+    """Read the types of a signature's inputs from the metadata.
 
     Raises:
-        StatusError: INVALID_ARGUMENT where there is no such signature.
+        StatusError: INVALID_ARGUMENT if there is no such signature.
     """
     name = name or DEFAULT_SIGNATURE
     if name not in known.signatures.signature_def:
-        message = f'Serving signature name: "{name}" not found in signature def'
-        raise StatusError(Code.INVALID_ARGUMENT, message)
+        raise no_signature(name)
     inputs = known.signatures.signature_def[name].inputs
     specs = {
         each: TensorSpec("", tf.dtypes.as_dtype(inputs[each].dtype), None)

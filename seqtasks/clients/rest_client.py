@@ -1,4 +1,4 @@
-"""The client by REST; it needs the standard library only."""
+"""The REST client, which needs the standard library only."""
 
 import http.client
 import urllib.parse
@@ -22,18 +22,18 @@ _BUSY = (429, 503)
 
 
 class RestClient(Client):
-    """Speaks TF Serving's REST protocol; its methods are those of `Client`.
+    """A client of TF Serving's REST protocol; its methods are those of `Client`.
 
-    A request is sent again, later each time, while the server answers 429 or 503, or while
-    nothing listens yet. Once a connection has been made, nothing listening is an error at once.
+    A request is sent again, after longer and longer waits, while the server answers 429 or 503, or
+    while nothing listens yet. After a first connection, nothing listening is an error at once.
 
-    Arguments:
-        server: http:// or https:// and HOST:PORT, with a path where the server is below one.
-        timeout: seconds that a try may take.
+    Args:
+        server: http:// or https:// and HOST:PORT, with a path if the server is below one.
+        timeout: how many seconds each try may take.
         retries: how often a request is sent again.
 
     Raises:
-        ServingError: where `server` is no such URL.
+        ServingError: if `server` is no such URL.
     """
 
     def __init__(
@@ -108,11 +108,11 @@ class RestClient(Client):
             connection.close()
             if not reused:
                 raise
-            return self._exchange(method, path, body)  # the server had closed it meanwhile
+            return self._exchange(method, path, body)  # the server had closed it
         except BaseException:
             connection.close()
             raise
-        self._idle.append(connection)  # opens again by itself where the server has closed it
+        self._idle.append(connection)  # opens again by itself if the server has closed it
         return answer.status, data
 
 
@@ -127,7 +127,7 @@ def _read(where: str, model: str, status: int, data: bytes) -> Any:
     """Read an answer.
 
     Raises:
-        ServingError: for a refusal, or what isn't the protocol.
+        ServingError: for a refusal, or an answer that isn't the protocol's.
     """
     try:
         answer = from_json(data)

@@ -1,9 +1,9 @@
-"""Whether an export answers as its run does, found out where there is no Keras.
+"""Check in a process without Keras whether an export answers as its run does.
 
     python -m seqtasks.export.check VERSION_DIR SAMPLES
 
-prints a JSON object: "answers", how many there were, "largest_difference" between numbers, and
-"different", what is wrong with the first answer that isn't as it should be, or null.
+prints a JSON object: "answers", the number of answers compared, "largest_difference" between
+numbers, and "different", a description of the first wrong answer, or null.
 """
 
 import json
@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-TOLERANCE = 1e-4  # of numbers, absolute and relative: kernels may sum in another order
+TOLERANCE = 1e-4  # absolute and relative, for numbers: kernels may sum in another order
 
 
 def check(version: Path, samples: Path) -> dict[str, object]:
-    """Ask an export what its samples ask, and compare."""
+    """Send the samples' requests to an export and compare its answers with theirs."""
     from seqtasks.export.recorded_answers import read_answers
     from seqtasks.serving.models.engine import Servable
 
@@ -36,7 +36,7 @@ def check(version: Path, samples: Path) -> dict[str, object]:
 
 
 def compare(found: np.ndarray, right: np.ndarray) -> float | str:
-    """Give the largest difference of two arrays, or say in words why they aren't the same.
+    """Give the largest difference of two arrays, or a description of why they aren't the same.
 
     >>> compare(np.array([1.0, 2.0]), np.array([1.0, 2.00001]))
     1.0000000000065512e-05

@@ -2,15 +2,15 @@
 
 saved_models/NAME/VERSION/
   saved_model.pb, variables/, assets/            what TF Serving loads
-  assets.extra/tf_serving_warmup_requests        requests that it replays before it serves
+  assets.extra/tf_serving_warmup_requests        requests that it answers before it serves
   README.md, signatures.json                     what can be asked, for people and programs
 
-README.md and signatures.json lie inside the version, where TF Serving passes over files that it
-doesn't know, so that each version has its own and comes to its number with them in one renaming.
+README.md and signatures.json are inside the version, where TF Serving ignores files that it doesn't
+know. So each version has its own, and one renaming gives all files their number.
 
-A version is written under a name that isn't a number, loaded in a process that has no Keras,
-compared with the run's own weights on real samples, and only then given its number. Where
-something differs, nothing stays behind.
+A version is written under a name that isn't a number, loaded in a process without Keras, and
+compared with the run's own weights on real samples. If the answers agree, it gets its number; if
+not, nothing is left of it.
 """
 
 import json
@@ -40,17 +40,17 @@ from seqtasks.tasks.endpoints import Endpoint
 from seqtasks.tasks.finished_run import load_predictor
 from seqtasks.tasks.sources import load_splits
 
-_SAMPLES = 24  # real examples that are compared
-# What stock TF Serving lacks, and what ties an export to the machine that made it.
+_SAMPLES = 24  # how many real examples are compared
+# Operations that stock TF Serving lacks, or that tie an export to the machine that made it.
 _FOREIGN = re.compile("Cudnn|Xla|PyFunc|NumpyFunction")
 
 
 @dataclass(frozen=True)
 class Export:
-    """An export that was compared and has its number."""
+    """An export that agreed with its run and has its number."""
 
     path: Path
-    answers: int  # compared
+    answers: int  # how many were compared
     largest_difference: float
     signatures: list[str]
 
@@ -59,8 +59,8 @@ def export_run(run: Run, base: Path, version: int | None = None) -> Export:
     """Write the next version of `base` from a run's best weights.
 
     Raises:
-        RunError: where the run has no weights, or the disk refuses.
-        ExportError: where the version exists, or what was written answers otherwise than the run.
+        RunError: if the run has no weights, or the disk refuses.
+        ExportError: if the version exists, or the export answers otherwise than the run.
     """
     if version is not None and (base / str(version)).exists():
         raise ExportError(f"{base / str(version)}: exists; choose another --version, or none")
@@ -85,10 +85,10 @@ def export_run(run: Run, base: Path, version: int | None = None) -> Export:
 
 
 def check_export(run: Run, version_dir: Path) -> Export:
-    """Compare an export that is there with a run's best weights.
+    """Compare an existing export with a run's best weights.
 
     Raises:
-        ExportError: where there is none, or it answers otherwise than the run.
+        ExportError: if there is none, or it answers otherwise than the run.
     """
     if not (version_dir / "saved_model.pb").is_file():
         raise ExportError(
@@ -113,7 +113,7 @@ def _endpoints(run: Run) -> tuple[Any, list[Endpoint]]:
 
 
 def _answers(run: Run, endpoints: list[Endpoint]) -> Iterator[Answer]:
-    """What the run's own weights say to real examples, and to odd ones."""
+    """Compute the run's own answers to real examples, and to odd ones."""
     config = run.config
     try:
         splits = load_splits(config)
@@ -149,7 +149,7 @@ def _write(predictor: Any, endpoints: list[Endpoint], folder: Path) -> None:
 
 
 def _check_ops(folder: Path) -> None:
-    """Refuse what a stock TF Serving on any machine couldn't run.
+    """Refuse operations that a stock TF Serving on any machine couldn't run.
 
     Raises:
         ExportError: names the operation.
@@ -164,10 +164,10 @@ def _check_ops(folder: Path) -> None:
 
 
 def _compare(folder: Path, samples: Path) -> dict[str, Any]:
-    """Compare in a process of its own, without Keras.
+    """Compare in a new process, without Keras.
 
     Raises:
-        ExportError: where an answer differs, or the process fails.
+        ExportError: if an answer differs, or the process fails.
     """
     command = [sys.executable, "-m", "seqtasks.export.check", str(folder), str(samples)]
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
@@ -187,7 +187,7 @@ def _next_version(base: Path) -> int:
 
 
 class _staging:
-    """A folder in `base` that TF Serving doesn't look at, and that is gone in the end."""
+    """A folder in `base` that TF Serving ignores, removed at the end of the block."""
 
     def __init__(self, base: Path):
         self.path = base / f".unfinished.{os.getpid()}"

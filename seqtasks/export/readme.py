@@ -15,7 +15,7 @@ _EXAMPLES = {
 
 
 def signatures(endpoints: list[Endpoint]) -> dict[str, Any]:
-    """Names, types and shapes of all that goes in and comes out."""
+    """Describe each endpoint: the names, types and shapes of its inputs, and its outputs."""
     return {
         endpoint.name: {
             "about": endpoint.about,
@@ -58,7 +58,7 @@ def _type(spec: Any) -> str:
 
 
 def _command(name: str, endpoint: Endpoint) -> str:
-    """A request by curl, as short as can be."""
+    """Write a short request by curl."""
     url = f"http://localhost:8501/v1/models/{name}"
     if endpoint.method in ("classify", "regress"):
         body = {"signature_name": endpoint.name, "examples": [{"text": "..."}]}

@@ -1,6 +1,6 @@
-"""Requests with the answers that a run's own weights gave: to compare an export, and to warm up.
+"""Requests with a run's own answers, to compare an export with and to warm a server up.
 
-They are PredictionLog messages, request and response, in a TFRecord, as TF Serving reads them.
+They are PredictionLog messages, request and response, in a TFRecord file, as TF Serving reads it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ Answer = tuple[str, dict[str, np.ndarray], dict[str, np.ndarray]]  # signature, 
 
 
 def write_answers(path: Path, answers: Iterable[Answer]) -> None:
-    """Write answers, in their order."""
+    """Write answers to a file, in their order."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, feeds, outputs in answers:

@@ -1,13 +1,13 @@
-"""Serving: a model server of TF Serving's protocol, or TF Serving's own.
+"""Serving: a model server with TF Serving's protocol, or TF Serving's own server.
 
 status, limits         the protocol's errors; how much a client may ask for
 models/                which models there are, and the engine that runs them
 protocol/              JSON and messages to tensors and back, without a transport
-warmup                 the requests that a model answers before its clients' first
-monitoring, page       metrics; the page to try models on
+warmup                 requests that a model answers before it is available
+monitoring, page       metrics and access log; the web page to try models on
 http_app, http_server  the HTTP application, and the process around it
-grpc_server            the same over gRPC
-options                what `seqtasks serve` says to either server
-embedded               this server, put together
+grpc_server            the gRPC server
+options, addresses     what `seqtasks serve` tells either server; where they listen
+embedded               this package's server, assembled from all of these
 binary                 TF Serving's own server
 """

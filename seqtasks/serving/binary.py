@@ -1,4 +1,4 @@
-"""TF Serving's own server: its configuration files, its command line, the process around it.
+"""TF Serving's own server: its configuration files, its command line, its process.
 
 Names of flags and messages: tensorflow_serving/model_servers/main.cc and server.cc,
 config/monitoring_config.proto, servables/tensorflow/session_bundle_config.proto.
@@ -32,7 +32,7 @@ IMAGE = "tensorflow/serving"
 MODELS, BATCHING, MONITORING = "models.config", "batching.config", "monitoring.config"
 ConfigSource = Callable[[], ModelServerConfig]
 
-# The ports of the program inside its image.
+# The ports of the program in its Docker image.
 _IMAGE_REST, _IMAGE_GRPC = 8501, 8500
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _NO_TIMEOUT = 2**31 - 1  # milliseconds; the flag is an int32
@@ -40,11 +40,11 @@ _STEP_SECONDS = 0.1
 
 
 def config_source(source: ModelSource, config_file: Path | None = None) -> ConfigSource:
-    """Give the configuration that the program is to have, anew at each call.
+    """Make a function that reads the configuration for the program, again at each call.
 
-    Arguments:
+    Args:
         source: the models.
-        config_file: where they are from, when from a file: all that it says is passed on.
+        config_file: the file that they come from, if any; all that it says is passed on.
     """
     if config_file is None:
         return lambda: models_config(source)
@@ -73,10 +73,10 @@ def models_config(source: ModelSource) -> ModelServerConfig:
 
 
 def file_config(path: Path) -> ModelServerConfig:
-    """Read a configuration file as it stands, but for paths, which become absolute.
+    """Read a configuration file; nothing changes, except that paths become absolute.
 
     Raises:
-        ConfigError: where it can't be read or says something that can't be.
+        ConfigError: if it can't be read or contradicts itself.
     """
     read_model_config(path)
     config = text_format.Parse(path.read_text("utf-8"), ModelServerConfig())
@@ -88,7 +88,7 @@ def file_config(path: Path) -> ModelServerConfig:
 
 
 def config_files(config: ModelServerConfig, options: ServerOptions) -> dict[str, str]:
-    """Write the program's files: their texts, of one line each, by their names."""
+    """Write the program's files: by name, each a text of one line."""
     files = {MODELS: _text(config)}
     if options.batching is not None:
         files[BATCHING] = batching_text(options.batching)
@@ -101,7 +101,7 @@ def _text(config: ModelServerConfig) -> str:
 
 
 def batching_text(batching: Batching) -> str:
-    """Write a BatchingParameters message, in which most numbers are a message each.
+    """Write a BatchingParameters message, in which most numbers are messages of their own.
 
     >>> batching_text({"max_batch_size": 64, "allowed_batch_sizes": (8, 64)})
     'max_batch_size { value: 64 } allowed_batch_sizes: 8 allowed_batch_sizes: 64'
@@ -119,12 +119,12 @@ def flags(
 ) -> list[str]:
     """Write the program's flags.
 
-    Arguments:
+    Args:
         config: the models.
         options: how it answers.
-        folder: where its files are.
-        port: of REST.
-        grpc_port: of gRPC.
+        folder: the folder of its files.
+        port: the REST port.
+        grpc_port: the gRPC port.
     """
     poll = math.ceil(options.poll_seconds)
     seconds = options.limits.request_seconds
@@ -143,7 +143,7 @@ def flags(
     if options.cors_origins:
         written.append("--rest_api_enable_cors_support=true")
     if any(entry.version_labels for entry in config.model_config_list.config):
-        # Without it a label may only be given once its version is loaded: never in the first file.
+        # Without it only a loaded version may have a label, so the first file could give none.
         written.append("--allow_version_labels_for_unavailable_models=true")
     return written
 
@@ -151,8 +151,8 @@ def flags(
 def docker_command(config: ModelServerConfig, options: ServerOptions) -> str:
     """Write a `docker run` command that serves the same.
 
-    It needs no file beside the models: the configuration travels in variables, which a shell in
-    the container writes to files before it becomes the server.
+    It needs no files except the models: the configuration travels in environment variables, which
+    a shell in the container writes to files before it becomes the server.
     """
     inside = ModelServerConfig()
     inside.CopyFrom(config)
@@ -192,20 +192,20 @@ def _mount(source: str, target: str) -> str:
 def run_binary(
     program: Path, source: ConfigSource, options: ServerOptions, ready: Callable[[], None]
 ) -> int:
-    """Run the program until it ends; return its exit code, as a shell does: 128 + a signal's.
+    """Run the program until it ends; return its exit code, 128 + the number if a signal ended it.
 
-    SIGTERM, SIGINT and SIGHUP are passed on. The models are looked for again as often as
-    `poll_seconds` says, and the program, which knows no directory of models, is told of changes.
-    Must be called in the main thread.
+    SIGTERM, SIGINT and SIGHUP are passed on. Every `poll_seconds` this looks for models and tells
+    the program of changes, since the program can't watch a directory of models. Must be called in
+    the main thread.
 
-    Arguments:
+    Args:
         program: TF Serving's `tensorflow_model_server`.
         source: the models.
         options: how it answers.
-        ready: called once all models can be asked.
+        ready: called once all models can answer.
 
     Raises:
-        ConfigError: where it can't be started.
+        ConfigError: if it can't be started.
     """
     with tempfile.TemporaryDirectory(prefix="seqtasks-serve-") as folder:
         config = source()
@@ -225,7 +225,7 @@ def run_binary(
 
 @contextmanager
 def _started(command: list[str]) -> Iterator[subprocess.Popen]:
-    """Start a process that gets the signals of this one, and ends with the block."""
+    """Start a process that gets this one's signals and ends with the block."""
     process: subprocess.Popen | None = None
     early: list[int] = []
 
@@ -237,7 +237,7 @@ def _started(command: list[str]) -> Iterator[subprocess.Popen]:
         previous = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
     try:
         try:
-            # In a session of its own, since a terminal's Ctrl-C would reach it twice otherwise.
+            # In a new session: otherwise a terminal's Ctrl-C would reach it twice.
             process = subprocess.Popen(command, start_new_session=True)
         except OSError as error:
             raise ConfigError(f"{command[0]}: can't be run: {error.strerror}") from error
@@ -260,11 +260,11 @@ def _wait(process: subprocess.Popen) -> int | None:
 
 
 def _renew(source: ConfigSource, config: ModelServerConfig, folder: Path) -> ModelServerConfig:
-    """Write the models again if they are others by now."""
+    """Write the models again if they have changed."""
     try:
         changed = source()
     except (ConfigError, OSError):
-        return config  # a file that is just being written; the program goes on as it is
+        return config  # a file that is being written just now; the program continues as it is
     if changed != config:
         new = folder / f"{MODELS}.new"
         new.write_text(_text(changed), "utf-8")

@@ -1,4 +1,4 @@
-"""The embedded server put together: models, REST and gRPC, as the options say."""
+"""The embedded server, assembled from models, REST and gRPC as the options say."""
 
 import logging
 import sys
@@ -9,6 +9,9 @@ from typing import Any
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
+from seqtasks.serving.http_app import RestOptions, make_app
+from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
+from seqtasks.serving.limits import Places
 from seqtasks.serving.models.batching import BatchedServable, BatchingOptions
 from seqtasks.serving.models.engine import EngineOptions, Servable
 from seqtasks.serving.models.manager import ModelManager
@@ -20,8 +23,8 @@ from seqtasks.serving.warmup import replay
 
 Ready = Callable[[int, int | None, Sequence[str]], None]
 
-# With batching a request's thread mostly waits; TF Serving's guide advises two for each row of a
-# batch. Each takes memory, so there is a bound.
+# With batching a request's thread mostly waits; TF Serving's guide advises two threads for each row
+# of a batch. Each takes memory, so their number has a bound.
 _MOST_THREADS = 256
 
 
@@ -29,11 +32,11 @@ def make_loader(
     engine: EngineOptions | None = None,
     batching: BatchingOptions | None = None,
 ) -> Loader:
-    """Make what a `ModelManager` loads versions with.
+    """Make the function with which a `ModelManager` loads versions.
 
-    Arguments:
+    Args:
         engine: how the Sessions run.
-        batching: how requests share runs; None runs each alone.
+        batching: how requests share runs; None to run each alone.
     """
 
     def load(path: Path, name: str, version: int) -> Servable | BatchedServable:
@@ -53,24 +56,19 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
 
     Must be called in the main thread.
 
-    Arguments:
+    Args:
         source: the models.
         options: how it answers.
-        ready: called when models can be asked, with the ports of REST and of gRPC (None: none) and
-            the names of the models that can't.
+        ready: called when models can answer, with the REST port, the gRPC port (None without gRPC)
+            and the names of the models that can't answer.
 
     Raises:
-        ConfigError: where a port is taken, or where there are models and none can be loaded.
+        ConfigError: if a port is taken, or if there are models and none can be loaded.
     """
-    from seqtasks.serving.embedded import make_loader
-    from seqtasks.serving.http_app import RestOptions, make_app
-    from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
-    from seqtasks.serving.limits import Places
-
     parameters: dict[str, Any] = dict(options.batching or {})
     batching = None if options.batching is None else BatchingOptions(**parameters)
     threads = {"threads": min(2 * batching.max_batch_size, _MOST_THREADS)} if batching else {}
-    # Polling is a thread of its own, which waits for ever where it shall not look again.
+    # The polling thread waits for ever if it is to look only once.
     poll_seconds = options.poll_seconds or threading.TIMEOUT_MAX
     manager = ModelManager(source, make_loader(batching=batching), poll_seconds)
     metrics = Metrics(manager.knows)
@@ -101,7 +99,7 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
 
 
 def start_logging() -> None:
-    """Write what the server does to the error stream: JSON for requests, plain lines for models."""
+    """Log to the error stream: JSON lines for requests, plain lines for models."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("seqtasks")

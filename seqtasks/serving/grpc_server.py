@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import os
 import socket
 import time
 from collections.abc import Callable
@@ -14,60 +13,58 @@ import grpc
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from seqtasks.errors import ConfigError
-from seqtasks.serving.limits import Busy, Limits, Places
+from seqtasks.serving.addresses import cannot_listen, family
+from seqtasks.serving.limits import THREADS, Busy, Limits, Places
 from seqtasks.serving.models.manager import ModelManager
-from seqtasks.serving.monitoring import Metrics
+from seqtasks.serving.monitoring import Metrics, access_log, log_request
 from seqtasks.serving.protocol.grpc_api import GrpcApi
-from seqtasks.serving.protocol.rest_api import log_line
 from seqtasks.serving.status import Code, StatusError
 
-access_log = logging.getLogger("seqtasks.serving.access")
 _log = logging.getLogger(__name__)
 
 _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
-# Bytes, as in TF Serving. A client refuses more than 8 KiB beside the answer, and a byte that isn't
-# ASCII takes three.
+# Bytes, as in TF Serving. A client refuses more than 8 KiB of metadata with an answer, and a byte
+# that isn't ASCII takes three.
 _MESSAGE_LENGTH = 1024
-# Says that the same request would be refused again (gRFC A6).
+# Tells clients that the same request would be refused again (gRFC A6).
 _DO_NOT_RETRY = (("grpc-retry-pushback-ms", "-1"),)
-_SPARE_HANDLERS = 32  # for status, metadata and reloading, beside the requests that are limited
-_HANDLERS = 1024  # where the requests have no limit
-_LONGEST_WAIT = 365 * 86400.0  # a client without a deadline has one that Python can't wait for
+_SPARE_HANDLERS = 32  # for status, metadata and reloading, on top of the limited requests
+_HANDLERS = 1024  # if requests have no limit
+_LONGEST_WAIT = 365 * 86400.0  # a client without a deadline has one that is too long for Python
 
 
 @dataclasses.dataclass(frozen=True)
 class GrpcOptions:
-    """Where the server listens, how it answers, and how it ends.
+    """How the server listens, answers and ends.
 
-    Arguments:
+    Args:
         host: the address of a network interface; "0.0.0.0" for all.
         port: 8500 is TF Serving's; 0 takes a free one.
         limits: how much clients may ask for.
-        threads: requests that run at one moment; with batching, many more than cores.
-        finish_seconds: how long requests that were accepted may take after the order to end.
+        threads: how many requests run at the same time; with batching, many more than cores.
+        finish_seconds: how long accepted requests may take after the order to end.
         access_log: whether a JSON line is logged for each request.
     """
 
     host: str = "127.0.0.1"
     port: int = 8500
     limits: Limits = dataclasses.field(default_factory=Limits)
-    threads: int = min(32, (os.cpu_count() or 1) + 4)
+    threads: int = THREADS
     finish_seconds: float = 60.0
     access_log: bool = True
 
 
 class GrpcServer:
-    """PredictionService, ModelService and Health on a port, in threads of their own.
+    """PredictionService, ModelService and Health on a port, answered by the server's own threads.
 
-    Arguments:
+    Args:
         manager: the models, which the caller starts and closes.
         options: where it listens and how it answers.
-        metrics: what it counts in, such as that of the REST server; its own by default.
-        places: where it counts requests, such as those of the REST server; its own by default.
+        metrics: the metrics to count in, such as the REST server's; by default its own.
+        places: the places that requests take, such as the REST server's; by default its own.
 
     Raises:
-        ConfigError: where the port is taken or not allowed.
+        ConfigError: if the port is taken or not allowed.
     """
 
     def __init__(
@@ -87,7 +84,7 @@ class GrpcServer:
             self._handlers,
             options=[
                 ("grpc.max_receive_message_length", -1 if size is None else size),
-                # Else a second server on the same port would take a part of the requests.
+                # Otherwise a second server on the same port would take a part of the requests.
                 ("grpc.so_reuseport", 0),
             ],
             maximum_concurrent_rpcs=handlers,
@@ -97,19 +94,19 @@ class GrpcServer:
         self._running = False
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to answer."""
         self._server.start()
         self._running = True
 
     @property
     def running(self) -> bool:
-        """Whether it answers, or still finishes what it accepted."""
+        """Whether it answers, or still finishes accepted requests."""
         return self._running
 
     def stop(self) -> None:
-        """Take no more requests, and return when those accepted are answered."""
+        """Take no more requests, and return when the accepted ones are answered."""
         if not self._running:
-            self._server.start()  # a server that never ran would keep its port
+            self._server.start()  # a server that never started would keep its port
         self._server.stop(self._options.finish_seconds).wait()
         self._running = False
         self._calls.close()
@@ -140,7 +137,7 @@ class GrpcServer:
 
 
 class _Calls:
-    """Makes handlers of gRPC: they hold to limits and deadlines, count, and log."""
+    """Makes gRPC handlers that keep limits and deadlines, count requests and log them."""
 
     def __init__(
         self, manager: ModelManager, options: GrpcOptions, metrics: Metrics, places: Places
@@ -150,11 +147,11 @@ class _Calls:
         self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="grpc-run")
 
     def close(self) -> None:
-        """Let the threads end when they have nothing to do."""
+        """Let the threads end when they are idle."""
         self._pool.shutdown(wait=False)
 
     def inference(self, name: str, answer: Callable[[Any], Any]) -> Callable[..., Any]:
-        """Make the handler of a call that runs a model; it is limited and counted."""
+        """Make the handler of a call that runs a model, which is limited and counted."""
 
         def handle(request: Any, context: grpc.ServicerContext) -> Any:
             return self._handle(name, request, context, lambda: self._run(answer, request, context))
@@ -197,7 +194,7 @@ class _Calls:
     def _run(
         self, answer: Callable[[Any], Any], request: Any, context: grpc.ServicerContext
     ) -> Any:
-        """Answer in a thread of the pool, for so long as the client and the limits allow."""
+        """Answer in a thread of the pool, within the time that client and limits allow."""
         self._places.take()
         try:
             job = self._pool.submit(answer, request)
@@ -207,9 +204,9 @@ class _Calls:
         job.add_done_callback(lambda _: self._places.give_back())
 
         def end() -> None:
-            job.cancel()  # where its turn hasn't come
+            job.cancel()  # if it hasn't started
 
-        # Called when the client goes away or its deadline passes.
+        # gRPC calls it when the client goes away or its deadline passes.
         if not context.add_callback(end):
             end()
         bounds = (self._limits.request_seconds, context.time_remaining(), _LONGEST_WAIT)
@@ -235,17 +232,16 @@ class _Calls:
         seconds: float,
         counted: bool,
     ) -> None:
-        """Count a request, and log it; texts are never logged."""
+        """Count a request and log it; texts are never logged."""
         code = error.code if error else Code.OK
-        asked = next(iter(getattr(request, "tasks", ())), request)  # MultiInference has the spec so
+        asked = next(iter(getattr(request, "tasks", ())), request)  # MultiInference has it there
         model = asked.model_spec.name if hasattr(asked, "model_spec") else None
         if counted:
             self._metrics.count(model or "", code.name)
             self._metrics.latency(model or "", name, "GRPC", seconds * 1e6)
         if self._log and access_log.isEnabledFor(logging.INFO):
             spec = getattr(response, "model_spec", None)
-            line = log_line(
-                time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            log_request(
                 method="GRPC",
                 path=name,
                 code=code.name,
@@ -256,7 +252,6 @@ class _Calls:
                 version=spec.version.value if spec else None,
                 error=error.message if error else None,
             )
-            access_log.info("%s", line)
 
 
 def _cut(message: str) -> str:
@@ -268,14 +263,10 @@ def _cut(message: str) -> str:
 
 def _listen(server: grpc.Server, host: str, port: int) -> int:
     """Take the port. gRPC doesn't say why it can't, so a plain socket tries first."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as trial:
+        with socket.socket(family(host), socket.SOCK_STREAM) as trial:
             trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             trial.bind((host, port))
         return server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     except (OSError, OverflowError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(
-            f"{host}:{port}: can't listen: {reason}. Choose another --host or --port"
-        ) from error
+        raise cannot_listen(host, port, error) from error

@@ -5,7 +5,6 @@ import dataclasses
 import gzip
 import io
 import logging
-import os
 import re
 import time
 import zlib
@@ -22,19 +21,18 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seqtasks.serving import monitoring, page
-from seqtasks.serving.limits import Limits, Places
+from seqtasks.serving.limits import THREADS, Limits, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.protocol import json_bodies
-from seqtasks.serving.protocol.rest_api import Reply, RestApi, error_reply, find_route, log_line
+from seqtasks.serving.protocol.rest_api import Reply, RestApi, error_reply, find_route
 from seqtasks.serving.protocol.rest_api import Route as Asked
 from seqtasks.serving.status import Code, StatusError, invalid, too_large
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
-access_log = logging.getLogger("seqtasks.serving.access")
 
 _PROTOCOL = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
-# A body over the limit is read on to so many times the limit, since a client that is refused
-# while it still sends often sees a broken connection in place of the answer.
+# A body over the limit is read up to this many times the limit, since a client that is refused
+# while it still sends often sees a broken connection instead of the answer.
 _READ_ON = 8
 
 
@@ -42,16 +40,16 @@ _READ_ON = 8
 class RestOptions:
     """How the application answers.
 
-    Arguments:
+    Args:
         limits: how much clients may ask for.
-        cors_origins: the web pages that may call it ("*": all); none by default.
-        threads: requests that run at one moment; with batching, many more than cores.
+        cors_origins: the web pages that may call it; "*" for all, none by default.
+        threads: how many requests run at the same time; with batching, many more than cores.
         access_log: whether a JSON line is logged for each request.
     """
 
     limits: Limits = dataclasses.field(default_factory=Limits)
     cors_origins: Sequence[str] = ()
-    threads: int = min(32, (os.cpu_count() or 1) + 4)
+    threads: int = THREADS
     access_log: bool = True
 
 
@@ -63,11 +61,11 @@ def make_app(
 ) -> ASGIApp:
     """Make the application, whose models the caller starts and closes.
 
-    Arguments:
+    Args:
         manager: the models.
         options: how it answers.
-        metrics: what it counts in; its own by default.
-        places: where it counts requests, such as those of gRPC; its own by default.
+        metrics: the metrics to count in, such as the gRPC server's; by default its own.
+        places: the places that requests take, such as the gRPC server's; by default its own.
     """
     options = options or RestOptions()
     metrics = metrics or monitoring.Metrics(manager.knows)
@@ -111,7 +109,7 @@ def make_app(
     app = Starlette(routes=routes, middleware=middleware, lifespan=lifespan)
 
     async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
-        # Starlette's own middleware and search for the route cost a tenth of the server's time.
+        # Starlette's own middleware and routing cost a tenth of the server's time.
         direct = scope["type"] == "http" and scope["path"][:4].lower() == "/v1/"
         await (service if direct else app)(scope, receive, send)
 
@@ -123,7 +121,7 @@ def _json(status: int, value: dict) -> Response:
 
 
 class _Service:
-    """The part below /v1: reads the body, has it answered in a thread, and counts."""
+    """The part below /v1: reads the body, lets a thread answer it, counts and logs."""
 
     def __init__(
         self,
@@ -138,7 +136,7 @@ class _Service:
         self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="rest")
 
     def close(self) -> None:
-        """Let the threads end when they have nothing to do."""
+        """Let the threads end when they are idle."""
         self._pool.shutdown(wait=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -165,7 +163,7 @@ class _Service:
         self._note(scope["method"], path, asked, received, reply, time.perf_counter() - start)
         if reply.code is Code.CANCELLED:
             return
-        # What is left of a body that wasn't read to its end can't be followed by a request.
+        # No request can follow the rest of a body that wasn't read to its end.
         cut = asked is not None and body is None
         headers = [
             (b"content-type", b"application/json"),
@@ -188,7 +186,7 @@ class _Service:
             ) from error
 
     async def _answer(self, asked: Asked, body: bytes, encoding: str) -> Reply:
-        """Answer in a thread; a request that takes too long ends there by itself."""
+        """Answer in a thread. After a client's 504 the run goes on in its thread to its end."""
         if not asked.reads_body:
             return self._api.answer(asked, body)
         limits = self._limits
@@ -200,7 +198,7 @@ class _Service:
             raise StatusError(Code.UNAVAILABLE, "The server is ending") from error
         done, _ = await asyncio.wait((asyncio.wrap_future(job),), timeout=limits.request_seconds)
         if not done:
-            if job.cancel():  # no thread has begun with it
+            if job.cancel():  # no thread has started it
                 self._places.give_back()
             raise StatusError(
                 Code.DEADLINE_EXCEEDED, f"No answer within {limits.request_seconds:g} seconds"
@@ -224,13 +222,12 @@ class _Service:
         reply: Reply,
         seconds: float,
     ) -> None:
-        """Count a request, and log it; texts are never logged."""
+        """Count a request and log it; texts are never logged."""
         if asked and asked.reads_body:
             self._metrics.count(asked.model, reply.code.name)
             self._metrics.latency(asked.model, asked.verb, "REST", seconds * 1e6)
-        if self._log and access_log.isEnabledFor(logging.INFO):
-            line = log_line(
-                time=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        if self._log and monitoring.access_log.isEnabledFor(logging.INFO):
+            monitoring.log_request(
                 method=method,
                 path=path,
                 status=reply.http,
@@ -242,15 +239,14 @@ class _Service:
                 version=reply.version,
                 error=reply.error or None,
             )
-            access_log.info("%s", line)
 
 
 async def _read_body(request: Request, limit: int | None) -> bytes:
-    """Read a body, and where it is over the limit still read what a client would send in vain.
+    """Read a body; if it is over the limit, read on for a while before it is refused.
 
     Raises:
         StatusError: 413 for a body over the limit.
-        ClientDisconnect: where the client goes away before its end.
+        ClientDisconnect: if the client goes away before its end.
     """
     announced = request.headers.get("content-length", "")
     declared = int(announced) if announced.isascii() and announced.isdigit() else 0
@@ -271,10 +267,10 @@ async def _read_body(request: Request, limit: int | None) -> bytes:
 
 
 def _decoded(body: bytes, encoding: str, limit: int | None) -> bytes:
-    """Decompress a body that is sent by gzip, which may be no longer than others are.
+    """Decompress a body that was sent by gzip; the limit is on what it becomes.
 
     Raises:
-        StatusError: 400 where it can't be, 413 where it is too long.
+        StatusError: 400 if it can't be decompressed, 413 if it is too long.
     """
     if encoding.strip().lower() in ("", "identity"):
         return body

@@ -1,4 +1,4 @@
-"""The process around the application: its socket, its start, and an end that finishes its work."""
+"""The process around the application: its socket, its start, and an end that loses no request."""
 
 import asyncio
 import contextlib
@@ -13,40 +13,40 @@ from typing import Protocol
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seqtasks.errors import ConfigError
+from seqtasks.serving.addresses import cannot_listen, family
 from seqtasks.serving.models.manager import ModelManager
 
-# What a client sent just before the end is on its way, or in the socket's buffer.
+# Requests sent just before the end are still on their way, or in the socket's buffer.
 _ARRIVING_SECONDS = 0.2
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 class Server(Protocol):
-    """What answers on a port: an `HttpServer`, or a `GrpcServer`."""
+    """What answers on a port: an `HttpServer` or a `GrpcServer`."""
 
     @property
     def running(self) -> bool:
-        """Whether it answers, or still finishes what it accepted."""
+        """Whether it answers, or still finishes accepted requests."""
         ...
 
     def start(self) -> None:
-        """Begin to answer."""
+        """Start to answer."""
         ...
 
     def stop(self) -> None:
-        """Take no more requests, and return when those accepted are answered."""
+        """Take no more requests, and return when the accepted ones are answered."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class HttpOptions:
-    """Where the server listens, and how it ends.
+    """How the server listens and ends.
 
-    Arguments:
+    Args:
         host: the address of a network interface; "0.0.0.0" for all.
         port: 8501 is TF Serving's; 0 takes a free one.
-        finish_seconds: how long requests that were accepted may take after the order to end.
-        keep_alive_seconds: how long a connection without requests is kept.
+        finish_seconds: how long accepted requests may take after the order to end.
+        keep_alive_seconds: how long an idle connection is kept.
     """
 
     host: str = "127.0.0.1"
@@ -56,7 +56,7 @@ class HttpOptions:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Takes no new connections, then lets what is on the wire arrive, before it ends."""
+    """Takes no new connections at its end, and lets requests on the wire arrive first."""
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -66,14 +66,14 @@ class _Uvicorn(uvicorn.Server):
 
 
 class HttpServer:
-    """An application on a port, in a thread of its own.
+    """An application on a port, in its own thread.
 
-    Arguments:
+    Args:
         app: the application (ASGI).
         options: where it listens.
 
     Raises:
-        ConfigError: where the port is taken or not allowed.
+        ConfigError: if the port is taken or not allowed.
     """
 
     def __init__(self, app: ASGIApp, options: HttpOptions | None = None):
@@ -98,12 +98,12 @@ class HttpServer:
         )
 
     def start(self) -> None:
-        """Begin to answer. Connections made before this wait for it."""
+        """Start to answer. Connections made before wait for this."""
         self._thread.start()
 
     @property
     def running(self) -> bool:
-        """Whether it answers, or still finishes what it accepted."""
+        """Whether it answers, or still finishes accepted requests."""
         return self._thread.is_alive()
 
     @property
@@ -112,7 +112,7 @@ class HttpServer:
         return self._server.should_exit
 
     def stop(self) -> None:
-        """Take no more requests, and return when those accepted are answered."""
+        """Take no more requests, and return when the accepted ones are answered."""
         self._server.should_exit = True
         if self._thread.is_alive():
             self._thread.join()
@@ -132,10 +132,10 @@ class HttpServer:
 
 @contextlib.contextmanager
 def ending_at_once() -> Iterator[None]:
-    """Let SIGTERM and SIGINT end the process, with code 0, while it has accepted nothing yet.
+    """Let SIGTERM and SIGINT end the process at once, with code 0, before it accepts requests.
 
-    TensorFlow's import and a model that loads can't be broken off. Must be called in the main
-    thread, which a signal reaches as long as what takes long is done in others.
+    TensorFlow's import and the loading of a model can't be interrupted. Must be called in the main
+    thread, which signals reach while other threads do the long work.
     """
 
     def end(number: int, frame: object) -> None:
@@ -155,10 +155,10 @@ def serve(
     Must be called in the main thread. A signal while the models load ends the process at once, and
     so does a second one later.
 
-    Arguments:
+    Args:
         manager: the models; closed at the end.
-        servers: what answers.
-        ready: called when all are started.
+        servers: the servers to run.
+        ready: called when all have started.
     """
     ended = threading.Event()
 
@@ -195,17 +195,13 @@ def _handling(handler: Callable[[int, object], None]) -> Iterator[None]:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Named as TCP: asyncio turns off Nagle's delay, which costs 40 ms an answer, only then.
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    # asyncio turns off Nagle's delay, 40 ms for each answer, only if TCP is named here.
+    listener = socket.socket(family(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(2048)
     except (OSError, OverflowError) as error:
         listener.close()
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(
-            f"{host}:{port}: can't listen: {reason}. Choose another --host or --port"
-        ) from error
+        raise cannot_listen(host, port, error) from error
     return listener

@@ -1,22 +1,28 @@
 """How much a client may ask for."""
 
 import dataclasses
+import os
 import threading
 
 from seqtasks.serving.status import Code, StatusError
 
+# NumPy's own bound is 64; no text or image comes near this one.
+MAX_RANK = 32
+# How many requests of one protocol run at the same time, without batching.
+THREADS = min(32, (os.cpu_count() or 1) + 4)
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """Bounds of one request and of all together; None is no bound.
+    """Limits of one request and of all together; None is no limit.
 
-    Arguments:
+    Args:
         body_bytes: the length of a request's body.
         rows: the size of an input's first dimension.
         text_bytes: the length of one string, as UTF-8.
-        concurrent: requests that are answered or wait for it at one moment.
-        request_seconds: from the last byte of the request to its answer.
-        read_seconds: from the head of the request to the last byte of its body.
+        concurrent: how many requests are answered, or wait for that, at the same time.
+        request_seconds: the time from the last byte of a request to its answer.
+        read_seconds: the time from a request's head to the last byte of its body.
     """
 
     body_bytes: int | None = 16 * 1024 * 1024
@@ -31,14 +37,14 @@ UNLIMITED = Limits(None, None, None, None, None, None)
 
 
 class Busy(StatusError):
-    """Refuses what could go well a little later."""
+    """Refuses a request that could succeed a little later."""
 
 
 class Places:
-    """The places of requests that are being answered; servers that share them count together.
+    """Places for the requests that are being answered; servers that share them count together.
 
-    Arguments:
-        limit: how many there are; None is no bound.
+    Args:
+        limit: how many there are; None for no limit.
 
     Attributes:
         taken: how many are taken now.
@@ -53,7 +59,7 @@ class Places:
         """Take a place, which must be given back.
 
         Raises:
-            Busy: RESOURCE_EXHAUSTED where all are taken.
+            Busy: RESOURCE_EXHAUSTED if all are taken.
         """
         with self._counting:
             if self._limit is not None and self.taken >= self._limit:

@@ -1,13 +1,20 @@
-"""Counters and latencies under TF Serving's names, in Prometheus' text format.
+"""What a server tells of its requests: metrics for Prometheus, and the access log.
 
-Written out here: two metrics need forty lines, and the names begin with a colon, which
-Prometheus keeps for its own rules and its client library for Python may refuse.
+Counters and latencies have TF Serving's names, in Prometheus' text format, which is written here:
+two metrics need forty lines, and the names begin with a colon, which Prometheus keeps for its own
+rules and its client library for Python may refuse.
 """
 
 import bisect
 import itertools
+import json
+import logging
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
+
+access_log = logging.getLogger("seqtasks.serving.access")
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # Microseconds, each 1.8 times the one before: TF Serving's buckets.
@@ -17,11 +24,11 @@ _LATENCY = ":tensorflow:serving:request_latency"
 
 
 class Metrics:
-    """What the server counts. May be called from many threads.
+    """The server's counts and latencies. May be called from many threads.
 
-    Arguments:
-        knows: whether there is a model of a name; others are counted under "", since clients
-            could otherwise make any number of series.
+    Args:
+        knows: tells whether a model of this name exists; other names are counted under "", since
+            clients could otherwise make any number of series.
     """
 
     def __init__(self, knows: Callable[[str], bool] = lambda name: True):
@@ -37,7 +44,7 @@ class Metrics:
             self._counts[key] = self._counts.get(key, 0) + 1
 
     def latency(self, model: str, api: str, entrypoint: str, microseconds: float) -> None:
-        """Take down how long a request took: `api` "predict", `entrypoint` "REST" or "GRPC"."""
+        """Record how long a request took: `api` "predict", `entrypoint` "REST" or "GRPC"."""
         key = (self._label(model), api, entrypoint)
         with self._lock:
             self._latencies.setdefault(key, _Histogram()).add(microseconds)
@@ -94,3 +101,18 @@ def _labels(**labels: str) -> str:
 
 def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def log_request(**facts: Any) -> None:
+    """Log a request: its time and these facts. They must hold no text that a client sent."""
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    access_log.info("%s", log_line(time=now, **facts))
+
+
+def log_line(**facts: Any) -> str:
+    """Write a line of the access log: JSON, without what is None.
+
+    >>> log_line(method="GET", version=None)
+    '{"method": "GET"}'
+    """
+    return json.dumps({name: fact for name, fact in facts.items() if fact is not None})

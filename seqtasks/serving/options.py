@@ -1,9 +1,6 @@
-"""What both servers are told: where they listen, which models they have, what clients may ask."""
+"""Options of both servers: where they listen, which models they have, what clients may ask."""
 
 import dataclasses
-import json
-import shlex
-import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,15 +10,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 from seqtasks.errors import ConfigError
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.model_config import (
-    ModelSettings,
     ModelSource,
     directory_source,
-    find_versions,
     read_model_config,
 )
 
-WILDCARDS = ("0.0.0.0", "::")
-# TF Serving's batching parameters that are a number each, and the least that each may be.
+# TF Serving's batching parameters that are numbers, each with its least value.
 _NUMBERS = {
     "max_batch_size": 1,
     "batch_timeout_micros": 0,
@@ -33,20 +27,20 @@ Batching = Mapping[str, int | tuple[int, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class ServerOptions:
-    """How a server answers, whichever it is.
+    """How a server answers, the embedded one or TF Serving's.
 
-    Arguments:
+    Args:
         host: the address of a network interface; "0.0.0.0" for all.
-        port: of REST; 0 takes a free one, which only the embedded server can.
-        grpc_port: of gRPC; 0 for none.
-        batching: TF Serving's batching parameters, those that aren't its defaults; None for none.
-        poll_seconds: the time between two looks for new models and versions; 0: no second look.
-        cors_origins: the web pages elsewhere that may call it; "*" for all.
+        port: the REST port; 0 takes a free one, which only the embedded server can.
+        grpc_port: the gRPC port; 0 for no gRPC.
+        batching: TF Serving's batching parameters that aren't its defaults; None for no batching.
+        poll_seconds: how often to look for new models and versions; 0 looks only once.
+        cors_origins: the web pages of other sites that may call it; "*" for all.
         limits: how much clients may ask for.
         access_log: whether each request is logged.
 
     Raises:
-        ConfigError: for one port twice.
+        ConfigError: if both ports are the same.
     """
 
     host: str = "127.0.0.1"
@@ -64,10 +58,10 @@ class ServerOptions:
 
 
 def model_source(base: Path, config_file: Path | None = None) -> ModelSource:
-    """Give the models of a configuration file, or without one of a directory, anew at each call.
+    """Make a function that finds the models of a configuration file, or else of a directory.
 
     Raises:
-        ConfigError: where it can't be read.
+        ConfigError: if it can't be read.
     """
     if config_file is None:
         return directory_source(base)
@@ -79,8 +73,8 @@ def read_batching(path: Path) -> Batching:
     """Read a `--batching_parameters_file`, a BatchingParameters message in text form.
 
     Raises:
-        ConfigError: where it can't be read, or says something that can't be or that only TF
-            Serving knows.
+        ConfigError: if it can't be read, or has a value that is impossible or that only TF Serving
+            knows.
     """
     message = _batching_message()
     try:
@@ -105,7 +99,7 @@ def read_batching(path: Path) -> Batching:
 
 
 def _batching_message() -> Any:
-    """Make an empty BatchingParameters, whose definition no Python package has.
+    """Make an empty BatchingParameters message, whose definition no Python package has.
 
     Names are those of TF Serving's session_bundle_config.proto.
     """
@@ -127,63 +121,3 @@ def _batching_message() -> Any:
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("Batching"))()
-
-
-def newest_versions(models: Sequence[ModelSettings]) -> dict[str, Path]:
-    """Find the folder of the largest version that is served of each model that has one."""
-    newest = {}
-    for model in models:
-        try:
-            found = find_versions(model.base_path)
-        except OSError:
-            continue  # not there yet
-        chosen = model.policy.choose(list(found))
-        if chosen:
-            newest[model.name] = found[chosen[-1]]
-    return newest
-
-
-def check_port(host: str, port: int) -> None:
-    """Check that a server can listen there.
-
-    Raises:
-        ConfigError: where the port is taken or not allowed.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.create_server((host, port), family=family).close()
-    except (OSError, OverflowError) as error:
-        # `create_server` adds the address to the system's words.
-        reason = (getattr(error, "strerror", None) or str(error)).split(" (while", 1)[0]
-        raise ConfigError(
-            f"{host}:{port}: can't listen: {reason}. Choose another --host or port"
-        ) from error
-
-
-def address(host: str, port: int) -> str:
-    """Write an address as it stands in a URL; one that can be called, where host is all.
-
-    >>> address("0.0.0.0", 80), address("::1", 80)
-    ('127.0.0.1:80', '[::1]:80')
-    """
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def curl_line(url: str, name: str, version: Path) -> str:
-    """Write a command that asks a model: for an answer where it reads a text, else what it takes.
-
-    Arguments:
-        url: of the server, such as "http://127.0.0.1:8501".
-        name: the model's.
-        version: its folder, with the signatures.json of an export or without.
-    """
-    model = f"{url}/v1/models/{name}"
-    try:
-        signature = json.loads((version / "signatures.json").read_text("utf-8"))["serving_default"]
-        inputs = list(signature["inputs"].values())
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        inputs = []
-    if inputs != [{"dtype": "string", "shape": [None]}]:
-        return f"curl {shlex.quote(model + '/metadata')}"
-    return f"""curl {shlex.quote(model + ":predict")} -d '{{"instances": ["Type a text"]}}'"""

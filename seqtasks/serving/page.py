@@ -1,4 +1,4 @@
-"""The page on which people try the models: one file, which asks as any client does."""
+"""The web page on which people try models: one file, which asks as any client does."""
 
 import base64
 import hashlib
@@ -13,14 +13,14 @@ from seqtasks.serving.models.manager import ModelManager
 
 
 def read_page() -> str:
-    """Read the page's HTML, which has its style and its script within."""
+    """Read the page's HTML, which contains its style and its script."""
     return resources.files("seqtasks.serving").joinpath("page.html").read_text("utf-8")
 
 
 def security_policy(html: str) -> str:
     """Write the Content-Security-Policy under which only the page's own script and style run.
 
-    They are named by their hashes, so that no text that a model answers can become a script.
+    It names them by their hashes, so that no answer of a model can become a script.
     """
 
     def own(tag: str) -> str:
@@ -38,7 +38,7 @@ def security_policy(html: str) -> str:
 def routes(manager: ModelManager) -> list[Route]:
     """Make the routes of the page: "/", and "/models", the names of the models as JSON.
 
-    TF Serving's protocol has no request for the names; the page could show no list without it.
+    TF Serving's protocol has no request for the names, and the page lists them.
     """
     html = read_page()
     headers = {

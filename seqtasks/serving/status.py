@@ -63,17 +63,17 @@ class StatusError(SeqtasksError):
 
 
 def invalid(message: str) -> StatusError:
-    """Make the error of a request that says something wrong."""
+    """Make the error of a wrong request."""
     return StatusError(Code.INVALID_ARGUMENT, message)
 
 
 def too_large(message: str) -> StatusError:
-    """Make the error of a request that is over a limit of ours; HTTP has 413 for it."""
+    """Make the error of a request over a limit of ours; HTTP's status is 413."""
     return StatusError(Code.INVALID_ARGUMENT, message, http=413)
 
 
 def from_tensorflow(code: int, message: str) -> StatusError:
-    """Take over an error of TensorFlow without the stack of the program that made the graph.
+    """Make our error of TensorFlow's, without the stack of the program that made the graph.
 
     >>> print(from_tensorflow(3, "Graph execution error:\\n\\nbad\\n\\nOriginal stack trace for x"))
     bad
@@ -85,6 +85,6 @@ def from_tensorflow(code: int, message: str) -> StatusError:
 
 
 def first_line(text: str) -> str:
-    """Return the first line that says something, at most 500 characters of it."""
+    """Return the first line that isn't empty, at most 500 characters of it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0][:500] if lines else "no message"

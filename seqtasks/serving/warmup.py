@@ -1,4 +1,4 @@
-"""Warm-up: requests stored beside a model, answered once before it takes any from a client."""
+"""Warm-up: requests stored with a model, which it answers before it takes any from clients."""
 
 from pathlib import Path
 
@@ -15,13 +15,13 @@ MAX_RECORDS = 1000
 
 
 def replay(servable: Servable) -> int:
-    """Answer the warm-up requests of a model, where it has any, and count them.
+    """Answer the warm-up requests of a model, if it has any, and return how many.
 
     The file is a TFRecord of PredictionLog messages, as TF Serving reads it.
 
     Raises:
-        StatusError: where the file is damaged, too long, or a request fails; the model must then
-            not be served.
+        StatusError: if the file is damaged or too long, or a request fails; the model must then not
+            be served.
     """
     path = servable.path / WARMUP_FILE
     if not path.is_file():

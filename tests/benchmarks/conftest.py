@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from seqtasks.benchmarks import measuring
+
 
 @pytest.fixture(scope="module")
 def pairs_file(tmp_path_factory):
@@ -14,3 +16,9 @@ def pairs_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "pairs.tsv"
     path.write_text("".join(f"{sentence()}\t{sentence()}\n" for _ in range(40)), encoding="utf-8")
     return path
+
+
+@pytest.fixture(autouse=True)
+def no_rest(monkeypatch):
+    """Measure without the rests between runs, which only times need."""
+    monkeypatch.setattr(measuring, "_REST", 0.0)

@@ -15,21 +15,31 @@ import sys
 import threading
 import time
 from pathlib import Path
+from unittest.mock import call, create_autospec
 
-import cases
 import numpy as np
 import pytest
 import tensorflow as tf
 from click.testing import CliRunner
 
 from seqtasks.benchmarks import serving
-from seqtasks.benchmarks.serving_load import Load, RestClient, by_turns, load
-from seqtasks.benchmarks.serving_subject import Subject, kinds, started
+from seqtasks.benchmarks.serving_load import Load, RestClient, alternate_calls, load
+from seqtasks.benchmarks.serving_subject import Server, Subject, kinds, started
 from seqtasks.cli import main
 from seqtasks.config import load_config
 from seqtasks.errors import ConfigError, ServingError
+from seqtasks.export import export as export_module
 from seqtasks.export.recorded_answers import write_answers
+from seqtasks.serving.embedded import make_loader
+from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
+from seqtasks.serving.http_app import RestOptions, make_app
+from seqtasks.serving.http_server import HttpOptions, HttpServer
+from seqtasks.serving.models.batching import BatchingOptions
+from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.model_config import ModelSettings
+from seqtasks.serving.monitoring import Metrics
 from seqtasks.serving.warmup import WARMUP_FILE
+from seqtasks.training import train as train_module
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -147,7 +157,7 @@ def test_what_is_no_good_answer_is_an_error(connect, bad):
     assert (len(found.latencies), found.errors) == (2, 1)
     _, (client,) = connect([bad])
     with pytest.raises(ServingError, match="theirs: the server didn't answer"):
-        by_turns({"theirs": client.ask}, 0.1)
+        alternate_calls({"theirs": client.ask}, 0.1)
 
 
 def test_figures_are_of_all_requests():
@@ -166,7 +176,7 @@ def test_turns_are_taken_by_all_and_their_medians_told_apart():
         "long": lambda number: called.append(("long", number)) or time.sleep(0.004),
         "short": lambda number: called.append(("short", number)) or time.sleep(0.001),
     }
-    found = by_turns(calls, 0.1, rounds=4)
+    found = alternate_calls(calls, 0.1, rounds=4)
     assert found["long"][0] >= 4 > found["short"][0] >= 1
     counts = collections.Counter(who for who, _ in called)
     assert counts == {who: count for who, (_, count) in found.items()}
@@ -198,6 +208,19 @@ def test_the_toys_are_those_of_the_configuration_files():
         for section in ("data", "text", "model"):
             assert getattr(measured, section) == getattr(kept, section)
     assert measured.decoding.beam == 4
+
+
+def test_toys_are_trained_and_exported(tmp_path, monkeypatch):
+    train = create_autospec(train_module.train)
+    export_run = create_autospec(export_module.export_run)
+    monkeypatch.setattr(train_module, "train", train)
+    monkeypatch.setattr(export_module, "export_run", export_run)
+    said = []
+    serving.toy_exports(tmp_path, said.append)
+    assert said == [f"{toy}: {does}" for toy in serving.TOYS for does in ("training", "exporting")]
+    assert [asked.args[0].task for asked in train.call_args_list] == list(serving.TOYS)
+    run = train.return_value.run
+    assert export_run.call_args_list == [call(run, tmp_path / toy) for toy in serving.TOYS]
 
 
 def test_tf_servings_own_server_takes_part_where_it_is_on_path(tmp_path, monkeypatch):
@@ -277,19 +300,11 @@ def test_a_server_that_doesnt_start_says_why(tmp_path):
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """Export tiny models of both tasks."""
-    from seqtasks.export.export import export_run
-    from seqtasks.training.train import train
-
-    folder = tmp_path_factory.mktemp("served")
-    small = ("model.units=4", "model.embedding_units=5", "training.epochs=1")
-    for task in ("sentiment", "translation"):
-        data, _ = getattr(cases, f"make_{task}")(folder, random.Random(task))
-        more = ("decoding.beam=2", "decoding.max_length=5") if task == "translation" else ()
-        config = load_config((), (f"task={task}", f"data.source={data}", *small, *more))
-        outcome = train(config, folder / "runs", False, serving._Unwatched())
-        export_run(outcome.run, folder / "models" / task)
-    return folder / "models"
+    """Two models that repeat their texts."""
+    base = tmp_path_factory.mktemp("served")
+    for name in ("sentiment", "translation"):
+        export(base / name / "1", texts=[f"{name} of some words".encode(), b"more words"])
+    return base
 
 
 def fetch(port, path):
@@ -307,13 +322,32 @@ def counted(port):
     return {name: int(count) for name, count in latencies}, dict(codes)
 
 
-@pytest.mark.slow
+@contextlib.contextmanager
+def in_this_process(version, kind, options, batching):
+    """Serve in threads, which start in no time; `started` itself is tested below."""
+    settings = [ModelSettings(version.parent.name, version.parent)]
+    loader = make_loader(batching=BatchingOptions() if batching else None)
+    manager = ModelManager(settings, loader)
+    manager.start()
+    metrics = Metrics(manager.knows)
+    rest = HttpServer(make_app(manager, RestOptions(), metrics), HttpOptions(port=0))
+    rpc = GrpcServer(manager, GrpcOptions(port=0), metrics)
+    try:
+        rest.start()
+        rpc.start()
+        yield Server(kind, batching, os.getpid(), rest.port, rpc.port, 0.5)
+    finally:
+        rest.stop()
+        rpc.stop()
+        manager.close()
+
+
 def test_the_rows_agree_with_the_servers_own_counters(models, tmp_path, monkeypatch):
     seen = {}
 
     @contextlib.contextmanager
     def watched(version, kind, options, batching):
-        with started(version, kind, options, batching) as server:
+        with in_this_process(version, kind, options, batching) as server:
             yield server
             pages = int(Path(f"/proc/{server.process}/statm").read_text().split()[1])
             megabytes = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -321,7 +355,7 @@ def test_the_rows_agree_with_the_servers_own_counters(models, tmp_path, monkeypa
 
     monkeypatch.setattr(serving, "started", watched)
     figures = tmp_path / "figures.json"
-    options = ("--clients", 1, "--clients", 2, "--seconds", 0.3, "--requests", 43)
+    options = ("--clients", 1, "--clients", 2, "--seconds", 0.2, "--requests", 43)
     done = bench("--model-base", models, *options, "--json", figures)
     assert done.exit_code == 0, (done.output, done.exception)
     rows = json.loads(figures.read_text())
@@ -345,13 +379,12 @@ def test_the_rows_agree_with_the_servers_own_counters(models, tmp_path, monkeypa
             assert [count for count, _ in row["megabytes"]] == [43 * n // 10 for n in range(11)]
             assert sum(row["sent"].values()) == 43
             assert row["megabytes"][-1][1] == pytest.approx(megabytes, rel=0.1)
-        assert not Path(f"/proc/{server.process}").exists()
     for row in rows:
         assert row["server"] == "embedded"
         assert not row.get("errors")
         if row["what"] == "load":
             assert 0 < row["p50"] <= row["p99"]
-            assert row["per_second"] * 0.3 <= row["sent"][row["api"]]
+            assert row["per_second"] * 0.2 <= row["sent"][row["api"]]
             assert row["server_ms"] >= 0 < row["client_ms"]
     overhead = [row for row in rows if row["what"] == "overhead"]
     assert [(row["model"], row["batching"]) for row in overhead] == [
@@ -362,7 +395,16 @@ def test_the_rows_agree_with_the_servers_own_counters(models, tmp_path, monkeypa
 
 @pytest.mark.slow
 def test_a_server_that_refuses_is_counted_and_the_exit_code_is_one(models, monkeypatch):
+    servers = []
+
+    @contextlib.contextmanager
+    def remembered(*arguments):
+        with started(*arguments) as server:
+            servers.append(server)
+            yield server
+
     starve = {"embedded": ("--embedded", "--max-text-bytes", "1")}
+    monkeypatch.setattr(serving, "started", remembered)
     monkeypatch.setattr(serving, "kinds", lambda: starve)
     monkeypatch.setattr(serving, "_overhead", lambda *_: {"what": "none"})
     options = ("--clients", 1, "--seconds", 0.1, "--no-memory", "--model", "sentiment")
@@ -370,11 +412,14 @@ def test_a_server_that_refuses_is_counted_and_the_exit_code_is_one(models, monke
     assert done.exit_code == 1
     lines = [line.split(" | ") for line in done.stdout.splitlines() if " gRPC " in line]
     assert [line[8] for line in lines if line[4] == "1"] == ["2", "2"]
+    assert [server.batching for server in servers] == [False, True]
+    for server in servers:
+        assert server.start_seconds > 0
+        assert not Path(f"/proc/{server.process}").exists()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_no_server_outlives_a_benchmark_that_is_ended(models, number):
+def test_no_server_outlives_a_benchmark_that_is_ended(models):
     command = [sys.executable, "-m", "seqtasks", "bench", "serving", "--model-base", str(models)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr
@@ -384,7 +429,7 @@ def test_no_server_outlives_a_benchmark_that_is_ended(models, number):
         children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
         (server,) = children.read_text().split()
         assert b"serve" in Path(f"/proc/{server}/cmdline").read_bytes()
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         said = process.stderr.read()
         assert process.wait(60) == 1
     assert said.splitlines()[-1] == "Aborted!"

@@ -1,6 +1,5 @@
 """`seqtasks client`: a server's model on arguments, a file or a pipe."""
 
-import contextlib
 import http.server
 import json
 import socket
@@ -341,45 +340,3 @@ finally:
     command = [sys.executable, "-c", program, "films", "good", "--server", server]
     found = subprocess.run(command, capture_output=True, check=True, text=True)
     assert found.stdout == "pos\t0.5040\tgood\n[]\n"
-
-
-@contextlib.contextmanager
-def serving(base):
-    """Serve the models of a folder: the URLs by REST and by gRPC."""
-    from seqtasks.serving.embedded import make_loader
-    from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
-    from seqtasks.serving.http_app import make_app
-    from seqtasks.serving.http_server import HttpOptions, HttpServer
-    from seqtasks.serving.models.manager import ModelManager
-    from seqtasks.serving.models.model_config import directory_source
-
-    manager = ModelManager(directory_source(base), make_loader())
-    servers = [HttpServer(make_app(manager), HttpOptions(port=0))]
-    servers.append(GrpcServer(manager, GrpcOptions(port=0)))
-    manager.start()
-    for each in servers:
-        each.start()
-    try:
-        http_server, grpc_server = servers
-        yield (f"http://127.0.0.1:{http_server.port}", f"grpc://127.0.0.1:{grpc_server.port}")
-    finally:
-        for each in servers:
-            each.stop()
-        manager.close()
-
-
-@pytest.mark.slow
-def test_a_served_export_answers_as_the_run_does(succeeds, trained, tmp_path):
-    texts = ["great film", "나쁘다 영화", "", "the story  was\tdull"]
-    succeeds("export", trained.run, "--to", tmp_path / "films")
-    expected = succeeds("predict", trained.run, *texts).stdout
-    with serving(tmp_path) as urls:
-        for url in urls:
-            assert succeeds("client", "films", "--server", url, *texts).stdout == expected
-            words = ("--signature", "classify", "--server", url)
-            classified = succeeds("client", "films", *words, *texts).stdout
-            assert classified == expected
-            assert (
-                "text: string [N]"
-                in succeeds("client", "films", "--metadata", "--server", url).stdout
-            )

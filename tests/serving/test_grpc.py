@@ -10,37 +10,36 @@ import socket
 import threading
 import time
 
+import grpc
 import numpy as np
 import pytest
-
-grpc = pytest.importorskip("grpc")
-import tensorflow as tf  # noqa: E402
-from google.protobuf.wrappers_pb2 import Int32Value, StringValue  # noqa: E402
-from tensorflow.core.framework.tensor_pb2 import TensorProto  # noqa: E402
-from tensorflow_serving.apis.classification_pb2 import ClassificationRequest  # noqa: E402
-from tensorflow_serving.apis.get_model_metadata_pb2 import (  # noqa: E402
+import tensorflow as tf
+from google.protobuf.wrappers_pb2 import Int32Value, StringValue
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
+from tensorflow_serving.apis.get_model_metadata_pb2 import (
     GetModelMetadataRequest,
     SignatureDefMap,
 )
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest  # noqa: E402
-from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest  # noqa: E402
-from tensorflow_serving.apis.input_pb2 import Input  # noqa: E402
-from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest  # noqa: E402
-from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub  # noqa: E402
-from tensorflow_serving.apis.predict_pb2 import PredictRequest  # noqa: E402
-from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub  # noqa: E402
-from tensorflow_serving.apis.regression_pb2 import RegressionRequest  # noqa: E402
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
+from tensorflow_serving.apis.input_pb2 import Input
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
+from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
+from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
-from seqtasks.errors import ConfigError  # noqa: E402
-from seqtasks.serving.embedded import make_loader  # noqa: E402
-from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer  # noqa: E402
-from seqtasks.serving.http_app import RestOptions, make_app  # noqa: E402
-from seqtasks.serving.http_server import HttpOptions, HttpServer, serve  # noqa: E402
-from seqtasks.serving.limits import Limits, Places  # noqa: E402
-from seqtasks.serving.models.manager import ModelManager  # noqa: E402
-from seqtasks.serving.models.model_config import ModelSettings, VersionPolicy  # noqa: E402
-from seqtasks.serving.monitoring import Metrics  # noqa: E402
-from seqtasks.serving.protocol.grpc_tensors import to_proto  # noqa: E402
+from seqtasks.errors import ConfigError
+from seqtasks.serving.embedded import make_loader
+from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
+from seqtasks.serving.http_app import RestOptions, make_app
+from seqtasks.serving.http_server import HttpOptions, HttpServer, serve
+from seqtasks.serving.limits import Limits, Places
+from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.model_config import ModelSettings, VersionPolicy
+from seqtasks.serving.monitoring import Metrics
+from seqtasks.serving.protocol.grpc_tensors import to_proto
 
 CLASSIFY, REGRESS = "tensorflow/serving/classify", "tensorflow/serving/regress"
 
@@ -517,7 +516,7 @@ def reload_request(*models):
     )
 
 
-def test_another_configuration_takes_effect_before_it_is_answered(install, tmp_path):
+def test_another_configuration_takes_effect_before_it_is_answered(load_once, install, tmp_path):
     for version in (1, 2):
         install(tmp_path / "zoo", version)
     install(tmp_path / "new", 3)
@@ -528,7 +527,7 @@ def test_another_configuration_takes_effect_before_it_is_answered(install, tmp_p
         "model_version_policy": {"specific": {"versions": [1, 2]}},
         "version_labels": {"old": 1},
     }
-    with serving([ModelSettings("zoo", tmp_path / "zoo")]) as asker:
+    with serving([ModelSettings("zoo", tmp_path / "zoo")], load_once) as asker:
         reload = asker.models.HandleReloadConfigRequest
         assert refused(asker.prediction.Predict, PredictRequest(model_spec={"name": "new"}))[0] == (
             "NOT_FOUND"
@@ -574,12 +573,12 @@ def test_health_is_serving_when_all_models_can_answer(asker, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def small(install, tmp_path_factory):
+def small(load_once, install, tmp_path_factory):
     """A server with narrow limits."""
     base = tmp_path_factory.mktemp("small") / "zoo"
     install(base, 1)
     options = GrpcOptions(port=0, limits=Limits(body_bytes=2000, rows=3, text_bytes=12))
-    with serving([ModelSettings("zoo", base)], options=options) as found:
+    with serving([ModelSettings("zoo", base)], load_once, options) as found:
         yield found
 
 
@@ -717,12 +716,12 @@ def test_a_request_whose_client_left_never_runs(install, tmp_path, gates, eventu
 def test_a_request_that_takes_too_long_is_given_up(install, tmp_path, gates, eventually):
     load, found = gates
     install(tmp_path / "zoo", 1)
-    limits = Limits(request_seconds=1.0, concurrent=1)
+    limits = Limits(request_seconds=0.2, concurrent=1)
     options = GrpcOptions(port=0, limits=limits, threads=1)
     with serving([ModelSettings("zoo", tmp_path / "zoo")], load, options) as asker:
         request = predict_request("serving_default", text=strings(["a"]))
         code, message = refused(asker.prediction.Predict, request)
-        assert (code, message) == ("DEADLINE_EXCEEDED", "No answer within 1 seconds")
+        assert (code, message) == ("DEADLINE_EXCEEDED", "No answer within 0.2 seconds")
         # It still runs, so its place isn't free yet.
         assert refused(asker.prediction.Predict, request)[0] == "RESOURCE_EXHAUSTED"
         found[1].opened.set()
@@ -732,9 +731,9 @@ def test_a_request_that_takes_too_long_is_given_up(install, tmp_path, gates, eve
 # --- Metrics, log, start and end ----------------------------------------------------------------
 
 
-def test_requests_are_counted_with_the_entrypoint_grpc(install, tmp_path):
+def test_requests_are_counted_with_the_entrypoint_grpc(load_once, install, tmp_path):
     install(tmp_path / "zoo", 1)
-    manager = ModelManager([ModelSettings("zoo", tmp_path / "zoo")], make_loader(), 0.05)
+    manager = ModelManager([ModelSettings("zoo", tmp_path / "zoo")], load_once, 0.05)
     manager.start()
     metrics = Metrics(manager.knows)
     with asking(manager, None, metrics) as asker:

@@ -389,9 +389,9 @@ def test_health_and_readiness(served, run_server, tmp_path):
         assert (status, answer["not_available"]) == (503, ["empty"])
 
 
-def test_metrics_count_requests_by_model_and_status(run_server, install, tmp_path):
+def test_metrics_count_requests_by_model_and_status(run_server, load_once, install, tmp_path):
     install(tmp_path / "zoo", 1)
-    with run_server([ModelSettings("zoo", tmp_path / "zoo")]) as (client, _):
+    with run_server([ModelSettings("zoo", tmp_path / "zoo")], load_once) as (client, _):
         for _ in range(3):
             client.predict(["a"])
         client.post(PREDICT, b"{")
@@ -427,12 +427,13 @@ def test_the_access_log_has_a_line_of_json_for_each_request_and_no_texts(served,
     assert "secret" not in caplog.text
 
 
-def test_web_pages_may_call_only_where_cors_is_on(served, run_server, install, tmp_path):
+def test_web_pages_may_call_only_where_cors_is_on(served, run_server, load_once, install, tmp_path):
     asked = {"Origin": "http://page.example", "Access-Control-Request-Method": "POST"}
     assert "access-control-allow-origin" not in served.ask("GET", "/v1/models/zoo", None, asked)[1]
     install(tmp_path / "zoo", 3)
     options = RestOptions(cors_origins=("*",))
-    with run_server([ModelSettings("zoo", tmp_path / "zoo")], options=options) as (client, _):
+    settings = [ModelSettings("zoo", tmp_path / "zoo")]
+    with run_server(settings, load_once, options) as (client, _):
         status, headers, _ = client.ask("OPTIONS", PREDICT, None, asked)
         assert (status, headers["access-control-allow-origin"]) == (200, "*")
         assert "POST" in headers["access-control-allow-methods"]
@@ -463,12 +464,13 @@ def test_web_pages_may_call_only_where_cors_is_on(served, run_server, install, t
 
 
 @pytest.fixture(scope="module")
-def small(run_server, install, tmp_path_factory):
+def small(run_server, load_once, install, tmp_path_factory):
     """A server with narrow limits."""
     base = tmp_path_factory.mktemp("small") / "zoo"
     install(base, 1)
     limits = Limits(body_bytes=2000, rows=3, text_bytes=12)
-    with run_server([ModelSettings("zoo", base)], options=RestOptions(limits)) as (client, _):
+    settings = [ModelSettings("zoo", base)]
+    with run_server(settings, load_once, RestOptions(limits)) as (client, _):
         yield client
 
 
@@ -630,12 +632,12 @@ def test_slow_clients_and_those_who_leave_hold_up_nobody(served):
     assert served.predict(["ab"]) == [6.0]
 
 
-def test_a_body_that_never_comes_is_given_up(run_server, install, tmp_path):
+def test_a_body_that_never_comes_is_given_up(run_server, load_once, install, tmp_path):
     install(tmp_path / "zoo", 1)
     options = RestOptions(Limits(read_seconds=0.2))
     settings = [ModelSettings("zoo", tmp_path / "zoo")]
     with (
-        run_server(settings, options=options) as (client, _),
+        run_server(settings, load_once, options) as (client, _),
         socket.create_connection(("127.0.0.1", client.port)) as slow,
     ):
         slow.sendall(head(50) + b"{")

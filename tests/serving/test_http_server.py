@@ -31,7 +31,7 @@ class Models:
 
 async def slow(request):
     print("asked", flush=True)
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(0.3)
     return PlainTextResponse("answered")
 
 http = HttpServer(Starlette(routes=[Route("/slow", slow)]), HttpOptions(port=0))
@@ -40,6 +40,7 @@ print("ended", flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_the_process_when_what_was_accepted_is_answered(client_at, number):
     command = [sys.executable, "-c", PROGRAM]
@@ -78,6 +79,7 @@ print("ended", flush=True)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_while_models_load_ends_the_process_at_once(number):
     command = [sys.executable, "-c", LOADING]
@@ -155,13 +157,14 @@ def test_stop_waits_for_requests_and_takes_no_more(run_server, install, tmp_path
     load, found = gates
     install(tmp_path / "zoo", 1)
     answers = []
-    with run_server([ModelSettings("zoo", tmp_path / "zoo")], load) as (client, _):
+    settings = [ModelSettings("zoo", tmp_path / "zoo")]
+    with run_server(settings, load, arriving_seconds=0.2) as (client, _):
         idle = socket.create_connection(("127.0.0.1", client.port))
         thread = threading.Thread(target=lambda: answers.append(client.predict(["abcd"])))
         thread.start()
         found[1].entered.acquire()
         # Opened once the server has been told to end, which is on leaving this block.
-        threading.Thread(target=lambda: (time.sleep(0.5), found[1].opened.set())).start()
+        threading.Thread(target=lambda: (time.sleep(0.2), found[1].opened.set())).start()
     thread.join()
     assert answers == [[4.0]]
     assert idle.recv(1) == b""

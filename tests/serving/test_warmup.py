@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from seqtasks.serving import warmup
 from seqtasks.serving.embedded import make_loader
 from seqtasks.serving.models.engine import Servable
 from seqtasks.serving.status import Code, StatusError
@@ -58,24 +59,30 @@ def multi_log(*methods):
     return log
 
 
-def session_log(path):
-    servable = Servable(path)
+def session_log(servable):
     spec = servable.signature("numbers")
     log = PredictionLog()
     request = log.session_run_log.request
     feed = request.feed.add(name=spec.inputs["x"].tensor)
     feed.tensor.CopyFrom(tf.make_tensor_proto(np.ones(2, np.float32)))
     request.fetch.append(spec.outputs["y"].tensor)
-    servable.close()
     return log
 
 
-class Counting:
-    """Counts the runs of a servable."""
+@pytest.fixture(scope="module")
+def servable(zoo):
+    """The model that all copies are copies of, loaded once."""
+    loaded = Servable(zoo[1])
+    yield loaded
+    loaded.close()
 
-    def __init__(self, path):
-        self._servable = Servable(path)
-        self.path, self.signature, self.runs = path, self._servable.signature, []
+
+class Counting:
+    """Counts the runs of a servable, and has the warm-up requests of a folder."""
+
+    def __init__(self, servable, path):
+        self._servable = servable
+        self.path, self.signature, self.runs = path, servable.signature, []
 
     def run(self, signature, feeds, outputs=None):
         self.runs.append(signature.name)
@@ -86,7 +93,7 @@ class Counting:
         return self._servable.run_tensors(feeds, fetches)
 
 
-def test_every_kind_of_request_is_answered(model):
+def test_every_kind_of_request_is_answered(model, servable):
     path, store = model
     store(
         predict_log("", text=["a", "b"]),
@@ -96,20 +103,20 @@ def test_every_kind_of_request_is_answered(model):
         multi_log(
             ("tensorflow/serving/regress", "regress"), ("tensorflow/serving/classify", "classify")
         ),
-        session_log(path),
+        session_log(servable),
     )
-    counting = Counting(path)
+    counting = Counting(servable, path)
     assert replay(counting) == 6
     assert counting.runs == [
         *("serving_default", "pair", "classify", "regress", "regress", "classify", "session")
     ]
 
 
-def test_a_model_without_requests_needs_none(model):
+def test_a_model_without_requests_needs_none(model, servable):
     path, store = model
-    assert replay(Counting(path)) == 0
+    assert replay(Counting(servable, path)) == 0
     store()
-    assert replay(Counting(path)) == 0
+    assert replay(Counting(servable, path)) == 0
 
 
 @pytest.mark.parametrize(
@@ -124,30 +131,42 @@ def test_a_model_without_requests_needs_none(model):
         (b"\xff\xff no message", Code.DATA_LOSS),
     ],
 )
-def test_a_request_that_fails_stops_the_model_and_is_named(model, bad, code):
+def test_a_request_that_fails_is_named(model, servable, bad, code):
     path, store = model
     store(predict_log("", text=["a"]), bad, predict_log("", text=["a"]))
     with pytest.raises(StatusError) as caught:
-        make_loader()(path, "zoo", 1)
+        replay(Counting(servable, path))
     assert caught.value.code is code
     assert f"{path / WARMUP_FILE}: warm-up record 2 failed" in caught.value.message
 
 
-def test_a_damaged_file_stops_the_model(model):
+def test_a_request_that_fails_stops_the_model(model, monkeypatch):
+    path, store = model
+    store(predict_log("nothing", text=["a"]))
+    closed = []
+    monkeypatch.setattr(Servable, "close", lambda servable: closed.append(servable.path))
+    with pytest.raises(StatusError, match="warm-up record 1 failed"):
+        make_loader()(path, "zoo", 1)
+    assert closed == [path]
+
+
+def test_a_damaged_file_stops_the_model(model, servable):
     path, store = model
     store(predict_log("", text=["a"]))
     data = (path / WARMUP_FILE).read_bytes()
     for broken in (data[:-3], data[:20] + b"?" + data[21:]):
         (path / WARMUP_FILE).write_bytes(broken)
         with pytest.raises(StatusError) as caught:
-            make_loader()(path, "zoo", 1)
+            replay(Counting(servable, path))
         assert caught.value.code is Code.DATA_LOSS
 
 
-def test_more_than_a_thousand_requests_stop_the_model(model):
+def test_too_many_requests_stop_the_model(model, servable, monkeypatch):
+    assert warmup.MAX_RECORDS == 1000
+    monkeypatch.setattr(warmup, "MAX_RECORDS", 5)
     path, store = model
-    store(*[predict_log("", text=["a"])] * 1000)
-    assert replay(Counting(path)) == 1000
-    store(*[predict_log("", text=["a"])] * 1001)
-    with pytest.raises(StatusError, match="1000"):
-        make_loader()(path, "zoo", 1)
+    store(*[predict_log("", text=["a"])] * 5)
+    assert replay(Counting(servable, path)) == 5
+    store(*[predict_log("", text=["a"])] * 6)
+    with pytest.raises(StatusError, match=r"exceeds the maximum \(5\)"):
+        replay(Counting(servable, path))

@@ -1,8 +1,8 @@
-"""Models: which there are, which of their versions are loaded, and the Session that runs one.
+"""Models: which exist, which of their versions are loaded, and the Session that runs one.
 
 model_config  folders, version policies and labels of models
 engine        a SavedModel in a Session
 batching      requests that share one run
-versions      the versions of a model: their states, who uses them
-manager       looks for new versions, and lends the loaded ones to requests
+versions      the versions of a model: their states and their users
+manager       looks for new versions and lends the loaded ones to requests
 """

@@ -1,9 +1,8 @@
 """Batching: requests that come at about the same time share one run of the model.
 
-Requests whose tensors differ only in their first dimension are joined along it, up to a size, by
-a few threads; each gets its own rows of the outputs back. A request gives the same answer as
-alone: where a joined run fails, or an output has no row for each row of the inputs, its requests
-are run one by one.
+A few threads join requests whose tensors differ only in their first dimension along it, up to a
+size; each request gets its own rows of the outputs. A request gets the same answer as alone: if a
+joined run fails, or an output lacks a row for each row of the inputs, its requests run one by one.
 """
 
 import dataclasses
@@ -21,18 +20,19 @@ from seqtasks.serving.status import Code, StatusError, invalid
 
 @dataclasses.dataclass(frozen=True)
 class BatchingOptions:
-    """How requests are joined; names, meanings and defaults are TF Serving's.
+    """How requests are joined, with TF Serving's names, meanings and defaults.
 
-    Arguments:
+    Args:
         max_batch_size: the most rows of one run.
-        batch_timeout_micros: how long the first request of a batch waits for others.
-        max_enqueued_batches: batches that may wait; above it requests are refused.
-        num_batch_threads: batches that run at one moment; by default a thread for each core.
-        allowed_batch_sizes: sizes that a run may have; smaller ones are padded with their first
-            row. Rising, the last being `max_batch_size`.
+        batch_timeout_micros: how long the first request of a batch waits for others, in
+            microseconds.
+        max_enqueued_batches: how many batches may wait; further requests are refused.
+        num_batch_threads: how many batches run at the same time; by default one for each core.
+        allowed_batch_sizes: the sizes that a run may have, rising to `max_batch_size`; smaller
+            batches are padded with their first row. By default all sizes.
 
     Raises:
-        ConfigError: for numbers that contradict each other.
+        ConfigError: if numbers contradict each other.
     """
 
     max_batch_size: int = 1000
@@ -59,7 +59,7 @@ class BatchingOptions:
             )
 
     def padded(self, size: int) -> int:
-        """The size that a batch of so many rows is run with.
+        """Give the number of rows with which a batch of `size` rows runs.
 
         >>> BatchingOptions(max_batch_size=8, allowed_batch_sizes=(2, 8)).padded(3)
         8
@@ -68,7 +68,7 @@ class BatchingOptions:
 
 
 class _Task:
-    """A request that waits for its part of a batch."""
+    """A request that waits for its rows of a batch's answer."""
 
     def __init__(self, feeds: Mapping[str, np.ndarray], size: int):
         self.feeds, self.size = feeds, size
@@ -79,7 +79,7 @@ class _Task:
 
 
 class _Batch:
-    """Requests that can be joined: one signature, the same outputs and other dimensions."""
+    """Requests that can be joined: the same signature, outputs and further dimensions."""
 
     def __init__(self, signature: Signature, outputs: Sequence[str] | None):
         self.signature, self.outputs = signature, outputs
@@ -88,10 +88,10 @@ class _Batch:
 
 
 class BatchedServable:
-    """A `Servable` whose runs are joined. It is used in the same way.
+    """A `Servable` whose runs are joined, used in the same way.
 
-    Arguments:
-        servable: what runs; it is closed with this.
+    Args:
+        servable: the model that runs; it is closed together with this.
         options: how requests are joined.
     """
 
@@ -100,7 +100,8 @@ class BatchedServable:
         self.path, self.name, self.version = servable.path, servable.name, servable.version
         self.signatures, self.signature_defs = servable.signatures, servable.signature_defs
         self._apart = {name for name, s in servable.signatures.items() if not _has_rows(s)}
-        self._queue: dict[tuple, list[_Batch]] = {}  # by what can be joined; the last is open
+        # Batches by what can be joined; the last one of each list is open.
+        self._queue: dict[tuple, list[_Batch]] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._threads = [
@@ -111,7 +112,7 @@ class BatchedServable:
             thread.start()
 
     def signature(self, name: str) -> Signature:
-        """Find a signature, as `Servable.signature`."""
+        """Find a signature, as `Servable.signature` does."""
         return self.servable.signature(name)
 
     def run(
@@ -120,11 +121,11 @@ class BatchedServable:
         feeds: Mapping[str, np.ndarray],
         outputs: Sequence[str] | None = None,
     ) -> dict[str, np.ndarray]:
-        """Run a signature, as `Servable.run`, perhaps together with others.
+        """Run a signature, as `Servable.run` does, perhaps together with other requests.
 
         Raises:
             StatusError: as `Servable.run`; INVALID_ARGUMENT for more rows than a batch may have;
-                UNAVAILABLE where too many batches wait.
+                UNAVAILABLE if too many batches wait.
         """
         signature.check(feeds, outputs)
         size = _rows(feeds)
@@ -145,7 +146,7 @@ class BatchedServable:
         return task.outputs
 
     def close(self) -> None:
-        """End the threads when the queue is empty, then close the servable."""
+        """End the threads once the queue is empty, then close the servable."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -172,7 +173,7 @@ class BatchedServable:
             self._changed.notify()
 
     def _take(self) -> _Batch | None:
-        """Wait for the batch that is due first: full, or its first request waited long enough."""
+        """Wait for the batch that is due first: it is full, or its first request waited enough."""
         with self._changed:
             while True:
                 now, soonest, chosen = time.monotonic(), None, None
@@ -190,7 +191,7 @@ class BatchedServable:
         first = batches[0]
         full = len(batches) > 1 or first.size >= self.options.max_batch_size
         arrived = first.tasks[0].arrived
-        # A full batch is due since it arrived, so the oldest of several goes first.
+        # A full batch was due when its first request arrived, so the oldest of several goes first.
         return arrived if full else arrived + self.options.batch_timeout_micros / 1e6
 
     def _remove(self, key: tuple) -> _Batch:
@@ -199,7 +200,7 @@ class BatchedServable:
         if not batches:
             del self._queue[key]
         if self._queue:
-            self._changed.notify()  # this thread was the one that kept an eye on the others
+            self._changed.notify()  # only this thread watched the others until now
         return batch
 
     def _work(self) -> None:
@@ -213,7 +214,7 @@ class BatchedServable:
                     task.done.set()
 
     def _run_joined(self, batch: _Batch) -> bool:
-        """Run a batch at once; say whether that gave an answer for each request."""
+        """Run a whole batch; return whether that gave an answer for each request."""
         padding = self.options.padded(batch.size) - batch.size
         feeds = {}
         for name in batch.signature.inputs:
@@ -223,7 +224,7 @@ class BatchedServable:
             outputs = self.servable.run(batch.signature, feeds, batch.outputs)
         except Exception as error:
             if not isinstance(error, StatusError) or error.code is not Code.DEADLINE_EXCEEDED:
-                return False  # run apart, the one at fault gets the error, the others answers
+                return False  # one by one, the request at fault gets the error, the others answers
             for task in batch.tasks:
                 task.error = error
             return True
@@ -246,7 +247,7 @@ class BatchedServable:
 
 
 def _rows(feeds: Mapping[str, np.ndarray]) -> int:
-    """Give the first dimension that all inputs share, 0 where they don't."""
+    """Give the first dimension that all inputs share, 0 if they share none."""
     sizes = {array.shape[0] if array.ndim else 0 for array in feeds.values()}
     return sizes.pop() if len(sizes) == 1 else 0
 

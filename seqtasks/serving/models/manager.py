@@ -1,4 +1,4 @@
-"""The model manager: looks for new versions, and lends the loaded ones to requests."""
+"""The model manager: looks for new versions and lends the loaded ones to requests."""
 
 import contextlib
 import logging
@@ -19,10 +19,10 @@ _log = logging.getLogger(__name__)
 class ModelManager:
     """All models of a server.
 
-    Arguments:
-        source: the models it should have: a list, or a function that is asked at every poll.
-        loader: loads a version; `serving.loading.make_loader` gives the usual one.
-        poll_seconds: the time between two looks at the folders.
+    Args:
+        source: the models to serve: a list, or a function that is called at every poll.
+        loader: loads a version; `serving.embedded.make_loader` makes the usual one.
+        poll_seconds: how often to look at the folders.
     """
 
     def __init__(
@@ -37,21 +37,21 @@ class ModelManager:
         self._models: dict[str, Model] = {}  # replaced whole, so that readers need no lock
         self._successors: dict[str, Model] = {}
         self._changing = threading.RLock()
-        # Models load side by side, and the main thread stays free to be told to end meanwhile.
+        # Models load in parallel, and the main thread stays free for signals meanwhile.
         self._loading = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="load")
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-versions", daemon=True)
 
     def start(self) -> None:
-        """Load what there is, then go on looking in a thread."""
+        """Load what exists, then keep looking in a thread."""
         self.poll()
         self._thread.start()
 
     def poll(self) -> None:
-        """Look at the folders once, load and unload, and return when it is done.
+        """Look at the folders once, load and unload, and return when that is done.
 
         Raises:
-            ConfigError, OSError: where the source of models can't be read; nothing changes then.
+            ConfigError, OSError: if the source of models can't be read; nothing changes then.
         """
         with self._changing:
             if not self._closing.is_set():
@@ -61,9 +61,9 @@ class ModelManager:
         """Serve these models from now on, and return when their versions are loaded.
 
         Raises:
-            StatusError: FAILED_PRECONDITION where a label in use would move to a version that
-                isn't available; INVALID_ARGUMENT for two models of one name; or the error of a
-                model that has no version to serve. In the first two cases nothing changes.
+            StatusError: FAILED_PRECONDITION if a label in use would move to a version that isn't
+                available; INVALID_ARGUMENT for two models with one name; or the error of a
+                model without a version to serve. In the first two cases nothing changes.
         """
         settings = list(settings)
         if len({model.name for model in settings}) < len(settings):
@@ -82,20 +82,20 @@ class ModelManager:
     def lease(
         self, name: str, version: int | None = None, label: str | None = None
     ) -> Iterator[Any]:
-        """Lend a model for a request: a version, what a label stands for, or the latest.
+        """Lend a model to a request: a version, the version with a label, or the latest.
 
-        It stays loaded until the request is done, even when a new version has taken its place.
+        It stays loaded until the request is done, even if a new version takes its place.
 
         Raises:
-            StatusError: NOT_FOUND where it isn't available, INVALID_ARGUMENT for a label that
-                the model doesn't have.
+            StatusError: NOT_FOUND if it isn't available, INVALID_ARGUMENT for a label that the
+                model doesn't have.
         """
         if label is not None:
             version = self._labelled(name, label)
         while True:
             model = self._models.get(name)
             leased = model.lease(version) if model else None
-            if leased or model is self._models.get(name):  # else another took its place meanwhile
+            if leased or model is self._models.get(name):  # otherwise another took its place
                 break
         if leased is None:
             wanted = f"Latest({name})" if version is None else f"Specific({name}, {version})"
@@ -109,7 +109,7 @@ class ModelManager:
     def statuses(
         self, name: str, version: int | None = None, label: str | None = None
     ) -> list[VersionStatus]:
-        """The states of a model's versions, the latest first, or of one of them.
+        """Give the states of a model's versions, the latest first, or of one of them.
 
         Raises:
             StatusError: as `lease` does, in the words of the status request.
@@ -126,19 +126,19 @@ class ModelManager:
         return found
 
     def names(self) -> list[str]:
-        """The names of all models, whether loaded or not."""
+        """Give the names of all models, loaded or not."""
         return sorted(self._models)
 
     def knows(self, name: str) -> bool:
-        """Whether there is a model of this name, loaded or not."""
+        """Whether there is a model with this name, loaded or not."""
         return name in self._models
 
     def unready(self) -> list[str]:
-        """The names of the models that can't answer now."""
+        """Give the names of the models that can't answer now."""
         return [name for name, model in sorted(self._models.items()) if not model.ready]
 
     def close(self, seconds: float = 10.0) -> None:
-        """Unload all, waiting so long for each request that is still under way."""
+        """Unload all models, waiting up to `seconds` for each request that is still under way."""
         self._closing.set()
         with self._changing:
             threads = [thread for model in self._models.values() for thread in model.close()]
@@ -166,7 +166,7 @@ class ModelManager:
             self._put_in_place(model)
 
     def _to_update(self, current: Model, wanted: ModelSettings) -> Model:
-        """Give the model that is to be loaded: the current one, or one at another path."""
+        """Give the model to load: the current one, or its successor at another path."""
         if current.settings.base_path == wanted.base_path:
             self._successors.pop(wanted.name, None)
             return current
@@ -177,7 +177,7 @@ class ModelManager:
         return successor
 
     def _put_in_place(self, model: Model) -> None:
-        """Let a model at another path take the place of the one before, if it can answer."""
+        """Let a successor at another path take the current model's place if it can answer."""
         name = model.settings.name
         if self._successors.get(name) is model and model.ready:
             current = self._models[name]

@@ -16,14 +16,14 @@ _MAX_VERSION = 2**63 - 1
 
 @dataclasses.dataclass(frozen=True)
 class VersionPolicy:
-    """Which of the versions on disk are served.
+    """Which versions on disk are served.
 
-    Arguments:
-        latest: so many of the largest; None for all.
-        specific: these, whatever the others; stands before `latest`.
+    Args:
+        latest: how many of the largest numbers; None for all.
+        specific: exactly these numbers; wins over `latest`.
 
     Raises:
-        ConfigError: for less than one of the latest.
+        ConfigError: if `latest` is less than 1.
 
     >>> VersionPolicy(latest=2).choose([1, 3, 2])
     [2, 3]
@@ -39,7 +39,7 @@ class VersionPolicy:
             raise ConfigError(f"latest versions: {self.latest}, expected 1 or more")
 
     def choose(self, found: Sequence[int]) -> list[int]:
-        """Choose from the versions on disk, the smallest first."""
+        """Choose among the versions on disk; the smallest comes first."""
         if self.specific is not None:
             return sorted(self.specific.intersection(found))
         ordered = sorted(found)
@@ -50,10 +50,10 @@ class VersionPolicy:
 class ModelSettings:
     """A model: `base_path/VERSION/saved_model.pb`.
 
-    Arguments:
-        name: its name in the URL.
-        base_path: the folder that holds its versions.
-        policy: which of them are served.
+    Args:
+        name: the model's name in the URL.
+        base_path: the folder of its versions.
+        policy: which versions are served.
         labels: names for versions, such as "stable".
     """
 
@@ -63,18 +63,18 @@ class ModelSettings:
     labels: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
-# What a manager asks, each time it polls, for the models that it should have.
+# A manager calls it at every poll for the models to serve.
 ModelSource = Callable[[], Sequence[ModelSettings]]
 
 
 def find_versions(base_path: Path) -> dict[int, Path]:
-    """Find the folders of a model whose names are version numbers.
+    """Find the folders of a model's versions, by their numbers.
 
     Raises:
-        OSError: where the folder can't be read.
+        OSError: if the folder can't be read.
     """
     found: dict[int, Path] = {}
-    # The plain name of a number wins over one with zeros before it: both are that version.
+    # The plain number wins over one with leading zeros: both name the same version.
     for path in sorted(base_path.iterdir(), key=lambda path: -len(path.name)):
         if _VERSION_NAME.fullmatch(path.name) and path.is_dir():
             number = int(path.name)
@@ -84,10 +84,10 @@ def find_versions(base_path: Path) -> dict[int, Path]:
 
 
 def find_models(base: Path, policy: VersionPolicy | None = None) -> list[ModelSettings]:
-    """Make a model of every folder in `base` that has versions, named as the folder.
+    """Find a model in every folder of `base` that has versions; the folder names it.
 
     Raises:
-        OSError: where `base` can't be read.
+        OSError: if `base` can't be read.
     """
     models = []
     for path in sorted(base.iterdir()):
@@ -102,11 +102,25 @@ def find_models(base: Path, policy: VersionPolicy | None = None) -> list[ModelSe
     return models
 
 
+def newest_versions(models: Sequence[ModelSettings]) -> dict[str, Path]:
+    """Find each model's largest version that is served, if it has one: its folder."""
+    newest = {}
+    for model in models:
+        try:
+            found = find_versions(model.base_path)
+        except OSError:
+            continue  # not there yet
+        chosen = model.policy.choose(list(found))
+        if chosen:
+            newest[model.name] = found[chosen[-1]]
+    return newest
+
+
 def directory_source(base: Path, policy: VersionPolicy | None = None) -> ModelSource:
-    """Give the models of a directory, anew at each call, so that a new folder is a new model.
+    """Make a function that finds the models of a directory, new folders included at each call.
 
     Raises:
-        ConfigError: where it can't be read, or is a model's own folder.
+        ConfigError: if it can't be read, or is a model's own folder.
     """
     try:
         folders = [base, *base.iterdir()]
@@ -126,7 +140,7 @@ def read_model_config(path: Path) -> list[ModelSettings]:
     """Read the models of a `--model_config_file`, a ModelServerConfig in text form.
 
     Raises:
-        ConfigError: where it can't be read or says something that can't be.
+        ConfigError: if it can't be read or contradicts itself.
     """
     try:
         text = path.read_text("utf-8")
@@ -145,10 +159,10 @@ def read_model_config(path: Path) -> list[ModelSettings]:
 
 
 def from_message(config: ModelServerConfig) -> list[ModelSettings]:
-    """Take the models from a message, such as that of a reload request.
+    """Read the models of a message, such as a reload request's.
 
     Raises:
-        ConfigError: where a model has no name or path, or what it says contradicts itself.
+        ConfigError: if a model has no name or path, or the message contradicts itself.
     """
     if config.WhichOneof("config") == "custom_model_config":
         raise ConfigError("custom_model_config is not supported; use model_config_list")

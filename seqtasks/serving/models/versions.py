@@ -1,4 +1,4 @@
-"""The versions of a model: their states, who uses them, and the change from one to the next."""
+"""The versions of a model: their states, their users, and the change from one to the next."""
 
 import dataclasses
 import enum
@@ -13,10 +13,10 @@ from seqtasks.serving.status import Code, StatusError
 
 _log = logging.getLogger(__name__)
 
-# Versions that ended are listed so that their errors can be read, but not for ever.
+# Ended versions stay listed so that their errors can be read, but not for ever.
 _ENDED_KEPT = 50
 
-# Loads the version at a path: (path, model's name, version number) -> what is lent to requests.
+# Loads a version: (path, model's name, version number) -> what is lent to requests.
 Loader = Callable[[Path, str, int], Any]
 
 
@@ -32,7 +32,7 @@ class State(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class VersionStatus:
-    """What the status of a model says of one version."""
+    """What a model's status says about one version."""
 
     version: int
     state: State
@@ -50,12 +50,12 @@ class Version:
         self.stamp = _stamp(path)
         self._servable: Any = None
         self._uses = 0
-        # One for all versions of a model: who looks for one that is available must not see the
-        # new one before and the old one after their change.
+        # Shared by all versions of a model: whoever looks for an available one must not see the new
+        # one before the change and the old one after it.
         self._changed = changed
 
     def load(self, loader: Loader, name: str) -> bool:
-        """Load it, and say whether it is available now."""
+        """Load it, and return whether it is available now."""
         self.state = State.LOADING
         try:
             self._servable = loader(self.path, name, self.number)
@@ -75,7 +75,7 @@ class Version:
         return False
 
     def acquire(self) -> Any:
-        """Lend the servable, which stays loaded until `release`; None where it isn't available."""
+        """Lend the servable, which stays loaded until `release`; None if it isn't available."""
         with self._changed:
             if self.state is not State.AVAILABLE:
                 return None
@@ -89,7 +89,7 @@ class Version:
             self._changed.notify_all()
 
     def unload(self) -> threading.Thread:
-        """Lend it no more; a thread waits for the requests that have it, then closes it."""
+        """Lend it no more. The returned thread waits for its requests to end, then closes it."""
         with self._changed:
             self.state = State.UNLOADING
         thread = threading.Thread(target=self._close, name=f"unload-{self.number}", daemon=True)
@@ -107,14 +107,14 @@ class Version:
 
     @property
     def status(self) -> VersionStatus:
-        """What the model's status says of this version."""
+        """What the model's status says about this version."""
         if self.error is None:
             return VersionStatus(self.number, self.state)
         return VersionStatus(self.number, self.state, self.error.code, self.error.message)
 
 
 class Model:
-    """A model and its versions. One thread changes it; many ask."""
+    """A model and its versions. One thread changes it; many read it."""
 
     def __init__(self, settings: ModelSettings, loader: Loader):
         self.settings = settings
@@ -127,8 +127,8 @@ class Model:
     def update(self) -> None:
         """Load the versions that should be served, then unload those that shouldn't.
 
-        A version that is served goes only when one that should be is available, or none should
-        be. One that failed is tried again when its files have changed.
+        A served version goes only if a wanted one is available, or none is wanted. A version that
+        failed is tried again when its files have changed.
         """
         try:
             found = find_versions(self.settings.base_path)
@@ -147,7 +147,7 @@ class Model:
             self._drop(set(self._versions) - set(wanted))
 
     def lease(self, number: int | None) -> tuple[Version, Any] | None:
-        """Lend a version, the latest by default; the caller must `release` it."""
+        """Lend a version, by default the latest; the caller must `release` it."""
         with self._changed:
             versions = self._versions
             for candidate in sorted(versions, reverse=True) if number is None else (number,):
@@ -158,7 +158,7 @@ class Model:
         return None
 
     def statuses(self) -> list[VersionStatus]:
-        """The status of every version, the latest first, as TF Serving lists them."""
+        """Give the status of every version, the latest first, as TF Serving lists them."""
         versions = self._versions
         return [versions[number].status for number in sorted(versions, reverse=True)]
 
@@ -169,7 +169,7 @@ class Model:
             return any(self._is_available(number) for number in self._versions)
 
     def close(self) -> list[threading.Thread]:
-        """Unload all versions, and give the threads that wait for their requests."""
+        """Unload all versions; return the threads that wait for their requests."""
         self._drop(set(self._versions))
         return self._unloading
 
@@ -190,21 +190,21 @@ class Model:
         self._versions = versions
 
     def _complain(self, complaint: str) -> None:
-        """Log what is wrong with the folder once, not every second."""
+        """Log once, not at every poll, what is wrong with the folder."""
         if complaint and complaint != self._complaint:
             _log.warning("model %s: %s", self.settings.name, complaint)
         self._complaint = complaint
 
 
 def _is_new(version: Version, path: Path) -> bool:
-    """Whether an ended version should be loaded again: it was dropped, or has been mended."""
+    """Whether to load an ended version again: it was dropped, or its files have changed."""
     if version.state is not State.END:
         return False
     return version.error is None or _stamp(path) != version.stamp
 
 
 def _stamp(path: Path) -> tuple:
-    """Tell a folder's contents by the names, sizes and times of its files."""
+    """Identify a folder's contents by the names, sizes and times of its files."""
     try:
         files = sorted(file for file in path.rglob("*") if file.is_file())
         return tuple((str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files)

@@ -3,7 +3,7 @@
 json_tensors, json_examples, json_bodies
                        JSON <-> tensors and tf.Example; whole requests and answers
 grpc_tensors           TensorProto <-> arrays
-metadata               signatures, as the metadata have them
+metadata               what JSON says about signatures and versions
 inference              classify and regress
 rest_api, grpc_api     URL and body, or a message, in; status and body, or a message, out
 """

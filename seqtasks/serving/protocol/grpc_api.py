@@ -1,6 +1,6 @@
 """The gRPC protocol without its transport: a request's message in, the answer's message out.
 
-Codes and words are TF Serving's (its predict_util.cc, classifier.cc, multi_inference.cc,
+Codes and messages are TF Serving's (its predict_util.cc, classifier.cc, multi_inference.cc,
 get_model_metadata_impl.cc, model_service_impl.cc).
 """
 
@@ -39,7 +39,7 @@ _MISSING = "No signature was found with the name: {}"
 class GrpcApi:
     """Answers requests. May be called from many threads; every method raises `StatusError`.
 
-    Arguments:
+    Args:
         manager: the models.
         limits: how much a request may ask for.
     """
@@ -73,7 +73,7 @@ class GrpcApi:
     def classify(
         self, request: classification_pb2.ClassificationRequest
     ) -> classification_pb2.ClassificationResponse:
-        """Give the classes of tf.Examples."""
+        """Classify tf.Examples."""
         spec = _spec_of(request)
         with self._lease(spec) as runner:
             _signature(runner, spec, Code.INVALID_ARGUMENT, _MISSING)
@@ -166,9 +166,9 @@ class GrpcApi:
         return model_management_pb2.ReloadConfigResponse(status={"error_code": 0})
 
     def health(self, request: StringValue) -> Int32Value:
-        """Answer a check of grpc.health.v1: SERVING where all models can answer.
+        """Answer a check of grpc.health.v1: SERVING if all models can answer.
 
-        Its messages have one field each, as these, so their bytes are the same.
+        Its messages have one field each, as these have, so the bytes are the same.
         """
         if request.value not in _SERVICES:
             raise StatusError(Code.NOT_FOUND, f"There is no service {request.value!r}")
@@ -224,7 +224,7 @@ def _spec_of(request: Any) -> ModelSpec:
 
 
 def _which(spec: ModelSpec) -> tuple[int | None, str | None]:
-    """Version and label that a request asks for; a version 0 that is set isn't an unset one."""
+    """Give the version and label that a request asks for; a version set to 0 isn't an unset one."""
     chosen = spec.WhichOneof("version_choice")
     return (
         spec.version.value if chosen == "version" else None,
@@ -233,7 +233,7 @@ def _which(spec: ModelSpec) -> tuple[int | None, str | None]:
 
 
 def _signature(runner: Any, spec: ModelSpec, code: Code, message: str) -> Signature:
-    """Find the signature; where there is none each call has an error of its own."""
+    """Find the signature; if there is none, each call has its own error."""
     try:
         return runner.signature(spec.signature_name)
     except StatusError as error:
@@ -242,7 +242,7 @@ def _signature(runner: Any, spec: ModelSpec, code: Code, message: str) -> Signat
 
 
 def _answered(spec: ModelSpec, runner: Any) -> ModelSpec:
-    """Say which model answered."""
+    """Name the model that answered."""
     return ModelSpec(
         name=spec.name,
         signature_name=spec.signature_name or DEFAULT_SIGNATURE,

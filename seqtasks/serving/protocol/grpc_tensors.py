@@ -1,4 +1,4 @@
-"""TensorProto and arrays: read within limits, written into the typed fields as TF Serving does."""
+"""TensorProto and arrays: read within limits, written to the typed fields as TF Serving does."""
 
 import math
 
@@ -7,12 +7,10 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
-from seqtasks.serving.limits import Limits
+from seqtasks.serving.limits import MAX_RANK, Limits
 from seqtasks.serving.models.engine import TensorSpec
 from seqtasks.serving.status import Code, StatusError, first_line, invalid
 
-# NumPy's own bound is 64; no text or image comes near this one.
-_MAX_RANK = 32
 _FIELDS = {
     tf.float32: "float_val",
     tf.float64: "double_val",
@@ -31,7 +29,7 @@ _FIELDS = {
     tf.complex64: "scomplex_val",
     tf.complex128: "dcomplex_val",
 }
-# How the values of a field that has another type than the tensor are written.
+# How values are written to a field of another type than the tensor's.
 _VIEWS = {
     tf.float16: np.uint16,
     tf.bfloat16: np.uint16,
@@ -46,19 +44,19 @@ def exhausted(message: str) -> StatusError:
 
 
 def from_proto(name: str, proto: TensorProto, spec: TensorSpec, limits: Limits) -> np.ndarray:
-    """Read a tensor, whose values may stand in the typed field or in `tensor_content`.
+    """Read a tensor, with its values in the typed field or in `tensor_content`.
 
-    Fewer values than the shape has are filled up with the last, as TensorFlow does.
+    If there are fewer values than the shape has, the last is repeated, as TensorFlow does.
 
-    Arguments:
+    Args:
         name: the input's name, for messages.
         proto: the tensor.
-        spec: the input, whose type it must have.
+        spec: the input, whose type the tensor must have.
         limits: how many rows it may have, and how long its strings may be.
 
     Raises:
-        StatusError: INVALID_ARGUMENT for another type or what is no tensor; RESOURCE_EXHAUSTED
-            where a limit is passed.
+        StatusError: INVALID_ARGUMENT for another type or a malformed tensor; RESOURCE_EXHAUSTED
+            over a limit.
 
     >>> spec = TensorSpec("x:0", tf.float32, None)
     >>> from_proto("x", to_proto(np.array([[1, 2.5]], np.float32)), spec, Limits())
@@ -70,7 +68,7 @@ def from_proto(name: str, proto: TensorProto, spec: TensorSpec, limits: Limits) 
             f"but {_type_name(proto.dtype)} is provided"
         )
     shape = [dim.size for dim in proto.tensor_shape.dim]
-    if proto.tensor_shape.unknown_rank or len(shape) > _MAX_RANK or any(n < 0 for n in shape):
+    if proto.tensor_shape.unknown_rank or len(shape) > MAX_RANK or any(n < 0 for n in shape):
         raise invalid(f"tensor parsing error: {name}: its shape isn't known, or of a rank too high")
     _check_limits(name, proto, shape, limits)
     try:
@@ -105,8 +103,8 @@ def _check_limits(name: str, proto: TensorProto, shape: list[int], limits: Limit
         raise exhausted(
             f"{shape[0]} rows of {name!r} are more than the {limits.rows} that this server takes"
         )
-    # Each value that is written out takes a byte or more of the message, so only a tensor that
-    # repeats one value can be larger: a short message could claim all memory.
+    # Each value takes a byte or more of the message, so only a tensor that repeats one value can
+    # have more values than bytes: a short message could claim all memory.
     values = math.prod(shape)
     if limits.body_bytes is not None and values > limits.body_bytes:
         raise exhausted(
@@ -117,10 +115,10 @@ def _check_limits(name: str, proto: TensorProto, shape: list[int], limits: Limit
 
 
 def check_texts(texts, limits: Limits) -> None:
-    """Check the lengths of strings, which are given as bytes.
+    """Check the lengths of strings, given as bytes.
 
     Raises:
-        StatusError: RESOURCE_EXHAUSTED where one is too long.
+        StatusError: RESOURCE_EXHAUSTED if one is too long.
     """
     longest = max(map(len, texts), default=0)
     if limits.text_bytes is not None and longest > limits.text_bytes:

@@ -13,12 +13,12 @@ INPUTS, CLASSES, SCORES, OUTPUTS = "inputs", "classes", "scores", "outputs"
 CLASSIFY_METHOD = "tensorflow/serving/classify"
 REGRESS_METHOD = "tensorflow/serving/regress"
 
-# A row of classify: the labels with their scores.
+# One example's answer from classify: labels with their scores.
 Classes = list[tuple[bytes, float]]
 
 
 class Runner(Protocol):
-    """What runs signatures: a `Servable`, or one with batching before it."""
+    """What runs signatures: a `Servable`, or a `BatchedServable` around it."""
 
     def signature(self, name: str) -> Signature:
         """Find a signature."""
@@ -37,11 +37,11 @@ class Runner(Protocol):
 def classify(runner: Runner, signature_name: str, examples: Sequence[bytes]) -> list[Classes]:
     """Classify serialized tf.Example messages: a list of (label, score) for each.
 
-    The signature's one input is named `inputs`; `classes` (N, C) gives the labels and `scores`
-    (N, C) the scores, one of which may be missing (then "" and 0).
+    The signature must have one input, `inputs`, and the outputs `classes` (N, C) with the labels
+    and `scores` (N, C). One of these may be missing; labels are then "", or scores 0.
 
     Raises:
-        StatusError: INVALID_ARGUMENT or FAILED_PRECONDITION where the signature isn't one of
+        StatusError: INVALID_ARGUMENT or FAILED_PRECONDITION if the signature isn't one of
             classification, and whatever the run raises.
     """
     signature = runner.signature(signature_name)
@@ -72,10 +72,10 @@ def classify(runner: Runner, signature_name: str, examples: Sequence[bytes]) -> 
 def regress(runner: Runner, signature_name: str, examples: Sequence[bytes]) -> np.ndarray:
     """Give a number for each serialized tf.Example: (N,).
 
-    The signature's one input is named `inputs`, its one output `outputs`, (N,) or (N, 1).
+    The signature must have one input, `inputs`, and one output, `outputs`, (N,) or (N, 1).
 
     Raises:
-        StatusError: INVALID_ARGUMENT or FAILED_PRECONDITION where the signature isn't one of
+        StatusError: INVALID_ARGUMENT or FAILED_PRECONDITION if the signature isn't one of
             regression, and whatever the run raises.
     """
     signature = runner.signature(signature_name)
@@ -96,7 +96,7 @@ def regress(runner: Runner, signature_name: str, examples: Sequence[bytes]) -> n
 
 
 def find_method(method_name: str) -> Callable:
-    """Find classify or regress by the method name that a signature or a task carries.
+    """Find classify or regress by the method name of a signature or a task.
 
     Raises:
         StatusError: UNIMPLEMENTED for any other.
@@ -108,12 +108,12 @@ def find_method(method_name: str) -> Callable:
 
 
 def serialize(message: Input) -> list[bytes]:
-    """Serialize the examples of a request, each with the features of the context before its own.
+    """Serialize the examples of a request, each after the features of the context.
 
     Reading the joined bytes merges the two, and the example's own features win.
 
     Raises:
-        StatusError: INVALID_ARGUMENT where there is none.
+        StatusError: INVALID_ARGUMENT if there is no example.
     """
     if message.WhichOneof("kind") == "example_list_with_context":
         listed = message.example_list_with_context

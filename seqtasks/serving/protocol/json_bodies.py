@@ -15,7 +15,7 @@ from seqtasks.serving.status import invalid, too_large
 
 
 class Format(enum.Enum):
-    """How a predict request lists its values, and so how its answer does."""
+    """How a predict request lists its values; its answer does the same."""
 
     ROWS = "instances"
     COLUMNS = "inputs"
@@ -25,7 +25,7 @@ def parse(body: bytes) -> dict[str, Any]:
     """Read a request's body.
 
     Raises:
-        StatusError: INVALID_ARGUMENT where it isn't JSON, or no object.
+        StatusError: INVALID_ARGUMENT if it isn't JSON, or not an object.
     """
     if not body:
         raise invalid("JSON Parse error: The document is empty.")
@@ -37,7 +37,7 @@ def parse(body: bytes) -> dict[str, Any]:
         raise invalid(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
     except RecursionError as error:
         raise invalid("JSON Parse error: The document is nested too deeply.") from error
-    except ValueError as error:  # Python's bound on the digits of a number
+    except ValueError as error:  # Python limits the digits of a number
         raise invalid("JSON Parse error: Number too big.") from error
     if type(document) is not dict:
         raise invalid(f"JSON Value: {shown(document)} Is not object")
@@ -45,10 +45,10 @@ def parse(body: bytes) -> dict[str, Any]:
 
 
 def signature_name(document: Mapping[str, Any]) -> str:
-    """Give the name of the signature that a request asks for, "" where it doesn't say.
+    """Give the name of the signature that a request asks for, "" if it names none.
 
     Raises:
-        StatusError: INVALID_ARGUMENT where it is no string.
+        StatusError: INVALID_ARGUMENT if it isn't a string.
     """
     name = document.get("signature_name", "")
     if type(name) is not str:
@@ -62,7 +62,7 @@ def decode_predict(
     """Read the tensors of a predict request, by the names of the signature's inputs.
 
     Raises:
-        StatusError: where they are missing, malformed, or over a limit.
+        StatusError: if they are missing, malformed, or over a limit.
     """
     rows, columns = "instances" in document, "inputs" in document
     if rows and columns:
@@ -120,10 +120,10 @@ def _decode_columns(inputs: Any, signature: Signature, limits: Limits) -> dict[s
 
 
 def encode_predict(outputs: Mapping[str, np.ndarray], form: Format) -> bytes:
-    """Write the answer of a predict request in the form of its request.
+    """Write the answer to a predict request in the form of the request.
 
     Raises:
-        StatusError: INVALID_ARGUMENT where outputs can't be listed as rows.
+        StatusError: INVALID_ARGUMENT if outputs can't be listed as rows.
     """
     if form is Format.ROWS:
         _check_rows(outputs)
@@ -151,7 +151,7 @@ def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
 
 
 def encode_classify(results: Sequence[Classes]) -> bytes:
-    """Write the answer of a classify request: [[["label", score], ...], ...]."""
+    """Write the answer to a classify request: [[["label", score], ...], ...]."""
     rows = []
     for classes in results:
         scores = from_tensor(np.array([score for _, score in classes], np.float32))
@@ -161,7 +161,7 @@ def encode_classify(results: Sequence[Classes]) -> bytes:
 
 
 def encode_regress(values: np.ndarray) -> bytes:
-    """Write the answer of a regress request: [value, ...]."""
+    """Write the answer to a regress request: [value, ...]."""
     return dumps({"results": from_tensor(values)})
 
 
@@ -175,7 +175,7 @@ def encode_error(message: str) -> bytes:
 
 
 def dumps(value: Any) -> bytes:
-    """Write JSON as UTF-8; half a surrogate pair, which UTF-8 has no bytes for, as its escape."""
+    """Write JSON as UTF-8, with an escape for half a surrogate pair, which UTF-8 can't encode."""
     return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace")
 
 

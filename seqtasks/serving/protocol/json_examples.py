@@ -14,10 +14,10 @@ _INT64 = range(-(2**63), 2**63)
 def decode_examples(document: dict[str, Any], limits: Limits) -> list[bytes]:
     """Serialize each of a request's `examples`, with the features of its `context`.
 
-    The features of the context stand first in the bytes, so an example's own win.
+    The features of the context come first in the bytes, so an example's own win.
 
     Raises:
-        StatusError: where the examples are missing or malformed, or a limit is passed.
+        StatusError: if the examples are missing, malformed, or over a limit.
     """
     context = b""
     if "context" in document:
@@ -39,14 +39,14 @@ def _example(value: Any, limits: Limits) -> Example:
         raise invalid(f"JSON Value: {shown(value)} Is not object")
     example = Example()
     for name, given in value.items():
-        # A name that isn't Unicode can't stand in the message.
+        # The message can't hold a name that isn't Unicode.
         name = to_bytes(name, limits).decode("utf-8")
         _fill(example.features.feature[name], name, given, limits)
     return example
 
 
 def _fill(feature: Any, name: str, given: Any, limits: Limits) -> None:
-    """Put a value or a flat list of them in a feature, whose kind their type tells."""
+    """Put a value or a flat list of values in a feature; their type tells the feature's kind."""
     values = given if type(given) is list else [given]
     kinds = {_kind(name, value) for value in values}
     if len(kinds) > 1:
@@ -58,7 +58,7 @@ def _fill(feature: Any, name: str, given: Any, limits: Limits) -> None:
     if kind == "bytes":
         feature.bytes_list.value.extend(to_bytes(value, limits) for value in values)
     elif kind == "float":
-        # A double that is too large becomes infinite, so this is checked before.
+        # Checked before, since a double that is too large would become infinite.
         if any(type(value) is not Infinite and abs(value) > 3.4028235e38 for value in values):
             raise invalid(f"Feature {name!r} has a number out of the range of float32")
         feature.float_list.value.extend(values)

@@ -1,4 +1,4 @@
-"""JSON values and tensors: what TF Serving takes for each type, and how it writes each back."""
+"""JSON values and tensors: what TF Serving accepts for each type, and how it writes each."""
 
 import base64
 import binascii
@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.serving.limits import Limits
+from seqtasks.serving.limits import MAX_RANK, Limits
 from seqtasks.serving.models.engine import TensorSpec
 from seqtasks.serving.status import Code, StatusError, invalid, too_large
 
-# NumPy's own bound is 64; no text or image comes near this one.
-_MAX_RANK = 32
 _NAMES = {dict: "Object", list: "Array", str: "String", bool: "Boolean", type(None): "Null"}
 
 
@@ -32,7 +30,7 @@ def is_b64(value: Any) -> bool:
 
 
 def shown(value: Any) -> str:
-    """Write a JSON value for a message, cut where it is long.
+    """Write a JSON value for a message; a long one is cut.
 
     >>> shown({"a": [1, None]})
     '{"a": [1, null]}'
@@ -49,11 +47,11 @@ def shown(value: Any) -> str:
 def to_tensor(value: Any, spec: TensorSpec, limits: Limits) -> np.ndarray:
     """Make an array of nested JSON lists; strings become an object array of bytes.
 
-    Numbers are taken for floats, whole numbers for integers (1.0 is none), true and false for
-    bool, strings and {"b64": ...} for strings.
+    A float takes any number, an integer whole numbers (1.0 isn't one), a bool true and false, and a
+    string strings and {"b64": ...}.
 
     Raises:
-        StatusError: where a value has another type, lists differ in length, or a limit is passed.
+        StatusError: if a value has another type, lists differ in length, or a limit is exceeded.
     """
     flat, shape = _flatten(value)
     if limits.rows is not None and shape and shape[0] > limits.rows:
@@ -70,7 +68,7 @@ def to_bytes(value: Any, limits: Limits) -> bytes:
     """Make bytes of a JSON string or {"b64": ...}.
 
     Raises:
-        StatusError: INVALID_ARGUMENT for anything else; a text that is too long.
+        StatusError: INVALID_ARGUMENT for anything else, and for a text that is too long.
     """
     if type(value) is str:
         try:
@@ -90,7 +88,7 @@ def to_bytes(value: Any, limits: Limits) -> bytes:
 
 
 def from_tensor(array: np.ndarray, as_b64: bool = False) -> Any:
-    """Make nested lists for JSON; a float32 is written with the digits that tell it from others.
+    """Make nested lists for JSON; a float32 gets just the digits that distinguish it from others.
 
     >>> from_tensor(np.array([[0.1, 2]], np.float32)), from_tensor(np.array([b"hi"], object), True)
     ([[0.1, 2.0]], [{'b64': 'aGk='}])
@@ -103,17 +101,17 @@ def from_tensor(array: np.ndarray, as_b64: bool = False) -> Any:
         raise StatusError(Code.UNIMPLEMENTED, "JSON has no complex numbers")
     if array.dtype.kind in "biu" or array.dtype == np.float64:
         return array.tolist()
-    # float32 and the smaller ones: the shortest decimal number, read as a double.
+    # float32 and smaller types: the shortest decimal number, read as a double.
     return array.astype(np.float32).astype("U").astype(np.float64).tolist()
 
 
 def _flatten(value: Any) -> tuple[list[Any], tuple[int, ...]]:
-    """Give the leaves of nested lists and their shape, which the first of each level tells."""
+    """Give the leaves of nested lists and their shape, read from the first list of each level."""
     shape: list[int] = []
     first = value
     while type(first) is list:
-        if len(shape) == _MAX_RANK:
-            raise invalid(f"Lists are nested more than {_MAX_RANK} deep")
+        if len(shape) == MAX_RANK:
+            raise invalid(f"Lists are nested more than {MAX_RANK} deep")
         shape.append(len(first))
         first = first[0] if first else None
     level = [value]

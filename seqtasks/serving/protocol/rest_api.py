@@ -1,17 +1,15 @@
 """The REST protocol without its transport: method, path and body in, status and body out."""
 
 import dataclasses
-import json
 import logging
 import re
 import urllib.parse
-from typing import Any
 
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.protocol import inference, json_bodies
 from seqtasks.serving.protocol.json_examples import decode_examples
-from seqtasks.serving.protocol.metadata import describe
+from seqtasks.serving.protocol.metadata import describe, describe_status
 from seqtasks.serving.status import Code, StatusError, invalid
 
 _log = logging.getLogger(__name__)
@@ -31,7 +29,7 @@ _MAX_VERSION = 2**63 - 1
 class Route:
     """What a URL asks for.
 
-    Arguments:
+    Args:
         verb: predict, classify, regress, status or metadata.
         model: the model's name.
         version: a version number, or None.
@@ -45,13 +43,13 @@ class Route:
 
     @property
     def reads_body(self) -> bool:
-        """Whether the request's body says what to do."""
+        """Whether the request has a body to read."""
         return self.verb in ("predict", "classify", "regress")
 
 
 @dataclasses.dataclass(frozen=True)
 class Reply:
-    """The answer to a request, and what the log says of it."""
+    """The answer to a request, and what the log says about it."""
 
     http: int
     body: bytes
@@ -61,10 +59,10 @@ class Reply:
 
 
 def find_route(method: str, path: str) -> Route:
-    """Read a request's method and path, which is as it stands in the URL, without the query.
+    """Read a request's method and path, which is still encoded as in the URL, without the query.
 
     Raises:
-        StatusError: INVALID_ARGUMENT for all that the protocol doesn't have.
+        StatusError: INVALID_ARGUMENT for anything that the protocol doesn't have.
 
     >>> find_route("POST", "/v1/models/films/versions/3:predict")
     Route(verb='predict', model='films', version=3, label=None)
@@ -90,7 +88,7 @@ def find_route(method: str, path: str) -> Route:
 class RestApi:
     """Answers requests. May be called from many threads.
 
-    Arguments:
+    Args:
         manager: the models.
         limits: how much a request may ask for.
     """
@@ -99,7 +97,7 @@ class RestApi:
         self._manager, self._limits = manager, limits
 
     def answer(self, route: Route, body: bytes) -> Reply:
-        """Answer a request; its errors too are answers."""
+        """Answer a request; an error is an answer, too."""
         try:
             if route.verb == "status":
                 return Reply(200, self._status(route))
@@ -132,44 +130,15 @@ class RestApi:
 
     def _status(self, route: Route) -> bytes:
         statuses = self._manager.statuses(route.model, route.version, route.label)
-        return json_bodies.dumps(
-            {
-                "model_version_status": [
-                    {
-                        "version": str(status.version),
-                        "state": status.state.name,
-                        "status": {
-                            "error_code": status.code.name,
-                            "error_message": status.message,
-                        },
-                    }
-                    for status in statuses
-                ]
-            }
-        )
+        rows = [describe_status(s.version, s.state.name, s.code.name, s.message) for s in statuses]
+        return json_bodies.dumps({"model_version_status": rows})
 
     def _metadata(self, route: Route) -> Reply:
         with self._manager.lease(route.model, route.version, route.label) as runner:
-            metadata = {
-                "model_spec": {
-                    "name": route.model,
-                    "signature_name": "",
-                    "version": str(runner.version),
-                },
-                "metadata": {"signature_def": describe(runner.signature_defs)},
-            }
+            metadata = describe(route.model, runner.version, runner.signature_defs)
             return Reply(200, json_bodies.dumps(metadata), version=runner.version)
 
 
 def error_reply(error: StatusError) -> Reply:
-    """Make the answer that an error is."""
+    """Make the answer that reports an error."""
     return Reply(error.http, json_bodies.encode_error(error.message), error.code, error.message)
-
-
-def log_line(**facts: Any) -> str:
-    """Write a line of the access log: JSON, without what is None.
-
-    >>> log_line(method="GET", version=None)
-    '{"method": "GET"}'
-    """
-    return json.dumps({name: fact for name, fact in facts.items() if fact is not None})

@@ -18,12 +18,12 @@ TEXT = {"text": np.array([b"abcd"], object)}
 
 
 @pytest.fixture
-def manage():
+def manage(load_once):
     """Make managers that are polled by hand, and close them."""
     made = []
 
     def make(source, loader=None):
-        made.append(ModelManager(source, loader or make_loader()))
+        made.append(ModelManager(source, loader or load_once))
         made[-1].poll()
         return made[-1]
 
@@ -102,13 +102,13 @@ def test_a_new_version_takes_the_place_of_the_old_one(manage, install, tmp_path,
     assert scale(manager) == 3
 
 
-def test_the_old_version_answers_while_the_new_one_is_loaded(manage, install, tmp_path):
+def test_the_old_version_answers_while_the_new_one_is_loaded(manage, load_once, install, tmp_path):
     seen = []
 
     def load(path, name, version):
         if version == 2:
             seen.append((scale(manager), states(manager)))
-        return make_loader()(path, name, version)
+        return load_once(path, name, version)
 
     install(tmp_path / "zoo", 1)
     manager = manage([ModelSettings("zoo", tmp_path / "zoo")], load)
@@ -150,7 +150,7 @@ def test_a_corrupt_new_version_is_reported_while_the_old_one_serves(
     assert status.code is not Code.OK
     assert str(path) in status.message
     assert manager.unready() == []
-    # Once it is mended, it is loaded.
+    # Once its files are right, it is loaded.
     shutil.rmtree(path)
     install(tmp_path / "zoo", 2)
     manager.poll()
@@ -314,10 +314,10 @@ def test_names_reach_no_folder_that_is_no_model(manage, install, tmp_path):
         assert refused(manager.statuses, name)[0] is Code.NOT_FOUND
 
 
-# --- Side by side -------------------------------------------------------------------------------
+# --- In parallel --------------------------------------------------------------------------------
 
 
-def test_models_load_side_by_side_and_leave_the_caller_s_thread_free(manage, tmp_path, monkeypatch):
+def test_models_load_in_parallel_and_leave_the_caller_s_thread_free(manage, tmp_path, monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     both, threads = threading.Barrier(2, timeout=60), set()
 
@@ -417,7 +417,7 @@ def test_a_lease_finds_a_version_at_every_moment_of_a_change(tmp_path):
     threads = [threading.Thread(target=ask) for _ in range(3)]
     for thread in threads:
         thread.start()
-    for version in range(1, 150):
+    for version in range(1, 60):
         (tmp_path / str(version)).mkdir()
         manager.poll()
     ended.set()

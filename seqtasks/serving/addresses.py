@@ -1,0 +1,70 @@
+"""Addresses: where a server can listen, and how people call it there."""
+
+import json
+import shlex
+import socket
+from pathlib import Path
+
+from seqtasks.errors import ConfigError
+
+
+def family(host: str) -> socket.AddressFamily:
+    """Tell the family of an address: IPv6 has colons."""
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def cannot_listen(
+    host: str, port: int, error: Exception, choose: str = "--host or --port"
+) -> ConfigError:
+    """Make the error of an address that is taken or not allowed.
+
+    Args:
+        host: the address.
+        port: the port.
+        error: what the system says.
+        choose: the options to change.
+    """
+    # `create_server` adds the address to the system's words.
+    reason = (getattr(error, "strerror", None) or str(error)).split(" (while", 1)[0]
+    return ConfigError(f"{host}:{port}: can't listen: {reason}. Choose another {choose}")
+
+
+def check_port(host: str, port: int) -> None:
+    """Check that a server can listen there.
+
+    Raises:
+        ConfigError: where the port is taken or not allowed.
+    """
+    try:
+        socket.create_server((host, port), family=family(host)).close()
+    except (OSError, OverflowError) as error:
+        raise cannot_listen(host, port, error, "--host or port") from error
+
+
+def address(host: str, port: int) -> str:
+    """Write an address as in a URL; "all interfaces" becomes one that can be called.
+
+    >>> address("0.0.0.0", 80), address("::1", 80)
+    ('127.0.0.1:80', '[::1]:80')
+    """
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def curl_line(url: str, name: str, version: Path) -> str:
+    """Write a curl command that asks a model about a text, or for its inputs if it reads no text.
+
+    Args:
+        url: the server's, such as "http://127.0.0.1:8501".
+        name: the model's.
+        version: its folder, which may have the signatures.json of an export.
+    """
+    model = f"{url}/v1/models/{name}"
+    try:
+        signature = json.loads((version / "signatures.json").read_text("utf-8"))["serving_default"]
+        inputs = list(signature["inputs"].values())
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+        inputs = []
+    if inputs != [{"dtype": "string", "shape": [None]}]:
+        return f"curl {shlex.quote(model + '/metadata')}"
+    return f"""curl {shlex.quote(model + ":predict")} -d '{{"instances": ["Type a text"]}}'"""
