@@ -120,7 +120,7 @@ def create_run(path: Path, config: RunConfig, save_vocabulary: Callable[[Path], 
         RunError: where the disk is full or can't be written.
     """
     staging = path.with_name(f".unfinished.{path.name}")
-    with writing(path):
+    with disk_errors(path):
         shutil.rmtree(staging, ignore_errors=True)
         try:
             for folder in ("vocabulary", "checkpoints", "plots"):
@@ -175,7 +175,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
+def disk_errors(path: Path) -> Iterator[None]:
     """Turn a disk's refusal into our own error.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Any
 
 from seqtasks.config import RunConfig
 from seqtasks.errors import DataError, RunError
-from seqtasks.runs import Run, write_text, writing
+from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.tasks import get_task
 
 
@@ -67,7 +67,7 @@ def evaluate_run(run: Run, config: RunConfig, source: str | None = None) -> Any:
             splits = task.load_splits(config)
     evaluation = task.evaluate(config, predictor, part, splits)
     if source is None:
-        with writing(run.path):
+        with disk_errors(run.path):
             text = json.dumps(asdict(evaluation), ensure_ascii=False, indent=1)
             write_text(run.evaluation, text + "\n")
             if hasattr(evaluation, "confusions"):

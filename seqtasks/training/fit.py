@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from seqtasks.config import TrainingConfig
 from seqtasks.errors import TrainingError
-from seqtasks.runs import Run, replacing, writing
+from seqtasks.runs import Run, disk_errors, replacing
 from seqtasks.training.state import TrainingState, load_state, save_state
 from seqtasks.training.step import Totals, TrainingStep
 
@@ -101,7 +101,7 @@ def fit(
         state.finished = ""
         run.keep_metrics(state.epoch)
     with (
-        writing(run.path),
+        disk_errors(run.path),
         tf.summary.create_file_writer(str(run.tensorboard)).as_default(),
         _interruption() as interrupted,
     ):

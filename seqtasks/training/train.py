@@ -10,7 +10,7 @@ import tensorflow as tf
 from seqtasks.config import RunConfig
 from seqtasks.errors import ConfigError, RunError, TrainingError
 from seqtasks.inspection.training_plots import learning_curve
-from seqtasks.runs import Run, choose_path, create_run, write_text, writing
+from seqtasks.runs import Run, choose_path, create_run, disk_errors, write_text
 from seqtasks.tasks import get_task
 from seqtasks.training.fit import Watcher, fit
 from seqtasks.training.model_card import model_card, split_sizes
@@ -72,7 +72,7 @@ def resume(run: Run, config: RunConfig, watcher: Watcher) -> Outcome:
     codec = task.load_codec(config, run.vocabulary)
     splits = task.load_splits(config)
     model = _build(config, codec)
-    with writing(run.path):
+    with disk_errors(run.path):
         write_text(run.config_file, config.to_yaml())
     return _teach(run, config, codec, model, splits, watcher, resume=begun)
 
@@ -99,7 +99,7 @@ def _teach(run, config, codec, model, splits, watcher, resume) -> Outcome:
     state = fit(model, loss, batches, validate, config.training, run, watcher, resume)
     outcome = Outcome(run, state, task.SCORE, model.count_params())
     if state.finished:
-        with writing(run.path):
+        with disk_errors(run.path):
             rows = run.read_metrics()
             learning_curve(rows, task.SCORE, run.plots / "learning_curve.png")
             facts = {**split_sizes(splits), **task.facts(codec, splits)}
