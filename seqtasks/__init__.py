@@ -1,4 +1,4 @@
-"""Recurrent sequence models for Keras: the documents' equations, trained, evaluated and served.
+"""Recurrent sequence models for Keras: the pages' equations, trained, evaluated and served.
 
 The public names below are imported when first used, so that `import seqtasks` stays light.
 """
