@@ -9,9 +9,9 @@ import numpy as np
 def classification_report(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> Any:
     """Precision, recall, F1 and support per class, accuracy and averages, as scikit-learn has them.
 
-    Arguments:
-        true, predicted: (examples,) numbers of classes.
-        names: of the classes, in the order of their numbers.
+    Args:
+        true, predicted: (examples,) the numbers of the classes.
+        names: the names of the classes, in the order of their numbers.
 
     >>> report = classification_report(np.array([0, 1, 1]), np.array([0, 1, 0]), ["no", "yes"])
     >>> round(report["accuracy"], 3), report["yes"]["recall"]
@@ -24,7 +24,7 @@ def classification_report(true: np.ndarray, predicted: np.ndarray, names: list[s
     result: Any = report(
         true, predicted, labels=numbers, target_names=names, output_dict=True, zero_division=0
     )
-    # With labels given, scikit-learn speaks of the micro average where it means the accuracy.
+    # With labels given, scikit-learn calls the accuracy "micro avg".
     result["accuracy"] = float(np.mean(true == predicted))
     return result
 
@@ -96,7 +96,7 @@ def _entities(sentences: list[list[str]]) -> set[tuple[int, int, int, str]]:
 def text_scores(hypotheses: list[str], references: list[list[str]]) -> dict[str, float]:
     """BLEU and chrF by sacrebleu, both lower-cased, from 0 to 100, and the share of exact matches.
 
-    Arguments:
+    Args:
         references: one or more right answers for each hypothesis.
 
     >>> text_scores(["A cat."], [["a cat.", "the cat."]])["exact"]

@@ -5,12 +5,12 @@ RUN/
   environment.json             versions, machine, command
   vocabulary/                  words.txt, characters.txt, labels.txt
   checkpoints/best.weights.h5  the weights with the best validation score
-  checkpoints/last.npz         everything that training needs to go on
+  checkpoints/last.npz         everything that training needs to resume
   metrics.jsonl                a line per epoch
   tensorboard/                 the same, for TensorBoard
   plots/                       learning curve, confusion matrix
   evaluation.json              what `evaluate` found
-  model_card.md                what the model is, what it was taught on, how good it is
+  model_card.md                what the model is, what it was trained on, how good it is
 """
 
 import contextlib
@@ -66,7 +66,7 @@ class Run:
         return [json.loads(line) for line in lines]
 
     def keep_metrics(self, epochs: int) -> None:
-        """Drop the lines of epochs that the saved state knows nothing of."""
+        """Drop the lines of epochs that the saved state doesn't have."""
         rows = [row for row in self.read_metrics() if row["epoch"] <= epochs]
         write_text(self.metrics, "".join(json.dumps(row) + "\n" for row in rows))
 
@@ -87,7 +87,7 @@ def default_name(config: RunConfig) -> str:
 
 
 def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
-    """Where a new run goes: base/NAME; with a name of ours a number is added where it is taken.
+    """Where a new run goes: base/NAME; a default name that is taken gets a number.
 
     Raises:
         RunError: where the user's own name is taken and must not be overwritten, or where what is
@@ -115,13 +115,13 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
 
 
 def create_run(path: Path, config: RunConfig, save_vocabulary: Callable[[Path], None]) -> Run:
-    """Make the directory of a new run, in the place of an old one if there is one, or nothing.
+    """Make the directory of a new run, replacing an old one; where that fails, leave nothing.
 
     Raises:
         RunError: where the disk is full or can't be written.
     """
     staging = path.with_name(f".unfinished.{path.name}")
-    with writing(path):
+    with disk_errors(path):
         shutil.rmtree(staging, ignore_errors=True)
         try:
             for folder in ("vocabulary", "checkpoints", "plots"):
@@ -163,9 +163,9 @@ def write_text(path: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a name beside `path` to write to; it takes `path`'s place only if all went well.
+    """Give a name next to `path` to write to; the file replaces `path` only if all went well.
 
-    The name keeps the suffixes of `path`, since some writers insist on them.
+    The name keeps the suffixes of `path`, since some writers insist on their own.
     """
     temporary = path.with_name(f".unfinished.{path.name}")
     try:
@@ -176,8 +176,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a disk's refusal into our own error.
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the disk into one of ours that says what to do.
 
     Raises:
         RunError: where the disk is full or can't be written.

@@ -14,6 +14,7 @@ from seqtasks.cli.options import OPTION_KEYS, configured
 from seqtasks.config import load_config
 from seqtasks.config.arch import ARCHS
 from seqtasks.config.schema import tasks_of
+from seqtasks.config.shipped import find_config
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -105,7 +106,8 @@ def check_command(arguments: tuple[str, ...]) -> None:
         if number and not placeholder(value):
             values[option.name or ""] = option.type.convert(value, option, context)
     settings = [word for word in values.get("assignments") or () if not placeholder(word)]
-    files = [ROOT / word for word in values.get("config_files") or () if not placeholder(word)]
+    names = [Path(word) for word in values.get("config_files") or () if not placeholder(word)]
+    files = [ROOT / name if name.suffix else find_config(name) for name in names]
     arch = values.get("arch")
     assert arch is None or placeholder(arch) or arch in ARCHS, arch
     given = {key: v for key, v in values.items() if key in OPTION_KEYS and not placeholder(str(v))}
@@ -255,6 +257,7 @@ def test_commands_are_found_where_they_are():
         "train --arch bilsmt",
         "train --epochs many",
         "train --config configs/no-such-file.yaml",
+        "train --config no-such-name",
         "data dance",
         "bench layers --fast",
     ],
@@ -262,6 +265,13 @@ def test_commands_are_found_where_they_are():
 def test_a_command_that_cant_be_typed_is_noticed(line):
     with pytest.raises(Exception, match=r"\S"):
         check_command(tuple(line.split()))
+
+
+@pytest.mark.parametrize(
+    "line", ["train --config configs/recall-lstm.yaml", "train --config recall-lstm"]
+)
+def test_a_configuration_is_named_by_its_file_or_as_a_shipped_one(line):
+    check_command(tuple(line.split()))
 
 
 def test_modules_are_found_in_tables_trees_and_links():

@@ -16,10 +16,10 @@ from seqtasks.runs import (
     choose_path,
     create_run,
     default_name,
+    disk_errors,
     find_run,
     replacing,
     write_text,
-    writing,
 )
 
 
@@ -268,7 +268,7 @@ def test_a_disk_that_refuses_is_an_error_of_ours(tmp_path, monkeypatch, code):
 
     run = create_run(tmp_path / "run", OURS, no_vocabulary)
     monkeypatch.setattr(Path, "write_text", refuse)
-    with pytest.raises(RunError) as error, writing(run.path):
+    with pytest.raises(RunError) as error, disk_errors(run.path):
         write_text(run.model_card, "card")
     message = str(error.value)
     assert os.strerror(code) in message
@@ -281,11 +281,11 @@ def test_a_disk_that_refuses_is_an_error_of_ours(tmp_path, monkeypatch, code):
 def test_a_refusal_without_a_name_or_a_reason_still_tells_the_place(tmp_path):
     with (
         pytest.raises(RunError, match="run: can't write: unable to write"),
-        writing(tmp_path / "run"),
+        disk_errors(tmp_path / "run"),
     ):
         raise OSError("unable to write")
 
 
 def test_errors_of_other_kinds_pass_through(tmp_path):
-    with pytest.raises(ValueError, match="other"), writing(tmp_path):
+    with pytest.raises(ValueError, match="other"), disk_errors(tmp_path):
         raise ValueError("other")

@@ -1,4 +1,4 @@
-"""Starting TensorFlow without its start-up noise, and without Keras where it isn't needed."""
+"""Starting TensorFlow without its start-up noise, and without the libraries a verb doesn't need."""
 
 import contextlib
 import gc
@@ -10,6 +10,11 @@ from collections.abc import Iterator
 
 import click
 
+# What `import keras` imports where it is installed, for parts of Keras that nothing here uses:
+# keras.wrappers (and with scikit-learn, SciPy's statistics) and keras.visualization. Together a
+# third of the CPU time of the import. We import both ourselves, where they are needed.
+_OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")
+
 
 def start_tensorflow(keras: bool = True, halve_cores: bool = False) -> None:
     """Import TensorFlow and Keras, on the TensorFlow backend, quietly unless `--verbose`.
@@ -17,13 +22,14 @@ def start_tensorflow(keras: bool = True, halve_cores: bool = False) -> None:
     TensorFlow's libraries write to the error stream before any setting of theirs takes effect, so
     the stream itself is set aside meanwhile. Should the import fail, it is shown after all.
 
-    Arguments:
-        keras: whether Keras is needed. It, and what it draws in, is nearly half of the time.
-        halve_cores: whether one operation may use half of the cores only, unless TensorFlow's own
-            TF_NUM_INTRAOP_THREADS says how many. It is for work that is most of all two loops
-            beside each other, of two directions or two halves of the batch: with all of the cores
-            for each they get in each other's way. On two cores steps of training take 0.85 of the
-            time so; a beam search, whose large products are alone, would take 1.4 times as long.
+    Args:
+        keras: whether Keras is needed. It, and what it imports, is a third of the time.
+        halve_cores: whether one operation may use only half of the cores, unless TensorFlow's own
+            TF_NUM_INTRAOP_THREADS says how many. This is for work that is mostly two loops in
+            parallel, for two directions or two halves of the batch: if each of them uses all of
+            the cores, they get in each other's way. On two cores a training step then takes 0.85
+            of the time; a beam search, whose large products run alone, would take 1.4 times as
+            long.
     """
     context = click.get_current_context(silent=True)
     verbose = bool(context and (context.obj or {}).get("verbose"))
@@ -35,17 +41,26 @@ def start_tensorflow(keras: bool = True, halve_cores: bool = False) -> None:
 
 
 def _load(verbose: bool, keras: bool, halve_cores: bool) -> None:
-    with _no_collection(), contextlib.nullcontext() if keras else _without_keras():
+    without = _OPTIONAL_FOR_KERAS if keras else ("keras", *_OPTIONAL_FOR_KERAS)
+    with _no_collection(), _not_importable(*without):
         if keras:
             import keras as _keras  # noqa: F401
         import tensorflow as tf
     if not verbose:
         tf.get_logger().setLevel("ERROR")
         logging.getLogger("absl").setLevel(logging.ERROR)
-    if halve_cores and "TF_NUM_INTRAOP_THREADS" not in os.environ:
+    threads = _threads_per_operation(halve_cores)
+    if threads:
         with contextlib.suppress(RuntimeError):  # which says that TensorFlow runs already
-            tf.config.threading.set_intra_op_parallelism_threads(max(1, _cores() // 2))
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.list_logical_devices()  # starts the runtime, which has its own words to say
+
+
+def _threads_per_operation(halve_cores: bool) -> int:
+    """How many threads one operation may use; 0 where TensorFlow decides."""
+    if not halve_cores or "TF_NUM_INTRAOP_THREADS" in os.environ:
+        return 0
+    return max(1, _cores() // 2)
 
 
 def _cores() -> int:
@@ -57,27 +72,37 @@ def _cores() -> int:
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Stop the garbage collector, which finds nothing while modules are made, but looks often."""
+    """Keep the garbage collector away from the modules that are imported, now and later.
+
+    It finds nothing to free in them, but while they are made it would look often, and each later
+    look at all of their half a million objects, such as the one when the process ends, takes 0.2 s.
+    """
     enabled = gc.isenabled()
+    loaded = "tensorflow" in sys.modules
     gc.disable()
     try:
         yield
     finally:
+        if not loaded:  # later there may be garbage, which would stay
+            gc.freeze()
         if enabled:
             gc.enable()
 
 
 @contextlib.contextmanager
-def _without_keras() -> Iterator[None]:
-    """Let an import of Keras fail, which TensorFlow tries and does without."""
-    if "keras" in sys.modules:
-        yield
-        return
-    sys.modules["keras"] = None  # type: ignore[assignment]
+def _not_importable(*packages: str) -> Iterator[None]:
+    """Let imports of packages fail that others only try, and do without; later they work again.
+
+    A package that is loaded already stays as it is, and so does one that somebody else has blocked.
+    """
+    blocked = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(blocked))  # type: ignore[arg-type]  # None: ImportError
     try:
         yield
     finally:
-        del sys.modules["keras"]
+        for package in blocked:
+            if sys.modules.get(package) is None:
+                sys.modules.pop(package, None)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Batches of like length: shuffled, bucketed, with a budget of tokens, the same for one seed."""
+"""Batches of similar length: shuffled, bucketed, with a budget of tokens, the same per seed."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,15 +15,15 @@ def plan_batches(
     batch_size: int,
     rng: np.random.Generator | None = None,
 ) -> list[np.ndarray]:
-    """Divide rows into batches of like length.
+    """Divide rows into batches of similar length.
 
     With `rng` the rows are shuffled, sorted by length within pools, and the batches shuffled again;
     without it they are sorted by length, the cheapest order for evaluation.
 
-    Arguments:
-        lengths: (rows,) the tokens of each row.
-        batch_tokens: rows times longest row of a batch at most; a longer row goes alone.
-        batch_size: rows of a batch at most.
+    Args:
+        lengths: (rows,) the number of tokens in each row.
+        batch_tokens: the most tokens in a batch, padding included; a longer row goes alone.
+        batch_size: the most rows in a batch.
 
     Returns:
         Row numbers, an array per batch; each row is in exactly one.

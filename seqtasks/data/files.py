@@ -1,4 +1,4 @@
-"""What the reading of any file needs: that it is there, its lines, and records of two columns.
+"""What reading any file needs: a check that it is there, its lines, records of two columns.
 
 A file is read once, as bytes split at "\\n" and decoded line by line, so that a bad byte has a
 line number and the separators that texts contain (U+2028, U+0085, vertical tab) stay in them.
@@ -39,7 +39,7 @@ def exists(path: Path) -> bool:
 def check_file(path: Path, expected: str = "a file") -> None:
     """Raise a DataError unless there is a file at `path`; it offers the nearest name.
 
-    Arguments:
+    Args:
         path: the file.
         expected: what to ask for where a folder is.
     """
@@ -59,7 +59,7 @@ def check_file(path: Path, expected: str = "a file") -> None:
 
 
 def file_format(path: Path, formats: Mapping[str, str] = TABLES) -> str:
-    """Return the format of an existing file: `formats` has it by the suffix in lower case."""
+    """Return the format of an existing file, from its suffix in lower case by `formats`."""
     expected = f"a file that ends in one of {', '.join(formats)}"
     check_file(path, expected)
     kind = formats.get(path.suffix.lower())
@@ -131,7 +131,7 @@ def read_records(
     "\r" dropped. `.csv`: quoted fields may hold commas, quotes and line ends. `.jsonl` and
     `.ndjson`: one object per line. Blank lines are skipped.
 
-    Arguments:
+    Args:
         path: the file.
         columns: names (keys in JSONL) or numbers from 0, as `2` or `"2"`. The defaults are the
             names `roles` where there is a header, else 0 and 1. Without a header and with both
@@ -257,7 +257,7 @@ def _table_records(
 
 
 def _position(column: str | int, names: list[str], where: str, how: str) -> int:
-    """Return where `column` is among the names of a header."""
+    """Return the position of `column` among the names of a header."""
     if isinstance(column, int):
         return column
     names = [name.strip() for name in names]
@@ -278,7 +278,7 @@ def _tsv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    # Strict, because else a quote that is never closed swallows the rest of the file unseen.
+    # Strict: otherwise a quote that is never closed swallows the rest of the file silently.
     reader = csv.reader(read_lines(path), strict=True)
     while True:
         line = reader.line_num + 1
@@ -288,7 +288,7 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            what = str(error).partition(" - ")[0]  # behind it stands advice for programmers
+            what = str(error).partition(" - ")[0]  # after it comes advice for programmers
             raise DataError(
                 f"{path}, line {line}: malformed CSV ({what}); a field with commas, quotes or "
                 'line ends (\\n, \\r) stands in "quotes", and a quote inside is doubled'

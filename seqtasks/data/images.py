@@ -70,15 +70,15 @@ class CaptionedImages:
 def read_captioned_images(
     path: str | Path, *, key: str | None = None, caption_column: int | None = None
 ) -> CaptionedImages:
-    """Read images from an .npz file, and their captions from a file beside it or from itself.
+    """Read images from an .npz file, and their captions from a second file or from itself.
 
     The images are one array (examples, height, width) or (examples, height, width, channels), uint8
     from 0 to 255 or floats from 0 to 1; in the examples' order there is a caption in each line of
-    a UTF-8 file, or an array of strings `captions` beside the images.
+    a UTF-8 file, or an array of strings `captions` in the same file.
 
-    Arguments:
+    Args:
         path: `images.npz,captions.tsv`, or an .npz file that has both.
-        key: the array's name, where the file has several of images.
+        key: the name of the images' array, where the file has several.
         caption_column: which tab-separated column of the captions' file, from 0; the last one by
             default. All lines have the same number of columns.
 
@@ -134,7 +134,7 @@ def read_image(path: str | Path) -> np.ndarray:
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray | None]:
-    """Return the arrays of an .npz file by name, None for one of Python objects."""
+    """Return the arrays of an .npz file by name, with None for arrays of Python objects."""
     file_format(path, {".npz": "NumPy"})
     try:
         with path.open("rb") as file:  # np.load by name leaves a damaged file open
@@ -197,7 +197,7 @@ def _images_from(path: Path, arrays: dict[str, np.ndarray | None], key: str | No
 
 
 def _image_key(path: Path, arrays: dict[str, np.ndarray | None], key: str | None) -> str:
-    """Return the name of the array of images: the one given, or the only one that can be meant."""
+    """Return the name of the images' array: the one given, or the only one that fits."""
     others = [name for name in arrays if name != _CAPTIONS]
     listed = ", ".join(f"{name}: {_kind(array)}" for name, array in arrays.items()) or "none"
     if key is not None:
@@ -220,7 +220,7 @@ def _kind(array: np.ndarray | None) -> str:
 
 
 def _captions_inside(path: Path, arrays: dict[str, np.ndarray | None]) -> list[str]:
-    """Return the captions that stand beside the images in their file."""
+    """Return the captions that are in the same file as the images."""
     if _CAPTIONS not in arrays:
         raise DataError(
             f"{path} has no array {_CAPTIONS!r}; add one of strings, or give a file with a "

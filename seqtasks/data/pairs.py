@@ -22,7 +22,7 @@ _ROLES = ("source", "target")
 
 @dataclass(frozen=True)
 class TextPairs:
-    """Source texts and their targets, in the order of where they are from.
+    """Source texts and their targets, in the order of their files.
 
     Args:
         texts: the source texts, stripped, none empty.
@@ -74,7 +74,7 @@ def read_text_pairs(
     r"""Read the pairs of one table, or of two parallel UTF-8 files.
 
     A table is TSV, CSV or JSON Lines as `seqtasks.data.files.read_records` reads it; both sides are
-    strings. Of two parallel files, written with a comma between, line i of the first belongs to
+    strings. In two parallel files, named with a comma between, line i of the first belongs to
     line i of the second; a line that is blank in both is skipped. Texts are stripped.
 
     Args:

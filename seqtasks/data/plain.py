@@ -8,7 +8,7 @@ from pathlib import Path
 from seqtasks.data.files import check_file, read_lines
 from seqtasks.errors import DataError
 
-_NEAR = 0.1  # how far a cut may move to a line's end, as a share of the shorter piece beside it
+_NEAR = 0.1  # how far a cut may move to a line's end, as a share of the shorter piece next to it
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class PlainText:
     """A text.
 
     Args:
-        text: the whole of it, with "\\n" at the end of lines.
+        text: the whole text, with "\\n" at the end of lines.
         source: what to call the source in messages, such as the file's path.
     """
 
@@ -54,10 +54,10 @@ def read_plain_text(path: str | Path) -> PlainText:
 def cut(part: PlainText, validation_fraction: float, test_fraction: float) -> dict[str, PlainText]:
     r"""Cut a text, in its order, in train, validation and test.
 
-    A cut is made behind the nearest line's end, if one is near: no farther than a tenth of the
-    shorter piece beside it. Joined, the pieces are the text.
+    A cut is made after the nearest line's end, if one is near: no farther than a tenth of the
+    shorter piece next to it. Joined, the pieces are the text.
 
-    Arguments:
+    Args:
         part: the text.
         validation_fraction, test_fraction: the shares, nearly; without a test share, no test.
 

@@ -62,7 +62,7 @@ class Splits(Generic[P]):
 
 
 def check_fractions(validation_fraction: float, test_fraction: float) -> None:
-    """Raise a ConfigError for shares that can't be carved."""
+    """Raise a ConfigError for impossible fractions."""
     if not (validation_fraction > 0 <= test_fraction and validation_fraction + test_fraction < 1):
         raise ConfigError(
             "expected validation_fraction > 0, test_fraction >= 0 and both together < 1; "
@@ -71,14 +71,14 @@ def check_fractions(validation_fraction: float, test_fraction: float) -> None:
 
 
 def carve(part: Q, validation_fraction: float, test_fraction: float, seed: int = 0) -> dict[str, Q]:
-    """Cut `part` in train, validation and test by a hash of each example's key and the seed.
+    """Cut `part` into train, validation and test by a hash of each example's key and the seed.
 
     Equal keys stay together, and an example stays where it is when others are added. Each piece
     keeps the order of `part`.
 
-    Arguments:
+    Args:
         part: what to cut.
-        validation_fraction, test_fraction: the shares, nearly; without a test share, no test.
+        validation_fraction, test_fraction: the approximate shares; with test_fraction 0, no test.
         seed: another seed carves other examples.
 
     Raises:
@@ -126,13 +126,13 @@ def load_parts(
     alone there is no test. A set that is read already keeps its splits: validation is carved if
     it has none.
 
-    Arguments:
-        read: from what names a file, or two with a comma between, to its part.
+    Args:
+        read: called with the name of a file, or two with a comma between; returns its part.
         source: such a name; or the parts of a set that has a train split.
-        validation, test: such names; they go before a set's own splits.
+        validation, test: such names; they replace a set's own splits.
         validation_fraction, test_fraction: the shares that are carved; test may be 0, for none.
         seed: another seed carves other examples.
-        cut: how to cut, from a part and the two shares; by default as `carve`, with the seed.
+        cut: called with a part and the two shares, returns the pieces; the default is `carve`.
 
     Raises:
         ConfigError: fractions that can't be.

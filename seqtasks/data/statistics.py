@@ -1,4 +1,4 @@
-"""What there is to say of a split before training, as plain numbers."""
+"""Figures of a split that can be given before training."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def spread(values: Iterable[int]) -> dict[str, float]:
-    """The least, the middle, the mean, what 95 % stay below, and the most.
+    """Minimum, median, mean, 95th percentile and maximum.
 
     >>> spread([1, 2, 9])["median"]
     2.0
@@ -25,7 +25,11 @@ def spread(values: Iterable[int]) -> dict[str, float]:
 
 
 def repetitions(keys: list[str], train: set[str] | None) -> dict[str, Any]:
-    """How many examples came before in the split, and how many are in train too (None for train).
+    """How many examples repeat an earlier one of the split, and how many are in train too.
+
+    Args:
+        keys: what tells the examples of the split apart.
+        train: the keys of the train split; None where `keys` are these.
 
     >>> repetitions(["a", "b", "a"], {"b"})
     {'duplicates': 1, 'shared_with_train': 1}

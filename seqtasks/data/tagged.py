@@ -80,7 +80,7 @@ class TaggedSentences:
 
 
 def read_tagged_sentences(path: str | Path, tag_column: Column = None) -> TaggedSentences:
-    r"""Read the tagged sentences of one UTF-8 file; a blank line stands between two sentences.
+    r"""Read the tagged sentences of one UTF-8 file; a blank line separates two sentences.
 
     The suffix names the format. `.conllu`: CoNLL-U, whose comments, ranges such as `1-2` (of which
     the words are tagged) and empty nodes such as `8.1` are skipped. `.tsv`, `.txt`, `.conll` and
@@ -88,7 +88,7 @@ def read_tagged_sentences(path: str | Path, tag_column: Column = None) -> Tagged
     are separated by tabs if the first row has one, and then a token may hold spaces; else by
     spaces. Lines that begin with `-DOCSTART-` end a sentence and are skipped.
 
-    Arguments:
+    Args:
         path: the file.
         tag_column: where the tags are: a number from 0; in CoNLL-U also a column's name in
             any case. The default is `upos` in CoNLL-U, else the last column.
@@ -133,7 +133,7 @@ def _conllu_rows(path: Path, tag_column: Column) -> Iterator[_Row | None]:
     """Yield the words, and None between sentences."""
     tag_at = _conllu_column(path, tag_column)
     name = CONLLU_COLUMNS[tag_at].upper()
-    words = 0  # of the sentence so far
+    words = 0  # in the sentence so far
     for line, text in enumerate(read_lines(path), 1):
         text = text.rstrip("\r\n")
         where = f"{path}, line {line}"

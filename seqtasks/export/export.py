@@ -33,7 +33,7 @@ from seqtasks.errors import DataError, ExportError
 from seqtasks.export.readme import readme, signatures
 from seqtasks.export.recorded_answers import Answer, write_answers
 from seqtasks.export.samples import raw_inputs, requests
-from seqtasks.runs import Run, write_text, writing
+from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.serving.warmup import WARMUP_FILE
 from seqtasks.tasks import get_task
 from seqtasks.tasks.endpoints import Endpoint
@@ -66,7 +66,7 @@ def export_run(run: Run, base: Path, version: int | None = None) -> Export:
         raise ExportError(f"{base / str(version)}: exists; choose another --version, or none")
     predictor, endpoints = _endpoints(run)
     answers = list(_answers(run, endpoints))
-    with writing(base), _staging(base) as staging:
+    with disk_errors(base), _staging(base) as staging:
         _write(predictor, endpoints, staging)
         write_answers(staging / WARMUP_FILE, answers)
         _check_ops(staging)

@@ -1,1 +1,1 @@
-"""Looking into a run: pictures of how it went."""
+"""Looking into a run: plots of how training went."""

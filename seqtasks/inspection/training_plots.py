@@ -1,4 +1,4 @@
-"""Pictures of a run, as PNG files."""
+"""Plots of a run, as PNG files."""
 
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,10 @@ from seqtasks.runs import replacing
 def learning_curve(rows: list[dict[str, Any]], score: str, path: Path) -> None:
     """Draw loss and score by epoch, with the best epoch marked.
 
-    Arguments:
-        rows: of metrics.jsonl.
+    Args:
+        rows: the lines of metrics.jsonl.
         score: what the score is called.
-        path: of the PNG.
+        path: where the PNG goes.
     """
     epochs = [row["epoch"] for row in rows]
     best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
@@ -39,10 +39,10 @@ def learning_curve(rows: list[dict[str, Any]], score: str, path: Path) -> None:
 def confusion_picture(confusions: list[list[int]], labels: list[str], path: Path) -> None:
     """Draw a confusion matrix: rows true, columns predicted, shaded by share of the true class.
 
-    Arguments:
+    Args:
         confusions: (classes, classes) counts.
-        labels: names of the classes. Fonts may lack Hangul; such names are drawn as numbers.
-        path: of the PNG.
+        labels: the names of the classes. Fonts may lack Hangul; such names are drawn as numbers.
+        path: where the PNG goes.
     """
     counts = np.array(confusions)
     names = [_drawable(name) if name.isascii() else f"#{n}" for n, name in enumerate(labels)]

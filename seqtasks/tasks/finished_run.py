@@ -9,7 +9,7 @@ from typing import Any
 
 from seqtasks.config import RunConfig
 from seqtasks.errors import DataError, RunError
-from seqtasks.runs import Run, write_text, writing
+from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.tasks import get_task
 from seqtasks.tasks.sources import load_splits
 
@@ -78,7 +78,7 @@ def evaluate_run(run: Run, config: RunConfig, part: Any = None, splits: Any = No
             splits = splits or load_splits(config)
     evaluation = task.evaluate(config, predictor, part, splits)
     if own:
-        with writing(run.path):
+        with disk_errors(run.path):
             text = json.dumps(asdict(evaluation), ensure_ascii=False, indent=1)
             write_text(run.evaluation, text + "\n")
             if hasattr(evaluation, "confusions"):

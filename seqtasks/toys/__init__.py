@@ -10,7 +10,7 @@ from seqtasks.errors import DataError, did_you_mean
 if TYPE_CHECKING:
     from seqtasks.toys.base import ToyBuilder
 
-TOYS = {  # where the builder of each toy set is; importing one takes TFDS with it, so not here
+TOYS = {  # where the builder of each toy set is; importing one imports TFDS, so not here
     "toy_sentiment": "seqtasks.toys.toy_sentiment:ToySentiment",
     "toy_translation": "seqtasks.toys.toy_translation:ToyTranslation",
     "toy_documents": "seqtasks.toys.toy_documents:ToyDocuments",
@@ -19,7 +19,7 @@ TOYS = {  # where the builder of each toy set is; importing one takes TFDS with 
 
 
 def get_toy(name: str) -> type[ToyBuilder]:
-    """Returns the builder class of the toy set called `name`, one of `TOYS`.
+    """Return the builder class of the toy set called `name`, one of `TOYS`.
 
     Raises:
         DataError: there is no toy set of this name.

@@ -45,13 +45,13 @@ Toy = TypeVar("Toy", bound=ToyBuilder)
 
 
 def load_toy(builder_class: type[Toy], data_dir: Path | None = None) -> Toy:
-    """Returns the builder of a toy set, after preparing its files if they aren't there yet.
+    """Return the builder of a toy set, after preparing its files if they aren't there yet.
 
     Works without a network and prints nothing. Several processes may call it at once.
     `load_toy(ToySentiment).as_dataset(split="train", as_supervised=True)` yields (text, label).
 
-    Arguments:
-        builder_class: of the toy set, as `seqtasks.toys.get_toy` finds it by name.
+    Args:
+        builder_class: the builder of the toy set, as `seqtasks.toys.get_toy` finds it by name.
         data_dir: where TFDS keeps its data sets; by default `TFDS_DATA_DIR`, or
             `tensorflow_datasets` in the home directory.
 
@@ -74,7 +74,7 @@ def load_toy(builder_class: type[Toy], data_dir: Path | None = None) -> Toy:
 
 
 def _prepare_quietly(builder: ToyBuilder) -> None:
-    """Prepares the files without a word: TFDS prints on stdout and draws progress on stderr."""
+    """Prepare the files without printing: TFDS prints on stdout and draws progress on stderr."""
     # TFDS names its temporary folder with Python's own random numbers. Fresh ones keep two runs of
     # the same seed apart, and the restored state gives a training run the same numbers whether or
     # not the files were there.

@@ -17,11 +17,11 @@ _SPELLED = {"en": _ENGLISH, "ko": _KOREAN, "both": _BOTH}
 def digits(language: str = "en", seed: int = 0) -> Splits[CaptionedImages]:
     """Return scikit-learn's 1,797 handwritten digits of 8x8 pixels, each with its number spelled.
 
-    Of each number about a tenth of the images are for validation and a tenth for test, chosen by a
+    About a tenth of the images of each number are for validation and a tenth for test, chosen by a
     hash of the image and the seed; no two images are equal. The pixels, 0 to 16 in the original,
     are from 0 to 1, in one channel.
 
-    Arguments:
+    Args:
         language: "en" ("seven"), "ko" ("칠"), or "both" ("seven 칠").
         seed: another seed chooses other images.
 

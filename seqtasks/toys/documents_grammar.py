@@ -113,7 +113,7 @@ class Document:
 
 
 def generate(count: int, seed: int) -> list[Document]:
-    """Returns `count` documents, always the same ones for the same seed.
+    """Return `count` documents, always the same ones for the same seed.
 
     Every four neighbours hold one document of each language and label, so any slice is balanced.
     No two documents have the same deciding sentence.

@@ -10,7 +10,7 @@ _RIEUL = 8  # final ㄹ, after which 으로 loses its vowel as it does after non
 
 
 def final_consonant(word: str) -> int:
-    """Returns the number of the final consonant of the last syllable of `word`, 0 if it has none.
+    """Return the number of the final consonant of the last syllable of `word`, 0 if it has none.
 
     >>> final_consonant("책"), final_consonant("영화")
     (1, 0)
@@ -19,9 +19,9 @@ def final_consonant(word: str) -> int:
 
 
 def with_particle(noun: str, particles: str) -> str:
-    """Returns the noun with the particle that its final sound asks for.
+    """Return the noun with the particle that its final sound asks for.
 
-    Arguments:
+    Args:
         noun: ends in a Hangul syllable.
         particles: the form after a consonant, then the one after a vowel: 은/는, 이/가, 을/를,
             과/와, 으로/로.

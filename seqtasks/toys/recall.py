@@ -1,8 +1,8 @@
-"""Long-term memory as a task: who was named at the beginning is asked for at the end.
+"""Long-term memory as a task: the name said at the beginning is asked for at the end.
 
-The documents show why a network must remember with a story like this one: someone watches TV in a
-room, other things happen, and the last sentence is about that someone (document 000, on long-term
-dependencies). Here the number of words in between is ours to choose.
+Page 000 shows with a story like this one why a network must remember (its part on long-term
+dependencies): someone watches TV in a room, other things happen, and the last sentence is about
+that someone. Here we choose the number of words in between.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ def recall_examples(length: int, examples: int, seed: int, exact: bool) -> Label
     A text is `OPENING` with one of `NAMES`, then words of `DISTRACTIONS` drawn at random, then
     `QUESTION`; its label is the name. Any eight neighbours hold each name once.
 
-    Arguments:
-        length: of the distraction in words, at least 1.
+    Args:
+        length: how long the distraction is, in words, at least 1.
         examples: how many.
         seed: the same one gives the same texts.
         exact: whether each distraction has `length` words. If not, the length of each is drawn
-            uniformly from 1 to `length`, so that short lags can teach what long ones ask for.
+            uniformly from 1 to `length`, so that the network can learn from
+            short lags what the long ones need.
 
     Raises:
         DataError: a length or number below 1.
@@ -57,8 +58,8 @@ def load_recall(
     Validation and test are exact, train is not. The number of training examples does not change
     the other splits.
 
-    Arguments:
-        length: of the distraction in words, at least 1.
+    Args:
+        length: how long the distraction is, in words, at least 1.
         seed: the same one gives the same splits.
         train, validation, test: how many examples.
 

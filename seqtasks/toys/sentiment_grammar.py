@@ -48,7 +48,7 @@ class Sentence:
 
 
 def generate(count: int, seed: int) -> list[Sentence]:
-    """Returns `count` distinct sentences, always the same ones for the same seed.
+    """Return `count` distinct sentences, always the same ones for the same seed.
 
     Every four neighbours hold one sentence of each language and label, so any slice is balanced.
     Sentences that differ in nothing but capitals and punctuation count as the same.

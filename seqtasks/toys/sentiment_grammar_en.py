@@ -263,5 +263,5 @@ _RULES += (_comparison, _question, _hearsay)
 
 
 def derive(rng: random.Random, sign: int) -> Phrase:
-    """Returns one English sentence of the given sign, without capitals and without a final mark."""
+    """Return one English sentence of the given sign, without capitals and without a final mark."""
     return pick(rng, _RULES)(rng, sign)

@@ -272,5 +272,5 @@ _RULES += (_comparison, _question, _hearsay)
 
 
 def derive(rng: random.Random, sign: int) -> Phrase:
-    """Returns one Korean sentence of the given sign, without a final mark."""
+    """Return one Korean sentence of the given sign, without a final mark."""
     return pick(rng, _RULES)(rng, sign, pick(rng, _LEVELS))

@@ -45,7 +45,7 @@ NOTHING = Phrase()
 
 
 def words(tagged: str, sign: int = 1) -> Phrase:
-    """Returns the phrase written as `word/TAG word/TAG`.
+    """Return the phrase written as `word/TAG word/TAG`.
 
     >>> words("was/AUX not/PART", sign=-1).tokens
     (('was', 'AUX'), ('not', 'PART'))
@@ -58,7 +58,7 @@ def words(tagged: str, sign: int = 1) -> Phrase:
 
 
 def alternatives(listed: str, sign: int = 1) -> tuple[Phrase, ...]:
-    """Returns the phrases written in `listed`, separated by `|`; an empty one says nothing.
+    """Return the phrases written in `listed`, separated by `|`; an empty one says nothing.
 
     >>> [phrase.tokens for phrase in alternatives("| very/ADV")]
     [(), (('very', 'ADV'),)]
@@ -67,12 +67,12 @@ def alternatives(listed: str, sign: int = 1) -> tuple[Phrase, ...]:
 
 
 def vocabulary(listed: str, tag: str, sign: int = 1) -> tuple[Phrase, ...]:
-    """Returns one phrase for each word of `listed`, all with the same tag and sign."""
+    """Return one phrase for each word of `listed`, all with the same tag and sign."""
     return tuple(Phrase(((word, tag),), sign) for word in listed.split())
 
 
 def pick(rng: random.Random, options: Sequence[Option]) -> Option:
-    """Returns one of the options, each equally likely.
+    """Return one of the options, each equally likely.
 
     Built on `rng.random()` because it's the one method whose sequence Python promises to keep
     between versions (library reference, `random`, "Notes on Reproducibility").
@@ -81,5 +81,5 @@ def pick(rng: random.Random, options: Sequence[Option]) -> Option:
 
 
 def chance(rng: random.Random, probability: float) -> bool:
-    """Returns True with the given probability."""
+    """Return True with the given probability."""
     return rng.random() < probability

@@ -12,9 +12,9 @@ from seqtasks.toys import get_toy
 def read_toy(name: str, make_part: Callable[[list[dict[str, Any]], str], Any]) -> Splits:
     """Read the three splits of a toy set, after preparing it if need be.
 
-    Arguments:
-        make_part: from examples, a dict of features each with texts and classes as str, and what
-            to call their source, to the task's kind of part.
+    Args:
+        make_part: called with the examples, each a dict of features with texts and classes as
+            str, and with what to call their source; returns the task's kind of part.
 
     Raises:
         DataError: where there is no such set, or TFDS' folder can't be written.

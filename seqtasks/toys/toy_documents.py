@@ -16,7 +16,7 @@ SPLITS = {"train": 4000, "validation": 500, "test": 500}
 
 
 def split_documents() -> dict[str, list[Document]]:
-    """Returns the documents of each split, sentence by sentence.
+    """Return the documents of each split, sentence by sentence.
 
     No two of them have the same deciding sentence, and in each split every language has as many
     positive as negative ones. The builder below writes exactly these.

@@ -16,7 +16,7 @@ SPLITS = {"train": 8000, "validation": 1000, "test": 1000}
 
 
 def split_sentences() -> dict[str, list[Sentence]]:
-    """Returns the sentences of each split, with their part-of-speech tags.
+    """Return the sentences of each split, with their part-of-speech tags.
 
     No sentence is in two splits, and in each split every language has as many positive as negative
     ones. The builder below writes exactly these.
@@ -66,5 +66,5 @@ def _features(sentence: Sentence) -> Features:
 
 
 def load_toy_sentiment(data_dir: Path | None = None) -> ToySentiment:
-    """Returns the prepared builder of `toy_sentiment`: `load_toy(ToySentiment, data_dir)`."""
+    """Return the prepared builder of `toy_sentiment`: `load_toy(ToySentiment, data_dir)`."""
     return load_toy(ToySentiment, data_dir)

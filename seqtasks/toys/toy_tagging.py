@@ -33,7 +33,7 @@ class ToyTagging(ToyBuilder):
 
     The tags are the parts of speech of Universal Dependencies, as the sentiment grammar knows them
     while it writes. The English words that can be two of them (`annoyed`, `bored`, `delighted`,
-    `no`, `that`, `this`) are what their neighbours make them. A Korean token is what stands between
+    `no`, `that`, `this`) are what their neighbours make them. A Korean token is the text between
     two spaces, tagged by the stem it begins with.
     """
 

@@ -23,12 +23,12 @@ SEED = 1
 SPLITS = {"train": 12_000, "validation": 1000, "test": 1000}
 
 _GENERATED = 24_000
-_SHARE = 24  # one combination in so many belongs to validation, and as many to test
+_SHARE = 24  # one combination in 24 belongs to validation, and another one to test
 _MIN_SEEN = 3  # how often training shows each word form of the other splits
 
 
 def home(combination: Combination) -> str:
-    """Returns the one split whose sentences may hold a combination of words.
+    """Return the one split whose sentences may hold a combination of words.
 
     >>> home(("object", "read", "book"))
     'validation'
@@ -39,7 +39,7 @@ def home(combination: Combination) -> str:
 
 
 def split_pairs() -> dict[str, list[Pair]]:
-    """Returns the pairs of each split, with the structure and the combinations of each.
+    """Return the pairs of each split, with the structure and the combinations of each.
 
     No English sentence is in two splits, and no combination that is held out for validation or
     test is in another split. Each pair of these two has at least one, and words (as spaces separate

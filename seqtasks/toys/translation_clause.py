@@ -69,12 +69,12 @@ class When(NamedTuple):
 
 
 def draw_clause(rng: random.Random, tenses: tuple[str, ...] = ("past", *TENSES)) -> Clause:
-    """Returns one of the tenses, each equally likely, denied in one of four."""
+    """Return one of the tenses, each equally likely, denied in one of four."""
     return Clause(pick(rng, tenses), chance(rng, 0.25))
 
 
 def draw_time(rng: random.Random, clause: Clause, needed: bool = False) -> When:
-    """Returns a time phrase that suits the tense, or none unless it's `needed` to tell the tense.
+    """Return a time phrase that suits the tense, or none unless it's `needed` to tell the tense.
 
     `often` and the like stand in affirmed sentences only: of a denial, Korean would say more
     exactly what is denied.
@@ -90,7 +90,7 @@ def draw_time(rng: random.Random, clause: Clause, needed: bool = False) -> When:
 
 
 def conjugated(verb: Verb, subject: Mention, clause: Clause) -> tuple[str, str]:
-    """Returns the verb of the clause in both languages: `does not read` and 읽지 않는다."""
+    """Return the verb of the clause in both languages: `does not read` and 읽지 않는다."""
     tense, denied = clause
     does = subject.number == "singular"
     if tense == "future":
@@ -115,7 +115,7 @@ def join(
     clause: Clause,
     combinations: Iterable[Combination],
 ) -> Pair:
-    """Returns the parts joined to sentences; empty ones are left out."""
+    """Return the parts joined to sentences; empty ones are left out."""
     source = " ".join(filter(None, english))
     target = " ".join(filter(None, korean))
     return Pair(
@@ -132,7 +132,7 @@ def verb_clause(
     rest: tuple[str, str],
     combinations: Iterable[Combination],
 ) -> Pair:
-    """Returns `subject verb rest when`, and in Korean `subject when rest verb`."""
+    """Return `subject verb rest when`, and in Korean `subject when rest verb`."""
     english_verb, korean_verb = conjugated(verb, subject, clause)
     english = (when.first[0], subject.english, when.middle[0], english_verb, rest[0], when.last[0])
     times = (when.middle[1], when.last[1])

@@ -58,7 +58,7 @@ _MIN_PARTNERS = 5  # a verb with fewer objects couldn't be learnt without one of
 
 
 def generate(count: int, seed: int) -> list[Pair]:
-    """Returns `count` pairs with distinct sources, always the same ones for the same seed.
+    """Return `count` pairs with distinct sources, always the same ones for the same seed.
 
     Raises:
         DataError: `count` is negative, or more than the grammar can tell apart.

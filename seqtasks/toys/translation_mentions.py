@@ -76,7 +76,7 @@ _NUMERALS = (
 
 
 def with_article(words: str) -> str:
-    """Returns the words after `a` or `an`; those of the grammar are spelt as they sound.
+    """Return the words after `a` or `an`; those of the grammar are spelt as they sound.
 
     >>> with_article("book"), with_article("orange book")
     ('a book', 'an orange book')
@@ -85,12 +85,12 @@ def with_article(words: str) -> str:
 
 
 def quality(adjective: Adjective, noun: str) -> Combination:
-    """Returns the combination of an adjective with what it describes."""
+    """Return the combination of an adjective with what it describes."""
     return ("quality", adjective.english, noun)
 
 
 def adjectives_of(noun: Noun) -> list[Adjective]:
-    """Returns the adjectives that go with the noun."""
+    """Return the adjectives that go with the noun."""
     return [adjective for adjective in ADJECTIVES if noun.english in adjective.nouns]
 
 
@@ -104,9 +104,9 @@ def _described(rng: random.Random, noun: Noun, probability: float) -> tuple[str,
 
 
 def known(rng: random.Random, noun: Noun, adjectives: float = 0.3) -> Mention:
-    """Returns the noun after `the`, `this`, `that` or `my`; people in the plural too.
+    """Return the noun after `the`, `this`, `that` or `my`; people in the plural too.
 
-    Arguments:
+    Args:
         rng: chooses.
         noun: what is mentioned.
         adjectives: the probability that an adjective describes it.
@@ -129,7 +129,7 @@ def known(rng: random.Random, noun: Noun, adjectives: float = 0.3) -> Mention:
 
 
 def new(rng: random.Random, noun: Noun) -> Mention:
-    """Returns the noun after `a`; one that is measured has a number before it."""
+    """Return the noun after `a`; one that is measured has a number before it."""
     if noun.measured:
         return counted(rng, noun)
     english, korean, qualities = _described(rng, noun, 0.3)
@@ -138,7 +138,7 @@ def new(rng: random.Random, noun: Noun) -> Mention:
 
 
 def counted(rng: random.Random, noun: Noun) -> Mention:
-    """Returns the noun after a number from one to ten, in Korean with its counter."""
+    """Return the noun after a number from one to ten, in Korean with its counter."""
     english, korean, qualities = _described(rng, noun, 0.3)
     # A measure has a singular of its own (one cup), which must be seen often enough to be learnt.
     count = 0 if noun.measured and chance(rng, 0.3) else int(rng.random() * len(_NUMERALS))
@@ -159,7 +159,7 @@ def counted(rng: random.Random, noun: Noun) -> Mention:
 
 
 def in_general(rng: random.Random, noun: Noun) -> Mention:
-    """Returns the noun without an article: `red apples`, `milk`."""
+    """Return the noun without an article: `red apples`, `milk`."""
     english, korean, qualities = _described(rng, noun, 0.3)
     number = "singular" if noun.measured and not noun.plural.endswith("s") else "plural"
     words = (english + noun.plural, korean + noun.korean)
@@ -167,7 +167,7 @@ def in_general(rng: random.Random, noun: Noun) -> Mention:
 
 
 def subject(rng: random.Random, nouns: Sequence[Noun], denied: bool) -> Mention:
-    """Returns who does something: a name, a pronoun or one of the nouns.
+    """Return who does something: a name, a pronoun or one of the nouns.
 
     The subject of a denial is known: what "a student did not" leaves open, Korean has to decide.
     """
@@ -184,7 +184,7 @@ def subject(rng: random.Random, nouns: Sequence[Noun], denied: bool) -> Mention:
 
 
 def both(rng: random.Random) -> Mention:
-    """Returns two names joined by `and`."""
+    """Return two names joined by `and`."""
     first, second = pick(rng, NAMES), pick(rng, NAMES)
     while first == second:
         second = pick(rng, NAMES)
@@ -195,7 +195,7 @@ def both(rng: random.Random) -> Mention:
 
 
 def other_person(rng: random.Random, than: Mention) -> Mention:
-    """Returns somebody else, as an object: a name, a pronoun or a known person.
+    """Return somebody else, as an object: a name, a pronoun or a known person.
 
     There is no second pronoun: after `they`, `them` could be the same people or others.
     """
@@ -207,7 +207,7 @@ def other_person(rng: random.Random, than: Mention) -> Mention:
 
 
 def companion(rng: random.Random, than: Mention) -> Mention:
-    """Returns one other person, by name or known."""
+    """Return one other person, by name or known."""
     person = other_person(rng, than)
     while person in _OBJECT_PRONOUNS or person.number == "plural":
         person = other_person(rng, than)
@@ -217,7 +217,7 @@ def companion(rng: random.Random, than: Mention) -> Mention:
 def thing(
     rng: random.Random, noun: Noun, denied: bool, state: bool = False, general: bool = True
 ) -> Mention:
-    """Returns the noun as an object: known, new, counted or in general.
+    """Return the noun as an object: known, new, counted or in general.
 
     A number in a denial has two readings ("three books weren't read", "not as many as three"), and
     a state (`likes`) isn't about new things, so neither is said. `general` allows a noun without

@@ -75,7 +75,7 @@ class Spot(NamedTuple):
 
 
 def with_s(word: str) -> str:
-    """Returns the regular plural of a noun, or the third person of a verb.
+    """Return the regular plural of a noun, or the third person of a verb.
 
     >>> [with_s(word) for word in ("cry", "play", "go", "watch", "book")]
     ['cries', 'plays', 'goes', 'watches', 'books']
@@ -127,7 +127,7 @@ _NOUNS = {noun.english: noun for nouns in NOUN_CLASSES.values() for noun in noun
 
 
 def find_nouns(listed: str) -> tuple[Noun, ...]:
-    """Returns the nouns of the classes and the single nouns that `listed` names.
+    """Return the nouns of the classes and the single nouns that `listed` names.
 
     >>> [noun.korean for noun in find_nouns("door song horse")]
     ['문', '창문', '노래', '말']

@@ -1,1 +1,1 @@
-"""Teaching a model: steps, clipping, the schedule, and state that can be taken up again."""
+"""Training a model: steps, clipping, the schedule, and a state that can be resumed."""

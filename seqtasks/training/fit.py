@@ -1,4 +1,4 @@
-"""The loop over epochs: teach, validate, keep the best, log, stop at the right time."""
+"""The loop over epochs: train, validate, keep the best weights, log, stop at the right time."""
 
 import contextlib
 import math
@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from seqtasks.config import TrainingConfig
 from seqtasks.errors import TrainingError
-from seqtasks.runs import Run, replacing, writing
+from seqtasks.runs import Run, disk_errors, replacing
 from seqtasks.training.state import TrainingState, load_state, save_state
 from seqtasks.training.step import Totals, TrainingStep
 
@@ -35,7 +35,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class EpochResult:
-    """What an epoch gave; a line of metrics.jsonl."""
+    """The result of an epoch; a line of metrics.jsonl."""
 
     epoch: int
     train_loss: float
@@ -49,13 +49,13 @@ class EpochResult:
 
 
 class Watcher(Protocol):
-    """Who is told how training goes."""
+    """Somebody who is told how training goes."""
 
     def progressed(self, progress: Progress) -> None:
-        """Some batches were taught."""
+        """The model was trained on some more batches."""
 
     def epoch_ended(self, result: EpochResult) -> None:
-        """An epoch was taught and validated."""
+        """An epoch was trained and validated."""
 
 
 def fit(
@@ -68,16 +68,16 @@ def fit(
     watcher: Watcher,
     resume: bool = False,
 ) -> TrainingState:
-    """Teach a model until its score stops rising, and leave the best weights in the run and in it.
+    """Train a model until its score stops rising; leave the best weights in the run and the model.
 
-    Arguments:
-        model: from inputs to outputs, both as the task has them.
+    Args:
+        model: maps inputs to outputs, both as the task defines them.
         loss: (targets, outputs) to the loss of each example or real token, (any,).
-        batches: from the number of an epoch, counted from 0, and how many of its batches to leave
-            out at its start, to the data set of the rest, (inputs, targets) each, always the same
-            for the same numbers, and how many batches the whole epoch has.
-        validate: the mean loss and the score, higher is better, of the model as it is.
-        resume: go on from the run's saved state.
+        batches: called with the number of an epoch, counted from 0, and how many of its first
+            batches to leave out; returns the data set of the others, (inputs, targets) each, always
+            the same for the same numbers, and how many batches the whole epoch has.
+        validate: returns the mean loss and the score, higher is better, of the model as it is.
+        resume: whether to go on from the run's saved state.
 
     Returns:
         The state at the end. `finished` says why it ended and is empty after an interruption, when
@@ -101,12 +101,12 @@ def fit(
         state.finished = ""
         run.keep_metrics(state.epoch)
     with (
-        writing(run.path),
+        disk_errors(run.path),
         tf.summary.create_file_writer(str(run.tensorboard)).as_default(),
         _interruption() as interrupted,
     ):
         while not state.finished and state.epoch < config.epochs:
-            if not _teach_epoch(step, batches, config, state, watcher, interrupted):
+            if not _train_epoch(step, batches, config, state, watcher, interrupted):
                 save_state(run.last_state, state, step.variables())
                 return state
             _end_epoch(step, validate, config, state, run, watcher)
@@ -116,12 +116,12 @@ def fit(
     return state
 
 
-def _teach_epoch(step, batches, config, state, watcher, interrupted) -> bool:
-    """Teach the rest of the epoch under way; False where it was interrupted."""
+def _train_epoch(step, batches, config, state, watcher, interrupted) -> bool:
+    """Train on the rest of the current epoch; False where it was interrupted."""
     dataset, count = batches(state.epoch, state.batch)
     started = shown = time.perf_counter()
     spent_before = state.seconds
-    # Whatever the reason to leave, the step that was begun is finished and counted.
+    # Whatever ends the loop, the step that was begun is finished and counted.
     for inputs, targets in dataset:
         step(inputs, targets)
         state.batch += 1
@@ -154,7 +154,7 @@ def _check_finite(loss, what, state, config) -> None:
 
 
 def _end_epoch(step, validate, config, state, run, watcher) -> None:
-    """Validate, decide what that means, and write it all down."""
+    """Validate, decide what follows from it, and write the epoch down."""
     totals = _checked_totals(step, state, config)
     started = time.perf_counter()
     rate = _rates(totals, state, run)
@@ -195,7 +195,7 @@ def _end_epoch(step, validate, config, state, run, watcher) -> None:
 
 
 def _reserve(path, model) -> None:
-    """Make sure of room for the weights: HDF5 doesn't survive a disk that fills up under it."""
+    """Make sure that the weights fit: HDF5 crashes the process when the disk fills up."""
     size = sum(weight.value.dtype.size * math.prod(weight.shape) for weight in model.weights)
     with path.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, size + 4_096 * (len(model.weights) + 4))
@@ -203,7 +203,7 @@ def _reserve(path, model) -> None:
 
 
 def _rates(totals: Totals, state: TrainingState, run: Run) -> tuple[float, float]:
-    """Examples and tokens per second of the epoch just taught."""
+    """Examples and tokens per second in the epoch that just ended."""
     rows = run.read_metrics()
     seconds = max(state.seconds - (rows[-1]["seconds"] if rows else 0.0), 1e-9)
     return totals.examples / seconds, totals.tokens / seconds
@@ -218,7 +218,7 @@ def _log(result: EpochResult) -> None:
 
 @contextlib.contextmanager
 def _interruption() -> Iterator[Callable[[], bool]]:
-    """Note the first Ctrl-C instead of breaking off in the middle of a step; a second one breaks.
+    """Note the first Ctrl-C instead of stopping in the middle of a step; a second one stops there.
 
     Outside the main thread signals can't be caught, and Ctrl-C is left as it is.
     """

@@ -1,4 +1,4 @@
-"""The model card: what a run's model is, what it was taught on, how good it is."""
+"""The model card: what a run's model is, what it was trained on, how good it is."""
 
 import json
 from typing import Any
@@ -18,9 +18,9 @@ def model_card(
 ) -> str:
     """Write the card as Markdown. Figures come from the run alone.
 
-    Arguments:
-        facts: what there is to say of the data.
-        rows: of metrics.jsonl.
+    Args:
+        facts: the figures of the data.
+        rows: the lines of metrics.jsonl.
         parameters: how many weights the model has.
         score: what validation's score is called.
     """
@@ -48,7 +48,7 @@ A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
 
 The test score is in `evaluation.json` once `seqtasks evaluate {run.path}` has run.
 
-The model knows the language and the kind of text it was taught on and no other. The validation
+The model knows the language and the kind of text it was trained on and no other. The validation
 score chose the weights, so expect a little less on new text.{cut}
 """
 

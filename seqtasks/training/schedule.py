@@ -24,7 +24,7 @@ class Schedule:
     def decide(self, score: float, loss: float, epoch: int, config: TrainingConfig) -> str:
         """Say what an epoch's validation means: "best", "lower", "stop" or "go on".
 
-        The higher score is the better one; of equal scores the one with the lower loss.
+        A higher score is better; between equal scores a lower loss is.
         """
         if self.best_score is None or (score, -loss) > (self.best_score, -self.best_loss):
             self.best_score, self.best_loss, self.best_epoch = score, loss, epoch

@@ -1,4 +1,4 @@
-"""The state of a training under way, saved whole so that it goes on as if it had never stopped."""
+"""The state of an unfinished training, saved so that it resumes as if it had never stopped."""
 
 import json
 from dataclasses import asdict, dataclass, field
@@ -15,10 +15,10 @@ from seqtasks.training.schedule import Schedule
 
 @dataclass
 class TrainingState:
-    """Where a training stands."""
+    """How far a training is."""
 
     epoch: int = 0  # epochs finished
-    batch: int = 0  # batches finished of the epoch under way
+    batch: int = 0  # batches finished in the current epoch
     seconds: float = 0.0  # spent so far
     finished: str = ""  # why it ended; empty while it can go on
     schedule: Schedule = field(default_factory=Schedule)
@@ -32,7 +32,7 @@ def save_state(path: Path, state: TrainingState, variables: list[Any]) -> None:
 
 
 def read_state(path: Path) -> TrainingState:
-    """Read where a training stands, without the variables.
+    """Read how far a training is, without the variables.
 
     Raises:
         RunError: where the file is missing or damaged.

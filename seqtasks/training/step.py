@@ -23,7 +23,11 @@ class Totals:
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam, each weight's update as one op that reads and writes memory once."""
+    """Keras' Adam, each weight's update as one op that reads and writes memory once.
+
+    It uses three private members of Keras: `_get_variable_index`, `_momentums` and `_velocities`.
+    A test fails if a release of Keras no longer has them, or gives them another meaning.
+    """
 
     def update_step(self, gradient, variable, learning_rate):
         """Move one weight against its gradient (Kingma & Ba 2015, the form before section 2.1)."""
@@ -44,19 +48,19 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 class TrainingStep:
-    """Teaches a model one batch per call, without a word from the device until asked.
+    """Trains a model on one batch per call, and reads nothing back from the device until asked.
 
-    The gradient is clipped by the documents' rule (002, "기울기 클리핑"): with ĝ all parameters'
+    The gradient is clipped by the rule of page 002, "기울기 클리핑": with ĝ all parameters'
     gradients taken as one vector, if ‖ĝ‖ ≥ threshold then ĝ = threshold / ‖ĝ‖ · ĝ.
 
-    Arguments:
+    Args:
         model: built; called as model(inputs, training=True).
         loss: (targets, outputs) to the loss of each example or each real token, (any,); their mean
-            is what is made smaller.
-        learning_rate: of Adam (Kingma & Ba 2015).
+            is minimised.
+        learning_rate: Adam's step size (Kingma & Ba 2015).
         clip_norm: the threshold.
-        average_decay: of the running average of the weights, 0 for none.
-        clip_value: what no entry of a gradient may exceed in size, before its norm is taken.
+        average_decay: the decay of the running average of the weights, 0 for no average.
+        clip_value: the limit on the size of each entry of a gradient, before its norm is taken.
     """
 
     def __init__(
@@ -89,10 +93,10 @@ class TrainingStep:
         if self._step is None:
             # A signature from the first batch's ranks: lengths and sizes vary without retracing.
             signature = tf.nest.map_structure(_any_size, (inputs, targets))
-            self._step = tf.function(self._teach, input_signature=signature, autograph=False)
+            self._step = tf.function(self._train, input_signature=signature, autograph=False)
         self._step(inputs, targets)
 
-    def _teach(self, inputs, targets):
+    def _train(self, inputs, targets):
         with tf.GradientTape() as tape:
             loss = tf.reduce_mean(self.loss(targets, self.model(inputs, training=True)))
         weights = self.model.trainable_variables
@@ -109,7 +113,7 @@ class TrainingStep:
         examples = tf.shape(targets, tf.int64)[0]
         self._loss.assign_add(tf.cast(loss, tf.float64) * tf.cast(examples, tf.float64))
         self._examples.assign_add(examples)
-        # What is written counts where something is written, else what is read.
+        # Where the model writes a text, the tokens it writes count, else those it reads.
         ids = inputs.get("target_ids", inputs.get("ids"))
         self._tokens.assign_add(tf.math.count_nonzero(ids))
 
@@ -127,13 +131,13 @@ class TrainingStep:
         if not self.averages:
             return
         for average, weight in zip(self.averages, self.model.trainable_variables, strict=True):
-            taught = tf.identity(weight.value)
+            trained = tf.identity(weight.value)
             weight.assign(average)
-            average.assign(taught)
+            average.assign(trained)
 
     @property
     def learning_rate(self) -> float:
-        """What Adam's steps are multiplied with."""
+        """Adam's step size."""
         return float(self.optimizer.learning_rate)
 
     @learning_rate.setter
@@ -147,7 +151,7 @@ class TrainingStep:
         )
 
     def reset_totals(self) -> None:
-        """Start the running totals from nothing."""
+        """Set the running totals to zero."""
         for total in (self._loss, self._examples, self._tokens):
             total.assign(tf.zeros_like(total))
 

@@ -11,7 +11,7 @@ from seqtasks.config import RunConfig
 from seqtasks.data.splits import Splits
 from seqtasks.errors import TrainingError
 from seqtasks.inspection.training_plots import learning_curve
-from seqtasks.runs import Run, choose_path, create_run, write_text, writing
+from seqtasks.runs import Run, choose_path, create_run, disk_errors, write_text
 from seqtasks.tasks import get_task
 from seqtasks.tasks.sources import load_splits
 from seqtasks.training.fit import Watcher, fit
@@ -72,7 +72,7 @@ def resume(run: Run, config: RunConfig, watcher: Watcher, splits: Splits | None 
     codec = get_task(config.task).load_codec(config, run.vocabulary)
     splits = splits or load_splits(config)
     model = _build(config, codec)
-    with writing(run.path):
+    with disk_errors(run.path):
         write_text(run.config_file, config.to_yaml())
     return _fit(run, config, codec, model, splits, watcher, resume=begun)
 
@@ -99,7 +99,7 @@ def _fit(run, config, codec, model, splits, watcher, resume) -> Outcome:
     state = fit(model, how.loss, how.batches, how.validate, config.training, run, watcher, resume)
     outcome = Outcome(run, state, task.score, model.count_params())
     if state.finished:
-        with writing(run.path):
+        with disk_errors(run.path):
             rows = run.read_metrics()
             run.plots.mkdir(exist_ok=True)
             learning_curve(rows, task.score, run.plots / "learning_curve.png")

@@ -419,7 +419,7 @@ def test_a_write_that_breaks_off_leaves_no_file_under_the_final_name(tmp_path):
     runs.write_text(path, "old")
 
     def broken():
-        with runs.writing(tmp_path), runs.replacing(path) as temporary:
+        with runs.disk_errors(tmp_path), runs.replacing(path) as temporary:
             temporary.write_text("half")
             raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
 

@@ -1,8 +1,10 @@
 """Starting TensorFlow: without noise, without Keras where it isn't needed, and its threads."""
 
+import gc
 import os
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 from click.testing import CliRunner
@@ -15,20 +17,74 @@ import gc, sys
 from seqtasks.cli.startup import start_tensorflow
 start_tensorflow(keras={keras})
 loaded = sys.modules.get("keras") is not None
-print(loaded, "keras" in sys.modules, gc.isenabled())
+print(loaded, "keras" in sys.modules, gc.isenabled(), gc.get_freeze_count() > 100_000)
+print([name for name in ("sklearn", "scipy.stats", "matplotlib") if name in sys.modules])
 import keras, numpy
 model = keras.Sequential([keras.layers.Dense(2, kernel_initializer="ones")])
 print(model(numpy.ones((1, 3))).numpy().tolist(), keras.backend.backend())
+import matplotlib.pyplot, sklearn.metrics
+print(sklearn.metrics.accuracy_score([1, 0], [1, 1]), matplotlib.pyplot.figure().axes)
+start_tensorflow()
+print("sklearn" in sys.modules, "matplotlib" in sys.modules)
 """
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("keras", [True, False])
-def test_keras_is_imported_only_where_it_is_needed_and_works_later(keras):
-    command = [sys.executable, "-c", PROGRAM.format(keras=keras)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == [f"{keras} {keras} True", "[[3.0, 3.0]] tensorflow"]
+def test_only_what_is_needed_is_imported_and_the_rest_works_later(keras):
+    command = [sys.executable, "-W", "error", "-c", PROGRAM.format(keras=keras)]
+    environment = {**os.environ, "MPLBACKEND": "agg"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.stdout.splitlines() == [
+        *(f"{keras} {keras} True True", "[]", "[[3.0, 3.0]] tensorflow", "0.5 []", "True True")
+    ], done.stderr
     assert done.stderr == ""
+
+
+def test_a_package_cant_be_imported_meanwhile_and_can_be_later(tmp_path, monkeypatch):
+    names = ("blocked_here", "loaded_before", "blocked_by_others")
+    for name in names:
+        (tmp_path / f"{name}.py").write_text("answer = 42")
+    monkeypatch.syspath_prepend(tmp_path)
+    loaded = import_module("loaded_before")
+    monkeypatch.setitem(sys.modules, "loaded_before", loaded)
+    monkeypatch.setitem(sys.modules, "blocked_by_others", None)
+
+    @startup._not_importable(*names)
+    def meanwhile():
+        for name in ("blocked_here", "blocked_by_others"):
+            with pytest.raises(ImportError):
+                import_module(name)
+        assert import_module("loaded_before") is loaded
+        raise KeyError("stops")
+
+    with pytest.raises(KeyError, match="stops"):
+        meanwhile()
+    assert "blocked_here" not in sys.modules
+    assert import_module("blocked_here").answer == 42
+    monkeypatch.delitem(sys.modules, "blocked_here")
+    with pytest.raises(ImportError):
+        import_module("blocked_by_others")
+
+
+def test_the_collector_passes_by_what_is_imported_first_and_is_left_as_it_was(monkeypatch):
+    frozen = []
+    monkeypatch.setattr(gc, "freeze", lambda: frozen.append(gc.isenabled()))
+    monkeypatch.setitem(sys.modules, "tensorflow", None)  # loaded before: nothing is frozen
+    with startup._no_collection():
+        assert not gc.isenabled()
+    assert (frozen, gc.isenabled()) == ([], True)
+    monkeypatch.delitem(sys.modules, "tensorflow")
+    with startup._no_collection():
+        pass
+    assert (frozen, gc.isenabled()) == ([False], True)
+    gc.disable()
+    try:
+        with startup._no_collection():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_an_import_that_fails_is_shown_and_the_error_stream_is_given_back():
@@ -47,24 +103,35 @@ except ImportError as error:
 
 
 @pytest.mark.parametrize(
-    ("halve_cores", "cores", "setting", "found"),
+    ("halve_cores", "cores", "setting", "threads"),
     [(True, 1, None, 1), (True, 7, None, 3), (True, 7, "2", 0), (False, 7, None, 0)],
 )
-def test_an_operation_may_use_half_of_the_cores_where_asked_for(halve_cores, cores, setting, found):
-    program = f"""
+def test_an_operation_may_use_half_of_the_cores_where_asked_for(
+    halve_cores, cores, setting, threads, monkeypatch
+):
+    monkeypatch.setattr(startup, "_cores", lambda: cores)
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    if setting is not None:
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", setting)
+    assert startup._threads_per_operation(halve_cores) == threads
+
+
+@pytest.mark.slow
+def test_tensorflow_is_told_how_many_threads_an_operation_may_use():
+    program = """
 from seqtasks.cli import startup
-startup._cores = lambda: {cores}
-startup.start_tensorflow(keras=False, halve_cores={halve_cores})
+startup._cores = lambda: 7
+startup.start_tensorflow(keras=False, halve_cores=True)
 import tensorflow as tf
 print(tf.config.threading.get_intra_op_parallelism_threads())
+startup._cores = lambda: 5
 startup.start_tensorflow(keras=False, halve_cores=True)  # too late, and no one minds
+print(tf.config.threading.get_intra_op_parallelism_threads())
 """
-    environment = {**os.environ, "TF_NUM_INTRAOP_THREADS": setting or ""}
-    if setting is None:
-        del environment["TF_NUM_INTRAOP_THREADS"]
+    environment = {k: v for k, v in os.environ.items() if k != "TF_NUM_INTRAOP_THREADS"}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert (done.stdout, done.stderr) == (f"{found}\n", "")
+    assert (done.stdout, done.stderr) == ("3\n3\n", "")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores can't be chosen here")

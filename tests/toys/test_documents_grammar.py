@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from functools import cache
 
 import pytest
 import tensorflow as tf
@@ -10,10 +11,14 @@ import tensorflow as tf
 from seqtasks.errors import DataError
 from seqtasks.metrics import bag_of_words
 from seqtasks.text.sentences import split_sentences
-from seqtasks.toys import documents_grammar
+from seqtasks.toys import documents_grammar, toy_documents
 from seqtasks.toys.documents_grammar import generate
 
-DOCUMENTS = generate(5000, seed=1)
+
+@cache
+def all_documents():
+    return [one for split in toy_documents.split_documents().values() for one in split]
+
 
 # The words by which the reader below tells praise from blame, listed apart from the grammar.
 PRAISE = "charming|exciting|lovely|touching|delighted|thrilled|admired|loved"
@@ -76,13 +81,13 @@ def test_the_reader_agrees_with_a_person(text, label):
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_the_reader_agrees_with_the_label_of_every_document(seed):
-    documents = generate(4000, seed)
+    documents = all_documents() if seed == 1 else generate(1000, seed)
     assert [one.text for one in documents if read(one.text) != one.label] == []
     assert all(deciding(one.text) == one.sentences[one.decisive].text for one in documents)
 
 
 def test_each_sentence_has_one_polar_word_and_the_label_that_it_gives():
-    for document in DOCUMENTS:
+    for document in all_documents():
         for sentence in document.sentences:
             assert tone(sentence.text) == sentence.label
             assert sentence.language == document.language
@@ -91,7 +96,7 @@ def test_each_sentence_has_one_polar_word_and_the_label_that_it_gives():
 def test_what_others_thought_of_this_film_opposes_the_verdict_as_often_as_not():
     hearsay = [
         (tone(sentence), document.label)
-        for document in DOCUMENTS
+        for document in all_documents()
         for sentence in sentences_of(document.text)
         if re.search(THIS_FILM, sentence.lower()) and re.search(SOMEBODY_ELSE, sentence.lower())
     ]
@@ -102,11 +107,11 @@ def test_what_others_thought_of_this_film_opposes_the_verdict_as_often_as_not():
 
 def test_five_documents_of_six_praise_as_much_as_they_blame_and_the_rest_lean_to_the_verdict():
     found = Counter()
-    for document in DOCUMENTS:
+    for document in all_documents():
         towards = 1 if document.label == "positive" else -1
         found[leaning(document.text) * towards] += 1
     assert set(found) == {0, 2}
-    assert 0.14 <= found[2] / len(DOCUMENTS) <= 0.18
+    assert 0.14 <= found[2] / len(all_documents()) <= 0.18
 
 
 def test_the_same_seed_gives_the_same_documents_and_a_longer_list_begins_with_the_shorter():
@@ -117,17 +122,17 @@ def test_the_same_seed_gives_the_same_documents_and_a_longer_list_begins_with_th
 
 def test_every_slice_of_four_holds_each_language_with_each_label():
     for start in (0, 2496, 4996):
-        assert len({(one.language, one.label) for one in DOCUMENTS[start : start + 4]}) == 4
+        assert len({(one.language, one.label) for one in all_documents()[start : start + 4]}) == 4
 
 
 def test_no_two_documents_have_the_same_deciding_sentence():
-    bare = {re.sub("[.!]", "", deciding(one.text).lower()) for one in DOCUMENTS}
-    assert len(bare) == len(DOCUMENTS)
+    bare = {re.sub("[.!]", "", deciding(one.text).lower()) for one in all_documents()}
+    assert len(bare) == len(all_documents())
 
 
 def test_the_deciding_sentence_stands_anywhere():
     for number in (8, 16):
-        places = Counter(one.decisive for one in DOCUMENTS if len(one.sentences) == number)
+        places = Counter(one.decisive for one in all_documents() if len(one.sentences) == number)
         expected = places.total() / number
         assert set(places) == set(range(number))
         assert max(abs(count - expected) for count in places.values()) < 0.6 * expected
@@ -135,7 +140,7 @@ def test_the_deciding_sentence_stands_anywhere():
 
 def test_a_document_has_eight_to_sixteen_sentences_and_about_a_hundred_words():
     for language in ("en", "ko"):
-        documents = [one for one in DOCUMENTS if one.language == language]
+        documents = [one for one in all_documents() if one.language == language]
         lengths = sorted(len(one.text.split()) for one in documents)
         assert {len(one.sentences) for one in documents} == {8, 10, 12, 14, 16}
         assert 40 <= lengths[0] < lengths[-1] <= 200
@@ -143,7 +148,7 @@ def test_a_document_has_eight_to_sixteen_sentences_and_about_a_hundred_words():
 
 
 def test_the_sentences_can_be_told_apart_again():
-    documents = DOCUMENTS[:400]
+    documents = all_documents()[:400]
     split = split_sentences(tf.constant([one.text for one in documents])).to_list()
     assert [[sentence.decode() for sentence in row] for row in split] == [
         [sentence.text for sentence in one.sentences] for one in documents
@@ -151,14 +156,16 @@ def test_the_sentences_can_be_told_apart_again():
 
 
 def test_sentences_begin_with_a_capital_and_end_with_a_mark():
-    for document in DOCUMENTS:
+    for document in all_documents():
         for sentence in document.sentences:
             assert sentence.text[0] == sentence.text[0].upper()
             assert re.fullmatch(r"[\w ]+[.!]", sentence.text)
 
 
 def test_tags_are_those_of_universal_dependencies():
-    tags = {tag for one in DOCUMENTS for sentence in one.sentences for _, tag in sentence.tokens}
+    tags = {
+        tag for one in all_documents() for sentence in one.sentences for _, tag in sentence.tokens
+    }
     known = {"ADJ", "ADP", "ADV", "AUX", "DET", "NOUN", "PART", "PRON", "PUNCT", "SCONJ", "VERB"}
     assert tags == known
 
@@ -166,7 +173,7 @@ def test_tags_are_those_of_universal_dependencies():
 def test_korean_particles_follow_the_final_sound_of_the_noun():
     nouns = f"영화|예고편|포스터|음악|소설|연극|뮤지컬|극장|강연|{PEOPLE_KO}"
     seen = Counter()
-    for document in DOCUMENTS[1::2]:
+    for document in all_documents()[1::2]:
         for noun, particle in re.findall(rf"\b({nouns})([은는이가을를])\b", document.text):
             # A decomposed syllable with a final consonant has three letters.
             closed = len(unicodedata.normalize("NFD", noun[-1])) == 3
@@ -177,7 +184,7 @@ def test_korean_particles_follow_the_final_sound_of_the_noun():
 
 def test_no_word_tells_the_label_by_itself():
     counts, positives = Counter(), Counter()
-    for document in DOCUMENTS:
+    for document in all_documents():
         for word in set(re.findall(r"\w+", document.text.lower())):
             counts[word] += 1
             positives[word] += document.label == "positive"
@@ -188,8 +195,8 @@ def test_no_word_tells_the_label_by_itself():
 
 @pytest.mark.parametrize("language", ["en", "ko"])
 def test_a_bag_of_words_does_little_better_than_chance(language):
-    documents = [one for one in generate(4000, seed=3) if one.language == language]
-    train = [one for one in DOCUMENTS[:4000] if one.language == language]
+    documents = [one for one in generate(1000, seed=3) if one.language == language]
+    train = [one for one in all_documents()[:2000] if one.language == language]
     found = bag_of_words(
         [one.text for one in train], [one.label for one in train], [one.text for one in documents]
     )

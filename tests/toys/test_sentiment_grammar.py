@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from functools import cache
 from itertools import pairwise
 
 import pytest
@@ -14,9 +15,16 @@ from seqtasks.toys import sentiment_grammar
 from seqtasks.toys.sentiment_grammar import Sentence, generate
 from seqtasks.toys.sentiment_phrase import pick, vocabulary
 
-SENTENCES = generate(10_000, seed=1)
-ENGLISH = [sentence for sentence in SENTENCES if sentence.language == "en"]
-KOREAN = [sentence for sentence in SENTENCES if sentence.language == "ko"]
+
+@cache
+def all_sentences():
+    return generate(10_000, seed=1)
+
+
+@cache
+def spoken(language):
+    return [sentence for sentence in all_sentences() if sentence.language == language]
+
 
 # The words by which the reader below tells praise from blame, listed apart from the grammar.
 PRAISE = set(
@@ -139,18 +147,18 @@ def test_different_seeds_give_different_sentences():
 
 
 def test_sentences_differ_in_more_than_capitals_and_punctuation():
-    bare = {re.sub(r"[.,!?]", "", sentence.text.lower()) for sentence in SENTENCES}
-    assert len(bare) == len(SENTENCES) == 10_000
+    bare = {re.sub(r"[.,!?]", "", sentence.text.lower()) for sentence in all_sentences()}
+    assert len(bare) == len(all_sentences()) == 10_000
 
 
 def test_every_slice_of_four_holds_each_language_with_each_label():
     for start in (0, 3996, 9996):
-        cells = {(one.language, one.label) for one in SENTENCES[start : start + 4]}
+        cells = {(one.language, one.label) for one in all_sentences()[start : start + 4]}
         assert len(cells) == 4
 
 
 def test_tokens_rebuild_the_text_and_only_marks_are_tagged_as_punctuation():
-    for sentence in SENTENCES:
+    for sentence in all_sentences():
         words = [word for word, _ in sentence.tokens]
         assert re.findall(r"\w+|[.,!?]", sentence.text) == words
         assert re.sub(r" ([.,!?])", r"\1", " ".join(words)) == sentence.text
@@ -161,13 +169,13 @@ def test_tokens_rebuild_the_text_and_only_marks_are_tagged_as_punctuation():
 def test_tags_are_those_of_universal_dependencies():
     known = {"ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "PART", "PRON"}
     known |= {"PUNCT", "SCONJ", "VERB"}
-    assert {tag for sentence in ENGLISH for _, tag in sentence.tokens} == known
-    assert {tag for sentence in KOREAN for _, tag in sentence.tokens} <= known
+    assert {tag for sentence in spoken("en") for _, tag in sentence.tokens} == known
+    assert {tag for sentence in spoken("ko") for _, tag in sentence.tokens} <= known
 
 
 def test_the_tag_of_an_ambiguous_word_follows_from_its_neighbours():
     seen = Counter()
-    for sentence in ENGLISH:
+    for sentence in spoken("en"):
         lowered = [(word.lower(), tag) for word, tag in sentence.tokens]
         for (word, tag), (after, _) in pairwise(lowered):
             if word == "that":
@@ -185,7 +193,7 @@ def test_the_tag_of_an_ambiguous_word_follows_from_its_neighbours():
 
 
 def test_a_sentence_has_four_to_twenty_five_words_and_the_vocabulary_stays_small():
-    for sentences in (ENGLISH, KOREAN):
+    for sentences in (spoken("en"), spoken("ko")):
         lengths = [sum(tag != "PUNCT" for _, tag in one.tokens) for one in sentences]
         assert min(lengths) >= 4
         assert max(lengths) <= 25
@@ -193,10 +201,10 @@ def test_a_sentence_has_four_to_twenty_five_words_and_the_vocabulary_stays_small
 
 
 def test_some_sentences_have_capitals_and_a_final_mark_and_some_have_none():
-    finals = Counter(sentence.text[-1] for sentence in SENTENCES)
+    finals = Counter(sentence.text[-1] for sentence in all_sentences())
     assert finals["."] > finals["!"] > 1000
-    assert any("?" in sentence.text for sentence in SENTENCES)
-    for sentence in ENGLISH:
+    assert any("?" in sentence.text for sentence in all_sentences())
+    for sentence in spoken("en"):
         first, last = sentence.text[0], sentence.text[-1]
         assert sentence.text.startswith("I ") or first.isupper() == (last in ".!")
 
@@ -205,7 +213,7 @@ def test_korean_particles_follow_the_final_sound_of_the_noun():
     nouns = f"영화|만화|드라마|책|공연|소설|제목|시작|작품|말|나|우리|{KOREAN_PEOPLE}"
     after_consonant, after_vowel = "은이을과", "는가를와"
     seen = Counter()
-    for sentence in KOREAN:
+    for sentence in spoken("ko"):
         found = re.findall(rf"\b({nouns})([은는이가을를과와])\b", sentence.text)
         for noun, particle in found:
             # A decomposed syllable with a final consonant has three letters.
@@ -218,7 +226,7 @@ def test_korean_particles_follow_the_final_sound_of_the_noun():
 
 def test_no_polar_word_tells_the_label_by_itself():
     counts, positives = Counter(), Counter()
-    for sentence in SENTENCES:
+    for sentence in all_sentences():
         for root in (root for root in PRAISE | BLAME if root_in(root, sentence)):
             counts[root] += 1
             positives[root] += sentence.label == "positive"
@@ -235,7 +243,7 @@ def root_in(root: str, sentence: Sentence) -> bool:
 
 @pytest.mark.parametrize(("longest", "limit"), [(1, 0.7), (2, 0.85)])
 def test_a_bag_of_words_stays_far_below_a_reader_of_sequences(longest, limit):
-    train, test = SENTENCES[:8000], SENTENCES[9000:]
+    train, test = all_sentences()[:8000], all_sentences()[9000:]
     vectoriser = TfidfVectorizer(ngram_range=(1, longest), token_pattern=r"\w+|[.,!?]")
     bags = vectoriser.fit_transform([sentence.text for sentence in train])
     baseline = LogisticRegression(C=10, max_iter=2000)

@@ -11,14 +11,16 @@ import pytest
 import tensorflow_datasets as tfds
 
 from seqtasks.errors import DataError
+from seqtasks.toys import toy_sentiment
 from seqtasks.toys.toy_sentiment import (
     SPLITS,
     ToySentiment,
     load_toy_sentiment,
-    split_sentences,
 )
 
-SENTENCES = split_sentences()
+
+def all_sentences():
+    return toy_sentiment.split_sentences()
 
 
 def refuse(*_args, **_kwargs):
@@ -26,25 +28,21 @@ def refuse(*_args, **_kwargs):
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
+def data_dir(prepare_few, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tfds")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", refuse)
         patch.setattr(socket, "getaddrinfo", refuse)
         patch.setattr("tensorflow_datasets.core.utils.gcs_utils.exists", refuse)
-        load_toy_sentiment(folder)
+        prepare_few(ToySentiment, folder)
     return folder
 
 
 @pytest.fixture(scope="module")
-def examples(data_dir):
-    builder = load_toy_sentiment(data_dir)
+def examples():
     return {
-        split: [
-            (one["text"].decode(), int(one["label"]), int(one["language"]))
-            for one in tfds.as_numpy(builder.as_dataset(split=split))
-        ]
-        for split in SPLITS
+        split: [(one["text"], one["label"], one["language"]) for one in part]
+        for split, part in ToySentiment.split_examples().items()
     }
 
 
@@ -60,17 +58,28 @@ def test_the_builder_declares_its_features_and_sizes(data_dir):
     assert info.features["language"].names == ["en", "ko"]
     assert info.supervised_keys == ("text", "label")
     assert str(info.version) in ToySentiment.RELEASE_NOTES
-    sizes = {name: split.num_examples for name, split in info.splits.items()}
-    assert sizes == {"train": 8000, "validation": 1000, "test": 1000}
+    assert ToySentiment.SIZES == {"train": 8000, "validation": 1000, "test": 1000}
 
 
-def test_what_is_read_back_is_what_the_grammar_wrote(examples):
-    for split, sentences in SENTENCES.items():
-        written = [
-            (one.text, ["negative", "positive"].index(one.label), ["en", "ko"].index(one.language))
-            for one in sentences
+def test_the_examples_are_the_sentences_of_the_grammar(examples):
+    for split, sentences in all_sentences().items():
+        written = [(one.text, one.label, one.language) for one in sentences]
+        assert examples[split] == written
+        assert len(written) == SPLITS[split]
+
+
+def test_what_is_read_back_is_what_was_written(data_dir, examples):
+    builder = load_toy_sentiment(data_dir)
+    for split, info in builder.info.splits.items():
+        read = [
+            (
+                one["text"].decode(),
+                ["negative", "positive"][one["label"]],
+                ["en", "ko"][one["language"]],
+            )
+            for one in tfds.as_numpy(builder.as_dataset(split=split))
         ]
-        assert sorted(examples[split]) == sorted(written)
+        assert sorted(read) == sorted(examples[split][: info.num_examples])
 
 
 def test_no_sentence_is_in_two_splits(examples):
@@ -94,20 +103,22 @@ def test_every_word_of_validation_and_test_occurs_in_training(examples):
 
 
 def test_the_sentences_of_this_version_never_change():
-    lines = [f"{one.label} {one.text}" for group in SENTENCES.values() for one in group]
+    lines = [f"{one.label} {one.text}" for group in all_sentences().values() for one in group]
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     assert (str(ToySentiment.VERSION), digest[:16]) == ("1.0.0", "04c9540704671d11")
 
 
 def test_tfds_knows_the_set_by_its_name(data_dir):
     pairs = tfds.load("toy_sentiment", data_dir=data_dir, split="test", as_supervised=True)
-    assert len(pairs) == 1000
+    assert len(pairs) == load_toy_sentiment(data_dir).info.splits["test"].num_examples
 
 
-def test_preparing_prints_nothing_and_leaves_the_random_numbers_alone(tmp_path, capsys):
+def test_preparing_prints_nothing_and_leaves_the_random_numbers_alone(
+    prepare_few, tmp_path, capsys
+):
     random.seed(3)
     state = random.getstate()
-    load_toy_sentiment(tmp_path)
+    prepare_few(ToySentiment, tmp_path)
     assert random.getstate() == state
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "")
@@ -135,7 +146,8 @@ def test_a_process_that_comes_second_reads_what_the_first_wrote(tmp_path, data_d
         prepare(self, **options)
 
     monkeypatch.setattr(ToySentiment, "download_and_prepare", overtaken)
-    assert load_toy_sentiment(tmp_path).info.splits["train"].num_examples == 8000
+    read = load_toy_sentiment(tmp_path).info.splits["train"].num_examples
+    assert read == load_toy_sentiment(data_dir).info.splits["train"].num_examples
 
 
 def test_a_data_dir_that_cannot_be_written_is_named(tmp_path):

@@ -6,8 +6,7 @@ from collections import Counter
 import pytest
 import tensorflow_datasets as tfds
 
-from seqtasks.toys.base import load_toy
-from seqtasks.toys.toy_sentiment import split_sentences
+from seqtasks.toys import toy_sentiment
 from seqtasks.toys.toy_tagging import ToyTagging
 
 TAGS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN PART PRON PUNCT SCONJ VERB"
@@ -15,22 +14,15 @@ SIZES = {"train": 8000, "validation": 1000, "test": 1000}
 
 
 @pytest.fixture(scope="module")
-def builder(tmp_path_factory):
-    return load_toy(ToyTagging, tmp_path_factory.mktemp("tfds"))
+def builder(prepare_few, tmp_path_factory):
+    return prepare_few(ToyTagging, tmp_path_factory.mktemp("tfds"))
 
 
 @pytest.fixture(scope="module")
-def examples(builder):
+def examples():
     return {
-        split: [
-            (
-                tuple(token.decode() for token in one["tokens"]),
-                tuple(TAGS.split()[number] for number in one["tags"]),
-                ["en", "ko"][one["language"]],
-            )
-            for one in tfds.as_numpy(builder.as_dataset(split=split))
-        ]
-        for split in SIZES
+        split: [(tuple(one["tokens"]), tuple(one["tags"]), one["language"]) for one in part]
+        for split, part in ToyTagging.split_examples().items()
     }
 
 
@@ -41,13 +33,27 @@ def test_the_builder_declares_its_features_and_sizes(builder):
     assert info.features["tags"].feature.names == TAGS.split()
     assert info.supervised_keys == ("tokens", "tags")
     assert str(info.version) in ToyTagging.RELEASE_NOTES
-    assert {name: split.num_examples for name, split in info.splits.items()} == SIZES
+    assert ToyTagging.SIZES == SIZES
+
+
+def test_what_is_read_back_is_what_was_written(builder, examples):
+    for split, info in builder.info.splits.items():
+        read = [
+            (
+                tuple(token.decode() for token in one["tokens"]),
+                tuple(TAGS.split()[number] for number in one["tags"]),
+                ["en", "ko"][one["language"]],
+            )
+            for one in tfds.as_numpy(builder.as_dataset(split=split))
+        ]
+        assert sorted(read) == sorted(examples[split][: info.num_examples])
 
 
 def test_the_sentences_and_splits_are_those_of_toy_sentiment(examples):
-    for split, sentences in split_sentences().items():
+    for split, sentences in toy_sentiment.split_sentences().items():
         written = [(*zip(*one.tokens, strict=True), one.language) for one in sentences]
-        assert sorted(examples[split]) == sorted(written)
+        assert examples[split] == written
+        assert len(written) == SIZES[split]
 
 
 def test_each_token_has_one_tag_and_no_space_inside(examples):
