@@ -9,7 +9,7 @@ from seqtasks.config import RunConfig, load_config
 from seqtasks.data.pairs import TextPairs
 from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.splits import Splits
-from seqtasks.tasks import get_task
+from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.sources import read_part
 
 # As `configs/nsmc-bilstm.yaml` and `configs/translation-en_fr-bigru.yaml` have them.

@@ -16,7 +16,7 @@ import tensorflow as tf
 from seqtasks.benchmarks.corpora import Corpus, as_splits
 from seqtasks.benchmarks.layers import our_runs, peak
 from seqtasks.benchmarks.measuring import alternate, highest_memory
-from seqtasks.tasks import get_task
+from seqtasks.tasks.registry import get_task
 from seqtasks.training.step import TrainingStep
 
 MEMORY_STEPS = (50, 200, 500, 1_000, 2_000)

@@ -17,7 +17,8 @@ from seqtasks.benchmarks.corpora import Corpus, as_splits
 from seqtasks.config import RunConfig
 from seqtasks.data.batches import loaded
 from seqtasks.runs import create_run
-from seqtasks.tasks import classification, get_task
+from seqtasks.tasks import sentiment
+from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.task import planned_batches
 from seqtasks.text.vocabulary import PADDING_ID, UNKNOWN_ID
 from seqtasks.training.fit import fit
@@ -122,20 +123,20 @@ def _fit_keras(model: keras.Model, dataset: tf.data.Dataset) -> float:
     return time.perf_counter() - start
 
 
-def _examples(reviews: Corpus) -> classification.Examples:
-    return classification.examples(reviews.codec, reviews.part)
+def _examples(reviews: Corpus) -> sentiment.Examples:
+    return sentiment.examples(reviews.codec, reviews.part)
 
 
-def _buckets(reviews: Corpus, prepared: classification.Examples, epoch: int) -> tf.data.Dataset:
+def _buckets(reviews: Corpus, prepared: sentiment.Examples, epoch: int) -> tf.data.Dataset:
     """Give the same batches that our `fit` trains on."""
     config, codec = reviews.config, reviews.codec
-    load = partial(classification.load, codec, prepared)
+    load = partial(sentiment.load, codec, prepared)
     batches, _ = planned_batches(config, prepared.lengths, load)(epoch, 0)
     answers = batches.map(lambda ids, labels: (ids, tf.one_hot(labels, len(codec.labels))))
     return answers.prefetch(tf.data.AUTOTUNE)
 
 
-def _padded(reviews: Corpus, prepared: classification.Examples, epoch: int) -> tf.data.Dataset:
+def _padded(reviews: Corpus, prepared: sentiment.Examples, epoch: int) -> tf.data.Dataset:
     """Give batches drawn by chance, padded to the longest text of all and the longest word."""
     config, codec = reviews.config, reviews.codec
     rng = np.random.default_rng([config.seed, epoch])

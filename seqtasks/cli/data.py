@@ -106,7 +106,7 @@ def describe(as_json: bool, **source_options: Any) -> None:
     from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
-    from seqtasks.tasks import get_task
+    from seqtasks.tasks.registry import get_task
 
     description = get_task(config.task).describe(config, splits)
     if as_json:

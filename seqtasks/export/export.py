@@ -35,9 +35,9 @@ from seqtasks.export.recorded_answers import Answer, write_answers
 from seqtasks.export.samples import raw_inputs, requests
 from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.serving.warmup import WARMUP_FILE
-from seqtasks.tasks import get_task
 from seqtasks.tasks.endpoints import Endpoint
 from seqtasks.tasks.finished_run import load_predictor
+from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.sources import load_splits
 
 _SAMPLES = 24  # how many real examples are compared

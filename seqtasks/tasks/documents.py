@@ -2,7 +2,7 @@
 
 from typing import final
 
-from seqtasks.tasks.classification import Classification
+from seqtasks.tasks.sentiment import Classification
 
 
 @final

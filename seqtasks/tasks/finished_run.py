@@ -10,7 +10,6 @@ from typing import Any
 from seqtasks.config import RunConfig
 from seqtasks.errors import DataError, RunError
 from seqtasks.runs import Run, disk_errors, write_text
-from seqtasks.tasks import get_task
 from seqtasks.tasks.sources import load_splits
 
 
@@ -36,6 +35,8 @@ def load_predictor(run: Run, config: RunConfig) -> Any:
     Raises:
         RunError: where the run holds no weights yet, or damaged ones.
     """
+    from seqtasks.tasks.registry import get_task  # brings TensorFlow with it
+
     check_weights(run)
     task = get_task(config.task)
     codec = task.load_codec(config, run.vocabulary)
@@ -66,6 +67,8 @@ def evaluate_run(run: Run, config: RunConfig, part: Any = None, splits: Any = No
         RunError: where the run can't be used.
         DataError: where the data can't, or have a label that the model doesn't know.
     """
+    from seqtasks.tasks.registry import get_task
+
     task = get_task(config.task)
     predictor = load_predictor(run, config)
     own = part is None

@@ -6,7 +6,7 @@ many to one.
 
 from typing import final
 
-from seqtasks.tasks.classification import Classification
+from seqtasks.tasks.sentiment import Classification
 
 
 @final

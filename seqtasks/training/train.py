@@ -12,7 +12,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.errors import TrainingError
 from seqtasks.inspection.training_plots import learning_curve
 from seqtasks.runs import Run, choose_path, create_run, disk_errors, write_text
-from seqtasks.tasks import get_task
+from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.sources import load_splits
 from seqtasks.training.fit import Watcher, fit
 from seqtasks.training.model_card import model_card, split_sizes

@@ -27,7 +27,8 @@ from seqtasks.benchmarks.train import measure, table
 from seqtasks.cli import main
 from seqtasks.config import load_config
 from seqtasks.layers.keras_weights import to_weights
-from seqtasks.tasks import classification, get_task
+from seqtasks.tasks import sentiment
+from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.task import planned_batches
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -137,7 +138,7 @@ def test_keras_network_computes_what_ours_does(reviews):
 
 
 def test_padded_batches_are_all_of_one_size_and_hold_each_example_once(reviews):
-    prepared = classification.examples(reviews.codec, reviews.part)
+    prepared = sentiment.examples(reviews.codec, reviews.part)
     longest, rows = int(prepared.lengths.max()), []
     for inputs, labels in module._padded(reviews, prepared, epoch=2):
         assert inputs["ids"].shape[1:] == (longest,)
@@ -154,9 +155,9 @@ def test_padded_batches_are_all_of_one_size_and_hold_each_example_once(reviews):
 
 
 def test_keras_learns_from_the_same_buckets(reviews):
-    prepared = classification.examples(reviews.codec, reviews.part)
+    prepared = sentiment.examples(reviews.codec, reviews.part)
     ours, _ = planned_batches(
-        reviews.config, prepared.lengths, partial(classification.load, reviews.codec, prepared)
+        reviews.config, prepared.lengths, partial(sentiment.load, reviews.codec, prepared)
     )(3, 0)
     theirs = module._buckets(reviews, prepared, epoch=3)
     for (ids, labels), (their_ids, answers) in zip(ours, theirs, strict=True):

@@ -10,7 +10,7 @@ import pytest
 
 from seqtasks.config import RunConfig, load_config
 from seqtasks.data.splits import Splits
-from seqtasks.tasks import get_task
+from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.sources import load_splits
 from seqtasks.training.step import TrainingStep
 

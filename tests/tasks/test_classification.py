@@ -17,7 +17,7 @@ from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError, RunError
 from seqtasks.metrics import bag_of_words
-from seqtasks.tasks import classification
+from seqtasks.tasks import sentiment
 from seqtasks.tasks.sentiment import Sentiment
 from seqtasks.tasks.sources import read_part
 from seqtasks.tasks.task import planned_batches
@@ -71,7 +71,7 @@ def task(request):
 @pytest.fixture(scope="module")
 def scorer(task):
     _, codec, model = task
-    return classification.Predictor(model, codec)
+    return sentiment.Predictor(model, codec)
 
 
 def probabilities(scorer, texts):
@@ -109,7 +109,7 @@ ODD_LABELS = {
 @pytest.mark.parametrize("labels", ODD_LABELS.values(), ids=ODD_LABELS)
 def test_any_labels_survive_their_file(tmp_path, labels):
     config, codec = codec_of()
-    odd = classification.Codec(codec.encoder, labels)
+    odd = sentiment.Codec(codec.encoder, labels)
     odd.save(tmp_path)
     assert Sentiment().load_codec(config, tmp_path).labels == labels
 
@@ -136,7 +136,7 @@ def test_labels_that_can_not_be_read_are_an_error_that_names_the_file(tmp_path, 
 
 def test_examples_have_numbers_for_labels_and_lengths_in_tokens():
     _, codec = codec_of()
-    data = classification.examples(codec, part())
+    data = sentiment.examples(codec, part())
     assert data.labels.numpy().tolist() == [2, 0, 1, 2, 0, 0, 2]
     assert data.lengths.tolist() == [3, 2, 2, 7, 1, 1, 2]
     assert [text.decode() for text in data.texts.numpy()] == TEXTS
@@ -146,7 +146,7 @@ def test_a_label_that_the_model_does_not_know_is_named_with_its_line():
     _, codec = codec_of()
     foreign = LabelledTexts(["x", "y"], ["good", "great"], "other.tsv", [3, 8])
     with pytest.raises(DataError, match=r"other\.tsv, line 8: .*'great'.*bad, fair, good"):
-        classification.examples(codec, foreign)
+        sentiment.examples(codec, foreign)
 
 
 # --- The loss -----------------------------------------------------------------------------------
@@ -161,14 +161,14 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing, classes):
     targets[np.arange(7), labels] += 1 - smoothing
     log_chances = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     expected = -(targets * log_chances).sum(axis=1)
-    loss = classification.loss(config_of(**{"training.label_smoothing": smoothing}), classes)
+    loss = sentiment.loss(config_of(**{"training.label_smoothing": smoothing}), classes)
     found = loss(tf.constant(labels, tf.int32), tf.constant(logits, tf.float32))
     assert found.shape == (7,)
     assert np.allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_the_loss_stays_a_number_for_logits_that_are_far_apart():
-    loss = classification.loss(config_of(), 2)
+    loss = sentiment.loss(config_of(), 2)
     found = loss(tf.constant([0, 1]), tf.constant([[1e4, -1e4], [1e4, -1e4]])).numpy()
     assert found.tolist() == [0.0, 2e4]
 
@@ -178,11 +178,11 @@ def test_the_loss_stays_a_number_for_logits_that_are_far_apart():
 
 def test_an_epoch_has_every_example_once_with_its_label():
     config, codec = codec_of("word", **{"training.batch_size": 3})
-    data = classification.examples(codec, part())
+    data = sentiment.examples(codec, part())
     plain = {tuple(ids): label for ids, label in unpadded(codec, data)}
-    dataset, count = planned_batches(
-        config, data.lengths, partial(classification.load, codec, data)
-    )(2, 0)
+    dataset, count = planned_batches(config, data.lengths, partial(sentiment.load, codec, data))(
+        2, 0
+    )
     found = [
         (tuple(ids[ids != 0]), label)
         for inputs, labels in dataset.as_numpy_iterator()
@@ -199,11 +199,11 @@ def unpadded(codec, data):
 
 def test_epochs_differ_and_one_epoch_is_always_the_same():
     config, codec = codec_of("word", **{"training.batch_size": 2})
-    data = classification.examples(codec, part())
+    data = sentiment.examples(codec, part())
 
     def labels(epoch, seed=1):
         own = config.model_copy(update={"seed": seed})
-        dataset, _ = planned_batches(own, data.lengths, partial(classification.load, codec, data))(
+        dataset, _ = planned_batches(own, data.lengths, partial(sentiment.load, codec, data))(
             epoch, 0
         )
         return [batch.tolist() for _, batch in dataset.as_numpy_iterator()]
@@ -218,7 +218,7 @@ def test_epochs_differ_and_one_epoch_is_always_the_same():
 
 def test_probabilities_are_the_softmax_of_the_network_in_the_order_of_the_examples(task, scorer):
     _, codec, model = task
-    data = classification.examples(codec, part())
+    data = sentiment.examples(codec, part())
     logits = model(codec.encoder(data.texts), training=False).numpy().astype(float)
     expected = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     found = scorer.probabilities(data, batch_tokens=8)
@@ -228,7 +228,7 @@ def test_probabilities_are_the_softmax_of_the_network_in_the_order_of_the_exampl
 
 
 def test_predictions_are_the_probabilities_with_names(scorer):
-    data = classification.examples(scorer.codec, part())
+    data = sentiment.examples(scorer.codec, part())
     rows = scorer.probabilities(data, batch_tokens=64)
     predictions = list(scorer.predict(TEXTS))
     assert [prediction.text for prediction in predictions] == TEXTS
@@ -253,7 +253,7 @@ def test_how_texts_are_batched_changes_no_answer(scorer, size):
 
 @pytest.mark.parametrize("tokens", [1, 7, 1000])
 def test_how_examples_are_batched_changes_no_answer(scorer, tokens):
-    data = classification.examples(scorer.codec, part())
+    data = sentiment.examples(scorer.codec, part())
     found = scorer.probabilities(data, batch_tokens=tokens)
     assert np.allclose(found, probabilities(scorer, TEXTS), rtol=0, atol=1e-6)
 
@@ -295,11 +295,11 @@ def test_texts_are_taken_as_they_come(scorer):
 
 def test_validation_is_the_mean_loss_without_smoothing_and_the_accuracy():
     config, codec, model = task_of("word", **{"training.label_smoothing": 0.4})
-    data = classification.examples(codec, part())
+    data = sentiment.examples(codec, part())
     logits = model(codec.encoder(data.texts)).numpy().astype(float)
     chances = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     numbers = np.array([["bad", "fair", "good"].index(label) for label in LABELS])
-    loss, accuracy = classification._validate(classification.Predictor(model, codec), config, data)
+    loss, accuracy = sentiment._validate(sentiment.Predictor(model, codec), config, data)
     assert loss == pytest.approx(-np.log(chances[np.arange(7), numbers]).mean(), abs=1e-5)
     assert accuracy == np.mean(chances.argmax(axis=1) == numbers)
     assert 0 < accuracy < 1

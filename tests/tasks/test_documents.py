@@ -6,9 +6,9 @@ import reference
 import tensorflow as tf
 
 from seqtasks.config import parse_config
-from seqtasks.tasks import classification
-from seqtasks.tasks.classification import Classification
+from seqtasks.tasks import sentiment
 from seqtasks.tasks.documents import Documents
+from seqtasks.tasks.sentiment import Classification
 from seqtasks.text.documents import DocumentEncoder
 from seqtasks.text.encoder import TextEncoder
 from seqtasks.topologies.hierarchical import Hierarchical
@@ -118,7 +118,7 @@ def test_how_documents_are_batched_changes_no_answer(random, predictor):
             np.testing.assert_allclose(chances(one), chances(other), rtol=0, atol=1e-6)
     labels = [random.splits.test.labels[0]] * len(TEXTS)
     given = type(random.splits.test)(TEXTS, labels, "x", list(range(5)))
-    data = classification.examples(random.codec, given)
+    data = sentiment.examples(random.codec, given)
     for tokens in (1, 1000):
         found = predictor.probabilities(data, tokens)
         np.testing.assert_allclose(found, [chances(one) for one in together], rtol=0, atol=1e-6)

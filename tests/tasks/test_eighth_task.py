@@ -18,8 +18,8 @@ from pydantic import Field
 from seqtasks.cli import main
 from seqtasks.config import ClassifierConfig, LabelledDataConfig, ReadTextConfig, RunConfig
 from seqtasks.config.schema import CONFIGS
-from seqtasks.tasks import TASKS
 from seqtasks.tasks.endpoints import TEXT, Endpoint
+from seqtasks.tasks.registry import TASKS
 from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.encoder import TextEncoder, make_encoder
 from seqtasks.topologies.many_to_one import many_to_one
@@ -135,7 +135,7 @@ def registered(monkeypatch):
         text: ReadTextConfig = Field(default_factory=ReadTextConfig)
         model: ClassifierConfig = Field(default_factory=ClassifierConfig)
 
-    monkeypatch.setitem(TASKS, "counting", f"{__name__}:Counting")
+    monkeypatch.setitem(TASKS, "counting", Counting)
     yield CountingConfig
     CONFIGS.pop("counting")
 

@@ -12,7 +12,7 @@ import tensorflow as tf
 from seqtasks.answers import line
 from seqtasks.config import CONFIGS, load_config, parse_config
 from seqtasks.errors import ConfigError, DataError
-from seqtasks.tasks import TASKS, get_task
+from seqtasks.tasks.registry import TASKS, get_task
 from seqtasks.tasks.sources import load_splits, read_part
 from seqtasks.tasks.task import Task
 
