@@ -332,9 +332,7 @@ def test_more_epochs_later_are_the_same_as_all_at_once(new_run, straight):
     assert_as_straight(straight, run, model, state)
 
 
-@pytest.mark.parametrize(
-    ("epoch", "batch"), [(2, 3), (3, BATCHES), (4, BATCHES)], ids=str
-)
+@pytest.mark.parametrize(("epoch", "batch"), [(2, 3), (3, BATCHES), (4, BATCHES)], ids=str)
 def test_an_interruption_anywhere_changes_nothing(new_run, straight, every_batch, epoch, batch):
     run = new_run()
     _, state = teach(run, watcher=Diary(interrupt_at(epoch, batch)))
