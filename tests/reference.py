@@ -230,7 +230,7 @@ def step_back_error(kind, cell, N=3, seed=8):
     after, saved = cell.step(a_x + b, before, factors)
     da, d_before = cell.step_back(d_after, before, after, saved, tuple(W.T for W in factors))
     widths = np.cumsum([W.shape[1] for W in factors])[:-1]
-    operands = [np.asarray(operand) for operand in cell.recurrent_operands(before[0], saved)]
+    operands = [np.asarray(operand) for operand in cell.recurrent_operands(before, saved)]
     parts = np.split(np.asarray(da), widths, axis=1)
     dW_h = np.concatenate([o.T @ p for o, p in zip(operands, parts, strict=True)], axis=1)
     return largest_difference((da, dW_h, *d_before), derivative(loss, [a_x, W_h, *before]))

@@ -20,7 +20,7 @@ from seqtasks import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell, 
 from seqtasks.config import ModelConfig
 from seqtasks.layers.attention import Attention, AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
-from seqtasks.layers.recurrent import SPLIT_FROM
+from seqtasks.layers.scan import SPLIT_FROM
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.topologies.decoder import Decoder
 from seqtasks.topologies.hierarchical import Hierarchical

@@ -123,7 +123,7 @@ def test_a_step_back_is_what_automatic_differentiation_makes_of_the_step(kind):
     factors_T = tuple(tf.transpose(W) for W in factors)
     da, d_ours = cell.step_back(d_after, before, after, saved, factors_T)
     parts = tf.split(da, [W.shape[1] for W in factors], axis=1)
-    operands = cell.recurrent_operands(before[0], saved)
+    operands = cell.recurrent_operands(before, saved)
     ours_W = [tf.matmul(o, p, transpose_a=True) for o, p in zip(operands, parts, strict=True)]
     assert reference.largest_difference((da, *d_ours), (d_a_x, *d_before)) < 1e-12
     assert reference.largest_difference(ours_W, d_factors) < 1e-12
