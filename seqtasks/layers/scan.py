@@ -119,10 +119,10 @@ def scan_halves(
     first = tf.where(N >= SPLIT_FROM, N // 2, N)
 
     def halves(rows):
-        return (None, None) if rows is None else tf.split(rows, [first, N - first])
+        return tf.split(rows, [first, N - first])
 
     x_1, x_2 = halves(x)
-    lengths_1, lengths_2 = halves(lengths)
+    lengths_1, lengths_2 = (None, None) if lengths is None else halves(lengths)
     states_1, states_2 = zip(*map(halves, initial_states), strict=True)
     h_1, last_1 = scan(cell, x_1, states_1, W_x, W_h, b, lengths_1, all_states, keep)
     h_2, last_2 = scan(cell, x_2, states_2, W_x, W_h, b, lengths_2, all_states, keep)

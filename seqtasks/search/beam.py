@@ -149,7 +149,8 @@ def beam_search(
         open_rows(start),
     )
     found = _Pool(*(values[:, :n_best] for values in found))
-    return _trace_back(found, *history.stacked(), K)
+    tokens, parents, attention = history.stacked()
+    return _trace_back(found, tokens, parents, attention, K)
 
 
 class _Live(NamedTuple):
@@ -189,8 +190,8 @@ class _Search:
 
     step: Step
     scores: Callable[[tf.Tensor], tf.Tensor] | None
-    K: tf.Tensor
-    n_best: tf.Tensor
+    K: int | tf.Tensor
+    n_best: int | tf.Tensor
     end_id: int | tf.Tensor
     length_penalty: float | tf.Tensor
 
