@@ -1,7 +1,7 @@
-"""The documents' equations in NumPy and float64: the judge of every cell and layer.
+"""The pages' equations in NumPy and float64: the judge of every cell and layer.
 
-Written from the documents and not from the package: row vectors, one matrix per gate, one row and
-one step at a time. "002, Output Gate" is document 002, section "Output Gate".
+Written from the pages and not from the package: row vectors, one matrix per gate, one row and
+one step at a time. "002, Output Gate" is page 002, section "Output Gate".
 
 The equations also hold for complex numbers, so an exact derivative is one evaluation away: that of
 f at x + ih, h tiny, has the imaginary part h f'(x), and no difference of near-equal numbers is
@@ -95,7 +95,7 @@ def run(kind, x, weights, states, lengths=None, go_backwards=False):
 
 
 def run_both(kind, x, weights, states, lengths=None):
-    """Both directions (001, section 4, "bidirection"): two layers, taught in opposite directions.
+    """Both directions (001, section 4, "bidirection"): two layers, trained in opposite directions.
 
     `weights` and `states` are those of the forward layer, then those of the backward layer. To
     both directions' outputs at each step of x, and the last states of both.

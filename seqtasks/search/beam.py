@@ -130,7 +130,7 @@ def beam_search(
         tf.debugging.assert_less_equal(n_best, K, "beam must be at least n_best"),
     ]
     with tf.control_dependencies(checks):
-        n_best = tf.identity(n_best)
+        K, n_best = tf.identity(K), tf.identity(n_best)
     search = _Search(step, scores, K, n_best, end_id, length_penalty)
     N = tf.shape(tf.nest.flatten(state)[0])[0]
     pool = _first_pool(N, K, first_id)

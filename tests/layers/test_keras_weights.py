@@ -181,7 +181,7 @@ def test_both_directions_keep_float64():
     ],
     ids=lambda value: value.name if isinstance(value, keras.Layer) else "",
 )
-def test_what_the_documents_do_not_compute_is_not_taken_from_keras(layer, message):
+def test_what_the_pages_do_not_compute_is_not_taken_from_keras(layer, message):
     with pytest.raises(ValueError, match=message):
         from_keras(layer)
 

@@ -1,4 +1,4 @@
-"""The loop over time against the documents' equations, and its gradient against plain ones."""
+"""The loop over time against the pages' equations, and its gradient against plain ones."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def tensors(arrays):
 
 @each_lengths
 @each_kind
-def test_outputs_and_last_states_are_the_documents_equations(kind, lengths):
+def test_outputs_and_last_states_are_the_pages_equations(kind, lengths):
     arguments = case(kind)
     h, *last = our_run(kind, tensors(arguments), lengths)
     expected_h, *expected_last = reference_run(kind, arguments, lengths)
@@ -81,7 +81,7 @@ def test_outputs_and_last_states_are_the_documents_equations(kind, lengths):
 
 @each_lengths
 @each_kind
-def test_gradients_are_the_derivatives_of_the_documents_equations(kind, lengths):
+def test_gradients_are_the_derivatives_of_the_pages_equations(kind, lengths):
     steps = 4
     arguments = case(kind, T=steps)
     lengths = None if lengths is None else np.minimum(lengths, steps)

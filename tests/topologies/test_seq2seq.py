@@ -194,10 +194,10 @@ def test_scheduled_sampling_at_rate_1_reads_the_model_s_own_guesses(attention):
     ids = guesses_of(model, example())
     assert (ids[:, 0] == START_ID).all()
     assert np.mean(ids != TARGET) > 0.3
-    taught = scores_of(model, example(), training=True)
+    trained = scores_of(model, example(), training=True)
     read = scores_of(model, {**example(), "target_ids": tf.constant(ids)})
-    assert np.allclose(taught, read, rtol=0, atol=1e-6)
-    assert not np.allclose(taught, scores_of(model, example()), rtol=0, atol=1e-3)
+    assert np.allclose(trained, read, rtol=0, atol=1e-6)
+    assert not np.allclose(trained, scores_of(model, example()), rtol=0, atol=1e-3)
 
 
 def test_scheduled_sampling_at_rate_0_is_teacher_forcing():
@@ -207,10 +207,10 @@ def test_scheduled_sampling_at_rate_0_is_teacher_forcing():
         assert np.allclose(scores_of(model, example(), training=True), scores, rtol=0, atol=1e-6)
 
 
-def test_dropout_is_at_work_beside_scheduled_sampling():
+def test_dropout_is_at_work_with_scheduled_sampling():
     model = network("gru", sampling=1e-12, output_dropout=0.5)
-    taught = scores_of(model, example(), training=True)
-    assert not np.allclose(taught, scores_of(model, example()), rtol=0, atol=1e-3)
+    trained = scores_of(model, example(), training=True)
+    assert not np.allclose(trained, scores_of(model, example()), rtol=0, atol=1e-3)
 
 
 def test_scheduled_sampling_is_one_and_the_same_from_one_seed():
