@@ -195,9 +195,7 @@ def test_gradients_are_those_of_the_plain_loop(kind, go_backwards):
         assert reference.largest_difference(ours, expected) < 1e-10
 
 
-@pytest.fixture(
-    scope="module", params=[("rnn", True), ("lstm", False), ("gru", False), ("gru", True)], ids=str
-)
+@pytest.fixture(scope="module", params=[("rnn", True), ("lstm", False), ("gru", True)], ids=str)
 def graph_of_unknown_shape(request):
     """A layer, and its gradients traced once for any number of rows and steps."""
     kind, go_backwards = request.param
@@ -234,12 +232,12 @@ def test_no_rows_and_no_steps_work_in_a_graph_of_unknown_shape(graph_of_unknown_
     assert not any(np.any(d) for d in rest[len(states) :])
 
 
-@pytest.mark.parametrize("options", [{}, {"reduce_retracing": True}], ids=["static", "retracing"])
-def test_gradients_in_a_graph_are_those_of_the_plain_loop(options):
+def test_gradients_in_a_graph_that_is_traced_anew_are_those_of_the_plain_loop():
     kind = "lstm"
     weights = reference.weights(kind, D, H, 10)
     layer = layer_with(kind, weights, return_sequences=True, return_state=True)
-    graph = tf.function(lambda *a: layer_gradients(layer, *a), **options)
+    # First for static shapes, then for whatever both calls have in common.
+    graph = tf.function(lambda *a: layer_gradients(layer, *a), reduce_retracing=True)
     for N, T in [(SPLIT_FROM + 5, 4), (3, 5)]:
         x, lengths, states, _ = case(kind, N, T, seed=11)
         d_outputs = upstream(kind, N, T)

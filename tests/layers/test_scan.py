@@ -158,7 +158,7 @@ def test_gradients_are_those_of_the_plain_loop(kind, ragged, steps, rows):
     assert reference.largest_difference(ours, expected) < 1e-10
 
 
-@each_kind
+@pytest.mark.parametrize("kind", ["lstm"])  # the others: tests/layers/test_recurrent.py
 def test_one_graph_serves_every_number_of_rows_and_steps_none_included(kind):
     def outputs_and_gradients(arguments, lengths, d_outputs):
         with tf.GradientTape() as tape:
@@ -245,7 +245,7 @@ def test_one_gradient_can_be_taken_twice(kind):
 def test_the_gradient_of_16_bit_weights_is_summed_in_float32():
     # Each step adds 1280 to the gradient of W_x, a bfloat16 number like their sum; but a sum in
     # bfloat16 stops growing after 256 of them.
-    steps, rows = 300, 1280
+    steps, rows = 320, 1280
     x, W_x = tf.ones((rows, steps, 1), tf.bfloat16), tf.zeros((1, 1), tf.bfloat16)
     W_h, b, h = tf.zeros((1, 1)), tf.zeros((1,)), tf.zeros((rows, 1))
     with tf.GradientTape() as tape:
