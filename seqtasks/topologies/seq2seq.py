@@ -32,6 +32,7 @@ class Seq2Seq(keras.Model):
     are the start and the right tokens; returns the `Readout` of the token after each, whose
     `scores()` are (N, T, V).
 
+    >>> import tensorflow as tf
     >>> model = Seq2Seq(9, 0, 7, ModelConfig(arch="bigru", units=3, embedding_units=4))
     >>> ids = tf.constant([[4, 5, 6]])
     >>> model({"ids": ids, "target_ids": tf.constant([[2, 4]])}).scores().shape
