@@ -1,4 +1,4 @@
-"""Tiny data for every task, and options that teach it in a second."""
+"""Tiny data for every task, and options that train it in a second."""
 
 import numpy as np
 from PIL import Image

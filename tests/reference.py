@@ -1,7 +1,7 @@
-"""The documents' equations in NumPy and float64: the judge of every cell and layer.
+"""The pages' equations in NumPy and float64: the judge of every cell and layer.
 
-Written from the documents and not from the package: row vectors, one matrix per gate, one row and
-one step at a time. "002, Output Gate" is document 002, section "Output Gate".
+Written from the pages and not from the package: row vectors, one matrix per gate, one row and
+one step at a time. "002, Output Gate" is page 002, section "Output Gate".
 
 The equations also hold for complex numbers, so an exact derivative is one evaluation away: that of
 f at x + ih, h tiny, has the imaginary part h f'(x), and no difference of near-equal numbers is
@@ -95,7 +95,7 @@ def run(kind, x, weights, states, lengths=None, go_backwards=False):
 
 
 def run_both(kind, x, weights, states, lengths=None):
-    """Both directions (001, section 4, "bidirection"): two layers, taught in opposite directions.
+    """Both directions (001, section 4, "bidirection"): two layers, trained in opposite directions.
 
     `weights` and `states` are those of the forward layer, then those of the backward layer. To
     both directions' outputs at each step of x, and the last states of both.
@@ -230,7 +230,7 @@ def step_back_error(kind, cell, N=3, seed=8):
     after, saved = cell.step(a_x + b, before, factors)
     da, d_before = cell.step_back(d_after, before, after, saved, tuple(W.T for W in factors))
     widths = np.cumsum([W.shape[1] for W in factors])[:-1]
-    operands = [np.asarray(operand) for operand in cell.recurrent_operands(before[0], saved)]
+    operands = [np.asarray(operand) for operand in cell.recurrent_operands(before, saved)]
     parts = np.split(np.asarray(da), widths, axis=1)
     dW_h = np.concatenate([o.T @ p for o, p in zip(operands, parts, strict=True)], axis=1)
     return largest_difference((da, dW_h, *d_before), derivative(loss, [a_x, W_h, *before]))

@@ -20,7 +20,7 @@ from seqtasks import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell, 
 from seqtasks.config import ModelConfig
 from seqtasks.layers.attention import Attention, AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
-from seqtasks.layers.recurrent import SPLIT_FROM
+from seqtasks.layers.scan import SPLIT_FROM
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.topologies.decoder import Decoder
 from seqtasks.topologies.hierarchical import Hierarchical
@@ -73,6 +73,12 @@ def lines(structures):
 
 
 TABLE = lines((*LAYERS, cell_in_keras_rnn))
+# Each structure once, with alternating kinds: for tests that make a graph each, which is slow.
+ALTERNATING = ("gru", "rnn", "lstm", "rnn", "gru", "lstm")
+EACH_STRUCTURE = {
+    f"{kind}, {make.__name__}": (kind, make)
+    for kind, make in zip(ALTERNATING, (*LAYERS, cell_in_keras_rnn), strict=True)
+}
 
 
 def each(table):
@@ -120,14 +126,18 @@ def embedding():
     return keras.layers.Embedding(WORDS, D, mask_zero=True)
 
 
-@pytest.fixture(scope="module", params=TABLE)
-def model(request):
+def functional_model(kind, make):
     """A functional model around one line of the table, with random weights."""
-    kind, make = TABLE[request.param]
     given = keras.Input((None,), dtype="int32")
     model = keras.Model(given, make(kind)(embedding()(given)))
     reference.randomise(model, 1)
     return model
+
+
+@pytest.fixture(scope="module", params=TABLE)
+def model(request):
+    """Such a model for each line."""
+    return functional_model(*TABLE[request.param])
 
 
 def test_a_saved_model_loads_and_gives_the_same_outputs(model, tmp_path):
@@ -170,7 +180,9 @@ def test_a_sequential_model_gives_what_the_functional_one_gives(model):
     assert np.array_equal(sequential(x), model(x))
 
 
-def test_one_graph_of_unknown_shape_gives_what_eager_calls_give(model):
+@each(EACH_STRUCTURE)
+def test_one_graph_of_unknown_shape_gives_what_eager_calls_give(kind, make):
+    model = functional_model(kind, make)
     graph = tf.function(model, input_signature=[tf.TensorSpec([None, None], tf.int32)])
     many = [*range(T + 2), *range(T + 2), *range(T + 2)]
     assert len(many) >= SPLIT_FROM
@@ -183,7 +195,7 @@ def test_the_shape_of_the_outputs_is_known_before_any_input_is_seen(model):
     assert model.output_shape == (None, None, outputs.shape[2])
 
 
-@each(TABLE)
+@each(EACH_STRUCTURE)
 def test_one_step_of_fit_moves_every_weight(kind, make):
     keras.utils.set_random_seed(3)
     model = keras.Sequential([embedding(), make(kind), keras.layers.Dense(1)])
@@ -642,7 +654,16 @@ def test_one_graph_of_unknown_sizes_gives_what_a_network_gives_eagerly(make):
         assert np.allclose(graph(inputs), numbers(network(inputs)), rtol=0, atol=2e-5)
 
 
+@pytest.fixture
+def functions_run_eagerly():
+    """Without a graph, whose making would be nearly all of the time; tests/training has graphs."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @each_network
+@pytest.mark.usefixtures("functions_run_eagerly")
 def test_one_training_step_moves_every_weight_of_a_network(make):
     keras.utils.set_random_seed(27)
     network = randomised(make)

@@ -1,4 +1,4 @@
-"""What the three cells share: the affine map, initial weights by block, and two derivatives."""
+"""What the cells share: the affine map, initial weights block by block, two derivatives."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,10 +38,10 @@ def affine_back(x: tf.Tensor, W_T: tf.Tensor, da: tf.Tensor) -> tuple[tf.Tensor,
 
 
 def in_blocks(make_initializer: Callable[[], Any], blocks: int) -> Callable[..., tf.Tensor]:
-    """Return an initializer that fills each of `blocks` column blocks with a draw of its own.
+    """Return an initializer that draws each of `blocks` column blocks separately.
 
-    Fusing the gates' matrices (document 002, "4개의 수식을 모아 단 한 번의 아핀변환으로 계산") must
-    not change what each is drawn from: Glorot's variance belongs to a (D, H) matrix and not to a
+    Fusing the gates' matrices (page 002, "4개의 수식을 모아 단 한 번의 아핀변환으로 계산") must not
+    change what each is drawn from: Glorot's variance belongs to a (D, H) matrix and not to a
     (D, 4H) one, and the columns of (H, 4H) can't all be orthogonal. `make_initializer` is called
     once per block, since one Keras initializer repeats its values.
 
@@ -65,7 +65,7 @@ def state_dtype(layer: keras.Layer) -> str:
 
 
 def step_as_layer(cell: Any, x_t: tf.Tensor, states: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """One whole step of `cell` as `keras.layers.RNN` calls it: (N, D) to (h_t, [h_t, ...])."""
+    """One whole step of `cell` as Keras calls it: (N, D) and states to h_t and [h_t, ...]."""
     dtype = state_dtype(cell)
     states = tuple(tf.cast(s, dtype) for s in states)
     factors = cell.recurrent_weights(tf.cast(cell.W_h, dtype))
@@ -84,7 +84,7 @@ def d_sigmoid(y: tf.Tensor, dy: tf.Tensor) -> tf.Tensor:
 
 
 def d_tanh(y: tf.Tensor, dy: tf.Tensor) -> tf.Tensor:
-    """dy (1 - y²): the gradient before y = tanh(x), from y (document 002, ∂y/∂x = 1 - y²). One op.
+    """dy (1 - y²): the gradient before y = tanh(x), from y (page 002, ∂y/∂x = 1 - y²). One op.
 
     >>> float(d_tanh(tf.constant(0.5), tf.constant(2.0)))
     1.5

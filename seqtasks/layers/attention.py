@@ -1,4 +1,4 @@
-"""Attention: over time, to pool; and from a decoder's steps to what its encoder read."""
+"""Attention: over time, to pool; and from a decoder's steps to its encoder's outputs."""
 
 from typing import Any
 
@@ -67,9 +67,9 @@ class Attention(keras.Layer):
     Weights, for queries of width H and a memory of width M: W_k (M, A) with A the layer's units for
     additive and H for multiplicative scores; additive also W_q (H, A) and v (A).
 
-    Arguments:
+    Args:
         kind: "additive" or "multiplicative".
-        units: A, at least 1; looked at only where additive.
+        units: A, at least 1; used by "additive" only.
 
     >>> attention = Attention("additive", 5)
     >>> attention.build([(None, None, 4), (None, None, 6)])
@@ -109,8 +109,10 @@ class Attention(keras.Layer):
     def call(self, query, memory, keys, mask):
         """Look at the memory from each step.
 
-        Arguments:
-            query: (N, T, H); memory: (N, S, M); keys: what `keys` made of it, (N, S, A).
+        Args:
+            query: (N, T, H).
+            memory: (N, S, M).
+            keys: what `keys` made of the memory, (N, S, A).
             mask: (N, S) of bool, True for the memory's real rows.
 
         Returns:

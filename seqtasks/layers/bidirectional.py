@@ -1,4 +1,4 @@
-"""Both directions of time side by side."""
+"""Both directions of time, in parallel."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from seqtasks.layers.recurrent import Recurrent
 class Bidirectional(keras.Layer):
     """Runs one layer forward in time and another, of the same kind, backward.
 
-    Source: document 001, section 4, "bidirection": two layers, taught in opposite directions.
+    Source: page 001, section 4, "bidirection": two layers, trained in opposite directions.
     Reversal is by each row's own length, never a flip of the padded row:
 
         row        a b c . .
         reversed   c b a . .     what the backward layer reads
         flipped    . . c b a     what a flip would make it read
 
-    Arguments:
+    Args:
         layer: the forward layer; its options count for both. The backward layer has weights of
             its own.
         merge_mode: "concat" joins the outputs of each step to (N, T, 2H); "sum" adds them.

@@ -8,7 +8,7 @@ import numpy as np
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.recurrent import GRU, LSTM, RNN, Recurrent
 
-# Our blocks, in Keras' order: Keras' LSTM has i f c o where the documents have f g i o.
+# Our blocks, in Keras' order: Keras' LSTM has i f c o where the pages have f g i o.
 _LSTM_TO_KERAS = (2, 0, 1, 3)
 _LSTM_FROM_KERAS = (1, 2, 0, 3)
 _KERAS = {RNN: keras.layers.SimpleRNN, LSTM: keras.layers.LSTM, GRU: keras.layers.GRU}
@@ -18,7 +18,7 @@ _SHARED = ("units", "return_sequences", "return_state", "go_backwards", "dropout
 def from_keras(layer: Any) -> Any:
     """Make our layer of a Keras one, with its weights if it is built.
 
-    Arguments:
+    Args:
         layer: `keras.layers.SimpleRNN`, `LSTM`, `GRU(reset_after=False)`, or a `Bidirectional` of
             one with `merge_mode` "concat" or "sum".
 
@@ -28,7 +28,7 @@ def from_keras(layer: Any) -> Any:
         with `go_backwards` the padding stays on the right.
 
     Raises:
-        ValueError: where `layer` computes something the documents' equations don't.
+        ValueError: where `layer` computes something that the pages' equations don't.
 
     >>> theirs = keras.layers.LSTM(3)
     >>> x = np.ones((2, 5, 4), "float32")
@@ -59,7 +59,10 @@ def from_keras(layer: Any) -> Any:
 
 
 def to_keras(layer: Any) -> Any:
-    """Make a Keras layer of ours, with its weights if it is built: the way back of `from_keras`.
+    """Make a Keras layer of ours, with its weights if it is built: `from_keras`, the other way.
+
+    Args:
+        layer: `RNN`, `LSTM`, `GRU` or `Bidirectional`.
 
     Raises:
         ValueError: where it is none of these layers, or has `weight_drop`, which Keras has not.
@@ -153,7 +156,7 @@ def _blocks(weights, H):
 
 
 def _flip_update(kind, blocks):
-    """Turn the GRU's z: Keras keeps h_prev where z is 1, the documents where it is 0.
+    """Turn the GRU's z: Keras keeps h_prev where z is 1, the pages where it is 0.
 
     1 - σ(a) = σ(-a), so the sign of the block's weights is all there is to it.
     """

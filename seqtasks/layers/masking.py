@@ -13,10 +13,11 @@ _MESSAGE = (
 
 
 def mask_of(inputs: Any, mask: tf.Tensor | None) -> tf.Tensor | None:
-    """Return `mask`, or the one that Keras hung on `inputs`.
+    """Return `mask`, or the one that Keras attached to `inputs`.
 
     Keras fills in a call's `mask` only where the call has no other tensor, such as initial states.
     """
+    # Private in Keras, which has no public way to read it; `test_masking` would notice a change.
     return getattr(inputs, "_keras_mask", None) if mask is None else mask
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 class MaskedPooling(keras.Layer):
     """The mean or the maximum over a row's real steps: (N, T, H) to (N, H), 0 where there is none.
 
-    Arguments:
+    Args:
         mode: "mean" or "max".
 
     >>> h = tf.constant([[[1.0], [3.0], [99.0]]])

@@ -10,16 +10,13 @@ from seqtasks.cells.lstm import LSTMCell
 from seqtasks.cells.parts import state_dtype
 from seqtasks.cells.rnn import RNNCell
 from seqtasks.layers.masking import lengths_from_mask, mask_of
-from seqtasks.layers.scan import scan
-
-# From this batch size on, two loops over half the batch each beat one: they run side by side.
-SPLIT_FROM = 16
+from seqtasks.layers.scan import scan, scan_halves
 
 
 class Recurrent(keras.Layer):
     """What `RNN`, `LSTM` and `GRU` have in common: everything but the cell."""
 
-    cell_class: Any
+    cell_class: Any  # a `seqtasks.cells.Cell`
 
     def __init__(
         self,
@@ -45,7 +42,7 @@ class Recurrent(keras.Layer):
         self.dropout = dropout
         self.weight_drop = weight_drop
         self.seed = seed
-        self.split_batch = True  # `Bidirectional` has two loops already and says False
+        self.split_batch = True  # `Bidirectional` has two loops already and sets it to False
         self.supports_masking = True
         self.supports_jit = False  # see `seqtasks.layers.scan`
         self.cell = self.cell_class(units, name="cell", dtype=self.dtype_policy)
@@ -58,12 +55,12 @@ class Recurrent(keras.Layer):
     def call(self, inputs, initial_state=None, mask=None, training=False):
         """Run the cell over time.
 
-        Arguments:
+        Args:
             inputs: (N, T, D).
             initial_state: the states before the first step, a tensor (N, H) or a list of them:
                 [h], for the LSTM [h, c]. Zeros by default.
             mask: (N, T) of bool, right-padded. Padded steps change nothing; their outputs are 0.
-            training: whether dropout and weight-drop are at work.
+            training: whether to apply dropout and weight-drop.
 
         Returns:
             Outputs (N, T, H) with `return_sequences`, else the last real step's (N, H); with
@@ -97,28 +94,10 @@ class Recurrent(keras.Layer):
         return [outputs, *(tf.cast(state, self.compute_dtype) for state in states)]
 
     def _run(self, x, states, W_h, lengths, training):
-        """Scan (N, T, D) to h (N, T, H) and last states, as two independent loops where faster."""
+        """Scan (N, T, D) to h (N, T, H) and the last states."""
+        run = scan_halves if self.split_batch else scan
         W_x, b = self.cell.W_x.value, tf.cast(self.cell.b.value, state_dtype(self))
-
-        def scan_rows(x, lengths, *states):
-            wanted = {"all_states": self.return_state, "keep": training}
-            h, last = scan(self.cell, x, states, W_x, W_h, b, lengths, **wanted)
-            return h, *last
-
-        if not self.split_batch:
-            h, *last = scan_rows(x, lengths, *states)
-            return h, last
-        N = tf.shape(x)[0]
-        first = tf.where(N >= SPLIT_FROM, N // 2, N)
-        whole = (x, lengths, *states)
-        parts = [
-            [None] * 2 if all_ is None else tf.split(all_, [first, N - first]) for all_ in whole
-        ]
-        h, *last = (
-            tf.concat(halves, axis=0)
-            for halves in zip(*(scan_rows(*half) for half in zip(*parts, strict=True)), strict=True)
-        )
-        return h, last
+        return run(self.cell, x, states, W_x, W_h, b, lengths, self.return_state, keep=training)
 
     def _W_h(self, training):
         """W_h for this batch: with `weight_drop`, some of its entries dropped for all steps."""
@@ -163,14 +142,16 @@ class Recurrent(keras.Layer):
 class RNN(Recurrent):
     """A simple recurrent layer; the equation is in `seqtasks.cells.rnn`.
 
-    Arguments, the same for `LSTM` and `GRU`:
+    `LSTM` and `GRU` have the same arguments.
+
+    Args:
         units: H, the number of hidden units.
         return_sequences: return the outputs of all steps, not only of the last.
         return_state: return the last state as well.
         go_backwards: run from the last real step to the first.
         dropout: rate of input features dropped, one mask for all steps (Gal & Ghahramani 2016).
         weight_drop: rate of entries of W_h dropped, one mask per batch (Merity et al. 2018).
-        seed: of the two.
+        seed: the seed of both kinds of dropout.
         keras_options: Keras' own, `name`, `dtype` and `trainable`.
 
     >>> RNN(5)(tf.ones((2, 3, 4))).shape
@@ -182,7 +163,7 @@ class RNN(Recurrent):
 
 @keras.saving.register_keras_serializable(package="seqtasks")
 class LSTM(Recurrent):
-    """A long short-term memory layer; equations in `seqtasks.cells.lstm`, arguments as `RNN`'s.
+    """A long short-term memory layer; equations in `seqtasks.cells.lstm`, arguments as in `RNN`.
 
     >>> outputs, h, c = LSTM(5, return_sequences=True, return_state=True)(tf.ones((2, 3, 4)))
     >>> outputs.shape, h.shape, c.shape
@@ -194,7 +175,7 @@ class LSTM(Recurrent):
 
 @keras.saving.register_keras_serializable(package="seqtasks")
 class GRU(Recurrent):
-    """A gated recurrent unit layer; equations in `seqtasks.cells.gru`, arguments as `RNN`'s.
+    """A gated recurrent unit layer; equations in `seqtasks.cells.gru`, arguments as in `RNN`.
 
     >>> GRU(5, return_sequences=True)(tf.ones((2, 3, 4))).shape
     TensorShape([2, 3, 5])

@@ -1,11 +1,11 @@
 """The loop over time, one for all cells: forward, and backward under `tf.custom_gradient`.
 
-What makes it fast and small, without touching an equation:
+What makes it fast and small, without changing an equation:
 
-- The input product stands outside the loop over steps, which carries only what is serial. It is
-  made for a chunk of many steps at once: large enough to be fast, small enough that what it makes
-  stays in the processor's cache and never exists for all steps. So do the gradients of W_x, W_h
-  and b, and that of x. Inputs become time-major chunk by chunk, too.
+- The input product is outside the loop over steps, which carries only what is serial. It is made
+  for a chunk of many steps at once: large enough to be fast, small enough that its result stays in
+  the processor's cache and never exists for all steps. So are the gradients of W_x, W_h and b, and
+  that of x. Inputs become time-major chunk by chunk, too.
 - The backward loop runs on what the forward loop kept: the states and the gates of each step, put
   on a list as they are, without a copy, and taken off it again, which frees them on the way back.
   Where no gradient is expected nothing is kept.
@@ -15,33 +15,44 @@ What makes it fast and small, without touching an equation:
 The sizes of chunks are known only as it runs, which XLA can't compile, so a layer that scans sets
 `supports_jit = False`.
 
-What was tried and is not here, as the time of a training step at N,T,D,H = 64,100,128,256 on two
-cores over that of this loop, of an LSTM where no other cell is named: preallocated buffers written
-in place 1.27; TensorFlow's BlockLSTM with its own gradient op 1.7 to 2.1; XLA 1.3, or about 1 where
-each half of the batch is a program of its own, compiled anew for every shape; TensorFlow's
-single-threaded executor 1.1; all input products at once, instead of by chunks, 0.95 to 1.0, for a
-third more memory; GRUBlockCellGrad as the GRU's step back 1.4; LSTMBlockCellGrad for what is
-pointwise in the LSTM's 0.98, for gates in another order; a product a gate, or the four as a batch
-of products, which needs no split, 1.0; the recurrent product by halves of its columns side by side,
-instead of halves of the batch, 1.2, but with 4 rows, where the batch isn't halved, 0.65.
+What was measured and is not here: the time of an LSTM's training step at N,T,D,H =
+64,100,128,256 on two cores, divided by that of this loop.
 
-All of that is with TensorFlow's own choice of threads, with which each operation is divided among
-all cores, though a layer is two loops beside each other. With one thread an operation it takes 0.8
-of that time on two cores; that is the process's to set, and `seqtasks train` does.
+| instead of this loop, or of a part of it                                         | time        |
+|----------------------------------------------------------------------------------|-------------|
+| preallocated buffers written in place                                            | 1.27        |
+| TensorFlow's BlockLSTM with its own gradient op                                  | 1.7 to 2.1  |
+| XLA (about 1 with a program for each half of the batch, compiled for each shape) | 1.3         |
+| TensorFlow's single-threaded executor                                            | 1.1         |
+| all input products at once, not by chunks, for a third more memory               | 0.95 to 1.0 |
+| GRUBlockCellGrad as the GRU's step back                                          | 1.4         |
+| LSTMBlockCellGrad for the LSTM's pointwise part, with gates in another order     | 0.98        |
+| one product per gate, or the four as a batch of products, which needs no split   | 1.0         |
+| the recurrent product by halves of its columns in parallel, not of the batch     | 1.2         |
+
+With 4 rows, where the batch isn't halved, the last one takes 0.65.
+
+All of that is with TensorFlow's own choice of threads, which divides each operation among all
+cores, though a layer is two loops in parallel. With one thread per operation it takes 0.8 of that
+time on two cores; that is the process's to set, and `seqtasks train` does.
 """
 
 from typing import Any
 
 import tensorflow as tf
 
+from seqtasks.cells import Cell
 from seqtasks.cells.parts import affine, affine_back
 
 # Rows (steps times batch) of a chunk: enough for its products' full speed on CPUs, and no more.
 CHUNK_ROWS = 800
 
+# From this batch size on, two loops over half the batch each are faster: they run in parallel.
+SPLIT_FROM = 16
+
 
 def scan(
-    cell: Any,
+    cell: Cell,
     x: tf.Tensor,
     initial_states: tuple[tf.Tensor, ...],
     W_x: tf.Tensor,
@@ -53,11 +64,11 @@ def scan(
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
     """Run `cell` over time.
 
-    Arguments:
+    Args:
         cell: a cell of `seqtasks.cells`; only its equations are used, its weights are not.
         x: inputs, (N, T, D).
         initial_states: the states before the first step, (N, H) each.
-        W_x, W_h, b: (D, blocks * H), (H, blocks * H), (blocks * H).
+        W_x, W_h, b: the weights for this batch, (D, G), any shape that the cell takes, and (G,).
         lengths: (N,) int32, the number of real steps of each row, or None where all are real.
         all_states: whether last states besides h are wanted, such as the LSTM's c.
         keep: whether a gradient is expected. Where it isn't and yet is asked for, it is right all
@@ -71,8 +82,7 @@ def scan(
     by_step = 1 if lengths is None else wanted  # states whose last one is read at a row's length
 
     @tf.custom_gradient
-    def run(x, W_x, W_h, b, *initial_states):
-        weights = cell.recurrent_weights(W_h)
+    def run(x, W_x, b, weights, initial_states):
         histories, last, kept = _forward(cell, x, W_x, b, initial_states, weights, by_step, keep)
 
         def gradient(*d_outputs):
@@ -85,12 +95,39 @@ def scan(
 
         return (*histories, *(last[:wanted] if lengths is None else ())), gradient
 
-    results: Any = run(x, W_x, W_h, b, *initial_states)
+    results: Any = run(x, W_x, b, tuple(cell.recurrent_weights(W_h)), tuple(initial_states))
     h, *others = results
     if lengths is None:
         return h, tuple(others)
     histories = zip((h, *others), initial_states[:wanted], strict=True)
     return h, tuple(_at_end(history, initial, lengths) for history, initial in histories)
+
+
+def scan_halves(
+    cell: Cell,
+    x: tf.Tensor,
+    initial_states: tuple[tf.Tensor, ...],
+    W_x: tf.Tensor,
+    W_h: tf.Tensor,
+    b: tf.Tensor,
+    lengths: tf.Tensor | None = None,
+    all_states: bool = True,
+    keep: bool = True,
+) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
+    """As `scan`, but from `SPLIT_FROM` rows on as two independent loops over half the rows each."""
+    N = tf.shape(x)[0]
+    first = tf.where(N >= SPLIT_FROM, N // 2, N)
+
+    def halves(rows):
+        return tf.split(rows, [first, N - first])
+
+    x_1, x_2 = halves(x)
+    lengths_1, lengths_2 = (None, None) if lengths is None else halves(lengths)
+    states_1, states_2 = zip(*map(halves, initial_states), strict=True)
+    h_1, last_1 = scan(cell, x_1, states_1, W_x, W_h, b, lengths_1, all_states, keep)
+    h_2, last_2 = scan(cell, x_2, states_2, W_x, W_h, b, lengths_2, all_states, keep)
+    last = tuple(tf.concat(both, axis=0) for both in zip(last_1, last_2, strict=True))
+    return tf.concat([h_1, h_2], axis=0), last
 
 
 def _forward(cell, x, W_x, b, initial_states, weights, by_step, keep):
@@ -134,9 +171,10 @@ def _forward(cell, x, W_x, b, initial_states, weights, by_step, keep):
 
 
 def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
-    """Go back from the last step; return the gradients of x, W_x, W_h, b and the first states.
+    """Go back from the last step; return the gradients of x, W_x, b, weights and first states.
 
-    Arguments besides those of `scan`:
+    Args, besides those of `scan`:
+        weights: what `cell.recurrent_weights` made of W_h.
         states: those after the last step.
         kept: the list that `_forward` made.
         d_histories: gradients of states at all steps, (N, T, H): of h, maybe of others.
@@ -151,7 +189,7 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
     def chunks_of(steps):
         return (steps + steps_of_chunk - 1) // steps_of_chunk
 
-    def chunk(end, d_states, states, kept, dx, dW_x, dW_h, db):
+    def chunk(end, d_states, states, kept, dx, dW_x, db, d_weights):
         start = tf.maximum(end - steps_of_chunk, 0)
         d_steps = [_unstack(_turned(d_history[:, start:end])) for d_history in d_histories]
 
@@ -164,7 +202,7 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
             )
             for d_state in d_states:
                 d_state.set_shape(shape)
-            operands_t = cell.recurrent_operands(before[0], saves)
+            operands_t = cell.recurrent_operands(before, saves)
             operands = [
                 _set(all_steps, k, operand)
                 for all_steps, operand in zip(operands, operands_t, strict=True)
@@ -180,16 +218,21 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
         )
         da = _stack(da, steps, d_last[0], G)
         dx_part, dW_x_part, db_part = affine_back(_turned(x[:, start:end]), W_x_T, da)
-        operands = [_stack(operand, steps, d_last[0]) for operand in operands]
+        operands = [
+            _stack(operand, steps, d_last[0], W.shape[0])
+            for operand, W in zip(operands, weights, strict=True)
+        ]
         dx = _set(dx, chunks_of(start), dx_part)  # behind those of the chunks before it
-        dW_h = dW_h + _recurrent_weight_gradient(operands, weights, da, W_x.dtype)
-        return start, d_states, states, kept, dx, dW_x + dW_x_part, dW_h, db + db_part
+        more = _recurrent_weight_gradients(operands, weights, da, W_x.dtype)
+        d_weights = [d + d_more for d, d_more in zip(d_weights, more, strict=True)]
+        return start, d_states, states, kept, dx, dW_x + dW_x_part, db + db_part, d_weights
 
-    zeros = [tf.zeros(s, dtype) for s in (W_x.shape, (weights[0].shape[0], G), (G,))]
-    _, d_states, _, _, dx, dW_x, dW_h, db = tf.while_loop(
+    zeros = (tf.zeros(W_x.shape, dtype), tf.zeros((G,), dtype))
+    dx, d_weights = _list(x.dtype, chunks_of(T)), [tf.zeros(W.shape, dtype) for W in weights]
+    _, d_states, _, _, dx, dW_x, db, d_weights = tf.while_loop(
         lambda end, *_: end > 0,
         chunk,
-        (T, tuple(d_last), tuple(states), kept, _list(x.dtype, chunks_of(T)), *zeros),
+        (T, tuple(d_last), tuple(states), kept, dx, *zeros, d_weights),
         parallel_iterations=1,
     )
     dx = tf.raw_ops.TensorListConcatV2(
@@ -199,17 +242,17 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
         element_dtype=x.dtype,
     )[0]
     dx = tf.reshape(_turned(dx), tf.shape(x))
-    return dx, tf.cast(dW_x, W_x.dtype), dW_h, db, *d_states
+    return dx, tf.cast(dW_x, W_x.dtype), db, *d_weights, *d_states
 
 
-def _recurrent_weight_gradient(operands, weights, da, dtype):
-    """dW_h: for each factor of W_h, its operand of all steps, transposed, times its part of da."""
+def _recurrent_weight_gradients(operands, weights, da, dtype):
+    """For each of the weights its operand of all steps, transposed, times its columns of da."""
     parts = tf.split(da, [W.shape[1] for W in weights], axis=2)
-    columns = [
+    products = [
         tf.matmul(tf.cast(_rows(operand), dtype), tf.cast(_rows(part), dtype), transpose_a=True)
         for operand, part in zip(operands, parts, strict=True)
     ]
-    return tf.cast(tf.concat(columns, axis=1), da.dtype)
+    return [tf.cast(product, da.dtype) for product in products]
 
 
 def _at_end(history, initial, lengths):

@@ -12,9 +12,9 @@ from seqtasks.layers.masking import mask_of
 class Stacked(keras.Layer):
     """Runs recurrent layers one on top of the other, each on the outputs of the one below.
 
-    Source: document 001, section 4, "Multilayer".
+    Source: page 001, section 4, "Multilayer".
 
-    Arguments:
+    Args:
         layers: from the lowest to the highest, `RNN`, `LSTM`, `GRU` or `Bidirectional`; all but
             the last must return sequences, and all or none return their states.
         residual: from the third layer on, add a layer's inputs to its outputs (Wu et al. 2016,

@@ -1,4 +1,4 @@
-"""Vectors of tokens, learnt."""
+"""Trainable vectors of tokens."""
 
 from typing import Any
 
@@ -8,9 +8,14 @@ import keras
 def vectors_of(tokens: int, units: int, **keras_options: Any) -> "TokenVectors":
     """Make a table whose vectors begin with a length of about 1, however wide they are.
 
-    Keras' own begin with a length of 0.03 √units, a sixth of it for 32 units: then what is read
-    hardly reaches the gates at first, and tied vectors (Press and Wolf 2017) give all tokens nearly
-    the same score. A small network may need most of its training to begin to learn.
+    Keras' own begin with a length of 0.03 √units, a sixth of it for 32 units: then the input hardly
+    reaches the gates at first, and tied vectors (Press and Wolf 2017) give all tokens nearly the
+    same score. A small network may need most of its training before its loss falls.
+
+    Args:
+        tokens: V, how many vectors.
+        units: width of a vector.
+        keras_options: Keras' own, `name` and `dtype`.
 
     >>> vectors_of(9, 4)(keras.ops.array([[1, 2]])).shape
     TensorShape([1, 2, 4])
@@ -21,9 +26,9 @@ def vectors_of(tokens: int, units: int, **keras_options: Any) -> "TokenVectors":
 
 @keras.saving.register_keras_serializable(package="seqtasks")
 class TokenVectors(keras.layers.Embedding):
-    """Keras' Embedding, but under a 16-bit policy what is looked up is cast, not the whole table.
+    """Keras' Embedding, but under a 16-bit policy it casts the vectors it reads, not the table.
 
-    Else each step would cast all tokens' vectors for the few that it reads, and their gradient
+    Otherwise each step would cast all tokens' vectors for the few that it reads, and their gradient
     would be as large as the table.
     """
 

@@ -1,7 +1,7 @@
-"""From the next token's log-probabilities to whole sequences: greedy and beam search.
+"""From the next token's log-probabilities to whole sequences: beam search.
 
-Both, and `seqtasks.search.sampling`, run any autoregressive model through a step function and
-live in the graph, in ops that a stock TF Serving has. A step is
+It and `seqtasks.search.sampling` run any autoregressive model through a step function, in the
+graph, in ops that a stock TF Serving has. A step is
 
     step(ids, state) -> (log_probs, state, attention)
 
@@ -12,14 +12,15 @@ live in the graph, in ops that a stock TF Serving has. A step is
     attention  (R, S) over the source, or (R, 0) where the model has none
 
 In a beam search of N examples, R is N * K: the K hypotheses of an example lie next to each other.
-What never changes, such as the keys of attention, has no place in the state, whose rows are copied
+What never changes, such as the keys of attention, is not part of the state, whose rows are copied
 at each step: it is the search's `memory`, and the step's third argument. Once half of the examples
 are settled they leave, and R gets smaller. Until then a row that has ended is still stepped, with
-PADDING, and what comes out is not looked at. Where the vocabulary is large, most of a step's time
-is its last product, which need not be made for such rows: see `scores` of `beam_search`.
+PADDING, and the result is ignored. Where the vocabulary is large, most of a step's time is its last
+product, which isn't needed for such rows: see `scores` of `beam_search`.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -75,20 +76,6 @@ def repeat_rows(nest: Any, times: int | tf.Tensor) -> Any:
     return tf.nest.map_structure(lambda rows: tf.repeat(rows, times, axis=0), nest)
 
 
-def greedy(
-    step: Step,
-    state: Any,
-    first_id: int | tf.Tensor,
-    end_id: int | tf.Tensor,
-    max_length: int | tf.Tensor,
-) -> Decoded:
-    """Take the most probable token at each step: a beam search of one hypothesis, not normalised.
-
-    Arguments as for `beam_search`; n_best is 1, and the score is the log-probability.
-    """
-    return beam_search(step, state, first_id, end_id, 1, max_length, length_penalty=0.0)
-
-
 def beam_search(
     step: Step,
     state: Any,
@@ -110,7 +97,7 @@ def beam_search(
     best, so a beam of 1 is greedy. Of equal scores the one that continues the better hypothesis
     comes first, then the lower token id.
 
-    Arguments:
+    Args:
         step: see the head of this module; it gets the rows of all K hypotheses.
         state: for the N rows of the examples; it is repeated K times here.
         first_id: the token read first, for all or (N,).
@@ -143,84 +130,146 @@ def beam_search(
         tf.debugging.assert_less_equal(n_best, K, "beam must be at least n_best"),
     ]
     with tf.control_dependencies(checks):
-        n_best = tf.identity(n_best)
+        K, n_best = tf.identity(K), tf.identity(n_best)
+    search = _Search(step, scores, K, n_best, end_id, length_penalty)
     N = tf.shape(tf.nest.flatten(state)[0])[0]
-    limits = tf.broadcast_to(tf.cast(max_length, tf.int32), [N])[:, tf.newaxis]
-    more = () if memory is None else (repeat_rows(memory, K),)
+    pool = _first_pool(N, K, first_id)
+    live = _Live(
+        tf.range(N),
+        tf.broadcast_to(tf.cast(max_length, tf.int32), [N])[:, tf.newaxis],
+        pool,
+        repeat_rows(state, K),
+        () if memory is None else (repeat_rows(memory, K),),
+    )
+    start = (tf.constant(0), live, pool, _History.empty())
+    _, _, found, history = tf.while_loop(
+        lambda t, live, *_: (t < 1) | (tf.size(live.examples) > 0),
+        search.run_until_half_are_settled,
+        start,
+        open_rows(start),
+    )
+    found = _Pool(*(values[:, :n_best] for values in found))
+    tokens, parents, attention = history.stacked()
+    return _trace_back(found, tokens, parents, attention, K)
 
-    def penalty(length):
-        return ((5 + tf.cast(length, tf.float32)) / 6) ** tf.cast(length_penalty, tf.float32)
 
-    def done(t, pool, limits):
-        # A hypothesis of score -inf does not exist: there is nothing to continue.
-        return pool.finished | tf.math.is_inf(pool.scores) | (t >= limits)
+class _Live(NamedTuple):
+    """The examples that are still searched, A of N."""
 
-    def unsettled(t, pool, limits):
-        # No continuation scores more than one that costs nothing and is as long as it can be. What
-        # is done and ahead also wins ties, so then the n_best are settled.
-        reach = tf.maximum(penalty(t), penalty(limits))
-        is_done = done(t, pool, limits)
-        hope = tf.where(is_done, -float("inf"), pool.log_probs / reach)
-        behind = tf.reduce_max(hope, axis=1) <= pool.scores[:, n_best - 1]
-        return ~(tf.reduce_all(is_done[:, :n_best], axis=1) & behind)
+    examples: tf.Tensor  # (A,), which ones
+    limits: tf.Tensor  # (A, 1), their longest lengths
+    pool: _Pool
+    state: Any  # A * K rows
+    memory: tuple[Any, ...]  # A * K rows; () where steps read none
 
-    def stretch(t, active, limits, pool, state, more, found, chosen, attended):
-        """Step the active examples, A of N, until no more than half of them are unsettled."""
-        A: Any = tf.shape(active)[0]
-        places = rows_of(active)
+
+class _History(NamedTuple):
+    """What each step chose, for all R = N * K rows: what `_trace_back` needs."""
+
+    chosen: tf.TensorArray  # (2, R): the tokens that were read, and the rows they continue
+    attended: tf.TensorArray  # (R, S)
+
+    @classmethod
+    def empty(cls) -> "_History":
+        """Make one of no steps."""
+
+        def steps(dtype, rows):
+            return tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=[rows, None])
+
+        return cls(steps(tf.int32, 2), steps(tf.float32, None))
+
+    def stacked(self) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Return tokens (T, R), rows (T, R) and attention (T, R, S)."""
+        tokens, parents = tf.unstack(self.chosen.stack(), axis=1)
+        return tokens, parents, self.attended.stack()
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What stays the same in a search from its first step to its last."""
+
+    step: Step
+    scores: Callable[[tf.Tensor], tf.Tensor] | None
+    K: int | tf.Tensor
+    n_best: int | tf.Tensor
+    end_id: int | tf.Tensor
+    length_penalty: float | tf.Tensor
+
+    def run_until_half_are_settled(self, t, live: _Live, found: _Pool, history: _History):
+        """Step until no more than half of the live examples are unsettled; the others leave."""
+        A: Any = tf.shape(live.examples)[0]
+        places = self.rows_of(live.examples)
+        R = tf.shape(found.ids)[0] * self.K
         # The history has a place for each row. One that has left writes PADDING, and reads itself.
-        stays = tf.stack([tf.fill([N * K], PADDING_ID), tf.range(N * K)])
+        stays = tf.stack([tf.fill([R], PADDING_ID), tf.range(R)])
         # Where each row is found among those that haven't; A * K, behind them, for one that has.
         found_at = tf.tensor_scatter_nd_update(
-            tf.fill([N * K], A * K), places[:, tf.newaxis], tf.range(A * K)
+            tf.fill([R], A * self.K), places[:, tf.newaxis], tf.range(A * self.K)
         )
 
         def goes_on(t, pool, *_):
-            waiting = tf.math.count_nonzero(unsettled(t, pool, limits), dtype=tf.int32)
+            unsettled = self.unsettled(t, pool, live.limits)
+            waiting = tf.math.count_nonzero(unsettled, dtype=tf.int32)
             # One step at least, or no one knows S and how to stack nothing.
             return (t < 1) | (2 * waiting > A)
 
-        def body(t, pool, state, chosen, attended):
-            readout, next_state, attention = step(tf.reshape(pool.ids, [-1]), state, *more)
-            is_done = done(t, pool, limits)
-            best = _best_tokens(readout, K, scores, is_done)
-            pool, parents = _extend(pool, is_done, *best, penalty(t + 1), end_id)
-            rows = tf.reshape(parents + tf.range(A)[:, tf.newaxis] * K, [-1])
-            next_state = tf.nest.map_structure(lambda s: tf.gather(s, rows), next_state)
-            taken = tf.stack([tf.reshape(pool.ids, [-1]), tf.gather(places, rows)])
+        def body(t, pool, state, history):
+            readout, next_state, attention = self.step(
+                tf.reshape(pool.ids, [-1]), state, *live.memory
+            )
+            is_done = self.done(t, pool, live.limits)
+            best = _best_tokens(readout, self.K, self.scores, is_done)
+            next_pool, parents = _extend(pool, is_done, *best, self.penalty(t + 1), self.end_id)
+            rows = tf.reshape(parents + tf.range(A)[:, tf.newaxis] * self.K, [-1])
+            next_state = _gathered(next_state, rows)
+            taken = tf.stack([tf.reshape(next_pool.ids, [-1]), tf.gather(places, rows)])
             taken = tf.gather(tf.pad(taken, [[0, 0], [0, 1]]), found_at, axis=1)
             attention = tf.pad(tf.cast(attention, tf.float32), [[0, 1], [0, 0]])
-            chosen = chosen.write(t, tf.where(found_at < A * K, taken, stays))
-            attended = attended.write(t, tf.gather(attention, found_at))
-            return t + 1, pool, shaped_like(state, next_state), chosen, attended
+            history = _History(
+                history.chosen.write(t, tf.where(found_at < A * self.K, taken, stays)),
+                history.attended.write(t, tf.gather(attention, found_at)),
+            )
+            return t + 1, next_pool, shaped_like(state, next_state), history
 
-        start = (t, pool, state, chosen, attended)
-        t, pool, state, chosen, attended = tf.while_loop(goes_on, body, start, open_rows(start))
+        start = (t, live.pool, live.state, history)
+        t, pool, state, history = tf.while_loop(goes_on, body, start, open_rows(start))
         found = tf.nest.map_structure(
-            lambda all_, some: tf.tensor_scatter_nd_update(all_, active[:, tf.newaxis], some),
+            lambda all_, some: tf.tensor_scatter_nd_update(
+                all_, live.examples[:, tf.newaxis], some
+            ),
             found,
             pool,
         )
-        stay = tf.cast(tf.where(unsettled(t, pool, limits))[:, 0], tf.int32)
-        pool, active, limits = _gathered((pool, active, limits), stay)
-        state, more = _gathered((state, more), rows_of(stay))
-        return t, active, limits, pool, state, more, found, chosen, attended
+        stay = tf.cast(tf.where(self.unsettled(t, pool, live.limits))[:, 0], tf.int32)
+        rows = self.rows_of(stay)
+        live = _Live(
+            *_gathered((live.examples, live.limits, pool), stay),
+            *_gathered((state, live.memory), rows),
+        )
+        return t, live, found, history
 
-    def rows_of(examples):
-        return tf.reshape(examples[:, tf.newaxis] * K + tf.range(K), [-1])
+    def done(self, t, pool, limits):
+        """Which hypotheses (A, K) have no continuation at step t."""
+        # A hypothesis of score -inf does not exist: there is nothing to continue.
+        return pool.finished | tf.math.is_inf(pool.scores) | (t >= limits)
 
-    arrays = [
-        tf.TensorArray(dtype, 0, dynamic_size=True, element_shape=[rows, None])
-        for dtype, rows in ((tf.int32, 2), (tf.float32, None))
-    ]
-    pool = _first_pool(N, K, first_id)
-    start = (tf.constant(0), tf.range(N), limits, pool, repeat_rows(state, K), more, pool, *arrays)
-    *_, found, chosen, attended = tf.while_loop(
-        lambda t, active, *_: (t < 1) | (tf.size(active) > 0), stretch, start, open_rows(start)
-    )
-    found = _Pool(*(values[:, :n_best] for values in found))
-    tokens, parents = tf.unstack(chosen.stack(), axis=1)
-    return _trace_back(found, tokens, parents, attended.stack(), K)
+    def unsettled(self, t, pool, limits):
+        """Which examples (A,) may still find a better hypothesis."""
+        # No continuation scores more than one that costs nothing and is as long as it can be. What
+        # is done and ahead also wins ties, so then the n_best are settled.
+        reach = tf.maximum(self.penalty(t), self.penalty(limits))
+        is_done = self.done(t, pool, limits)
+        hope = tf.where(is_done, -float("inf"), pool.log_probs / reach)
+        behind = tf.reduce_max(hope, axis=1) <= pool.scores[:, self.n_best - 1]
+        return ~(tf.reduce_all(is_done[:, : self.n_best], axis=1) & behind)
+
+    def penalty(self, length):
+        """lp of `beam_search`."""
+        return ((5 + tf.cast(length, tf.float32)) / 6) ** tf.cast(self.length_penalty, tf.float32)
+
+    def rows_of(self, examples):
+        """The K rows of each example: (A,) to (A * K,)."""
+        return tf.reshape(examples[:, tf.newaxis] * self.K + tf.range(self.K), [-1])
 
 
 def _first_pool(N, K, first_id):
@@ -314,7 +363,7 @@ def _trace_back(pool, tokens, parents, attention, K):
 
 
 def shaped_like(state: Any, next_state: Any) -> Any:
-    """Pack and shape the next state as the loop needs it: as the one before, but for the rows."""
+    """Pack and shape the next state as the loop needs it: like the one before, but for the rows."""
     pairs = zip(tf.nest.flatten(state), tf.nest.flatten(next_state), strict=True)
     shaped = [tf.ensure_shape(new, [None, *old.shape[1:]]) for old, new in pairs]
     return tf.nest.pack_sequence_as(state, shaped)

@@ -24,7 +24,7 @@ def sample(
     The n-th row's text depends on `seed`, on n and on its own log-probabilities only, not on the
     number of rows.
 
-    Arguments:
+    Args:
         step: see the head of `seqtasks.search.beam`; R is N.
         state: for N rows.
         first_ids: (N,), the tokens read first.

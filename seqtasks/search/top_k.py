@@ -21,7 +21,7 @@ def column_blocks(columns: tf.Tensor, padding: float) -> tf.Tensor:
 
 
 def top_of(log_probs: tf.Tensor, k: Any) -> tuple[tf.Tensor, tf.Tensor]:
-    """`tf.math.top_k` of (R, V), or all: the k best lie in the k blocks of the highest maxima."""
+    """`tf.math.top_k` of (R, V), or all V: the k best are in the k blocks of the highest maxima."""
     k = tf.minimum(k, tf.shape(log_probs)[1])
     blocks = column_blocks(log_probs, -float("inf"))
     R, count, _ = tf.unstack(tf.shape(blocks))

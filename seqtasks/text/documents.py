@@ -13,9 +13,9 @@ _BATCH = 1024  # documents split at once outside training
 class DocumentEncoder(tf.Module):
     """Turns strings (N,) into ids of their sentences' words, right-padded at both levels.
 
-    Arguments:
-        encoder: of one sentence.
-        max_sentences: S at most; what is longer is cut at its end.
+    Args:
+        encoder: the encoder of one sentence.
+        max_sentences: S at most; a longer document is cut at its end.
 
     Returns, when called, a dict of int32 tensors: "ids" (N, S, T) and for "word+char" also
     "characters" (N, S, T, L). S, T and L are at least 1.

@@ -16,11 +16,11 @@ _BATCH = 1024  # texts tokenised at once outside training
 class TextEncoder(tf.Module):
     """Turns strings (N,) into right-padded ids.
 
-    Arguments:
+    Args:
         unit: "word"; "char" (a Hangul syllable is one); or "word+char", both.
         words: vocabulary of the words; None for the unit "char".
         characters: vocabulary of the characters; None for the unit "word".
-        max_length: T at most; what is longer is cut at its end.
+        max_length: T at most; a longer text is cut at its end.
         max_word_length: characters per word at most, for "word+char".
 
     Returns, when called, a dict of int32 tensors: "ids" (N, T) of words or characters, and for

@@ -21,10 +21,10 @@ _BATCH = 1024  # texts tokenised at once outside training
 class WrittenText(tf.Module):
     """Strings (N,) to ids and back, inside the graph.
 
-    Arguments:
+    Args:
         unit: "word" or "char".
         vocabulary: with a start and an end.
-        max_length: tokens at most, without start and end; what is longer is cut at its end.
+        max_length: tokens at most, without start and end; a longer text is cut at its end.
         verbatim: keep case and line ends, and by characters everything else, as they are; else
             text is as `normalise` leaves it. Between words there is never more than one space.
 

@@ -14,12 +14,12 @@ from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
 class TokenEncoder(tf.Module):
     """Turns tokens (N, T ragged) into right-padded ids.
 
-    Words are looked up in lower case; their characters keep it, since a capital tells of a name.
+    Words are looked up in lower case; characters keep their case, since a capital may mark a name.
 
-    Arguments:
+    Args:
         words: vocabulary of the words.
         characters: vocabulary of the characters, for the unit "word+char"; else None.
-        max_length: T at most; what is longer is cut at its end.
+        max_length: T at most; a longer sentence is cut at its end.
         max_word_length: characters per word at most.
 
     Returns, when called, a dict of int32 tensors: "ids" (N, T) and, with characters, "characters"

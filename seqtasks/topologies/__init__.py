@@ -1,1 +1,1 @@
-"""The ways to wire a recurrent stack between input and output, by their names in the documents."""
+"""The ways to wire a recurrent stack between input and output, by their names on the pages."""

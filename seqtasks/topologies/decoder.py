@@ -1,7 +1,7 @@
 """The half of a network that writes: tokens in, the next token's scores out.
 
-All steps at once while teaching, when the right tokens are known (teacher forcing), or one step at
-a time while writing. Both go through the same weights and give the same scores.
+All steps at once in training, when the right tokens are known (teacher forcing), or one step at a
+time when it writes. Both go through the same weights and give the same scores.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ class Readout(NamedTuple):
     b: tf.Tensor  # (V,)
 
     def at(self, steps: tf.Tensor) -> "Readout":
-        """Of one step for each row, counted from 0: rows become (N, D)."""
+        """The readout of one step for each row, counted from 0: rows become (N, D)."""
         return self._replace(rows=tf.gather(self.rows, steps, batch_dims=1))
 
     def scores(self) -> tf.Tensor:
@@ -52,14 +52,16 @@ class Decoder(keras.Layer):
     section 3), so that teacher forcing needs no loop over steps but the layers' own. With one layer
     it feeds the readout only (Luong et al. 2015, section 3).
 
-    Arguments:
+    Args:
         tokens: V, size of the vocabulary to write with.
         cell: "rnn", "lstm" or "gru".
-        layers, units: how many, and H.
+        layers: how many.
+        units: H.
         embedding_units: D, width of a token's vector and of the readout.
         attention: "additive", "multiplicative" or "none".
         tied: whether E is the table of vectors.
-        dropout, weight_drop: of the recurrent layers; output_dropout: of the readout.
+        dropout, weight_drop: rates in the recurrent layers.
+        output_dropout: rate on the readout.
     """
 
     def __init__(
@@ -144,7 +146,7 @@ class Decoder(keras.Layer):
         self.built = True
 
     def compute_mask(self, inputs, previous_mask=None):
-        """What is read out is no other layer's input."""
+        """No mask: the readout is no other layer's input."""
         return None
 
     @property
@@ -158,7 +160,7 @@ class Decoder(keras.Layer):
     def call(self, ids, states, prepared: Any = None, training=False, mask=None):
         """Read the tokens written so far, all steps at once.
 
-        Arguments:
+        Args:
             ids: (N, T), the start and the tokens written so far.
             states: before the first step, (N, H) each, as `state_sizes` has them.
             prepared: what `prepare` returned.
@@ -183,7 +185,7 @@ class Decoder(keras.Layer):
         return self._readout(x, context, vectors, training), states_after, weights
 
     def step(self, ids, states, prepared: Any = None):
-        """As `call`, for one step of tokens (N,): scores (N, V), states, weights (N, S)."""
+        """Like `call`, for one step of tokens (N,): scores (N, V), states, weights (N, S)."""
         readout, states_after, weights = self.read_step(ids, states, prepared)
         return readout.scores(), states_after, weights
 
@@ -191,8 +193,8 @@ class Decoder(keras.Layer):
         """Make the function from rows of `read_step` (any, D) to scores (any, V') for many steps.
 
         V' is V up to the next multiple of BLOCK, with which products and the search for the best
-        tokens are faster. Of what is never written, padding and start, and of what fills up, the
-        score is -inf.
+        tokens are faster. What is never written (padding and start) and the columns that fill up
+        have the score -inf.
         """
         E, b = (tf.cast(weight.value, self.compute_dtype) for weight in (self._E, self.b_E))
         more = -self.tokens % BLOCK
@@ -201,7 +203,7 @@ class Decoder(keras.Layer):
         return lambda rows: tf.nn.bias_add(tf.matmul(rows, E_T), b)
 
     def read_step(self, ids, states, prepared: Any = None):
-        """As `step`, but with the `Readout`, whose rows are (N, D), in the place of scores."""
+        """Like `step`, but with the `Readout`, whose rows are (N, D), instead of scores."""
         vectors = tf.gather(self.token_vectors.embeddings.value, ids)
         vectors = tf.cast(vectors, self.compute_dtype)
         x, context, states_after = vectors, [], []
@@ -217,7 +219,7 @@ class Decoder(keras.Layer):
         return self._readout(x, context, vectors, False), states_after, weights
 
     def log_probabilities(self, scores):
-        """Of each token, -inf for padding and start, which are never written: (..., V)."""
+        """Log-probabilities (..., V); -inf for padding and start, which are never written."""
         return tf.nn.log_softmax(_of_written(tf.cast(scores, tf.float32)))
 
     def _readout(self, x, context, vectors, training):
@@ -244,9 +246,11 @@ def mixed_with_guesses(ids, scores, rate, seed_generator):
     Scheduled sampling (Bengio et al. 2015) for a decoder that reads all steps at once: the guesses
     come from a first pass over the right tokens (Mihaylova & Martins 2019, section 3).
 
-    Arguments:
-        ids: (N, T), the start and the right tokens; scores: (N, T, V), of the token after each.
+    Args:
+        ids: (N, T), the start and the right tokens.
+        scores: (N, T, V), of the token after each.
         rate: the share to replace.
+        seed_generator: draws which tokens to replace.
     """
     guesses = tf.argmax(_of_written(scores[:, :-1]), axis=-1, output_type=ids.dtype)
     chances = keras.random.uniform(tf.shape(guesses), seed=seed_generator)

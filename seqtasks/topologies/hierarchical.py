@@ -1,6 +1,6 @@
 """Hierarchical: words make a sentence's vector, sentences the document's, and that its class.
 
-Source: document 001, section 4, "자유롭게": a network of several levels, words and sentences, whose
+Source: page 001, section 4, "자유롭게": a network of several levels, words and sentences, whose
 picture is of an attention-based hierarchical LSTM; the attention is that of Yang et al. 2016.
 """
 
@@ -13,7 +13,7 @@ from seqtasks.config import ModelConfig
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.text.vocabulary import PADDING_ID
-from seqtasks.topologies.recurrent_stack import recurrent_stack
+from seqtasks.topologies.recurrent_stack import stack_of
 from seqtasks.topologies.text_input import TextEmbedding
 
 
@@ -24,7 +24,7 @@ class Hierarchical(keras.Model):
     that are padding are left out at the level of words and masked at the level of sentences, so a
     larger grid changes nothing.
 
-    Arguments:
+    Args:
         tokens, characters: sizes of the vocabularies, as `TextEmbedding` has them.
         classes: how many answers there are.
         config: the network.
@@ -45,22 +45,13 @@ class Hierarchical(keras.Model):
         **keras_options: Any,
     ):
         super().__init__(**keras_options)
-        self.text = TextEmbedding(
-            tokens,
-            config.embedding_units,
-            characters,
-            config.character_units,
-            config.character_encoder,
-            config.token_dropout,
-            name="text",
-        )
+        self.text = TextEmbedding.from_config_section(tokens, characters, config)
         self.words = _Level(config, name="words")
         self.sentences = _Level(config, name="sentences")
         self.output_dropout = keras.layers.Dropout(config.output_dropout, name="output_dropout")
         self.classes = keras.layers.Dense(classes, name="classes")
         self.text.build(None)
-        width = config.embedding_units + (config.character_units if characters else 0)
-        self.words.build((None, None, width))
+        self.words.build((None, None, self.text.width))
         self.sentences.build((None, None, self.words.units))
         self.classes.build((None, self.sentences.units))
         self.built = True
@@ -72,13 +63,14 @@ class Hierarchical(keras.Model):
 
     @property
     def has_attention(self) -> bool:
-        """Whether `attention` has something to say."""
+        """Whether the pooling is an attention, whose weights `attention` returns."""
         return isinstance(self.words.pooling, AttentionPooling)
 
     def attention(self, inputs):
-        """Where it looks: weights of sentences (N, S) and of the words in each, (N, S, T).
+        """Attention weights of sentences (N, S) and of the words in each, (N, S, T).
 
-        Both sum to 1 over what is real and are exactly 0 on padding. Only for pooling "attention".
+        Both sum to 1 over what is real and are exactly 0 on padding. Only with the pooling
+        "attention".
         """
         _, weights = self._read(inputs, training=False)
         return weights
@@ -105,19 +97,11 @@ class Hierarchical(keras.Model):
 
 
 class _Level(keras.Layer):
-    """One level: a recurrent stack and the pooling of what it says."""
+    """One level: a recurrent stack and the pooling of its outputs."""
 
     def __init__(self, config: ModelConfig, **keras_options: Any):
         super().__init__(**keras_options)
-        self.stack = recurrent_stack(
-            config.arch,
-            config.depth,
-            config.units,
-            return_sequences=True,
-            dropout=config.dropout,
-            weight_drop=config.weight_drop,
-            residual=config.residual,
-        )
+        self.stack = stack_of(config, return_sequences=True, residual=config.residual)
         self.pooling: Any = (
             AttentionPooling(name="pooling")
             if config.pooling == "attention"

@@ -1,4 +1,4 @@
-"""Many to one: a sequence in, one answer out (document 001, section 1, "Many to One")."""
+"""Many to one: a sequence in, one answer out (page 001, section 1, "Many to One")."""
 
 from typing import Any
 
@@ -7,20 +7,23 @@ import keras
 from seqtasks.config import ModelConfig
 from seqtasks.config.arch import Arch
 from seqtasks.layers.attention import AttentionPooling
+from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.pooling import MaskedPooling
-from seqtasks.layers.stacked import state_count
+from seqtasks.layers.recurrent import Recurrent
+from seqtasks.layers.stacked import Stacked, state_count
 from seqtasks.text.vocabulary import PADDING_ID
-from seqtasks.topologies.recurrent_stack import recurrent_stack
+from seqtasks.topologies.recurrent_stack import layers_of, stack_of
 from seqtasks.topologies.text_input import TextEmbedding, text_inputs
 
 
 def many_to_one(tokens: int, characters: int, classes: int, config: ModelConfig) -> keras.Model:
     """Build the network: vectors, recurrent stack, one vector for the whole text, classes.
 
-    Arguments:
+    Args:
         tokens: size of the vocabulary of the ids.
-        characters: size of that of the characters, or 0 where the unit isn't word+char.
+        characters: size of the vocabulary of characters, or 0 where the unit isn't word+char.
         classes: how many answers there are.
+        config: the network.
 
     Returns:
         A model from {"ids": (N, T)[, "characters": (N, T, L)]} to logits (N, classes).
@@ -30,26 +33,15 @@ def many_to_one(tokens: int, characters: int, classes: int, config: ModelConfig)
     """
     inputs = text_inputs(with_characters=bool(characters))
     mask = keras.ops.not_equal(inputs["ids"], PADDING_ID)
-    x = TextEmbedding(
-        tokens,
-        config.embedding_units,
-        characters,
-        config.character_units,
-        config.character_encoder,
-        config.token_dropout,
-        name="text",
-    )(inputs)
+    x = TextEmbedding.from_config_section(tokens, characters, config)(inputs)
     streams = config.pooling == "last" and not Arch.parse(config.arch).bidirectional
-    h = recurrent_stack(
-        config.arch,
-        config.depth,
-        config.units,
+    stack = stack_of(
+        config,
         return_sequences=config.pooling != "last",
-        dropout=config.dropout,
-        weight_drop=config.weight_drop,
-        residual=config.residual,
         return_state=streams,
-    )(x, mask=mask)
+        residual=config.residual,
+    )
+    h = stack(x, mask=mask)
     if streams:
         h, *_ = h
     if config.pooling == "attention":
@@ -72,16 +64,16 @@ def state_sizes(model: keras.Model) -> list[int]:
     stack = _stack(model)
     if not stack.return_state:
         return []
-    layers = getattr(stack, "layers", [stack])
-    return [layer.units for layer in layers for _ in range(state_count(layer))]
+    return [layer.units for layer in layers_of(stack) for _ in range(state_count(layer))]
 
 
 def read_on(model: keras.Model, inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
     """Read the next pieces of texts.
 
-    Arguments:
+    Args:
+        model: what `many_to_one` built.
         inputs: as the model's own.
-        states: of all layers after the pieces before, (N, H) each; zeros before the first.
+        states: all layers' states after the pieces before, (N, H) each; zeros before the first.
 
     Returns:
         Logits (N, classes) as if the texts ended here, and the states.
@@ -92,4 +84,6 @@ def read_on(model: keras.Model, inputs: Any, states: list[Any]) -> tuple[Any, li
 
 
 def _stack(model: keras.Model) -> Any:
-    return next(layer for layer in model.layers if hasattr(layer, "return_state"))
+    """The recurrent stack; that of `TextEmbedding`, if any, is not among the model's own layers."""
+    kinds = (Recurrent, Bidirectional, Stacked)
+    return next(layer for layer in model.layers if isinstance(layer, kinds))

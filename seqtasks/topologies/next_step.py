@@ -1,4 +1,4 @@
-"""Many to many, one step on: at each step of a text the one that follows (document 001, 1)."""
+"""Many to many, one step on: at each step of a text the next token (page 001, section 1)."""
 
 from typing import Any
 
@@ -12,10 +12,10 @@ from seqtasks.topologies.decoder import Decoder
 class NextStep(keras.Model):
     """A language model: a decoder with nothing to look at but what it has read.
 
-    While it is taught, it carries its states from one window of a text to the next. Gradients stop
-    at a window's start: truncated back-propagation through time (document 002, "Truncated BPTT").
+    While it trains, it carries its states from one window of a text to the next. Gradients stop
+    at a window's start: truncated back-propagation through time (page 002, "Truncated BPTT").
 
-    Arguments:
+    Args:
         tokens: V, size of the vocabulary.
         config: the network.
 
@@ -37,7 +37,7 @@ class NextStep(keras.Model):
         self.built = True
 
     def carry(self, N: int) -> None:
-        """Make room for the states of N texts read side by side."""
+        """Make room for the states of N texts read in parallel."""
         self.carried = [tf.Variable(state, trainable=False) for state in self.zero_states(N)]
 
     def zero_states(self, N: Any) -> list[tf.Tensor]:

@@ -1,6 +1,6 @@
 """One to many: an image in, the words that say what it shows out.
 
-Source: document 001, section 1, "One to Many".
+Source: page 001, section 1, "One to Many".
 """
 
 from typing import Any
@@ -15,9 +15,9 @@ _FILTERS = 32
 
 
 class OneToMany(keras.Model):
-    """Convolutions see the image, and what they see is the decoder's first state.
+    """Convolutions read the image, and what they make of it is the decoder's first state.
 
-    Arguments:
+    Args:
         image_shape: height, width, channels.
         tokens: V, size of the vocabulary to write with.
         config: the network; scheduled_sampling: see `mixed_with_guesses`.
@@ -55,7 +55,7 @@ class OneToMany(keras.Model):
         self.built = True
 
     def encode(self, inputs, training=False):
-        """See the images: nothing for attention, and the decoder's first states."""
+        """Read the images; return nothing for attention, and the decoder's first states."""
         seen = self.eye(inputs["images"], training=training)
         return None, [keras.ops.tanh(bridge(seen)) for bridge in self.bridges]
 

@@ -1,11 +1,14 @@
-"""From an arch's name to the recurrent stack it stands for."""
+"""From an arch's name to its recurrent stack."""
 
 from typing import Any
 
+import tensorflow as tf
+
+from seqtasks.config import ModelConfig
 from seqtasks.config.arch import Arch
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
-from seqtasks.layers.stacked import Stacked
+from seqtasks.layers.stacked import Stacked, state_count
 
 RECURRENT = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
@@ -22,10 +25,15 @@ def recurrent_stack(
 ) -> Any:
     """Build the stack of `arch`, with `layers` layers of `units` hidden units per direction.
 
-    Arguments:
+    Args:
+        arch: one of `seqtasks.config.arch.ARCHS`.
+        layers: how many; more than 1 makes a `Stacked`.
+        units: H.
         return_sequences: whether the last layer returns the outputs of all steps.
-        return_state: whether all layers' last states are returned too.
-        dropout: on every layer's inputs; weight_drop: on every W_h; residual: see `Stacked`.
+        dropout: rate on every layer's inputs.
+        weight_drop: rate on every W_h.
+        residual: see `Stacked`.
+        return_state: whether to return all layers' last states too.
 
     >>> stack = recurrent_stack("stacked-bigru", 2, 5, return_sequences=True)
     >>> stack.units, len(stack.layers)
@@ -47,3 +55,54 @@ def recurrent_stack(
     if layers == 1:
         return layer(0)
     return Stacked([layer(index) for index in range(layers)], residual=residual)
+
+
+def stack_of(
+    config: ModelConfig,
+    return_sequences: bool,
+    return_state: bool = False,
+    residual: bool = False,
+) -> Any:
+    """Build the stack that a configuration's `model` section describes.
+
+    Args:
+        config: the section.
+        return_sequences, return_state, residual: as in `recurrent_stack`.
+
+    >>> stack_of(ModelConfig(arch="bigru", units=5), return_sequences=True).units
+    10
+    """
+    return recurrent_stack(
+        config.arch,
+        config.depth,
+        config.units,
+        return_sequences,
+        config.dropout,
+        config.weight_drop,
+        residual,
+        return_state,
+    )
+
+
+def layers_of(stack: Any) -> list[Any]:
+    """The layers of what `recurrent_stack` built, from the lowest to the highest."""
+    return stack.layers if isinstance(stack, Stacked) else [stack]
+
+
+def join_directions(stack: Any, states: list[tf.Tensor]) -> list[tf.Tensor]:
+    """Concatenate the two directions' states, h with h and c with c, layer by layer.
+
+    >>> stack = recurrent_stack("bilstm", 1, 5, return_sequences=True, return_state=True)
+    >>> outputs, *states = stack(tf.ones((2, 3, 4)))
+    >>> [tuple(state.shape) for state in join_directions(stack, states)]
+    [(2, 10), (2, 10)]
+    """
+    joined = []
+    for layer in layers_of(stack):
+        own, states = states[: state_count(layer)], states[state_count(layer) :]
+        if isinstance(layer, Bidirectional):
+            half = len(own) // 2
+            both = zip(own[:half], own[half:], strict=True)  # forward, backward
+            own = [tf.concat(pair, axis=-1) for pair in both]
+        joined += own
+    return joined

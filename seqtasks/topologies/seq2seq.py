@@ -1,18 +1,17 @@
 """Sequence to sequence: an encoder reads all of one text, a decoder writes another.
 
-Source: document 001, section 1, the fourth picture of "Many to Many": the inputs are read to their
+Source: page 001, section 1, the fourth picture of "Many to Many": the inputs are read to their
 end and remembered, and the outputs follow from what is remembered.
 """
 
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from seqtasks.config import ModelConfig
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.decoder import Decoder, mixed_with_guesses
-from seqtasks.topologies.recurrent_stack import recurrent_stack
+from seqtasks.topologies.recurrent_stack import join_directions, stack_of
 from seqtasks.topologies.text_input import TextEmbedding
 
 
@@ -24,7 +23,7 @@ class Seq2Seq(keras.Model):
     layer, both directions joined: h by tanh of an affine map, the LSTM's c by an affine map. The
     decoder has as many layers and goes one way.
 
-    Arguments:
+    Args:
         source_tokens, characters: sizes of the source's vocabularies, as `TextEmbedding` has them.
         target_tokens: V, size of the target's.
         config: the network; scheduled_sampling: see `mixed_with_guesses`.
@@ -33,6 +32,7 @@ class Seq2Seq(keras.Model):
     are the start and the right tokens; returns the `Readout` of the token after each, whose
     `scores()` are (N, T, V).
 
+    >>> import tensorflow as tf
     >>> model = Seq2Seq(9, 0, 7, ModelConfig(arch="bigru", units=3, embedding_units=4))
     >>> ids = tf.constant([[4, 5, 6]])
     >>> model({"ids": ids, "target_ids": tf.constant([[2, 4]])}).scores().shape
@@ -49,51 +49,23 @@ class Seq2Seq(keras.Model):
         **keras_options: Any,
     ):
         super().__init__(**keras_options)
-        self.text = TextEmbedding(
-            source_tokens,
-            config.embedding_units,
-            characters,
-            config.character_units,
-            config.character_encoder,
-            config.token_dropout,
-            name="text",
-        )
-        self.encoder = recurrent_stack(
-            config.arch,
-            config.depth,
-            config.units,
-            return_sequences=True,
-            dropout=config.dropout,
-            weight_drop=config.weight_drop,
-            return_state=True,
-        )
+        self.text = TextEmbedding.from_config_section(source_tokens, characters, config)
+        self.encoder = stack_of(config, return_sequences=True, return_state=True)
         self.decoder = Decoder.from_config_section(target_tokens, config, config.attention)
-        self.bridges = [
-            keras.layers.Dense(
-                size,
-                activation="tanh" if index % self._states_per_layer == 0 else None,
-                name=f"bridge_{index + 1}",
-            )
-            for index, size in enumerate(self.decoder.state_sizes)
-        ]
+        self.bridges = _bridges(self.decoder)
         self.scheduled_sampling = scheduled_sampling
         self.seed_generator = keras.random.SeedGenerator()
-        self._build(characters, config)
+        self._build()
 
-    def _build(self, characters: int, config: ModelConfig) -> None:
+    def _build(self) -> None:
         """Create all weights."""
         self.text.build(None)
-        width = config.embedding_units + (config.character_units if characters else 0)
-        self.encoder.build((None, None, width))
+        self.encoder.build((None, None, self.text.width))
         memory = (None, None, self.encoder.units)
         for bridge in self.bridges:
             bridge.build((None, self.encoder.units))
         self.decoder.build(memory)
         self.built = True
-
-    @property
-    def _states_per_layer(self) -> int:
-        return len(self.decoder.layers[0].cell.state_size)
 
     def encode(self, inputs, training=False):
         """Read the source: what the decoder's steps need, and its first states."""
@@ -101,13 +73,8 @@ class Seq2Seq(keras.Model):
         memory, *last = self.encoder(
             self.text(inputs, training=training), mask=mask, training=training
         )
-        per_layer = len(last) // len(self.decoder.layers)
-        states = []
-        for index, bridge in enumerate(self.bridges):
-            layer, kind = divmod(index, self._states_per_layer)
-            # Of each direction the states of this kind: h, or c.
-            of_layer = last[layer * per_layer : (layer + 1) * per_layer]
-            states.append(bridge(tf.concat(of_layer[kind :: self._states_per_layer], axis=-1)))
+        joined = join_directions(self.encoder, last)
+        states = [bridge(state) for bridge, state in zip(self.bridges, joined, strict=True)]
         return self.decoder.prepare(memory, mask), states
 
     def call(self, inputs, training=False):
@@ -120,3 +87,14 @@ class Seq2Seq(keras.Model):
             ids = mixed_with_guesses(ids, readout.scores(), rate, self.seed_generator)
             readout, _, _ = self.decoder(ids, states, prepared, training=training)
         return readout
+
+
+def _bridges(decoder: Decoder) -> list[keras.layers.Dense]:
+    """One map for each of the decoder's states: to h with a tanh, as h has one; to c without."""
+    bridges: list[keras.layers.Dense] = []
+    for layer in decoder.layers:
+        of_h_and_c = zip(layer.cell.state_size, ("tanh", None), strict=False)  # c: the LSTM's only
+        for size, activation in of_h_and_c:
+            name = f"bridge_{len(bridges) + 1}"
+            bridges.append(keras.layers.Dense(size, activation=activation, name=name))
+    return bridges

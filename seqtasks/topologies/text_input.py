@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from seqtasks.config import ModelConfig
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.recurrent import LSTM
 from seqtasks.layers.vectors import vectors_of
@@ -26,15 +27,15 @@ _SHORT_WORD = 4  # characters; three quarters of the words of NSMC's reviews hav
 class TextEmbedding(keras.Layer):
     """A vector for each token: its own, and with characters also one made of them.
 
-    Arguments:
+    Args:
         tokens: size of the vocabulary of "ids".
         units: width of a token's own vector.
         characters: size of the vocabulary of characters, or 0 for none.
         character_units: width of the characters' part.
         character_encoder: "bilstm" reads a word's characters in both directions (half of
             `character_units` each); "sum" adds their vectors.
-        token_dropout: share of tokens that are read as unknown while training, so that what is
-            known of unknown words, and with characters how a word is spelled, is learnt too.
+        token_dropout: share of tokens that are read as unknown while training, so that the vector
+            of unknown words, and with characters the spelling of a word, is trained too.
 
     Call with {"ids": (N, T)} or {"ids": (N, T), "characters": (N, T, L)}; returns (N, T, D) with
     D = units (+ character_units).
@@ -71,6 +72,26 @@ class TextEmbedding(keras.Layer):
             if character_encoder == "bilstm":
                 self.character_reader = Bidirectional(LSTM(character_units // 2), name="characters")
 
+    @classmethod
+    def from_config_section(
+        cls, tokens: int, characters: int, config: ModelConfig
+    ) -> "TextEmbedding":
+        """Make the layer that a configuration's `model` section describes."""
+        return cls(
+            tokens,
+            config.embedding_units,
+            characters,
+            config.character_units,
+            config.character_encoder,
+            config.token_dropout,
+            name="text",
+        )
+
+    @property
+    def width(self) -> int:
+        """D, width of what it returns."""
+        return self.units + (self.character_units if self.characters else 0)
+
     def build(self, input_shape: Any) -> None:
         """Create the tables and, where there is one, the reader of characters."""
         self.token_vectors.build((None, None))
@@ -80,7 +101,7 @@ class TextEmbedding(keras.Layer):
                 self.character_reader.build((None, None, self.character_units))
 
     def call(self, inputs, training=False):
-        """Look up, and join what words and characters say."""
+        """Look up the tokens' vectors, and join those made of their characters."""
         ids = inputs["ids"]
         if training and self.token_dropout:
             chances = keras.random.uniform(tf.shape(ids), seed=self.seed_generator)

@@ -28,7 +28,7 @@ def cell_with(kind, weights, dtype="float64"):
 @pytest.mark.parametrize("units", [1, 5])
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @each_kind
-def test_a_step_is_the_documents_equation(kind, dtype, units):
+def test_a_step_is_the_pages_equation(kind, dtype, units):
     cell = CELLS[kind](units, dtype=dtype)
     assert reference.step_error(kind, cell) < TOLERANCE[dtype]
 
@@ -72,7 +72,7 @@ def test_blocks_and_saves_are_what_the_step_uses(kind):
 
 def test_a_gru_that_resets_makes_its_new_state_from_the_input_alone():
     W_x, W_h, b = reference.weights("gru", D, H, 9)
-    b[:H], b[H : 2 * H] = 1000, -1000  # z = 1 takes all of h~ in, r = 0 (document 000, "GRU")
+    b[:H], b[H : 2 * H] = 1000, -1000  # z = 1 takes all of h~ in, r = 0 (page 000, "GRU")
     x_t = reference.inputs(N, 1, D, 10)[:, 0]
     cell = cell_with("gru", (W_x, W_h, b))
     for seed in (11, 12):
@@ -102,7 +102,7 @@ def test_an_lstm_that_forgets_nothing_and_takes_nothing_in_keeps_its_memory():
 
 @pytest.mark.parametrize("units", [1, 5])
 @each_kind
-def test_a_step_back_is_the_derivative_of_the_documents_equation(kind, units):
+def test_a_step_back_is_the_derivative_of_the_pages_equation(kind, units):
     assert reference.step_back_error(kind, CELLS[kind](units, dtype="float64")) < 1e-10
 
 
@@ -123,7 +123,7 @@ def test_a_step_back_is_what_automatic_differentiation_makes_of_the_step(kind):
     factors_T = tuple(tf.transpose(W) for W in factors)
     da, d_ours = cell.step_back(d_after, before, after, saved, factors_T)
     parts = tf.split(da, [W.shape[1] for W in factors], axis=1)
-    operands = cell.recurrent_operands(before[0], saved)
+    operands = cell.recurrent_operands(before, saved)
     ours_W = [tf.matmul(o, p, transpose_a=True) for o, p in zip(operands, parts, strict=True)]
     assert reference.largest_difference((da, *d_ours), (d_a_x, *d_before)) < 1e-12
     assert reference.largest_difference(ours_W, d_factors) < 1e-12
@@ -158,7 +158,7 @@ def test_a_step_back_is_the_slope_between_two_steps_forward(kind):
 
 
 def test_along_c_the_gradient_goes_back_through_the_forget_gate_alone():
-    # Documents 000, "LSTM의 Gradient Flow", and 002: no matrix product, no tanh.
+    # Page 000, "LSTM의 Gradient Flow", and page 002: no matrix product, no tanh.
     cell = LSTMCell(H, dtype="float64")
     factors = cell.recurrent_weights(reference.weights("lstm", D, H, 28)[1])
     before = reference.states("lstm", N, H, 29)

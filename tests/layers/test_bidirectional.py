@@ -1,4 +1,4 @@
-"""Both directions against the documents' equations, aligned by each row's own length."""
+"""Both directions against the pages' equations, aligned by each row's own length."""
 
 import keras
 import numpy as np
@@ -36,9 +36,10 @@ def mask(lengths, T=T):
 
 
 @each_lengths
-@pytest.mark.parametrize("merge_mode", ["concat", "sum"])
-@each_kind
-def test_outputs_and_states_are_the_documents_equations(kind, merge_mode, lengths):
+@pytest.mark.parametrize(
+    ("kind", "merge_mode"), [("rnn", "sum"), ("lstm", "concat"), ("gru", "sum")]
+)
+def test_outputs_and_states_are_the_pages_equations(kind, merge_mode, lengths):
     x, states = reference.inputs(N, T, D, 5), both_states(kind)
     layer, weights = both(kind, merge_mode, return_sequences=True, return_state=True)
     outputs, *last = layer(x, initial_state=list(states), mask=mask(lengths))
@@ -60,7 +61,7 @@ def test_without_sequences_each_direction_gives_its_own_last_output(kind, length
 
 
 @each_kind
-def test_the_gradient_of_every_weight_is_the_derivative_of_the_documents_equations(kind):
+def test_the_gradient_of_every_weight_is_the_derivative_of_the_pages_equations(kind):
     rows, steps, features, units = 3, 4, 2, 3
     lengths = np.array([4, 0, 3])
     x = reference.inputs(rows, steps, features, 7)

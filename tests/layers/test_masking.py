@@ -1,5 +1,6 @@
 """Right-padded masks become lengths; every other mask is refused."""
 
+import keras
 import numpy as np
 import pytest
 import reference
@@ -7,7 +8,7 @@ import tensorflow as tf
 
 from seqtasks import GRU, LSTM, RNN, Bidirectional, Stacked
 from seqtasks.errors import MaskError, SeqtasksError
-from seqtasks.layers.masking import lengths_from_mask
+from seqtasks.layers.masking import lengths_from_mask, mask_of
 
 NOT_RIGHT_PADDED = {
     "left-padded": [[True, True, True], [False, True, True]],
@@ -73,3 +74,11 @@ def test_every_layer_refuses_such_a_mask_eagerly_and_in_a_graph(make):
         layer(x, mask=bad)
     with pytest.raises(tf.errors.InvalidArgumentError, match=IN_GRAPH):
         tf.function(lambda x, mask: layer(x, mask=mask))(x, bad)
+
+
+def test_keras_still_attaches_the_mask_where_mask_of_looks_for_it():
+    embedded = keras.layers.Embedding(9, 2, mask_zero=True)(tf.constant([[3, 4, 0]]))
+    assert mask_of(embedded, None).numpy().tolist() == [[True, True, False]]
+    assert mask_of(tf.zeros((1, 3)), None) is None
+    given = tf.constant([[True, False, False]])
+    assert mask_of(embedded, given) is given

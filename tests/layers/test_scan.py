@@ -1,4 +1,4 @@
-"""The loop over time against the documents' equations, and its gradient against plain ones."""
+"""The loop over time against the pages' equations, and its gradient against plain ones."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def tensors(arrays):
 
 @each_lengths
 @each_kind
-def test_outputs_and_last_states_are_the_documents_equations(kind, lengths):
+def test_outputs_and_last_states_are_the_pages_equations(kind, lengths):
     arguments = case(kind)
     h, *last = our_run(kind, tensors(arguments), lengths)
     expected_h, *expected_last = reference_run(kind, arguments, lengths)
@@ -81,7 +81,7 @@ def test_outputs_and_last_states_are_the_documents_equations(kind, lengths):
 
 @each_lengths
 @each_kind
-def test_gradients_are_the_derivatives_of_the_documents_equations(kind, lengths):
+def test_gradients_are_the_derivatives_of_the_pages_equations(kind, lengths):
     steps = 4
     arguments = case(kind, T=steps)
     lengths = None if lengths is None else np.minimum(lengths, steps)
@@ -136,9 +136,18 @@ def test_last_states_besides_h_are_made_only_where_they_are_wanted(lengths):
     assert np.array_equal(last[0], last_alone[0])
 
 
-@pytest.mark.parametrize(("steps", "rows"), [(7, 4), (1, 1), (10, 300), (2, 1100)])
-@pytest.mark.parametrize("ragged", [False, True], ids=LENGTHS)
-@each_kind
+@pytest.mark.parametrize(
+    ("kind", "ragged", "steps", "rows"),
+    [
+        *(("rnn", True, 10, 300), ("rnn", False, 2, 1100), ("lstm", False, 10, 300)),
+        *(
+            ("lstm", True, 2, 1100),
+            ("gru", True, 10, 300),
+            ("gru", False, 7, 4),
+            ("gru", True, 1, 1),
+        ),
+    ],
+)
 def test_gradients_are_those_of_the_plain_loop(kind, ragged, steps, rows):
     # Many rows, because the gradients of the weights are made for some steps at a time.
     lengths = np.random.default_rng(5).integers(0, steps + 1, rows) if ragged else None
@@ -149,17 +158,7 @@ def test_gradients_are_those_of_the_plain_loop(kind, ragged, steps, rows):
     assert reference.largest_difference(ours, expected) < 1e-10
 
 
-@each_kind
-def test_gradients_in_a_graph_are_those_of_the_plain_loop(kind):
-    lengths = LENGTHS["rows of own length"]
-    arguments, d_outputs = tensors(case(kind)), tensors(upstream(kind, lengths))
-    expected = gradients(plain_run, kind, arguments, lengths, d_outputs)
-    graph = tf.function(lambda *a: gradients(our_run, kind, a, lengths, d_outputs))
-    for _ in range(2):  # nothing that the first run wrote may be left for the second
-        assert reference.largest_difference(graph(*arguments), expected) < 1e-10
-
-
-@each_kind
+@pytest.mark.parametrize("kind", ["lstm"])  # the others: tests/layers/test_recurrent.py
 def test_one_graph_serves_every_number_of_rows_and_steps_none_included(kind):
     def outputs_and_gradients(arguments, lengths, d_outputs):
         with tf.GradientTape() as tape:
@@ -246,7 +245,7 @@ def test_one_gradient_can_be_taken_twice(kind):
 def test_the_gradient_of_16_bit_weights_is_summed_in_float32():
     # Each step adds 1280 to the gradient of W_x, a bfloat16 number like their sum; but a sum in
     # bfloat16 stops growing after 256 of them.
-    steps, rows = 400, 1280
+    steps, rows = 320, 1280
     x, W_x = tf.ones((rows, steps, 1), tf.bfloat16), tf.zeros((1, 1), tf.bfloat16)
     W_h, b, h = tf.zeros((1, 1)), tf.zeros((1,)), tf.zeros((rows, 1))
     with tf.GradientTape() as tape:

@@ -182,7 +182,7 @@ def encoders():
 
 
 @each_unit
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(texts=DRAWN)
 def test_a_text_alone_has_the_ids_it_has_in_a_batch(encoders, unit, texts):
     together = encode(encoders[unit], texts)
@@ -193,7 +193,7 @@ def test_a_text_alone_has_the_ids_it_has_in_a_batch(encoders, unit, texts):
 
 
 @each_unit
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(texts=DRAWN)
 def test_statistics_are_those_of_the_ids(encoders, unit, texts):
     lengths, unknown = encoders[unit].statistics(texts)
@@ -238,7 +238,7 @@ def test_encoding_works_in_a_function_of_strings(unit):
         )
 
 
-@each_unit
+@pytest.mark.parametrize("unit", ["char", "word+char"])
 def test_encoding_works_in_a_saved_model(tmp_path, unit):
     wrapped = Wrapped(encoder_of(unit))
     tf.saved_model.save(wrapped, str(tmp_path / "model"))

@@ -82,8 +82,11 @@ def decoded(ragged):
     return [[sentence.decode() for sentence in row] for row in ragged.to_list()]
 
 
+in_graph = tf.function(split_sentences, input_signature=[tf.TensorSpec([None], tf.string)])
+
+
 def split(*texts):
-    return decoded(split_sentences(tf.constant(texts, tf.string)))
+    return decoded(in_graph(tf.constant(texts, tf.string)))
 
 
 # --- Cases by hand -----------------------------------------------------------------------------
@@ -190,7 +193,7 @@ SETTLED = TEXTS.filter(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.lists(SETTLED, max_size=6))
 @example(["A. B. C. D. e", "Dr.. J.( x", "Mr.\u200b Oh.\" 'x"])
 def test_any_texts_are_cut_by_the_rules(texts):
@@ -200,7 +203,7 @@ def test_any_texts_are_cut_by_the_rules(texts):
 @settings(max_examples=100, deadline=None)
 @given(st.one_of(st.binary(max_size=40), TEXTS.map(lambda text: text.encode(errors="replace"))))
 def test_nothing_is_lost_and_no_sentence_is_empty(data):
-    sentences = split_sentences(tf.constant([data])).to_list()[0]
+    sentences = in_graph(tf.constant([data])).to_list()[0]
     assert b" ".join(sentences) == normalise(tf.constant([data]), lowercase=False).numpy()[0]
     assert all(sentence == sentence.strip() != b"" for sentence in sentences)
 

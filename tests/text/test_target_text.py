@@ -172,7 +172,7 @@ DRAWN = st.text(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts=st.lists(DRAWN, min_size=1, max_size=4))
 @example(texts=["a-b--c 'd' e'f'g-h", "-a- b", "..", "'"])
 @pytest.mark.parametrize("unit", UNITS)
@@ -180,13 +180,13 @@ def test_any_texts_come_back_as_normalising_leaves_them(unit, texts):
     assert there_and_back(written_of(texts, unit), texts) == normalised(texts)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts=st.lists(DRAWN, min_size=1, max_size=4))
 def test_any_texts_come_back_by_characters_as_they_were(texts):
     assert there_and_back(written_of(texts, "char", True), texts) == texts
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(texts=st.lists(DRAWN, min_size=1, max_size=4))
 @example(texts=["\n", " \n \n", "a\n.b", ".\n'c\n"])
 def test_any_texts_come_back_by_words_line_by_line(texts):
@@ -196,7 +196,7 @@ def test_any_texts_come_back_by_words_line_by_line(texts):
     ]
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(texts=st.lists(DRAWN, min_size=1, max_size=4))
 @pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("verbatim", [False, True], ids=["normalised", "verbatim"])
@@ -227,8 +227,7 @@ class Wrapped(tf.Module):
         return {"text": self.written.strings(ids.to_tensor()), "ids": with_end(ids)}
 
 
-@each_unit
-@each_way
+@pytest.mark.parametrize(("unit", "verbatim"), [("word", True), ("char", False)])
 def test_a_saved_model_writes_what_this_one_does(tmp_path, unit, verbatim):
     written = written_of(TEXTS, unit, verbatim)
     tf.saved_model.save(Wrapped(written), str(tmp_path / "model"))

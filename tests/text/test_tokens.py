@@ -78,7 +78,7 @@ def test_time_and_word_are_at_least_1_long(unit, sentences):
 WORDS = st.text(st.sampled_from("aBé좋다MarieParis'-"), min_size=1, max_size=7)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(sentences=st.lists(st.lists(WORDS, max_size=6), min_size=1, max_size=4))
 def test_any_sentence_alone_has_the_ids_it_has_in_a_batch(sentences):
     encoder = encoder_of()

@@ -9,7 +9,7 @@ import reference
 import tensorflow as tf
 
 from seqtasks.config import ModelConfig
-from seqtasks.layers.recurrent import SPLIT_FROM
+from seqtasks.layers.scan import SPLIT_FROM
 from seqtasks.text.vocabulary import PADDING_ID, START_ID
 from seqtasks.topologies.decoder import Decoder, Readout, mixed_with_guesses
 
@@ -171,7 +171,7 @@ def test_the_weights_have_the_shapes_that_the_equations_need():
 
 
 @pytest.mark.parametrize("attention", LOOKS)
-@pytest.mark.parametrize("at", range(1, T))
+@pytest.mark.parametrize("at", [1, T - 1])
 def test_a_later_token_changes_no_earlier_scores(at, attention):
     decoder = decoder_of("lstm", 2, attention)
     given = as_tensors(decoder, *beginning(decoder))

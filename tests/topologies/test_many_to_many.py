@@ -1,4 +1,4 @@
-"""An answer for each step, against the documents' equations, for every arch."""
+"""An answer for each step, against the pages' equations."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,6 @@ import reference
 import tensorflow as tf
 
 from seqtasks.config import ModelConfig
-from seqtasks.config.arch import ARCHS
 from seqtasks.topologies.many_to_many import many_to_many
 
 V, C, CLASSES = 11, 9, 5
@@ -17,6 +16,9 @@ LENGTHS = [5, 2, 0, 3]
 REAL = reference.mask_of(LENGTHS, 5)
 CHARACTERS = np.random.default_rng(0).integers(1, C, (4, 5, 3)) * (IDS != 0)[:, :, np.newaxis]
 CHARACTERS[0, :2, 1:] = 0
+
+# Each cell in one and both directions, with one layer and several; both directions with either.
+SIX_ARCHS = ("rnn", "stacked-birnn", "bilstm", "stacked-lstm", "bigru", "stacked-gru")
 
 
 def network(arch, with_characters=False, **options):
@@ -35,8 +37,8 @@ def example(with_characters=False, time=0, word=0):
     return inputs
 
 
-@pytest.mark.parametrize("arch", ARCHS)
-def test_each_step_s_answer_is_the_documents_equations(arch):
+@pytest.mark.parametrize("arch", SIX_ARCHS)
+def test_each_step_s_answer_is_the_pages_equations(arch):
     cell = arch[-4:] if arch.endswith("lstm") else arch[-3:]
     with_characters, residual = "bi" in arch, "gru" not in arch
     layers = 3 if arch.startswith("stacked") else None
@@ -65,7 +67,7 @@ def test_wider_padding_changes_nothing(unit):
         assert np.allclose(model(alone), narrow[one, :length], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("arch", ["gru", "bigru", "stacked-lstm", "stacked-bilstm"])
+@pytest.mark.parametrize("arch", ["bigru", "stacked-lstm"])
 def test_an_answer_knows_what_came_before_and_in_both_directions_what_comes(arch):
     model = network(arch)
     logits = model(example()).numpy()

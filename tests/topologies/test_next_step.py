@@ -142,11 +142,11 @@ def test_windows_with_the_states_carried_over_are_one_long_read(arch, tied, wind
     model = network(arch, tied)
     model.carry(N)
 
-    def teach(inputs):
+    def train(inputs):
         return model(inputs, training=True).scores()
 
-    teach = tf.function(teach, reduce_retracing=True) if how == "graph" else teach
-    found = [teach(batch(IDS[:, place], place.start == 0)) for place in windows(window)]
+    train = tf.function(train, reduce_retracing=True) if how == "graph" else train
+    found = [train(batch(IDS[:, place], place.start == 0)) for place in windows(window)]
     weights = [np.asarray(weight, float) for weight in weights_of(model)]
     expected, states = equations(arch, IDS, zeros(model), *weights)
     assert np.allclose(np.concatenate(found, axis=1), expected, rtol=0, atol=2e-5)
@@ -237,6 +237,6 @@ def test_weights_saved_in_the_middle_of_a_text_load_into_a_model_that_carries_no
     reference.randomise(fresh, 2)
     model.carry(N)
     model(batch(IDS, True), training=True)
-    model.save_weights(tmp_path / "taught.weights.h5")
-    fresh.load_weights(tmp_path / "taught.weights.h5")
+    model.save_weights(tmp_path / "trained.weights.h5")
+    fresh.load_weights(tmp_path / "trained.weights.h5")
     assert np.array_equal(fresh(batch(IDS, True)).scores(), model(batch(IDS, True)).scores())

@@ -15,7 +15,7 @@ SHAPE = (11, 6, 2)  # height, width, channels
 IDS = np.array([[2, 9, 4, 10], [2, 5, 0, 0], [2, 8, 8, 0]], "int32")
 N = len(IDS)
 NONE_DROPPED = {"dropout": 0.0, "weight_drop": 0.0, "output_dropout": 0.0}
-ONE_WAY = ("rnn", "lstm", "gru", "stacked-rnn", "stacked-lstm", "stacked-gru")
+ONE_WAY = ("rnn", "lstm", "stacked-lstm", "stacked-gru")
 
 each_arch = pytest.mark.parametrize("arch", ONE_WAY)
 
@@ -172,10 +172,10 @@ def test_scheduled_sampling_at_rate_0_is_teacher_forcing():
         assert np.allclose(scores_of(model, example(), training=True), scores, rtol=0, atol=1e-6)
 
 
-def test_dropout_is_at_work_beside_scheduled_sampling():
+def test_dropout_is_at_work_with_scheduled_sampling():
     model = network("lstm", sampling=1e-12, output_dropout=0.5)
-    taught = scores_of(model, example(), training=True)
-    assert not np.allclose(taught, scores_of(model, example()), rtol=0, atol=1e-3)
+    trained = scores_of(model, example(), training=True)
+    assert not np.allclose(trained, scores_of(model, example()), rtol=0, atol=1e-3)
 
 
 def test_scheduled_sampling_is_one_and_the_same_from_one_seed():
