@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import seqtasks
 from seqtasks import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell, Stacked
-from seqtasks.config import ModelConfig
+from seqtasks.config import ClassifierConfig, TaggerConfig, TranslatorConfig, WriterConfig
 from seqtasks.layers.attention import Attention, AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.scan import SPLIT_FROM
@@ -489,44 +489,58 @@ def test_a_part_s_configuration_makes_the_same_part_again(layer, shape, call):
 # --- Whole networks ---------------------------------------------------------------------------
 
 
-def config(arch, **options):
-    sizes = {"units": H, "embedding_units": D, "character_units": 4}
-    return ModelConfig(arch=arch, **sizes, dropout=0.1, output_dropout=0.1, **options)
+def config(kind, arch, **options):
+    sizes = {"units": H, "embedding_units": D}
+    if "character_units" in kind.model_fields:
+        sizes["character_units"] = 4
+    return kind(arch=arch, **sizes, dropout=0.1, output_dropout=0.1, **options)
 
 
 def classifier():
-    return many_to_one(V, C, 3, config("bigru", pooling="attention"))
+    return many_to_one(V, C, 3, config(ClassifierConfig, "bigru", pooling="attention"))
 
 
 def tagger():
-    return many_to_many(V, C, 3, config("bilstm", character_encoder="sum"))
+    return many_to_many(V, C, 3, config(TaggerConfig, "bilstm", character_encoder="sum"))
 
 
 def of_documents():
     return Hierarchical(
-        V, C, 3, config("stacked-gru", pooling="attention", character_encoder="sum")
+        V,
+        C,
+        3,
+        config(ClassifierConfig, "stacked-gru", pooling="attention", character_encoder="sum"),
     )
 
 
 def additive_translator():
-    return Seq2Seq(V, C, V + 2, config("bilstm", attention="additive", character_encoder="sum"))
+    return Seq2Seq(
+        V,
+        C,
+        V + 2,
+        config(TranslatorConfig, "bilstm", attention="additive", character_encoder="sum"),
+    )
 
 
 def multiplicative_translator():
     sampling = 0.5
-    return Seq2Seq(V, 0, V + 2, config("stacked-gru", attention="multiplicative"), sampling)
+    return Seq2Seq(
+        V, 0, V + 2, config(TranslatorConfig, "stacked-gru", attention="multiplicative"), sampling
+    )
 
 
 def translator_by_last_states():
-    return Seq2Seq(V, 0, V + 2, config("stacked-birnn", attention="none", tied=False))
+    return Seq2Seq(
+        V, 0, V + 2, config(TranslatorConfig, "stacked-birnn", attention="none", tied=False)
+    )
 
 
 def language_model():
-    return NextStep(V, config("stacked-lstm"))
+    return NextStep(V, config(WriterConfig, "stacked-lstm"))
 
 
 def captioner():
-    return OneToMany((9, 5, 1), V, config("gru"))
+    return OneToMany((9, 5, 1), V, config(WriterConfig, "gru"))
 
 
 NETWORKS = (

@@ -20,6 +20,7 @@ from seqtasks.runs import Run
 from seqtasks.serving.models.engine import Servable
 from seqtasks.tasks import translation
 from seqtasks.tasks.finished_run import load_predictor
+from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.sources import load_splits, read_part
 from seqtasks.text.vocabulary import END_ID
 
@@ -122,7 +123,7 @@ def _untrained(
     network: dict[str, Any], data: str | None, sentences: int
 ) -> tuple[translation.Predictor, TextPairs]:
     texts = corpus(network, data, sentences)
-    model = translation.Translation().build(texts.config, texts.codec)
+    model = get_task(texts.config.task).build(texts.config, texts.codec)
     bias = model.decoder.b_E
     never = np.where(np.arange(len(texts.codec.target)) == END_ID, -1e9, 0.0)
     bias.assign(never.astype(np.float32))

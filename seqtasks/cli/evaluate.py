@@ -15,7 +15,7 @@ from seqtasks.cli.options import (
     runs_dir_option,
 )
 from seqtasks.config import load_config
-from seqtasks.runs import find_run
+from seqtasks.runs import disk_errors, find_run
 
 
 @click.command()
@@ -56,6 +56,12 @@ def evaluate(
     from seqtasks.cli.report import show_evaluation
 
     evaluation = evaluate_run(found, config, part, splits)
+    if part is None and hasattr(evaluation, "confusions"):
+        from seqtasks.inspection.training_plots import confusion_picture
+
+        with disk_errors(found.path):
+            picture = found.plots / "confusion_matrix.png"
+            confusion_picture(evaluation.confusions, evaluation.labels, picture)
     if as_json:
         found = asdict(evaluation)
         if "mistakes" in found:

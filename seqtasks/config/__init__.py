@@ -4,6 +4,7 @@ arch      the names of recurrent stacks
 sections  what several tasks share: types, limits and defaults
 schema    the run, abstract; which configurations there are
 tasks     a class per task, with its own keys and defaults
+shipped   the files of `configs/`, found by their names
 loading   files, assignments and options merged into one of them
 """
 
@@ -19,6 +20,7 @@ from seqtasks.config.sections import (
     ModelConfig,
     PairsDataConfig,
     PlainDataConfig,
+    ReaderConfig,
     ReadTextConfig,
     RecallDataConfig,
     TaggedDataConfig,
@@ -56,6 +58,7 @@ __all__ = [
     "PairsDataConfig",
     "PlainDataConfig",
     "ReadTextConfig",
+    "ReaderConfig",
     "RecallConfig",
     "RecallDataConfig",
     "RunConfig",

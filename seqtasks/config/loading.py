@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 import seqtasks.config.tasks  # noqa: F401, defines the configurations that there are
 from seqtasks.config.schema import CONFIGS, RunConfig, tasks_of
+from seqtasks.config.shipped import find_config
 from seqtasks.errors import ConfigError, did_you_mean
 
 _DEFAULT_TASK = "sentiment"
@@ -22,7 +23,7 @@ def load_config(
     """Merge defaults, files (later ones win), `key=value` assignments and options, in this order.
 
     Args:
-        files: YAML files that hold any part of a `RunConfig`.
+        files: YAML files that hold any part of a `RunConfig`, or names of shipped ones.
         assignments: such as "model.units=128"; the value is read as YAML.
         options: dotted keys and values; None means not given.
 
@@ -39,7 +40,7 @@ def load_config(
     """
     merged: dict[str, Any] = {}
     origin: dict[tuple[str, ...], str] = {}
-    for path in files:
+    for path in map(find_config, files):
         _merge(merged, _read_yaml(path), str(path), origin)
     for assignment in assignments:
         key, value = _parse_assignment(assignment)

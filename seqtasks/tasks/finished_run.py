@@ -56,7 +56,7 @@ def load_predictor(run: Run, config: RunConfig) -> Any:
 def evaluate_run(run: Run, config: RunConfig, part: Any = None, splits: Any = None) -> Any:
     """Evaluate a run on its own test data (validation data where it has none), or on others.
 
-    Writes evaluation.json and the pictures into the run when its own data are used.
+    Writes evaluation.json into the run where its own data are used.
 
     Args:
         config: the run's, or one that differs in how files are read and text is written.
@@ -84,9 +84,4 @@ def evaluate_run(run: Run, config: RunConfig, part: Any = None, splits: Any = No
         with disk_errors(run.path):
             text = json.dumps(asdict(evaluation), ensure_ascii=False, indent=1)
             write_text(run.evaluation, text + "\n")
-            if hasattr(evaluation, "confusions"):
-                from seqtasks.inspection.training_plots import confusion_picture
-
-                picture = run.plots / "confusion_matrix.png"
-                confusion_picture(evaluation.confusions, evaluation.labels, picture)
     return evaluation

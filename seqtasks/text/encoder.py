@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from seqtasks.config import TextConfig
+from seqtasks.config import ReadTextConfig
 from seqtasks.text.splitting import split_characters, split_word_characters, split_words
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
 
@@ -128,7 +128,7 @@ class TextEncoder(tf.Module):
         return cls(unit, words, characters, max_length, max_word_length)
 
 
-def make_encoder(text: TextConfig, texts: list[str]) -> TextEncoder:
+def make_encoder(text: ReadTextConfig, texts: list[str]) -> TextEncoder:
     """Build the encoder that a configuration's `text` section describes, from training texts."""
     return TextEncoder.from_texts(
         texts,

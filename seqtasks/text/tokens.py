@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from seqtasks.config import TextConfig
+from seqtasks.config import ReadTextConfig
 from seqtasks.text.encoder import dense
 from seqtasks.text.splitting import normalise, split_word_characters, split_words
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
@@ -47,7 +47,7 @@ class TokenEncoder(tf.Module):
         self.max_word_length = max_word_length
 
     @classmethod
-    def from_sentences(cls, sentences: list[list[str]], text: TextConfig) -> "TokenEncoder":
+    def from_sentences(cls, sentences: list[list[str]], text: ReadTextConfig) -> "TokenEncoder":
         """Build the vocabularies by frequency from training sentences."""
         tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
         words = Vocabulary.by_frequency(
@@ -94,7 +94,7 @@ class TokenEncoder(tf.Module):
             self.characters.save(folder / "characters.txt")
 
     @classmethod
-    def load(cls, folder: Path, text: TextConfig) -> "TokenEncoder":
+    def load(cls, folder: Path, text: ReadTextConfig) -> "TokenEncoder":
         """Read what `save` wrote.
 
         Raises:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import WriterConfig
 from seqtasks.config.arch import Arch
 from seqtasks.layers.attention import Attention
 from seqtasks.layers.vectors import vectors_of
@@ -108,7 +108,7 @@ class Decoder(keras.Layer):
             part.supports_masking = True
 
     @classmethod
-    def from_config_section(cls, tokens: int, config: ModelConfig, attention: str) -> "Decoder":
+    def from_config_section(cls, tokens: int, config: WriterConfig, attention: str) -> "Decoder":
         """Make the decoder that a configuration's `model` section describes."""
         return cls(
             tokens,
@@ -237,7 +237,8 @@ class Decoder(keras.Layer):
 def _of_written(scores):
     """Scores of all tokens (..., V), -inf for padding and start, which are never written."""
     never = tf.one_hot([PADDING_ID, START_ID], tf.shape(scores)[-1], True, False)
-    return tf.where(tf.reduce_any(never, axis=0), -float("inf"), scores)
+    least = tf.constant(-float("inf"), scores.dtype)  # a Python number would be a float32
+    return tf.where(tf.reduce_any(never, axis=0), least, scores)
 
 
 def mixed_with_guesses(ids, scores, rate, seed_generator):

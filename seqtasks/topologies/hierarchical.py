@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import ClassifierConfig
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.text.vocabulary import PADDING_ID
@@ -31,7 +31,7 @@ class Hierarchical(keras.Model):
 
     Call with {"ids": (N, S, T)[, "characters": (N, S, T, L)]}; returns logits (N, classes).
 
-    >>> model = Hierarchical(9, 0, 2, ModelConfig(arch="gru", units=3, pooling="attention"))
+    >>> model = Hierarchical(9, 0, 2, ClassifierConfig(arch="gru", units=3, pooling="attention"))
     >>> model({"ids": tf.constant([[[4, 5], [6, 0]], [[7, 0], [0, 0]]])}).shape
     TensorShape([2, 2])
     """
@@ -41,7 +41,7 @@ class Hierarchical(keras.Model):
         tokens: int,
         characters: int,
         classes: int,
-        config: ModelConfig,
+        config: ClassifierConfig,
         **keras_options: Any,
     ):
         super().__init__(**keras_options)
@@ -99,7 +99,7 @@ class Hierarchical(keras.Model):
 class _Level(keras.Layer):
     """One level: a recurrent stack and the pooling of its outputs."""
 
-    def __init__(self, config: ModelConfig, **keras_options: Any):
+    def __init__(self, config: ClassifierConfig, **keras_options: Any):
         super().__init__(**keras_options)
         self.stack = stack_of(config, return_sequences=True, residual=config.residual)
         self.pooling: Any = (

@@ -2,13 +2,13 @@
 
 import keras
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import TaggerConfig
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.recurrent_stack import stack_of
 from seqtasks.topologies.text_input import TextEmbedding, text_inputs
 
 
-def many_to_many(tokens: int, characters: int, classes: int, config: ModelConfig) -> keras.Model:
+def many_to_many(tokens: int, characters: int, classes: int, config: TaggerConfig) -> keras.Model:
     """Build the network: vectors, recurrent stack, classes of each step.
 
     Args:
@@ -21,7 +21,7 @@ def many_to_many(tokens: int, characters: int, classes: int, config: ModelConfig
         A model from {"ids": (N, T)[, "characters": (N, T, L)]} to logits (N, T, classes), of which
         those of padded steps mean nothing.
 
-    >>> many_to_many(9, 0, 5, ModelConfig(arch="gru", units=3)).output_shape
+    >>> many_to_many(9, 0, 5, TaggerConfig(arch="gru", units=3)).output_shape
     (None, None, 5)
     """
     inputs = text_inputs(with_characters=bool(characters))

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import ClassifierConfig
 from seqtasks.config.arch import Arch
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.bidirectional import Bidirectional
@@ -16,7 +16,9 @@ from seqtasks.topologies.recurrent_stack import layers_of, stack_of
 from seqtasks.topologies.text_input import TextEmbedding, text_inputs
 
 
-def many_to_one(tokens: int, characters: int, classes: int, config: ModelConfig) -> keras.Model:
+def many_to_one(
+    tokens: int, characters: int, classes: int, config: ClassifierConfig
+) -> keras.Model:
     """Build the network: vectors, recurrent stack, one vector for the whole text, classes.
 
     Args:
@@ -28,7 +30,7 @@ def many_to_one(tokens: int, characters: int, classes: int, config: ModelConfig)
     Returns:
         A model from {"ids": (N, T)[, "characters": (N, T, L)]} to logits (N, classes).
 
-    >>> many_to_one(9, 0, 2, ModelConfig(arch="gru", units=3)).output_shape
+    >>> many_to_one(9, 0, 2, ClassifierConfig(arch="gru", units=3)).output_shape
     (None, 2)
     """
     inputs = text_inputs(with_characters=bool(characters))
@@ -56,9 +58,9 @@ def many_to_one(tokens: int, characters: int, classes: int, config: ModelConfig)
 def state_sizes(model: keras.Model) -> list[int]:
     """Widths of the states that `read_on` takes; none where it can't read piece by piece.
 
-    >>> state_sizes(many_to_one(9, 0, 2, ModelConfig(arch="lstm", units=3)))
+    >>> state_sizes(many_to_one(9, 0, 2, ClassifierConfig(arch="lstm", units=3)))
     [3, 3]
-    >>> state_sizes(many_to_one(9, 0, 2, ModelConfig(arch="bilstm", units=3)))
+    >>> state_sizes(many_to_one(9, 0, 2, ClassifierConfig(arch="bilstm", units=3)))
     []
     """
     stack = _stack(model)

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import WriterConfig
 from seqtasks.topologies.decoder import Decoder
 
 
@@ -24,12 +24,12 @@ class NextStep(keras.Model):
     call with training=True where `begins` is False; N must be that of `carry`. Without, they start
     from zero.
 
-    >>> model = NextStep(7, ModelConfig(arch="lstm", units=3, embedding_units=4))
+    >>> model = NextStep(7, WriterConfig(arch="lstm", units=3, embedding_units=4))
     >>> model({"ids": tf.constant([[2, 4]]), "begins": tf.constant([True])}).scores().shape
     TensorShape([1, 2, 7])
     """
 
-    def __init__(self, tokens: int, config: ModelConfig, **keras_options: Any):
+    def __init__(self, tokens: int, config: WriterConfig, **keras_options: Any):
         super().__init__(**keras_options)
         self.decoder = Decoder.from_config_section(tokens, config, attention="none")
         self.decoder.build()

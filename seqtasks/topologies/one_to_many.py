@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import WriterConfig
 from seqtasks.topologies.decoder import Decoder, mixed_with_guesses
 
 _SMALL = 8  # pixels: convolutions halve an image until it is no wider
@@ -26,7 +26,7 @@ class OneToMany(keras.Model):
     the start and the right tokens; returns the `Readout` of the token after each.
 
     >>> import tensorflow as tf
-    >>> model = OneToMany((8, 8, 1), 7, ModelConfig(arch="lstm", units=3, embedding_units=4))
+    >>> model = OneToMany((8, 8, 1), 7, WriterConfig(arch="lstm", units=3, embedding_units=4))
     >>> inputs = {"images": tf.zeros((1, 8, 8, 1)), "target_ids": tf.constant([[2, 4]])}
     >>> model(inputs).scores().shape
     TensorShape([1, 2, 7])
@@ -36,7 +36,7 @@ class OneToMany(keras.Model):
         self,
         image_shape: tuple[int, int, int],
         tokens: int,
-        config: ModelConfig,
+        config: WriterConfig,
         scheduled_sampling: float = 0.0,
         **keras_options: Any,
     ):
@@ -71,7 +71,7 @@ class OneToMany(keras.Model):
         return readout
 
 
-def _eye(image_shape: tuple[int, int, int], config: ModelConfig) -> list[Any]:
+def _eye(image_shape: tuple[int, int, int], config: WriterConfig) -> list[Any]:
     """Convolutions, halving the image until it is small, and one vector of it all."""
     layers = [keras.Input(image_shape)]
     height, width, _ = image_shape

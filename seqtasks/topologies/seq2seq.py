@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import TranslatorConfig
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.decoder import Decoder, mixed_with_guesses
 from seqtasks.topologies.recurrent_stack import join_directions, stack_of
@@ -33,7 +33,7 @@ class Seq2Seq(keras.Model):
     `scores()` are (N, T, V).
 
     >>> import tensorflow as tf
-    >>> model = Seq2Seq(9, 0, 7, ModelConfig(arch="bigru", units=3, embedding_units=4))
+    >>> model = Seq2Seq(9, 0, 7, TranslatorConfig(arch="bigru", units=3, embedding_units=4))
     >>> ids = tf.constant([[4, 5, 6]])
     >>> model({"ids": ids, "target_ids": tf.constant([[2, 4]])}).scores().shape
     TensorShape([1, 2, 7])
@@ -44,7 +44,7 @@ class Seq2Seq(keras.Model):
         source_tokens: int,
         characters: int,
         target_tokens: int,
-        config: ModelConfig,
+        config: TranslatorConfig,
         scheduled_sampling: float = 0.0,
         **keras_options: Any,
     ):

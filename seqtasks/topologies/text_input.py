@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import ReaderConfig
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.recurrent import LSTM
 from seqtasks.layers.vectors import vectors_of
@@ -74,7 +74,7 @@ class TextEmbedding(keras.Layer):
 
     @classmethod
     def from_config_section(
-        cls, tokens: int, characters: int, config: ModelConfig
+        cls, tokens: int, characters: int, config: ReaderConfig
     ) -> "TextEmbedding":
         """Make the layer that a configuration's `model` section describes."""
         return cls(

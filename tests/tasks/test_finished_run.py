@@ -99,7 +99,7 @@ def test_a_classifier_is_judged_by_its_test_data_and_all_is_written_down(finishe
     assert found.accuracy == np.mean([a == b for a, b in zip(predicted, part.labels, strict=True)])
     assert found.baseline_accuracy is not None
     assert json.loads(run.evaluation.read_text("utf-8")) == json.loads(json.dumps(asdict(found)))
-    assert files_of(run) - before == {"evaluation.json", "plots/confusion_matrix.png"}
+    assert files_of(run) - before == {"evaluation.json"}
     assert run.evaluation.read_text("utf-8").endswith("}\n")
 
 
@@ -111,7 +111,7 @@ def test_where_there_are_no_test_data_it_is_judged_by_those_of_validation(finish
     assert found.examples == len(made.splits.validation) != len(made.splits.test)
 
 
-def test_what_has_no_confusions_is_written_down_without_a_picture(finished):
+def test_an_evaluation_of_text_is_written_down(finished):
     made, run = finished("language_model")
     before = files_of(run)
     found = evaluate_run(run, run.config)

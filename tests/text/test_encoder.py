@@ -8,13 +8,13 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqtasks.config import TextConfig
+from seqtasks.config import ReadTextConfig
 from seqtasks.errors import RunError
 from seqtasks.text.encoder import TextEncoder, make_encoder
 from seqtasks.text.splitting import SPACE
 from seqtasks.text.vocabulary import PADDING, UNKNOWN
 
-UNITS = get_args(TextConfig.model_fields["unit"].annotation)
+UNITS = get_args(ReadTextConfig.model_fields["unit"].annotation)
 TEXTS = ["A good film, 정말 좋다!", "bad film", "", "정말 정말 good", "don't go"]
 LIMITS = {
     "max_words": 100,
@@ -145,7 +145,7 @@ def test_vocabularies_count_every_text_and_not_only_the_first_batch():
 
 @each_unit
 def test_an_encoder_is_what_a_configuration_s_section_says(unit):
-    text = TextConfig(
+    text = ReadTextConfig(
         unit=unit, max_words=7, max_characters=9, min_count=2, max_length=3, max_word_length=2
     )
     found, expected = (

@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqtasks.config import TextConfig
+from seqtasks.config import ReadTextConfig
 from seqtasks.errors import RunError
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.text.vocabulary import PADDING, UNKNOWN
@@ -18,7 +18,7 @@ each_unit = pytest.mark.parametrize("unit", UNITS)
 
 
 def encoder_of(unit="word+char", sentences=SENTENCES, **options):
-    return TokenEncoder.from_sentences(sentences, TextConfig(unit=unit, **options))
+    return TokenEncoder.from_sentences(sentences, ReadTextConfig(unit=unit, **options))
 
 
 def encode(encoder, sentences):
@@ -124,7 +124,7 @@ def test_vocabularies_respect_their_limits():
 
 @each_unit
 def test_an_encoder_read_back_gives_the_ids_of_the_one_saved(tmp_path, unit):
-    text = TextConfig(unit=unit, max_length=3, max_word_length=4)
+    text = ReadTextConfig(unit=unit, max_length=3, max_word_length=4)
     encoder = TokenEncoder.from_sentences(SENTENCES, text)
     encoder.save(tmp_path / "deep")
     files = ["words.txt"] if unit == "word" else ["characters.txt", "words.txt"]

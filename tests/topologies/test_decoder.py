@@ -8,7 +8,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import WriterConfig
 from seqtasks.layers.scan import SPLIT_FROM
 from seqtasks.text.vocabulary import PADDING_ID, START_ID
 from seqtasks.topologies.decoder import Decoder, Readout, mixed_with_guesses
@@ -301,7 +301,7 @@ def test_each_dropout_changes_training_and_nothing_else(dropped):
 
 @pytest.mark.parametrize("arch", ["rnn", "bilstm", "stacked-bigru"])
 def test_a_configuration_s_options_all_arrive(arch):
-    config = ModelConfig(
+    config = WriterConfig(
         arch=arch,
         layers=3 if "stacked" in arch else None,
         units=5,

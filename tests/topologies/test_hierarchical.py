@@ -5,7 +5,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import ClassifierConfig
 from seqtasks.topologies.hierarchical import Hierarchical
 
 V, C, CLASSES = 11, 9, 3
@@ -26,7 +26,7 @@ each_pooling = pytest.mark.parametrize("pooling", POOLINGS)
 
 
 def network(arch, pooling, with_characters=False, **options):
-    config = ModelConfig(arch=arch, pooling=pooling, **{**SIZES, **NONE_DROPPED, **options})
+    config = ClassifierConfig(arch=arch, pooling=pooling, **{**SIZES, **NONE_DROPPED, **options})
     model = Hierarchical(V, C if with_characters else 0, CLASSES, config)
     reference.randomise(model, 1)
     return model

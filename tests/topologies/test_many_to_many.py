@@ -5,7 +5,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import TaggerConfig
 from seqtasks.topologies.many_to_many import many_to_many
 
 V, C, CLASSES = 11, 9, 5
@@ -22,7 +22,7 @@ SIX_ARCHS = ("rnn", "stacked-birnn", "bilstm", "stacked-lstm", "bigru", "stacked
 
 
 def network(arch, with_characters=False, **options):
-    config = ModelConfig(arch=arch, **{**SIZES, **NONE_DROPPED, **options})
+    config = TaggerConfig(arch=arch, **{**SIZES, **NONE_DROPPED, **options})
     model = many_to_many(V, C if with_characters else 0, CLASSES, config)
     reference.randomise(model, 1)
     return model
@@ -90,7 +90,7 @@ def test_each_dropout_alone_changes_training_and_nothing_else(dropped):
 
 
 def test_depth_and_widths_are_those_of_the_configuration():
-    config = ModelConfig(arch="stacked-bilstm", layers=3, units=5, embedding_units=6)
+    config = TaggerConfig(arch="stacked-bilstm", layers=3, units=5, embedding_units=6)
     model = many_to_many(V, 0, CLASSES, config)
     assert model.output_shape == (None, None, CLASSES)
     shapes = [tuple(weight.shape) for weight in model.weights]

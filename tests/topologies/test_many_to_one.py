@@ -5,7 +5,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import ClassifierConfig
 from seqtasks.config.arch import ARCHS
 from seqtasks.topologies.many_to_one import many_to_one
 
@@ -27,7 +27,7 @@ CASES = [
 
 
 def network(arch, pooling, with_characters=False, seed=1, **options):
-    config = ModelConfig(arch=arch, pooling=pooling, **{**SIZES, **options})
+    config = ClassifierConfig(arch=arch, pooling=pooling, **{**SIZES, **options})
     model = many_to_one(V, C if with_characters else 0, CLASSES, config)
     reference.randomise(model, seed)
     return model
@@ -152,7 +152,7 @@ def test_each_dropout_alone_changes_training(dropped):
 
 
 def test_depth_and_widths_are_those_of_the_configuration():
-    config = ModelConfig(arch="stacked-bilstm", layers=3, units=5, embedding_units=6)
+    config = ClassifierConfig(arch="stacked-bilstm", layers=3, units=5, embedding_units=6)
     model = many_to_one(V, 0, CLASSES, config)
     assert model.output_shape == (None, CLASSES)
     shapes = [tuple(w.shape) for w in model.weights]

@@ -5,7 +5,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import WriterConfig
 from seqtasks.topologies.next_step import NextStep
 
 V, D, H, N, T = 11, 3, 2, 4, 5
@@ -20,7 +20,7 @@ each_network = pytest.mark.parametrize(
 
 
 def network(arch, tied=True, **options):
-    config = ModelConfig(
+    config = WriterConfig(
         arch=arch, units=H, embedding_units=D, tied=tied, **{**NONE_DROPPED, **options}
     )
     model = NextStep(V, config)

@@ -6,7 +6,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import WriterConfig
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.one_to_many import OneToMany
 
@@ -21,7 +21,7 @@ each_arch = pytest.mark.parametrize("arch", ONE_WAY)
 
 
 def network(arch, shape=SHAPE, sampling=0.0, **options):
-    config = ModelConfig(arch=arch, units=12, embedding_units=4, **{**NONE_DROPPED, **options})
+    config = WriterConfig(arch=arch, units=12, embedding_units=4, **{**NONE_DROPPED, **options})
     model = OneToMany(shape, V, config, sampling)
     reference.randomise(model, 1)
     # Kernels smaller the more they sum, or what is seen would be too large for the bridge's tanh;

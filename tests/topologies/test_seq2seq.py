@@ -6,7 +6,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import TranslatorConfig
 from seqtasks.text.vocabulary import PADDING_ID, START_ID
 from seqtasks.topologies.seq2seq import Seq2Seq
 
@@ -27,7 +27,9 @@ each_attention = pytest.mark.parametrize("attention", LOOKS)
 
 
 def network(arch, attention="additive", with_characters=False, sampling=0.0, **options):
-    config = ModelConfig(arch=arch, attention=attention, **{**SIZES, **NONE_DROPPED, **options})
+    config = TranslatorConfig(
+        arch=arch, attention=attention, **{**SIZES, **NONE_DROPPED, **options}
+    )
     model = Seq2Seq(SOURCE_V, C if with_characters else 0, V, config, sampling)
     reference.randomise(model, 1)
     return model

@@ -6,7 +6,7 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.config import ModelConfig
+from seqtasks.config import ClassifierConfig
 from seqtasks.topologies.many_to_one import many_to_one
 from seqtasks.training.step import FusedAdam, TrainingStep
 
@@ -87,7 +87,7 @@ def test_a_gradient_of_0_moves_nothing():
 
 def test_a_whole_network_is_clipped_as_one_vector():
     threshold = 0.05
-    config = ModelConfig(
+    config = ClassifierConfig(
         arch="gru", units=3, embedding_units=4, dropout=0, output_dropout=0, pooling="max"
     )
     model = many_to_one(V, 0, OUT, config)
@@ -109,7 +109,7 @@ def test_a_whole_network_is_clipped_as_one_vector():
 
 
 def test_one_step_moves_every_weight():
-    config = ModelConfig(
+    config = ClassifierConfig(
         arch="bilstm", units=3, embedding_units=4, character_units=4, pooling="attention"
     )
     model = many_to_one(V, 6, OUT, config)
