@@ -65,8 +65,8 @@ def train(
 ) -> None:  # fmt: skip
     """Train a model and write its run directory.
 
-    With no option at all, a BiLSTM learns the toy reviews, English and Korean, in about two
-    minutes. Ctrl-C saves; --resume goes on.
+    With no option at all, a BiLSTM learns the toy reviews, English and Korean, in less than a
+    minute on two cores. Ctrl-C saves; --resume goes on.
     """
     run = None
     if resumed is not None:

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import re
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
 
@@ -184,3 +185,17 @@ def test_a_file_to_evaluate_with_is_read_as_the_data_are(name, taught):
         return
     keys = set(whole.keys())
     assert set(made.splits.train.keys()) <= keys
+
+
+def test_the_readme_names_the_signatures_of_every_task(taught):
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| (\w+: .*?) \| (.*) \|$", readme, re.MULTILINE)
+    said = {task: row for row in rows for task in re.findall(r"`(\w+)`", row[0])}
+    assert set(said) == set(TASKS)
+    for task, (_, default, others) in said.items():
+        made, predictor, *_ = taught(task)
+        first, *endpoints = made.task.endpoints(predictor)
+        given, answered = default.split(": ")
+        assert [one.spec.name for one in first.inputs] == [given]
+        assert set(first.outputs) == set(answered.split(", "))
+        assert {one.name for one in endpoints} <= set(re.findall(r"`(\w+)`", others))
