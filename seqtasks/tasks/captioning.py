@@ -11,17 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import CaptioningConfig, DecodingConfig
-from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.data.images import CaptionedImages, read_image
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import repetitions, spread
 from seqtasks.errors import RunError
 from seqtasks.tasks.endpoints import Endpoint, Input, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
-from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.sources import check_image_shape
-from seqtasks.tasks.task import Fit, Task, planned_batches
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
+from seqtasks.tasks.task import Fit, Task
+from seqtasks.tasks.writing import VALIDATION_EXAMPLES, prepare_fit, search
 from seqtasks.text.target_text import WrittenText, with_end, with_start
 from seqtasks.text.vocabulary import Vocabulary
 from seqtasks.topologies.one_to_many import OneToMany
@@ -184,21 +182,11 @@ class Captioning(Task):
     ) -> Fit:
         """Cross-entropy of each caption's token, and the chrF of what is written greedily."""
         train, data = examples(codec, splits.train), examples(codec, splits.validation)
-        training = config.training
-        plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
         shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
         predictor = self.make_predictor(config, codec, model)
-        return Fit(
-            token_cross_entropy(training.label_smoothing, training.sampled_tokens),
-            planned_batches(config, train.lengths, partial(_load, codec, train)),
-            Validation(
-                model,
-                loaded(partial(_load, codec, data), plan),
-                partial(predictor.texts, examples(codec, shown), beam=1),
-                shown.captions,
-                "chrF",
-            ),
-        )
+        write = partial(predictor.texts, examples(codec, shown), beam=1)
+        load = partial(_load, codec)
+        return prepare_fit(config, model, load, train, data, write, shown.captions, "chrF")
 
     def make_predictor(self, config: CaptioningConfig, codec: Codec, model: OneToMany) -> Predictor:
         """Make what captions images."""

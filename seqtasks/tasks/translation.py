@@ -11,15 +11,14 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import DecodingConfig, TranslationConfig
-from seqtasks.data.batches import loaded, plan_batches
+from seqtasks.data.batches import plan_batches
 from seqtasks.data.pairs import TextPairs
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import repetitions, spread
 from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
-from seqtasks.tasks.losses import token_cross_entropy
-from seqtasks.tasks.task import Fit, Task, planned_batches
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
+from seqtasks.tasks.task import Fit, Task
+from seqtasks.tasks.writing import VALIDATION_EXAMPLES, prepare_fit, search
 from seqtasks.text.encoder import TextEncoder, make_encoder
 from seqtasks.text.splitting import JOINER, split_reversibly
 from seqtasks.text.target_text import WrittenText, with_end, with_start
@@ -201,21 +200,11 @@ class Translation(Task):
     ) -> Fit:
         """Cross-entropy of each target token, and the BLEU of what is written greedily."""
         train, data = examples(codec, splits.train), examples(codec, splits.validation)
-        training = config.training
-        plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
         shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
         predictor = self.make_predictor(config, codec, model)
-        return Fit(
-            token_cross_entropy(training.label_smoothing, training.sampled_tokens),
-            planned_batches(config, train.lengths, partial(_load, codec, train)),
-            Validation(
-                model,
-                loaded(partial(_load, codec, data), plan),
-                partial(predictor.texts, examples(codec, shown), beam=1),
-                shown.targets,
-                "BLEU",
-            ),
-        )
+        write = partial(predictor.texts, examples(codec, shown), beam=1)
+        load = partial(_load, codec)
+        return prepare_fit(config, model, load, train, data, write, shown.targets, "BLEU")
 
     def make_predictor(self, config: TranslationConfig, codec: Codec, model: Seq2Seq) -> Predictor:
         """Make what translates."""

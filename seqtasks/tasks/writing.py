@@ -1,15 +1,18 @@
 """What the tasks that write text share: searching for it, and judging it."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
 import tensorflow as tf
 
 from seqtasks.config import DecodingConfig
+from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.metrics import text_scores
 from seqtasks.search.beam import Decoded, beam_search
 from seqtasks.tasks.losses import token_cross_entropy
+from seqtasks.tasks.task import Fit, planned_batches
 from seqtasks.text.vocabulary import END_ID, START_ID
 from seqtasks.topologies.decoder import Decoder
 
@@ -81,3 +84,30 @@ class Validation:
             total, count = total + losses.sum(dtype=float), count + len(losses)
         scores = text_scores(self.write(), [[target] for target in self.targets])
         return total / count, scores[self.metric] / 100
+
+
+def prepare_fit(
+    config: Any,
+    model: keras.Model,
+    load: Callable[[Any, tf.Tensor], Any],
+    train: Any,
+    validation: Any,
+    write: Callable[[], list[str]],
+    targets: list[str],
+    metric: str,
+) -> Fit:
+    """Say how a network that writes is trained: `Task.prepare_fit` of the tasks that do.
+
+    Args:
+        load: from a split's examples and row numbers (rows,) to a batch, (inputs, ids).
+        train, validation: examples with `lengths`, (examples,) in tokens.
+        write, targets, metric: as in `Validation`.
+    """
+    training = config.training
+    plan = plan_batches(validation.lengths, training.batch_tokens, training.batch_size)
+    batches = loaded(partial(load, validation), plan)
+    return Fit(
+        token_cross_entropy(training.label_smoothing, training.sampled_tokens),
+        planned_batches(config, train.lengths, partial(load, train)),
+        Validation(model, batches, write, targets, metric),
+    )
