@@ -79,6 +79,7 @@ EACH_STRUCTURE = {
     f"{kind}, {make.__name__}": (kind, make)
     for kind, make in zip(ALTERNATING, (*LAYERS, cell_in_keras_rnn), strict=True)
 }
+SOME = EACH_STRUCTURE | lines([cell_in_keras_rnn])
 
 
 def each(table):
@@ -134,9 +135,9 @@ def functional_model(kind, make):
     return model
 
 
-@pytest.fixture(scope="module", params=TABLE)
+@pytest.fixture(scope="module", params=SOME)
 def model(request):
-    """Such a model for each line."""
+    """Such a model for each structure, and for each cell inside `keras.layers.RNN`."""
     return functional_model(*TABLE[request.param])
 
 
@@ -216,7 +217,7 @@ def test_one_step_of_fit_moves_every_weight(kind, make):
 TOLERANCE = {"float32": 0.0, "float64": 1e-5, "mixed_bfloat16": 0.06, "mixed_float16": 0.006}
 
 
-@each(TABLE)
+@each(SOME | lines([one_layer]))
 def test_every_dtype_policy_gives_its_dtype_and_nearly_the_same_outputs_and_gradients(kind, make):
     x = reference.inputs(3, T, D, 5)
     mask = tf.constant(reference.mask_of(LENGTHS, T))

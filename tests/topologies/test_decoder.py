@@ -1,7 +1,5 @@
 """The decoder against its equations in NumPy, all steps at once and one by one."""
 
-from itertools import product
-
 import keras
 import numpy as np
 import pytest
@@ -19,9 +17,15 @@ N = len(LENGTHS)
 IDS = np.array([[2, 9, 4, 4, 1], [2, 5, 8, 3, 0], [2, 7, 7, 10, 9]], "int32")
 LOOKS = ("none", "additive", "multiplicative")
 
+# Every two values of two arguments come together at least once.
 CASES = [
-    (*case, index % 2 == 0)
-    for index, case in enumerate(product(("rnn", "lstm", "gru"), (1, 2), LOOKS))
+    *(("rnn", 1, "none", True), ("rnn", 2, "additive", False), ("rnn", 1, "multiplicative", False)),
+    *(
+        ("lstm", 2, "none", False),
+        ("lstm", 1, "additive", True),
+        ("lstm", 2, "multiplicative", True),
+    ),
+    *(("gru", 2, "none", True), ("gru", 1, "additive", False), ("gru", 2, "multiplicative", False)),
 ]
 each_case = pytest.mark.parametrize(
     ("cell", "layers", "attention", "tied"),
@@ -323,8 +327,7 @@ def test_a_configuration_s_options_all_arrive(arch):
 TOLERANCE = {"float64": 1e-5, "mixed_bfloat16": 0.15, "mixed_float16": 0.02}
 
 
-@pytest.mark.parametrize("attention", LOOKS)
-@pytest.mark.parametrize("policy", TOLERANCE)
+@pytest.mark.parametrize(("policy", "attention"), zip(TOLERANCE, LOOKS, strict=True))
 def test_other_dtypes_give_nearly_the_same_at_once_and_by_step(policy, attention):
     plain, decoder = (decoder_of("lstm", 2, attention, dtype=d) for d in ("float32", policy))
     drawn = beginning(plain)

@@ -56,7 +56,7 @@ def test_each_step_s_answer_is_the_pages_equations(arch):
 def test_wider_padding_changes_nothing(unit):
     with_characters = unit != "ids alone"
     options = {"character_encoder": unit} if with_characters else {}
-    model = network("stacked-bigru", with_characters, **options)
+    model = network("bigru", with_characters, **options)
     narrow = model(example(with_characters)).numpy()
     wide = model(example(with_characters, time=3, word=2)).numpy()
     assert np.isfinite(narrow).all()
@@ -81,7 +81,7 @@ def test_an_answer_knows_what_came_before_and_in_both_directions_what_comes(arch
 
 @pytest.mark.parametrize("dropped", NONE_DROPPED)
 def test_each_dropout_alone_changes_training_and_nothing_else(dropped):
-    model, quiet = network("bigru", **{dropped: 0.5}), network("bigru")
+    model, quiet = network("gru", **{dropped: 0.5}), network("gru")
     plain = quiet(example()).numpy()
     assert np.array_equal(model(example()), plain)
     assert np.array_equal(quiet(example(), training=True), plain)

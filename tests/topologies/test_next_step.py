@@ -136,8 +136,10 @@ def test_padding_behind_a_text_and_its_neighbours_change_nothing():
 # --- States from one window to the next -------------------------------------------------------
 
 
-@pytest.mark.parametrize(("window", "how"), [(1, "eager"), (2, "eager"), (2, "graph")])
-@each_network
+@pytest.mark.parametrize(
+    ("arch", "tied", "window", "how"),
+    [("rnn", True, 1, "eager"), ("lstm", False, 2, "eager"), ("stacked-gru", True, 2, "graph")],
+)
 def test_windows_with_the_states_carried_over_are_one_long_read(arch, tied, window, how):
     model = network(arch, tied)
     model.carry(N)
