@@ -7,7 +7,6 @@ import html.parser
 import json
 import re
 import struct
-import tomllib
 import zlib
 from pathlib import Path
 
@@ -242,11 +241,6 @@ def test_the_names_of_models_are_json_those_that_failed_too(port, client_at):
     status, value = client_at(port).get("/models")
     names = ["bare", "broken", "echo", "films", "german", "novel", "parts", "pictures", "sums"]
     assert (status, value) == (200, {"models": names})
-
-
-def test_the_page_is_installed_with_the_package():
-    settings = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))
-    assert "page.html" in settings["tool"]["setuptools"]["package-data"]["seqtasks.serving"]
 
 
 ANSWERED = "document.querySelector('#result').children.length"
