@@ -123,9 +123,12 @@ def describe(as_json: bool, **source_options: Any) -> None:
 def _lines(key: str, value: Any, unit: str) -> Iterator[str]:
     """One fact in words."""
     unit = unit.partition("+")[0]
-    what = {"tokens": f"{unit}s, as read", "unknown_rate": f"unknown {unit}s"}.get(
-        key, key.removesuffix("_rate").replace("_", " ")
-    )
+    what = {
+        "tokens": f"{unit}s, as read",
+        "unknown_rate": f"unknown {unit}s",
+        "unknown_in_training_rate": f"{unit}s read as unknown in training",
+        "unknown_target_in_training_rate": "target tokens read as unknown in training",
+    }.get(key, key.removesuffix("_rate").replace("_", " "))
     if key in ("labels", "tags"):
         total = sum(value.values())
         for label, count in list(value.items())[:_SHOWN_LABELS]:

@@ -55,6 +55,11 @@ def predict(
     Texts come from the arguments, from --file, or line by line from standard input, so that it
     works as a filter in a pipe: an answer is written as soon as its line is read.
 
+    With --json an answer says what was left out: `unread`, how many tokens of the text are beyond
+    text.max_length, and `cut`, whether a translation or caption ended at decoding.max_length; a
+    class of a text without words is marked `empty`. A line on standard error counts such texts
+    and such answers. Taggers read texts of any length.
+
     With --server the answers are of RUN's export there, and RUN may be just a name. They look the
     same; but captions have no runners-up, and translations only where RUN is at hand.
     """
@@ -68,10 +73,41 @@ def predict(
             ask = _served(run, runs_dir, server, model, as_json, end)
         else:
             ask = _loaded(run, runs_dir, assignments)
+        notices = _Notices()
+        end.callback(notices.tell)
         for batch in text_batches(text, file):
             for answer, shown in ask(batch):
                 click.echo(json.dumps(answer, ensure_ascii=False) if as_json else shown)
+                notices.note(answer)
             sys.stdout.flush()
+
+
+class _Notices:
+    """Counts what answers say of texts that weren't read to their end, and tells it once."""
+
+    def __init__(self):
+        self._answers = self._long = self._unread = self._cut = 0
+
+    def note(self, answer: dict[str, Any]) -> None:
+        """Count an answer."""
+        self._answers += 1
+        self._long += "unread" in answer
+        self._unread += answer.get("unread", 0)
+        self._cut += "cut" in answer
+
+    def tell(self) -> None:
+        """Write a line to standard error for each kind that there was."""
+        of = f"of {self._answers:,}"
+        for count, told in (
+            (
+                self._long,
+                "texts longer than is read (text.max_length, text.max_sentences): "
+                f"{self._long:,} {of}; tokens not read: {self._unread:,}",
+            ),
+            (self._cut, f"answers cut off at decoding.max_length: {self._cut:,} {of}"),
+        ):
+            if count:
+                click.echo(f"note: {told}", err=True)
 
 
 def _loaded(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> Predict:

@@ -79,6 +79,7 @@ def _show_text_scores(screen: Console, evaluation: TextEvaluation, errors: int) 
     screen.print()
     for name, signature in evaluation.signatures.items():
         screen.print(f"{name}: {signature}")
+    _show_unread(screen, evaluation.unread)
     shown = evaluation.mistakes[:errors]
     if shown:
         screen.print(f"\n{len(shown)} of {len(evaluation.mistakes)} texts not written as expected")
@@ -90,6 +91,12 @@ def _show_text_scores(screen: Console, evaluation: TextEvaluation, errors: int) 
         ):
             screen.print(f"  {name:8} {escape(one_line(text))}", soft_wrap=True)
         screen.print()
+
+
+def _show_unread(screen: Console, unread: int) -> None:
+    """Print how much of the texts was beyond what the run reads, if anything."""
+    if unread:
+        screen.print(f"\ntokens beyond text.max_length, which were not read: {unread:,}")
 
 
 def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
@@ -114,6 +121,7 @@ def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
         screen.print(f"{baseline:29} {evaluation.baseline_accuracy:.4f}")
     for name, score in (evaluation.entities or {}).items():
         screen.print(f"{f'{name} of entities':29} {score:.4f}")
+    _show_unread(screen, evaluation.unread)
     shown = evaluation.mistakes[:errors]
     if shown:
         screen.print(f"\nThe {len(shown)} most confident of {len(evaluation.mistakes)} mistakes")

@@ -66,6 +66,15 @@ class ServedRun:
         )
 
     def _classes(self, texts: list[str], complete: bool) -> Iterator[Answer]:
+        marked = [{}] * len(texts)
+        if "unread" in self._signatures["serving_default"][1]:
+            rows = self._server.predict_rows(self._model, texts)
+            marked = [_marks(row) for row in rows]
+            if not complete:
+                for text, row, marks in zip(texts, rows, marked, strict=True):
+                    score = _float32(row["score"])
+                    yield {"text": text, "label": row["label"], "probability": score, **marks}
+                return
         examples = [{"text": text} for text in texts]
         rows = self._server.classify(self._model, examples, "classify")
         looked = self._looked(texts) if complete and "attention" in self._signatures else None
@@ -74,7 +83,7 @@ class ServedRun:
             label = max(chances, key=chances.__getitem__)
             answer = {"text": text, "label": label, "probability": chances[label]}
             more = {"attention": looked[number]} if looked else {}
-            yield {**answer, "probabilities": chances, **more}
+            yield {**answer, "probabilities": chances, **more, **marked[number]}
 
     def _looked(self, texts: list[str]) -> list[list[Answer]]:
         """Where a hierarchical model looked: the sentences of each text and their words, weighed.
@@ -108,7 +117,8 @@ class ServedRun:
         if self._n_best == 1 and not complete:
             rows = self._server.predict_rows(self._model, texts)
             for text, row in zip(texts, rows, strict=True):
-                yield {"text": text, "translation": row["translation"], "alternatives": []}
+                answer = {"text": text, "translation": row["translation"], "alternatives": []}
+                yield {**answer, **_marks(row)}
             return
         inputs = {"text": texts, "k": self._n_best}
         found = self._server.predict_columns(self._model, inputs, "nbest")
@@ -127,10 +137,14 @@ class ServedRun:
                     [_rounded(weight) for weight in step[: len(source)]]
                     for step in row["attention"][0][: len(target)]
                 ],
+                **_marks(row),
             }
 
     def _captions(self, files: list[str], complete: bool) -> Iterator[Answer]:
         for file in files:
+            if not file.strip():
+                yield {"image": file, "caption": "", "score": 0.0, "alternatives": []}
+                continue
             try:
                 image = Path(file).read_bytes()
             except OSError as error:
@@ -138,12 +152,27 @@ class ServedRun:
             rows = [{"image_bytes": image}]
             (found,) = self._server.predict_rows(self._model, rows, "encoded")
             answer = {"image": file, "caption": found["caption"]}
-            yield {**answer, "score": _float32(found["score"]), "alternatives": []}
+            score = _float32(found["score"])
+            yield {**answer, "score": score, "alternatives": [], **_marks(found)}
 
     def _continuations(self, texts: list[str], complete: bool) -> Iterator[Answer]:
         for text in texts:  # one by one, since what is drawn depends on a text's place
             (found,) = self._server.predict_rows(self._model, [text])
             yield {"text": text, "continuation": found}
+
+
+def _marks(row: Answer) -> Answer:
+    """What an answer says of a text that wasn't read to its end, and of itself: none where well.
+
+    >>> _marks({"label": "pos", "unread": 0, "empty": True})
+    {'empty': True}
+    >>> _marks({"unread": 3, "cut": [False, True]})  # of the best answer
+    {'unread': 3}
+    """
+    marks = {name: row[name] for name in ("unread", "cut", "empty") if name in row}
+    if isinstance(marks.get("cut"), list):
+        marks["cut"] = marks["cut"][0]
+    return {name: value for name, value in marks.items() if value}
 
 
 def _weighed(words: list[str], weights: list[float]) -> list[tuple[str, float]]:

@@ -126,6 +126,11 @@ class TextConfig(Strict):
         default=4_000, description="the size of a vocabulary of characters"
     )
     min_count: Count = Field(default=1, description="tokens that occur less often are unknown")
+    unknown_weight: NotNegative = Field(
+        default=1.0,
+        description="in training a token that comes n times is read as unknown with the "
+        "probability weight / (weight + n), so that unknown ones are learnt; 0: never",
+    )
 
 
 class BoundedTextConfig(TextConfig):

@@ -19,9 +19,10 @@ from seqtasks.tasks.endpoints import Endpoint, Input, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.sources import check_image_shape
 from seqtasks.tasks.task import Fit, Task
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, prepare_fit, search
+from seqtasks.tasks.writing import VALIDATION_EXAMPLES, cut_off, prepare_fit, search
 from seqtasks.text.target_text import WrittenText, with_end, with_start
-from seqtasks.text.vocabulary import Vocabulary
+from seqtasks.text.unknown import count, unknown_share
+from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
 from seqtasks.topologies.one_to_many import OneToMany
 
 _BATCH_ROWS = 128  # images captioned at once
@@ -57,6 +58,7 @@ class Prediction:
     caption: str
     score: float  # log-probability over the length's penalty
     alternatives: list[tuple[str, float]]  # n_best - 1 more, and their scores
+    cut: bool | None = None  # True where the caption was cut off at `decoding.max_length`
 
 
 def examples(codec: Codec, part: CaptionedImages) -> Examples:
@@ -92,10 +94,10 @@ class Predictor:
         )
 
     def caption(self, images, beam, n_best):
-        """Images (N, ...) to captions (N, n_best) and their scores."""
+        """Images (N, ...) to captions (N, n_best), their scores, and which were cut off."""
         prepared, states = self.model.encode({"images": images})
-        found = search(self.model.decoder, prepared, states, self.decoding, beam, n_best)
-        return self.codec.captions.strings(found.ids), found.scores
+        found = search(self.model.decoder, prepared, states, self.decoding, beam, n_best, False)
+        return self.codec.captions.strings(found.ids), found.scores, cut_off(found)
 
     def predict(self, files: Iterable[str]) -> Iterator[Prediction]:
         """Say what images show, given by the names of their files; others are resized.
@@ -104,18 +106,22 @@ class Predictor:
             DataError: a file that can't be read.
         """
         for file in files:
+            if not file.strip():  # no name, no image
+                yield Prediction(file, "", 0.0, [])
+                continue
             image = _as_trained(read_image(file), self.codec.image_shape)
             decoding = self.decoding
-            texts, scores = self._caption(image[np.newaxis], decoding.beam, decoding.n_best)
+            texts, scores, cut = self._caption(image[np.newaxis], decoding.beam, decoding.n_best)
             first, *others = zip(texts[0].numpy(), scores[0].numpy(), strict=True)
             alternatives = [(t.decode(), float(score)) for t, score in others if np.isfinite(score)]
-            yield Prediction(file, first[0].decode(), float(first[1]), alternatives)
+            cut = bool(cut[0, 0]) or None
+            yield Prediction(file, first[0].decode(), float(first[1]), alternatives, cut)
 
     def texts(self, data: Examples, beam: int) -> list[str]:
         """The best caption of each image, in their order."""
         answers: list[str] = []
         for start in range(0, len(data.lengths), _BATCH_ROWS):
-            texts, _ = self._caption(data.images[start : start + _BATCH_ROWS], beam, 1)
+            texts, _, _ = self._caption(data.images[start : start + _BATCH_ROWS], beam, 1)
             answers += [text.decode() for text in texts[:, 0].numpy()]
         return answers
 
@@ -186,7 +192,9 @@ class Captioning(Task):
         predictor = self.make_predictor(config, codec, model)
         write = partial(predictor.texts, examples(codec, shown), beam=1)
         load = partial(_load, codec)
-        return prepare_fit(config, model, load, train, data, write, shown.captions, "chrF")
+        read = {"target_ids": codec.captions.vocabulary}
+        targets = shown.captions
+        return prepare_fit(config, model, load, read, train, data, write, targets, "chrF")
 
     def make_predictor(self, config: CaptioningConfig, codec: Codec, model: OneToMany) -> Predictor:
         """Make what captions images."""
@@ -213,15 +221,21 @@ class Captioning(Task):
         codec = self.make_codec(config, splits)
         train, described = set(splits.train.keys()), {}
         for name, part in splits.parts().items():
-            captions = codec.captions.split(tf.constant(part.captions))
+            captions = codec.captions.ids(tf.constant(part.captions))
             described[name] = {
                 "source": part.source,
                 "examples": len(part),
                 "image_size": " x ".join(map(str, part.images.shape[1:])),
                 "tokens": spread(captions.row_lengths().numpy()),
                 "different_captions": len(set(part.captions)),
+                "unknown_rate": float(np.mean(captions.flat_values.numpy() == UNKNOWN_ID)),
                 **repetitions(part.keys(), train if name != "train" else None),
             }
+            if name == "train":
+                vocabulary, weight = codec.captions.vocabulary, config.text.unknown_weight
+                counts = count(captions.flat_values, vocabulary)
+                share = unknown_share(vocabulary, counts, weight)
+                described[name]["unknown_in_training_rate"] = share
         return described
 
     def facts(self, codec: Codec) -> dict[str, str]:
@@ -243,14 +257,20 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
         # TensorFlow's convolutions fail where there is no image at all.
         missing: Any = tf.maximum(1 - N, 0)
         image = tf.pad(image, [[0, missing], [0, 0], [0, 0], [0, 0]])
-        texts, scores = predictor.caption(image, tf.maximum(k, decoding.beam), k)
-        return {"captions": texts[:N], "scores": scores[:N]}
+        texts, scores, cut = predictor.caption(image, tf.maximum(k, decoding.beam), k)
+        return {"captions": texts[:N], "scores": scores[:N], "cut": cut[:N]}
 
     def best(image):
         found = several(image, 1)
-        return {"caption": found["captions"][:, 0], "score": found["scores"][:, 0]}
+        first = {name: rows[:, 0] for name, rows in found.items()}
+        return {"caption": first["captions"], "score": first["scores"], "cut": first["cut"]}
 
-    answered = {"caption": "[N] the best caption", "score": "[N] its score"}
+    was_cut = f"was cut off at {decoding.max_length} tokens"
+    answered = {
+        "caption": "[N] the best caption",
+        "score": "[N] its score",
+        "cut": f"[N] whether it {was_cut}",
+    }
     pixels = f"[N, {height}, {width}, {channels}], values from 0 to 1"
     found = [
         Endpoint("serving_default", f"Caption images {pixels}.", [images], answered, best),
@@ -258,7 +278,11 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
             "nbest",
             f"The k best captions of images {pixels}.",
             [images, scalar("k", tf.int32, sample=3)],
-            {"captions": "[N, k] the best first", "scores": "[N, k] their scores, -inf for none"},
+            {
+                "captions": "[N, k] the best first",
+                "scores": "[N, k] their scores, -inf for none",
+                "cut": f"[N, k] whether each {was_cut}",
+            },
             several,
         ),
     ]

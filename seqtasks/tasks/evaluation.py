@@ -40,6 +40,7 @@ class Evaluation:
     labels: list[str]
     confusions: list[list[int]]  # rows true, columns predicted
     mistakes: list[Mistake]  # the most confident first
+    unread: int = 0  # tokens of all texts that were not read
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class TextEvaluation:
     texts: int  # different ones
     signatures: dict[str, str]  # how the scores were counted
     mistakes: list[WrongText]
+    unread: int = 0  # tokens of all texts that were not read
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,13 @@ def evaluate_texts(
     right: list[str],
     written: list[str],
     set_apart: Callable[[list[str]], list[str]] | None = None,
+    unread: int = 0,
 ) -> TextEvaluation:
     """Compare what was written for each text with what is right.
 
     Args:
         set_apart: puts a space between all tokens of texts; with it, their BLEU is counted too.
+        unread: tokens of all texts that were not read.
     """
     references: dict[str, list[str]] = {}
     for text, answer in zip(texts, right, strict=True):
@@ -122,6 +126,7 @@ def evaluate_texts(
         texts=len(references),
         signatures=text_signatures(written, one_each),
         mistakes=mistakes,
+        unread=unread,
     )
 
 
@@ -134,6 +139,7 @@ def evaluate_answers(
     labels: list[str],
     baseline: tuple[str, list[str]] | None,
     entities: dict[str, float] | None = None,
+    unread: int = 0,
 ) -> Evaluation:
     """Compare what a model answered with what is right, one label for each text.
 
@@ -142,6 +148,7 @@ def evaluate_answers(
         labels: all that there are.
         baseline: its name and its answers, or None where there is none.
         entities: precision, recall and F1 of entities, where labels say where they begin and end.
+        unread: tokens of all texts that were not read.
     """
     number = {label: n for n, label in enumerate(labels)}
     true = np.array([number[label] for label in right])
@@ -164,4 +171,5 @@ def evaluate_answers(
         labels=labels,
         confusions=confusion_matrix(true, predicted, len(labels)).tolist(),
         mistakes=mistakes,
+        unread=unread,
     )

@@ -22,6 +22,7 @@ from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.task import Batches, Fit, Task
 from seqtasks.text.encoder import dense
 from seqtasks.text.target_text import WrittenText, with_start
+from seqtasks.text.unknown import RareTokens, count, unknown_share
 from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID, Vocabulary
 from seqtasks.topologies.next_step import NextStep
 
@@ -107,12 +108,23 @@ def _dataset(batches: list[dict[str, np.ndarray]]) -> tf.data.Dataset:
     return data.map(split).prefetch(2)
 
 
-def training_data(config: LanguageModelConfig, ids: np.ndarray, epoch: int, skip: int) -> Batches:
+def training_data(
+    config: LanguageModelConfig,
+    ids: np.ndarray,
+    epoch: int,
+    skip: int,
+    rare: RareTokens | None = None,
+) -> Batches:
     """Windows of the text in order, without the first `skip`, and how many there are in all.
 
     Each epoch starts the stretches at another place of the text, which is read as a ring.
+
+    Args:
+        rare: makes some of the tokens unknown, each place for itself.
     """
     rng = np.random.default_rng([config.seed, epoch])
+    if rare:
+        ids = rare(tf.constant(ids), tf.range(len(ids)), epoch).numpy()
     turned = np.roll(ids, -int(rng.integers(len(ids))))
     batches = windows(turned, _rows(config, ids), config.training.window)
     return _dataset(batches[skip:]), len(batches)
@@ -219,6 +231,9 @@ class LanguageModel(Task):
         train, validation = _ids(codec, splits.train), _ids(codec, splits.validation)
         model.carry(_rows(config, train))
         predictor = self.make_predictor(config, codec, model)
+        rare, known = None, codec.text.vocabulary
+        if weight := config.text.unknown_weight:
+            rare = RareTokens(known, count(train, known), weight, config.seed)
 
         def validate() -> tuple[float, float]:
             loss = predictor.nats(validation) / len(validation)
@@ -226,7 +241,7 @@ class LanguageModel(Task):
 
         return Fit(
             token_cross_entropy(config.training.label_smoothing, config.training.sampled_tokens),
-            partial(training_data, config, train),
+            partial(training_data, config, train, rare=rare),
             validate,
         )
 
@@ -276,6 +291,10 @@ class LanguageModel(Task):
                 "tokens": len(ids),
                 "unknown_rate": float(np.mean(ids == UNKNOWN_ID)),
             }
+            if name == "train":
+                known, weight = codec.text.vocabulary, config.text.unknown_weight
+                share = unknown_share(known, count(ids, known), weight)
+                described[name]["unknown_in_training_rate"] = share
         return described
 
     def facts(self, codec: Codec) -> dict[str, str]:

@@ -28,7 +28,8 @@ from seqtasks.tasks.labelled_sources import describe, label_names
 from seqtasks.tasks.labels import load_labels, save_labels
 from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.documents import DocumentEncoder
-from seqtasks.text.encoder import TextEncoder, make_encoder
+from seqtasks.text.encoder import TextEncoder, in_batches, make_encoder
+from seqtasks.text.unknown import count_ids, unknown_share
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.many_to_one import many_to_one, read_on, state_sizes
 
@@ -74,6 +75,8 @@ class Prediction:
     probability: float
     probabilities: dict[str, float]
     attention: list[Attended] | None = None  # where a hierarchical model looked
+    unread: int | None = None  # tokens beyond the limits of `text`, where there are any
+    empty: bool | None = None  # True where there is no token to read: the class says nothing
 
 
 def examples(codec: Codec, part: LabelledTexts) -> Examples:
@@ -141,11 +144,20 @@ class Predictor:
         while batch := list(islice(texts, batch_size)):
             ids = self.codec.encoder(tf.constant(batch))
             rows = self._classify(ids).numpy()
+            tokens, unread = (n.numpy() for n in self.codec.encoder.measure(tf.constant(batch)))
             attention = self._attention(batch, ids) if self._attend else [None] * len(batch)
-            for text, row, looked in zip(batch, rows, attention, strict=True):
+            for n, (text, row, looked) in enumerate(zip(batch, rows, attention, strict=True)):
                 best = int(row.argmax())
                 chances = {label: float(p) for label, p in zip(labels, row, strict=True)}
-                yield Prediction(text, labels[best], float(row[best]), chances, looked)
+                yield Prediction(
+                    text,
+                    labels[best],
+                    float(row[best]),
+                    chances,
+                    looked,
+                    unread=int(unread[n]) or None,
+                    empty=bool(tokens[n] == 0) or None,
+                )
 
     def _attention(self, texts: list[str], ids: dict[str, tf.Tensor]) -> list[list[Attended]]:
         """Where the model looked in each text: its sentences and their words, weighed."""
@@ -185,6 +197,13 @@ def _validate(predictor: Predictor, config: RunConfig, data: Examples) -> tuple[
     return float(-np.log(np.maximum(right, 1e-12)).mean()), score
 
 
+def _unknown_in_training(config: Any, encoder: Any, texts: list[str]) -> float:
+    """The share of the training texts' tokens that is read as unknown."""
+    vocabularies = {"ids": encoder.vocabularies["ids"]}
+    counts = count_ids(map(encoder, in_batches(texts)), vocabularies)
+    return unknown_share(vocabularies["ids"], counts["ids"], config.text.unknown_weight)
+
+
 class Classification(Task, ABC):
     """A text in, one of several classes out."""
 
@@ -219,7 +238,9 @@ class Classification(Task, ABC):
 
         return Fit(
             loss(config, len(codec.labels)),
-            planned_batches(config, train.lengths, partial(load, codec, train)),
+            planned_batches(
+                config, train.lengths, partial(load, codec, train), codec.encoder.vocabularies
+            ),
             partial(_validate, Predictor(model, codec), config, validation),
         )
 
@@ -250,6 +271,7 @@ class Classification(Task, ABC):
             probabilities.max(axis=1).tolist(),
             labels,
             baseline,
+            unread=predictor.codec.encoder.unread(part.texts),
         )
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
@@ -261,9 +283,12 @@ class Classification(Task, ABC):
         encoder = self.make_codec(config, splits).encoder
         description = describe(splits)
         for name, found in description.items():
-            lengths, unknown = encoder.statistics(getattr(splits, name).texts)
+            texts = getattr(splits, name).texts
+            lengths, unknown = encoder.statistics(texts)
             found["tokens"] = spread(lengths)
             found["unknown_rate"] = unknown
+            if name == "train":
+                found["unknown_in_training_rate"] = _unknown_in_training(config, encoder, texts)
         return description
 
     def facts(self, codec: Codec) -> dict[str, str]:
@@ -289,6 +314,10 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
         found = {"label": tf.gather(names, best), "score": tf.reduce_max(rows, axis=1)}
         return {**found, "probabilities": rows}
 
+    def with_limits(text):
+        tokens, unread = encoder.measure(text)
+        return {**answers(probabilities(text)), "unread": unread, "empty": tokens == 0}
+
     def classes(inputs):
         rows = probabilities(texts_of(inputs))
         return {"classes": tf.broadcast_to(names, tf.shape(rows)), "scores": rows}
@@ -304,8 +333,12 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
             "serving_default",
             "Classify texts.",
             [TEXT],
-            answered,
-            lambda text: answers(probabilities(text)),
+            {
+                **answered,
+                "unread": "[N] how many tokens are beyond what is read",
+                "empty": "[N] whether there is no token to read: the class says nothing",
+            },
+            with_limits,
         ),
         Endpoint(
             "classify",

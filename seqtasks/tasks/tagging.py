@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import TaggingConfig
-from seqtasks.data.batches import loaded, plan_batches
+from seqtasks.data.batches import plan_batches
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import counted, repetitions, spread
 from seqtasks.data.tagged import TaggedSentences
@@ -24,8 +24,12 @@ from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.labels import load_labels, save_labels
 from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.tokens import TokenEncoder
+from seqtasks.text.unknown import count, unknown_share
+from seqtasks.text.vocabulary import UNKNOWN_ID
+from seqtasks.text.windows import cut_in_windows
 from seqtasks.topologies.many_to_many import many_to_many
 
+_WINDOWS_AT_ONCE = 16  # of long texts; at least as many as there are texts
 _EVALUATION_BATCH = 256  # sentences at once outside training; speed only, never the answers
 
 
@@ -61,16 +65,34 @@ class Prediction:
     probabilities: list[float]  # of each tag
 
 
-def examples(config: TaggingConfig, codec: Codec, part: TaggedSentences) -> Examples:
+def examples(codec: Codec, part: TaggedSentences) -> Examples:
     """Number the tags of a split, -1 for one that training never has."""
     numbers = {tag: number for number, tag in enumerate(codec.tags)}
-    limit = config.text.max_length
-    tags = [[numbers.get(tag, -1) for tag in sentence[:limit]] for sentence in part.tags]
-    tokens = [sentence[:limit] for sentence in part.tokens]
+    tags = [[numbers.get(tag, -1) for tag in sentence] for sentence in part.tags]
     return Examples(
-        tf.ragged.constant(tokens, tf.string, ragged_rank=1),
+        tf.ragged.constant(part.tokens, tf.string, ragged_rank=1),
         tf.ragged.constant(tags, tf.int32, ragged_rank=1),
-        np.array([len(sentence) for sentence in tokens]),
+        np.array([len(sentence) for sentence in part.tokens]),
+    )
+
+
+def pieces(part: TaggedSentences, size: int) -> TaggedSentences:
+    """Cut sentences that are longer than a network reads at once, to learn from all of them.
+
+    >>> part = TaggedSentences([["a", "b", "c"]], [["X", "Y", "X"]], "abc.bio", [1])
+    >>> pieces(part, 2).tokens
+    [['a', 'b'], ['c']]
+    """
+    cuts = [
+        (row, slice(start, start + size))
+        for row, tokens in enumerate(part.tokens)
+        for start in range(0, max(len(tokens), 1), size)
+    ]
+    return TaggedSentences(
+        [part.tokens[row][cut] for row, cut in cuts],
+        [part.tags[row][cut] for row, cut in cuts],
+        part.source,
+        [part.lines[row] for row, _ in cuts],
     )
 
 
@@ -100,21 +122,54 @@ class Predictor:
     def __init__(self, model: keras.Model, codec: Codec):
         self.model = model
         self.codec = codec
-        self._tag = tf.function(self.tag, autograph=False, reduce_retracing=True)
+        self._tag = tf.function(
+            self.tag,
+            input_signature=[tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)],
+            autograph=False,
+        )
 
-    def tag(self, ids):
-        """Probabilities (N, T, tags) of what the encoder read."""
-        return tf.nn.softmax(tf.cast(self.model(ids, training=False), tf.float32))
+    def tag(self, tokens):
+        """Probabilities (all tokens, tags) of tokens (N, T ragged), one after the other.
+
+        What is longer than the network reads at once is read in windows that overlap, some of them
+        at a time.
+        """
+        encoder = self.codec.encoder
+        windows, places = cut_in_windows(tokens, encoder.max_length)
+        at_once = tf.maximum(tokens.nrows(), _WINDOWS_AT_ONCE)
+
+        def tag_some(start, found):
+            some = windows[start : start + at_once]
+            logits = self.model(encoder(some), training=False)
+            real = tf.sequence_mask(some.row_lengths(), tf.shape(logits)[1])
+            logits = tf.cast(tf.boolean_mask(logits, real), tf.float32)
+            found = found.write(tf.cast(start // at_once, tf.int32), tf.nn.softmax(logits))
+            return start + at_once, found
+
+        found = tf.TensorArray(
+            tf.float32,
+            size=1,
+            dynamic_size=True,
+            infer_shape=False,
+            element_shape=[None, len(self.codec.tags)],
+        )
+        _, found = tf.while_loop(
+            # Once in any case, since nothing at all has probabilities (0, tags), too.
+            lambda start, _: (start == 0) | (start < windows.nrows()),
+            tag_some,
+            (tf.zeros([], tf.int64), found),
+            parallel_iterations=1,
+        )
+        return tf.gather(found.concat(), places)
 
     def probabilities(self, data: Examples, batch_tokens: int) -> list[np.ndarray]:
         """(T, tags) of each example, in their order."""
         result: list[Any] = [None] * len(data.lengths)
-        batches = plan_batches(data.lengths, batch_tokens, _EVALUATION_BATCH)
-        encoded = loaded(partial(_load, self.codec, data), batches)
-        for rows, (ids, _) in zip(batches, encoded, strict=True):
-            found = self._tag(ids).numpy()
-            for row, one in zip(rows, found, strict=True):
-                result[row] = one[: data.lengths[row]]
+        for rows in plan_batches(data.lengths, batch_tokens, _EVALUATION_BATCH):
+            found = self._tag(tf.gather(data.tokens, rows)).numpy()
+            ends = np.cumsum(data.lengths[rows])
+            for row, one in zip(rows, np.split(found, ends[:-1]), strict=True):
+                result[row] = one
         return result
 
     def predict(self, texts: Iterable[str], batch_size: int = 64) -> Iterator[Prediction]:
@@ -122,14 +177,14 @@ class Predictor:
         texts = iter(texts)
         while batch := list(islice(texts, batch_size)):
             tokens = self.codec.encoder.split(tf.constant(batch))
-            found = self._tag(self.codec.encoder(tokens)).numpy()
+            found = np.split(self._tag(tokens).numpy(), tokens.row_limits().numpy()[:-1])
             for text, words, rows in zip(batch, tokens.to_list(), found, strict=True):
-                best = rows[: len(words)].argmax(axis=1)
+                best = rows.argmax(axis=1)
                 yield Prediction(
                     text,
                     [word.decode() for word in words],
                     [self.codec.tags[number] for number in best],
-                    [round(float(row[number]), 4) for row, number in zip(rows, best, strict=False)],
+                    [round(float(row[number]), 4) for row, number in zip(rows, best, strict=True)],
                 )
 
 
@@ -194,11 +249,13 @@ class Tagging(Task):
         self, config: TaggingConfig, codec: Codec, model: keras.Model, splits: Splits
     ) -> Fit:
         """Cross-entropy of each token, and the accuracy of validation."""
-        train = examples(config, codec, splits.train)
-        validation = examples(config, codec, splits.validation)
+        train = examples(codec, pieces(splits.train, config.text.max_length))
+        validation = examples(codec, splits.validation)
         return Fit(
             loss(config, len(codec.tags)),
-            planned_batches(config, train.lengths, partial(_load, codec, train)),
+            planned_batches(
+                config, train.lengths, partial(_load, codec, train), codec.encoder.vocabularies
+            ),
             partial(_validate, Predictor(model, codec), config, validation),
         )
 
@@ -218,24 +275,22 @@ class Tagging(Task):
         The baseline is each word's most frequent tag in the training sentences.
         """
         codec = predictor.codec
-        data = examples(config, codec, part)
+        data = examples(codec, part)
         found = predictor.probabilities(data, config.training.batch_tokens)
-        limit = config.text.max_length
-        right = [tags[:limit] for tags in part.tags]
         tagged = [[codec.tags[number] for number in rows.argmax(axis=1)] for rows in found]
         baseline = None
         if splits is not None:
             guesses = _most_frequent_tags(splits.train, part)
-            baseline = "each word's most frequent tag", [tag for s in guesses for tag in s[:limit]]
+            baseline = "each word's most frequent tag", [tag for tags in guesses for tag in tags]
         return evaluate_answers(
             part.source,
-            [_marked(tokens, at) for tokens in part.tokens for at in range(len(tokens[:limit]))],
-            [tag for tags in right for tag in tags],
+            [_marked(tokens, at) for tokens in part.tokens for at in range(len(tokens))],
+            [tag for tags in part.tags for tag in tags],
             [tag for tags in tagged for tag in tags],
             [float(row.max()) for rows in found for row in rows],
-            sorted({*codec.tags, *(tag for tags in right for tag in tags)}),
+            sorted({*codec.tags, *(tag for tags in part.tags for tag in tags)}),
             baseline,
-            entity_scores(right, tagged),
+            entity_scores(part.tags, tagged),
         )
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
@@ -246,15 +301,20 @@ class Tagging(Task):
         """What is in each split: tags, lengths, unknown words."""
         encoder = self.make_codec(config, splits).encoder
         train, described = set(splits.train.keys()), {}
+        weight = config.text.unknown_weight
         for name, part in splits.parts().items():
+            ids = encoder.word_ids(part.tokens)
             described[name] = {
                 "source": part.source,
                 "examples": len(part),
                 "tags": counted(tag for tags in part.tags for tag in tags),
                 "tokens": spread(map(len, part.tokens)),
-                "unknown_rate": encoder.unknown_rate(part.tokens),
+                "unknown_rate": float(np.mean(ids == UNKNOWN_ID)),
                 **repetitions(part.keys(), train if name != "train" else None),
             }
+            if name == "train":
+                share = unknown_share(encoder.words, count(ids, encoder.words), weight)
+                described[name]["unknown_in_training_rate"] = share
         return described
 
     def facts(self, codec: Codec) -> dict[str, str]:
@@ -264,22 +324,18 @@ class Tagging(Task):
 
 def _endpoints(predictor: Predictor) -> list[Endpoint]:
     """Text, or tokens, to tags."""
-    encoder, names = predictor.codec.encoder, tf.constant([*predictor.codec.tags, ""])
+    encoder, names = predictor.codec.encoder, tf.constant(predictor.codec.tags)
 
     def tag(tokens):
-        rows = predictor.tag(encoder(tokens))
+        rows = predictor.tag(tokens)
+        best = tokens.with_flat_values(tf.gather(names, tf.argmax(rows, axis=1)))
+        scores = tokens.with_flat_values(tf.reduce_max(rows, axis=1))
         lengths = tf.cast(tokens.row_lengths(), tf.int32)
-        lengths = tf.minimum(lengths, encoder.max_length)
-        real = tf.sequence_mask(lengths, tf.shape(rows)[1])
-        best = tf.where(real, tf.argmax(rows, axis=2, output_type=tf.int32), len(names) - 1)
-        scores = tf.where(real, tf.reduce_max(rows, axis=2), 0)
-        return {"tags": tf.gather(names, best), "scores": scores, "lengths": lengths}
+        return {"tags": _dense(best), "scores": _dense(scores), "lengths": lengths}
 
     def tag_text(text):
         tokens = encoder.split(text)
-        tagged = tag(tokens)
-        wide = tf.shape(tagged["tags"])[1]
-        return {"tokens": tokens.to_tensor(shape=[None, None])[:, :wide], **tagged}
+        return {"tokens": tokens.to_tensor(shape=[None, None]), **tag(tokens)}
 
     def tag_tokens(tokens):
         lengths = tf.reduce_sum(tf.cast(tokens != "", tf.int32), axis=1)
@@ -306,6 +362,15 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
             tag_tokens,
         ),
     ]
+
+
+def _dense(rows: tf.RaggedTensor) -> tf.Tensor:
+    """Rows (N, T ragged) as a tensor that is at least 1 wide, filled up by "" or 0."""
+    dense = rows.to_tensor()
+    missing: Any = tf.maximum(1 - tf.shape(dense)[1], 0)
+    return tf.pad(
+        dense, [[0, 0], [0, missing]], constant_values="" if dense.dtype == tf.string else 0
+    )
 
 
 def _split_and_pad(rows: np.ndarray) -> np.ndarray:

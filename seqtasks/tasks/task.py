@@ -5,7 +5,7 @@ To add one, write a module with a final class of `Task`, its configuration (a su
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -14,10 +14,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.config import RunConfig
 from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.data.splits import Splits
 from seqtasks.tasks.endpoints import Endpoint
+from seqtasks.text.unknown import UnknownTokens, count_ids
+from seqtasks.text.vocabulary import Vocabulary
 
 Batches = tuple[tf.data.Dataset, int]
 """The rest of an epoch, (inputs, targets) each, and how many batches the whole epoch has."""
@@ -128,19 +129,34 @@ class Task(ABC):
 
 
 def planned_batches(
-    config: RunConfig, lengths: np.ndarray, load: Callable[[tf.Tensor], Any]
+    config: Any,
+    lengths: np.ndarray,
+    load: Callable[[tf.Tensor], Any],
+    vocabularies: Mapping[str, Vocabulary] | None = None,
 ) -> Callable[[int, int], Batches]:
     """Make `Fit.batches` of examples of like length, shuffled by the run's seed and the epoch.
 
     Args:
         lengths: (examples,) in tokens.
         load: from row numbers (rows,) to a batch, (inputs, targets).
+        vocabularies: of the inputs that are ids, by their names: rare tokens are read as unknown
+            now and then, as `text.unknown_weight` says. None where no token becomes unknown.
     """
-    training = config.training
+    training, weight = config.training, config.text.unknown_weight if vocabularies else 0.0
+    unknown: Any = None
+    if vocabularies and weight:
+        plan = plan_batches(lengths, training.batch_tokens, training.batch_size)
+        counts = count_ids((inputs for inputs, _ in loaded(load, plan)), vocabularies)
+        unknown = UnknownTokens(vocabularies, counts, weight, config.seed)
 
     def batches(epoch: int, skip: int) -> Batches:
         rng = np.random.default_rng([config.seed, epoch])
         planned = plan_batches(lengths, training.batch_tokens, training.batch_size, rng)
-        return loaded(load, planned[skip:]), len(planned)
+
+        def load_some(rows: tf.Tensor) -> Any:
+            batch = load(rows)
+            return unknown(*batch, rows, epoch) if unknown else batch
+
+        return loaded(load_some, planned[skip:]), len(planned)
 
     return batches

@@ -18,10 +18,17 @@ from seqtasks.data.statistics import repetitions, spread
 from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.task import Fit, Task
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, prepare_fit, search
-from seqtasks.text.encoder import TextEncoder, make_encoder
+from seqtasks.tasks.writing import (
+    VALIDATION_EXAMPLES,
+    answered_by_nothing,
+    cut_off,
+    prepare_fit,
+    search,
+)
+from seqtasks.text.encoder import TextEncoder, in_batches, make_encoder
 from seqtasks.text.splitting import JOINER, split_reversibly
 from seqtasks.text.target_text import WrittenText, with_end, with_start
+from seqtasks.text.unknown import count, count_ids, unknown_share
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
 from seqtasks.topologies.seq2seq import Seq2Seq
 
@@ -37,6 +44,11 @@ class Codec:
 
     source: TextEncoder
     target: WrittenText
+
+    @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """The vocabulary of each input that is ids."""
+        return {**self.source.vocabularies, "target_ids": self.target.vocabulary}
 
     def save(self, folder: Path) -> None:
         """Write the vocabularies."""
@@ -64,6 +76,8 @@ class Prediction:
     source_tokens: list[str]
     target_tokens: list[str]
     attention: list[list[float]]  # (target tokens, source tokens)
+    unread: int | None = None  # tokens beyond `text.max_length`, where there are any
+    cut: bool | None = None  # True where the translation was cut off at `decoding.max_length`
 
 
 def examples(codec: Codec, part: TextPairs) -> Examples:
@@ -98,17 +112,27 @@ class Predictor:
         """Texts (N,) to translations (N, n_best), and what the search found."""
         inputs = self.codec.source(text)
         prepared, states = self.model.encode(inputs)
-        decoding = self.decoding
-        found = search(self.model.decoder, prepared, states, decoding, beam, n_best)
-        tokens = self.codec.target.tokens(found.ids)
-        if decoding.copy_unknown and prepared and self.codec.target.unit == "word":
-            tokens = self._with_copies(tokens, found, self.codec.source.split(text))
-        return self.codec.target.join(tokens), tokens, found
+        decoding, codec = self.decoding, self.codec
+        can_copy = bool(prepared) and codec.source.unit != "char"
+        can_copy = can_copy and codec.target.unit == "word"
+        found = search(
+            self.model.decoder,
+            prepared,
+            states,
+            decoding,
+            beam,
+            n_best,
+            unknown=can_copy or not decoding.copy_unknown,
+        )
+        read, _ = codec.source.measure(text)
+        found = answered_by_nothing(found, read == 0)
+        tokens = codec.target.tokens(found.ids)
+        if decoding.copy_unknown and can_copy:
+            tokens = self._with_copies(tokens, found, codec.source.split_as_written(text))
+        return codec.target.join(tokens), tokens, found
 
     def _with_copies(self, tokens, found, source_words):
         """Write, for an unknown word, the source's word that attention looks at the most."""
-        if self.codec.source.unit == "char":
-            return tokens
         # One column more than there are words: a text of none has a place to look at, too.
         words = tf.pad(source_words.to_tensor(), [[0, 0], [0, 1]])  # (N, S + 1)
         looked_at = tf.argmax(found.attention, axis=-1)  # (N, n_best, L)
@@ -123,9 +147,11 @@ class Predictor:
             answers, tokens, found = self._translate(
                 given, self.decoding.beam, self.decoding.n_best
             )
-            sources = self.codec.source.split(given)
+            sources, (_, unread) = self.codec.source.split(given), self.codec.source.measure(given)
+            cut = cut_off(found)[:, 0]
             for row, text in enumerate(batch):
-                yield _prediction(row, text, sources, answers, tokens, found)
+                marks = int(unread[row]) or None, bool(cut[row]) or None
+                yield _prediction(row, text, sources, answers, tokens, found, *marks)
 
     def texts(self, data: Examples, beam: int) -> list[str]:
         """The best translation of each example's text, in their order."""
@@ -136,7 +162,7 @@ class Predictor:
         return answers.tolist()
 
 
-def _prediction(row, text, sources, answers, tokens, found) -> Prediction:
+def _prediction(row, text, sources, answers, tokens, found, unread, cut) -> Prediction:
     length = int(found.lengths[row, 0])
     source = [token.decode() for token in sources[row].numpy()]
     first, *others = zip(answers[row].numpy(), found.scores[row].numpy(), strict=True)
@@ -149,6 +175,8 @@ def _prediction(row, text, sources, answers, tokens, found) -> Prediction:
         source,
         [token.decode() for token in tokens[row, 0, :length].numpy()],
         [[round(float(weight), 4) for weight in step] for step in weights],
+        unread,
+        cut,
     )
 
 
@@ -204,7 +232,8 @@ class Translation(Task):
         predictor = self.make_predictor(config, codec, model)
         write = partial(predictor.texts, examples(codec, shown), beam=1)
         load = partial(_load, codec)
-        return prepare_fit(config, model, load, train, data, write, shown.targets, "BLEU")
+        read, targets = codec.vocabularies, shown.targets
+        return prepare_fit(config, model, load, read, train, data, write, targets, "BLEU")
 
     def make_predictor(self, config: TranslationConfig, codec: Codec, model: Seq2Seq) -> Predictor:
         """Make what translates."""
@@ -225,7 +254,8 @@ class Translation(Task):
         """
         data = examples(predictor.codec, part)
         answers = predictor.texts(data, config.decoding.beam)
-        return evaluate_texts(part.source, part.texts, part.targets, answers, _set_apart)
+        unread = predictor.codec.source.unread(part.texts)
+        return evaluate_texts(part.source, part.texts, part.targets, answers, _set_apart, unread)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Text to text; and the best few, with where the model looked."""
@@ -247,7 +277,18 @@ class Translation(Task):
                 "unknown_target_rate": float(np.mean(ids.flat_values.numpy() == UNKNOWN_ID)),
                 **repetitions(part.texts, train if name != "train" else None),
             }
+            if name == "train":
+                described[name] |= self._unknown_in_training(config, codec, part, ids)
         return described
+
+    def _unknown_in_training(self, config, codec, part, target_ids) -> dict[str, float]:
+        source, target = codec.source.vocabularies["ids"], codec.target.vocabulary
+        of_source = count_ids(map(codec.source, in_batches(part.texts)), {"ids": source})["ids"]
+        of_target, weight = count(target_ids.flat_values, target), config.text.unknown_weight
+        return {
+            "unknown_in_training_rate": unknown_share(source, of_source, weight),
+            "unknown_target_in_training_rate": unknown_share(target, of_target, weight),
+        }
 
     def facts(self, codec: Codec) -> dict[str, str]:
         """The sizes of the vocabularies."""
@@ -263,7 +304,12 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
 
     def best(text):
         answers, _, found = predictor.translate(text, decoding.beam, 1)
-        return {"translation": answers[:, 0], "score": found.scores[:, 0]}
+        return {
+            "translation": answers[:, 0],
+            "score": found.scores[:, 0],
+            "unread": codec.source.measure(text)[1],
+            "cut": cut_off(found)[:, 0],
+        }
 
     def several(text, k):
         k = tf.maximum(k, 1)
@@ -275,14 +321,23 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
             "tokens": tokens,
             "attention": found.attention,
             "source_tokens": codec.source.split(text).to_tensor(shape=[None, None]),
+            "unread": codec.source.measure(text)[1],
+            "cut": cut_off(found),
         }
 
+    unread = "[N] how many tokens are beyond what is read"
+    cut = f"was cut off at {decoding.max_length} tokens"
     return [
         Endpoint(
             "serving_default",
             f"Translate texts, by beam search with {decoding.beam} hypotheses.",
             [TEXT],
-            {"translation": "[N] the best translation", "score": "[N] its score"},
+            {
+                "translation": "[N] the best translation",
+                "score": "[N] its score",
+                "unread": unread,
+                "cut": f"[N] whether it {cut}",
+            },
             best,
         ),
         Endpoint(
@@ -295,6 +350,8 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
                 "tokens": "[N, k, L] of each translation, empty where it has ended",
                 "attention": "[N, k, L, S] of the source's tokens; S is 0 without attention",
                 "source_tokens": "[N, S'] of each text, empty where it has ended",
+                "unread": unread,
+                "cut": f"[N, k] whether each {cut}",
             },
             several,
         ),

@@ -13,7 +13,7 @@ from seqtasks.metrics import text_scores
 from seqtasks.search.beam import Decoded, beam_search
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.task import Fit, planned_batches
-from seqtasks.text.vocabulary import END_ID, START_ID
+from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID
 from seqtasks.topologies.decoder import Decoder
 
 # From this on it takes less time to find the hypotheses that go on than to score them all.
@@ -22,10 +22,20 @@ VALIDATION_EXAMPLES = 500  # written after each epoch; the loss is of all
 
 
 def search(
-    decoder: Decoder, prepared: Any, states: Any, decoding: DecodingConfig, beam: Any, n_best: Any
+    decoder: Decoder,
+    prepared: Any,
+    states: Any,
+    decoding: DecodingConfig,
+    beam: Any,
+    n_best: Any,
+    unknown: bool = True,
 ) -> Decoded:
-    """Write what a decoder finds best, from its first states and what it looks at."""
-    scores, is_large = decoder.scorer(), decoder.tokens >= _LARGE_VOCABULARY
+    """Write what a decoder finds best, from its first states and what it looks at.
+
+    Args:
+        unknown: whether unknown tokens may be written, for which something else will be put.
+    """
+    scores, is_large = decoder.scorer(unknown), decoder.tokens >= _LARGE_VOCABULARY
 
     def step(ids, states, prepared=None):
         readout, states, attention = decoder.read_step(ids, states, prepared)
@@ -47,6 +57,25 @@ def search(
         memory=prepared,
         scores=scores if is_large else None,
     )
+
+
+def answered_by_nothing(found: Decoded, empty: tf.Tensor) -> Decoded:
+    """Where there is nothing to answer, (N,) of bool, a sure answer of no token, and no other."""
+    nothing = empty[:, tf.newaxis]
+    first = tf.one_hot([0], tf.shape(found.scores)[1], 0.0, -float("inf"))
+    return Decoded(
+        ids=tf.where(nothing[..., tf.newaxis], PADDING_ID, found.ids),
+        lengths=tf.where(nothing, 0, found.lengths),
+        scores=tf.where(nothing, first, found.scores),
+        log_probs=tf.where(nothing, first, found.log_probs),
+        finished=nothing | found.finished,
+        attention=tf.where(nothing[..., tf.newaxis, tf.newaxis], 0.0, found.attention),
+    )
+
+
+def cut_off(found: Decoded) -> tf.Tensor:
+    """Which answers, (N, n_best) of bool, were cut off at `decoding.max_length`."""
+    return ~found.finished & tf.math.is_finite(found.scores)
 
 
 class Validation:
@@ -90,6 +119,7 @@ def prepare_fit(
     config: Any,
     model: keras.Model,
     load: Callable[[Any, tf.Tensor], Any],
+    vocabularies: dict[str, Any],
     train: Any,
     validation: Any,
     write: Callable[[], list[str]],
@@ -100,6 +130,7 @@ def prepare_fit(
 
     Args:
         load: from a split's examples and row numbers (rows,) to a batch, (inputs, ids).
+        vocabularies: of the inputs in which rare tokens are read as unknown, by name.
         train, validation: examples with `lengths`, (examples,) in tokens.
         write, targets, metric: as in `Validation`.
     """
@@ -108,6 +139,6 @@ def prepare_fit(
     batches = loaded(partial(load, validation), plan)
     return Fit(
         token_cross_entropy(training.label_smoothing, training.sampled_tokens),
-        planned_batches(config, train.lengths, partial(load, train)),
+        planned_batches(config, train.lengths, partial(load, train), vocabularies),
         Validation(model, batches, write, targets, metric),
     )

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from seqtasks.text.encoder import TextEncoder
+from seqtasks.text.encoder import TextEncoder, in_batches
 from seqtasks.text.sentences import split_sentences
+from seqtasks.text.vocabulary import Vocabulary
 
 _BATCH = 1024  # documents split at once outside training
 
@@ -48,6 +49,18 @@ class DocumentEncoder(tf.Module):
         sentences = self.sentences(text)
         return sentences.with_flat_values(self.encoder.split(sentences.flat_values))
 
+    def measure(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """How many tokens texts (N,) have, and how many of them are not read: (N,) each."""
+        sentences = split_sentences(text)
+        tokens, unread = self.encoder.measure(sentences.flat_values)
+        total = tf.reduce_sum(sentences.with_flat_values(tokens), axis=1)
+        read = sentences.with_flat_values(tokens - unread)[:, : self.max_sentences]
+        return total, total - tf.reduce_sum(read, axis=1)
+
+    def unread(self, texts: list[str]) -> int:
+        """How many tokens of all texts are not read."""
+        return sum(int(tf.reduce_sum(self.measure(batch)[1])) for batch in in_batches(texts))
+
     def statistics(self, texts: list[str]) -> tuple[list[int], float]:
         """Each text's length in tokens of all its sentences, at least 1, and the unknown share."""
         lengths: list[int] = []
@@ -69,6 +82,11 @@ class DocumentEncoder(tf.Module):
     def sizes(self) -> tuple[int, int]:
         """Sizes of the vocabularies, as `TextEncoder.sizes`."""
         return self.encoder.sizes
+
+    @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """The vocabulary of each tensor that is returned when called."""
+        return self.encoder.vocabularies
 
     def save(self, folder: Path) -> None:
         """Write the vocabularies."""

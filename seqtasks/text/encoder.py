@@ -66,10 +66,10 @@ class TextEncoder(tf.Module):
         """Build the vocabularies by frequency from training texts."""
         words = characters = None
         if unit != "char":
-            counts = count_tokens(map(split_words, _in_batches(texts)))
+            counts = count_tokens(map(split_words, in_batches(texts)))
             words = Vocabulary.by_frequency(counts, max_words, min_count)
         if unit != "word":
-            counts = count_tokens(map(split_characters, _in_batches(texts)))
+            counts = count_tokens(map(split_characters, in_batches(texts)))
             characters = Vocabulary.by_frequency(counts, max_characters, min_count)
         return cls(unit, words, characters, max_length, max_word_length)
 
@@ -79,6 +79,14 @@ class TextEncoder(tf.Module):
         if self.unit == "char":
             return len(self.characters), 0
         return len(self.words), len(self.characters) if self.unit == "word+char" else 0
+
+    @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """The vocabulary of each tensor that is returned when called."""
+        if self.unit == "char":
+            return {"ids": self.characters}
+        spelled = {"characters": self.characters} if self.unit == "word+char" else {}
+        return {"ids": self.words, **spelled}
 
     def __call__(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """Strings (N,) to ids."""
@@ -94,20 +102,44 @@ class TextEncoder(tf.Module):
 
     def split(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Strings (N,) to the tokens along T, (N, T ragged), cut to `max_length`."""
-        split = split_characters if self.unit == "char" else split_words
-        return split(text)[:, : self.max_length]
+        return self._split(text)[:, : self.max_length]
+
+    def _split(self, text: tf.Tensor) -> tf.RaggedTensor:
+        return (split_characters if self.unit == "char" else split_words)(text)
+
+    def measure(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """How many tokens texts (N,) have, and how many of them are not read: (N,) each."""
+        tokens = tf.cast(self._split(text).row_lengths(), tf.int32)
+        return tokens, tf.maximum(tokens - self.max_length, 0)
+
+    def split_as_written(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """Strings (N,) to words (N, T ragged) as `split` has them, but in the text's own case.
+
+        A text in which capitals are split otherwise than small letters (İ'a) stays in small ones.
+        """
+        words, own = self.split(text), split_words(text, lowercase=False)[:, : self.max_length]
+        same = words.row_lengths() == own.row_lengths()
+        starts = tf.where(same, own.row_starts(), words.row_starts() + own.row_splits[-1])
+        at = tf.ragged.range(starts, starts + words.row_lengths())
+        return at.with_flat_values(
+            tf.gather(tf.concat([own.values, words.values], axis=0), at.flat_values)
+        )
 
     def statistics(self, texts: list[str]) -> tuple[list[int], float]:
         """Each text's length in tokens, at least 1, and the share of unknown tokens in all."""
         vocabulary = self.characters if self.unit == "char" else self.words
         lengths: list[int] = []
         tokens = unknown = 0
-        for batch in _in_batches(texts):
+        for batch in in_batches(texts):
             ids = vocabulary.ids(self.split(batch))
             lengths += tf.maximum(ids.row_lengths(), 1).numpy().tolist()
             tokens += int(tf.size(ids.flat_values))
             unknown += int(tf.reduce_sum(tf.cast(ids.flat_values == UNKNOWN_ID, tf.int32)))
         return lengths, unknown / max(tokens, 1)
+
+    def unread(self, texts: list[str]) -> int:
+        """How many tokens of all texts are not read."""
+        return sum(int(tf.reduce_sum(self.measure(batch)[1])) for batch in in_batches(texts))
 
     def save(self, folder: Path) -> None:
         """Write the vocabularies as `words.txt` and `characters.txt`."""
@@ -149,6 +181,7 @@ def dense(ids: tf.RaggedTensor) -> tf.Tensor:
     return tf.pad(dense, tf.concat([[[0, 0]], paddings], axis=0))
 
 
-def _in_batches(texts: list[str]) -> Iterable[tf.Tensor]:
+def in_batches(texts: list[str]) -> Iterable[tf.Tensor]:
+    """Give texts as tensors, so many at once as memory holds well."""
     for start in range(0, len(texts), _BATCH):
         yield tf.constant(texts[start : start + _BATCH])

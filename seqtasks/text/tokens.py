@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import ReadTextConfig
 from seqtasks.text.encoder import dense
 from seqtasks.text.splitting import normalise, split_word_characters, split_words
-from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
+from seqtasks.text.vocabulary import Vocabulary, count_tokens
 
 
 class TokenEncoder(tf.Module):
@@ -66,6 +67,11 @@ class TokenEncoder(tf.Module):
         """Sizes of the vocabularies of "ids" and of "characters", 0 where there is none."""
         return len(self.words), len(self.characters) if self.characters else 0
 
+    @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        """The vocabulary of each tensor that is returned when called."""
+        return {"ids": self.words, **({"characters": self.characters} if self.characters else {})}
+
     def __call__(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
         """Tokens (N, T ragged) to ids."""
         tokens = tokens[:, : self.max_length]
@@ -77,14 +83,13 @@ class TokenEncoder(tf.Module):
         return encoded
 
     def split(self, text: tf.Tensor) -> tf.RaggedTensor:
-        """Strings (N,) to tokens (N, T ragged), as words in their own case."""
-        return split_words(text, lowercase=False)[:, : self.max_length]
+        """Strings (N,) to all of their tokens (N, T ragged), as words in their own case."""
+        return split_words(text, lowercase=False)
 
-    def unknown_rate(self, sentences: list[list[str]]) -> float:
-        """The share of tokens that the vocabulary of words lacks."""
+    def word_ids(self, sentences: list[list[str]]) -> np.ndarray:
+        """The ids of the words of all sentences, one after the other."""
         tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
-        ids = self.words.ids(normalise(tokens.flat_values))
-        return float(tf.reduce_mean(tf.cast(ids == UNKNOWN_ID, tf.float64)))
+        return self.words.ids(normalise(tokens.flat_values)).numpy()
 
     def save(self, folder: Path) -> None:
         """Write the vocabularies as `words.txt` and `characters.txt`."""

@@ -15,7 +15,7 @@ from seqtasks.config.arch import Arch
 from seqtasks.layers.attention import Attention
 from seqtasks.layers.vectors import vectors_of
 from seqtasks.search.top_k import BLOCK
-from seqtasks.text.vocabulary import PADDING_ID, START_ID
+from seqtasks.text.vocabulary import PADDING_ID, START_ID, UNKNOWN_ID
 from seqtasks.topologies.recurrent_stack import RECURRENT
 
 
@@ -189,8 +189,11 @@ class Decoder(keras.Layer):
         readout, states_after, weights = self.read_step(ids, states, prepared)
         return readout.scores(), states_after, weights
 
-    def scorer(self) -> Callable[[tf.Tensor], tf.Tensor]:
+    def scorer(self, unknown: bool = True) -> Callable[[tf.Tensor], tf.Tensor]:
         """Make the function from rows of `read_step` (any, D) to scores (any, V') for many steps.
+
+        Args:
+            unknown: whether the unknown token may be written; else its score is -inf, too.
 
         V' is V up to the next multiple of BLOCK, with which products and the search for the best
         tokens are faster. What is never written (padding and start) and the columns that fill up
@@ -199,7 +202,12 @@ class Decoder(keras.Layer):
         E, b = (tf.cast(weight.value, self.compute_dtype) for weight in (self._E, self.b_E))
         more = -self.tokens % BLOCK
         E_T = tf.pad(tf.transpose(E), [[0, 0], [0, more]])
-        b = tf.pad(_of_written(b), [[0, more]], constant_values=-float("inf"))
+        b = _of_written(b)
+        if not unknown:
+            b = tf.where(
+                tf.range(self.tokens) == UNKNOWN_ID, tf.constant(-float("inf"), b.dtype), b
+            )
+        b = tf.pad(b, [[0, more]], constant_values=-float("inf"))
         return lambda rows: tf.nn.bias_add(tf.matmul(rows, E_T), b)
 
     def read_step(self, ids, states, prepared: Any = None):

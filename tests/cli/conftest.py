@@ -35,12 +35,12 @@ def seqtasks() -> Seqtasks:
 
 @pytest.fixture(scope="session")
 def succeeds(seqtasks: Seqtasks) -> Seqtasks:
-    """Run a command line that must end well and write nothing to the error stream."""
+    """Run a command line that must end well and write nothing but `noted` to the error stream."""
 
-    def invoke(*arguments: Any, input: bytes | None = None) -> Result:
+    def invoke(*arguments: Any, input: bytes | None = None, noted: str = "") -> Result:
         result = seqtasks(*arguments, input=input)
         assert result.exit_code == 0, (result.stdout, result.stderr, result.exception)
-        assert result.stderr == ""
+        assert result.stderr == noted
         return result
 
     return invoke

@@ -27,6 +27,14 @@ HARD = {
 }
 
 
+def noted_of(answers):
+    """What is said of `HARD`, one text of which has more than a thousand words."""
+    return (
+        "note: texts longer than is read (text.max_length, text.max_sentences): "
+        f"1 of {answers}; tokens not read: 9,000\n"
+    )
+
+
 def lines_of(result):
     # Not splitlines, which also breaks at the separators that texts may contain.
     assert result.stdout == "" or result.stdout.endswith("\n")
@@ -60,7 +68,8 @@ def test_json_gives_an_object_a_line(succeeds, trained):
     objects = [json.loads(x) for x in lines_of(succeeds("predict", trained.run, "--json", *texts))]
     plain = lines_of(succeeds("predict", trained.run, *texts))
     for text, found, line in zip(texts, objects, plain, strict=True):
-        assert set(found) == {"text", "label", "probability", "probabilities"}
+        marks = set() if text else {"empty"}
+        assert set(found) == {"text", "label", "probability", "probabilities", *marks}
         assert found["text"] == text
         assert set(found["probabilities"]) == {"neg", "pos"}
         assert sum(found["probabilities"].values()) == pytest.approx(1, abs=1e-5)
@@ -71,8 +80,14 @@ def test_json_gives_an_object_a_line(succeeds, trained):
 
 def test_no_text_is_too_hard(succeeds, trained):
     data = "".join(f"great film\n{text}\n" for text in HARD.values()).encode()
-    plain = [line.split("\t") for line in lines_of(succeeds("predict", trained.run, input=data))]
-    found = lines_of(succeeds("predict", trained.run, "--json", input=data))
+    answered = succeeds("predict", trained.run, input=data, noted=noted_of(22))
+    plain = [line.split("\t") for line in lines_of(answered)]
+    command = ("predict", trained.run, "--json")
+    found = lines_of(succeeds(*command, input=data, noted=noted_of(22)))
+    marks = [set(json.loads(line)) & {"unread", "empty", "cut"} for line in found[1::2]]
+    assert marks[:3] == [{"empty"}, {"empty"}, {"unread"}]
+    assert marks[3:] == [set()] * 8
+    assert json.loads(found[5])["unread"] == 9_000
     assert len(plain) == len(found) == 2 * len(HARD)
     known = lines_of(succeeds("predict", trained.run, "great film"))[0].split("\t")
     # Between any two texts, of any length, the easy one has the answer that it has alone.
@@ -86,7 +101,8 @@ def test_no_text_is_too_hard(succeeds, trained):
 
 def test_a_hard_text_can_be_an_argument(succeeds, trained):
     texts = [*(text.replace("\0", "") for text in HARD.values()), "two\nlines"]
-    found = lines_of(succeeds("predict", trained.run, "--json", *texts))
+    command = ("predict", trained.run, "--json", *texts)
+    found = lines_of(succeeds(*command, noted=noted_of(12)))
     assert [json.loads(line)["text"] for line in found] == texts
     assert len(lines_of(succeeds("predict", trained.run, *texts[-2:]))) == 2
 

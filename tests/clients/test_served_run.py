@@ -23,6 +23,10 @@ def names(inputs, outputs):
 CLASSES = names("text", "label score probabilities"), names("inputs", "classes scores")
 SIGNATURES = {
     "films": {"serving_default": CLASSES[0], "classify": CLASSES[1]},
+    "long": {
+        "serving_default": names("text", "label score probabilities unread empty"),
+        "classify": CLASSES[1],
+    },
     "papers": {
         "serving_default": CLASSES[0],
         "classify": CLASSES[1],
@@ -82,6 +86,10 @@ class Canned(Client):
             found = {"tokens": ["I", "go", ""], "tags": ["P", "V", ""], "lengths": 2}
             none = {"tokens": [""] * 3, "tags": [""] * 3, "lengths": 0, "scores": [0.0] * 3}
             return {"predictions": [{**found, "scores": [0.5, 0.123456, 0.0]}, none][: len(rows)]}
+        if model == "long":
+            marks = [{"unread": max(len(text) - 3, 0), "empty": not text} for text in rows]
+            answer = {"label": "pos", "score": shortest(0.3), "probabilities": [0.1, 0.3]}
+            return {"predictions": [{**answer, **one} for one in marks]}
         if model == "novel":
             return {"predictions": [f" after {text}" for text in rows]}
         if model == "pictures":
@@ -135,6 +143,19 @@ def test_classes_have_their_names_and_the_numbers_of_the_model():
         ("classify", {"signature_name": "classify", "examples": [{"text": ""}, {"text": "abcdef"}]})
     ]
     assert [line(one) for one in found] == ["pos\t0.3000\t", "neg\t0.7667\tabcdef"]
+
+
+def test_a_class_says_what_was_not_read_where_the_export_does():
+    complete, asked = predicted("long", ["", "abc", "abcd"])
+    assert [verb for verb, _ in asked] == ["predict", "classify"]
+    brief, asked = predicted("long", ["", "abc", "abcd"], complete=False)
+    assert [verb for verb, _ in asked] == ["predict"]
+    for found in (complete, brief):
+        marks = [{key: one[key] for key in ("unread", "empty") if key in one} for one in found]
+        assert marks == [{"empty": True}, {}, {"unread": 1}]
+    assert brief[1] == {"text": "abc", "label": "pos", "probability": f32(0.3)}
+    assert set(complete[1]) == {"text", "label", "probability", "probabilities"}
+    assert line(brief[2]) == "pos\t0.3000\tabcd"
 
 
 def test_sentences_and_words_are_weighed_only_where_all_is_asked_for():

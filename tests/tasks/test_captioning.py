@@ -19,6 +19,7 @@ from seqtasks.tasks import captioning
 from seqtasks.tasks.captioning import Captioning
 from seqtasks.tasks.sources import load_splits, read_part
 from seqtasks.tasks.task import planned_batches
+from seqtasks.text.vocabulary import END_ID, UNKNOWN_ID
 
 SHAPE = (5, 7, 1)
 
@@ -117,6 +118,25 @@ def test_an_image_s_file_has_the_caption_of_its_pixels(taught, tmp_path):
     assert [one.image for one in found] == files
     assert [one.caption for one in found] == expected
     assert len(set(expected)) > 1
+
+
+def test_no_file_has_no_caption_and_one_that_is_cut_says_so(random, tmp_path):
+    file = write_png(tmp_path / "a.png", random.splits.test.images[0])
+    b_E = random.model.decoder.b_E
+    kept = b_E.numpy()
+    b_E.assign(tf.one_hot(END_ID, len(random.codec.captions), -90.0, 0.0))
+    predictor = random.predictor(max_length=2)
+    empty, cut, blank = predictor.predict(["", file, "  "])
+    default = random.task.endpoints(predictor)[0]
+    assert default.function(random.splits.test.images[:3])["cut"].numpy().tolist() == [True] * 3
+    b_E.assign(tf.one_hot(UNKNOWN_ID, len(random.codec.captions), 90.0, 0.0))
+    [unknown] = predictor.predict([file])
+    b_E.assign(kept)
+    for one in (empty, blank):
+        assert (one.caption, one.alternatives, one.cut) == ("", [], None)
+    assert cut.cut
+    assert len(cut.caption) == 2
+    assert "[UNK]" not in unknown.caption
 
 
 def test_how_images_are_batched_changes_no_caption(taught, monkeypatch):

@@ -79,6 +79,27 @@ def probabilities(scorer, texts):
     return np.array([list(answer.probabilities.values()) for answer in answers])
 
 
+# --- What was not read ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_an_answer_says_what_was_not_read_and_whether_there_was_anything(unit):
+    config, codec, model = task_of(unit, **{"text.max_length": 5})
+    texts = ["a good film", "", "\u200b ", "a b c d e", "a b c d e f g"]
+    found = list(sentiment.Predictor(model, codec).predict(texts))
+    lengths = [len(text) if unit == "char" else len(text.split()) for text in texts]
+    lengths[2] = 0  # white space and what can't be seen
+    assert [one.unread for one in found] == [max(length - 5, 0) or None for length in lengths]
+    assert [one.empty for one in found] == [None, True, True, None, None]
+    default = Sentiment().endpoints(sentiment.Predictor(model, codec))[0]
+    outputs = default.function(tf.constant(texts))
+    assert outputs["unread"].numpy().tolist() == [max(length - 5, 0) for length in lengths]
+    assert outputs["empty"].numpy().tolist() == [False, True, True, False, False]
+    judged = part(texts, LABELS[:5])
+    evaluation = Sentiment().evaluate(config, sentiment.Predictor(model, codec), judged, None)
+    assert evaluation.unread == sum(max(length - 5, 0) for length in lengths)
+
+
 # --- The codec ----------------------------------------------------------------------------------
 
 

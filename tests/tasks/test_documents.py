@@ -46,6 +46,14 @@ def test_documents_are_read_in_two_levels_unless_said_otherwise(random):
     assert issubclass(Documents, Classification)
 
 
+def test_words_beyond_both_limits_are_counted(make):
+    made = make("documents", {"text.max_length": 4, "text.max_sentences": 2})
+    texts = ["One two three four. Five! Six seven. Eight?", "", "One two three four five six"]
+    found = list(made.predictor().predict(texts))
+    assert [one.unread for one in found] == [1 + 3 + 2, None, 2]  # a mark is a token, too
+    assert [one.empty for one in found] == [None, True, None]
+
+
 def test_a_codec_read_back_cuts_documents_as_before(random, tmp_path):
     random.codec.save(tmp_path)
     text = random.config.text.model_copy(update={"max_sentences": 2})

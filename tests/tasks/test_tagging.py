@@ -77,7 +77,7 @@ def test_one_tag_alone_is_refused(random):
 
 
 def test_each_word_of_an_epoch_comes_once_beside_its_tag(random):
-    data = tagging.examples(random.config, random.codec, random.splits.train)
+    data = tagging.examples(random.codec, random.splits.train)
     batches, _ = planned_batches(
         random.config, data.lengths, partial(tagging._load, random.codec, data)
     )(0, 0)
@@ -96,14 +96,11 @@ def test_each_word_of_an_epoch_comes_once_beside_its_tag(random):
 
 
 def test_a_tag_that_training_never_has_is_no_number(random):
-    config = random.config.model_copy(
-        update={"text": random.config.text.model_copy(update={"max_length": 3})}
-    )
     foreign = part([["a", "b", "c", "d"], ["e"]], [["O", "X", "B-PER", "O"], ["I-LOC"]])
-    data = tagging.examples(config, random.codec, foreign)
-    assert data.tags.to_list() == [[4, -1, 1], [2]]
-    assert data.tokens.to_list() == [[b"a", b"b", b"c"], [b"e"]]
-    assert data.lengths.tolist() == [3, 1]
+    data = tagging.examples(random.codec, foreign)
+    assert data.tags.to_list() == [[4, -1, 1, 4], [2]]
+    assert data.tokens.to_list() == [[b"a", b"b", b"c", b"d"], [b"e"]]
+    assert data.lengths.tolist() == [4, 1]
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
@@ -161,7 +158,7 @@ def test_how_texts_are_batched_changes_no_tag(predictor, size):
 @pytest.mark.parametrize("tokens", [1, 9, 1000])
 def test_how_examples_are_batched_changes_no_probability(random, predictor, tokens):
     given = sentences_of(random)
-    data = tagging.examples(random.config, random.codec, given)
+    data = tagging.examples(random.codec, given)
     found = predictor.probabilities(data, tokens)
     assert len(found) == len(given)
     for rows, words in zip(found, given.tokens, strict=True):
@@ -179,7 +176,7 @@ def answered(made, given):
 
 def test_validation_is_the_mean_of_all_tokens_and_an_unknown_tag_is_never_right(random, predictor):
     given = sentences_of(random)
-    data = tagging.examples(random.config, random.codec, given)
+    data = tagging.examples(random.codec, given)
     loss, accuracy = tagging._validate(predictor, random.config, data)
     tagged, rows = answered(random, given)
     losses, right = [], []
@@ -267,17 +264,86 @@ def test_a_mistake_shows_the_token_among_its_neighbours(random, predictor):
     assert "w13 w14 w15 w16 w17 w18 >w19<" in shown
 
 
-def test_what_is_longer_than_the_limit_is_judged_up_to_it(random, predictor):
-    text = random.config.text.model_copy(update={"max_length": 2})
-    config = random.config.model_copy(update={"text": text})
-    given = part([["Marie", "Curie", "saw"], ["in"]], [["B-PER", "I-PER", "I-MISC"], ["O"]])
-    found = Tagging().evaluate(config, predictor, given, random.splits)
-    short = part([["Marie", "Curie"], ["in"]], [["B-PER", "I-PER"], ["O"]])
-    assert found.examples == 3
-    assert found.labels == TAGS
+# --- What is longer than the network reads at once ------------------------------------------------
+
+LONG = [
+    *["Marie", "Curie", "saw", "Paris", "in", "the", "New", "York", "철수가"],
+    *map(str, range(28)),
+]
+
+
+@pytest.fixture(scope="module")
+def narrow(make):
+    """A network of random weights that reads 8 tokens at once."""
+    made = make("tagging", {"text.max_length": 8})
+    reference.randomise(made.model, 7)
+    return made
+
+
+def windowed(made, tokens, size=8):
+    """(T, tags) of a sentence of 9 tokens or more, each from the window that it is well inside."""
+    starts = [*range(0, len(tokens) - size, size // 2), len(tokens) - size]
+    read = [chances_of(made, tokens[start : start + size]) for start in starts]
+    found = []
+    for at in range(len(tokens)):
+        n = min(max((at - size // 4) // (size // 2), 0), len(starts) - 1)
+        found.append(read[n][at - starts[n]])
+    return np.array(found)
+
+
+def test_each_token_of_a_long_text_is_tagged_with_tokens_on_both_sides(narrow):
+    assert len(LONG) == 37
+    texts = [" ".join(LONG), "Marie saw Paris", "", " ".join(LONG[:9]), " ".join(LONG[5:13])]
+    long, short, empty, nine, eight = narrow.predictor().predict(texts)
+    for one, words in ((long, LONG), (nine, LONG[:9])):
+        expected = windowed(narrow, words)
+        assert one.tokens == words
+        assert one.tags == [TAGS[number] for number in expected.argmax(axis=1)]
+        np.testing.assert_allclose(one.probabilities, expected.max(axis=1), rtol=0, atol=1e-4)
+    for one in (short, eight):
+        expected = chances_of(narrow, one.tokens)
+        np.testing.assert_allclose(one.probabilities, expected.max(axis=1), rtol=0, atol=1e-4)
+    assert (empty.tokens, empty.tags, empty.probabilities) == ([], [], [])
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_windows_are_read_some_at_a_time_with_the_same_answers(narrow, monkeypatch, size):
+    texts = [" ".join(LONG), "", " ".join(LONG[::-1]), "Marie"]
+    together = list(narrow.predictor().predict(texts))
+    monkeypatch.setattr(tagging, "_WINDOWS_AT_ONCE", size)
+    for one, other in zip(together, narrow.predictor().predict(texts, 1), strict=True):
+        assert (one.tokens, one.tags) == (other.tokens, other.tags)
+        np.testing.assert_allclose(one.probabilities, other.probabilities, rtol=0, atol=2e-4)
+
+
+def test_an_export_tags_a_long_text_to_its_end(narrow):
+    predictor = narrow.predictor()
+    texts = [" ".join(LONG), "", "Marie saw Paris"]
+    default, of_tokens = narrow.task.endpoints(predictor)
+    found = default.function(tf.constant(texts))
+    padded = tf.ragged.constant([LONG, [], ["Marie", "saw", "Paris"]]).to_tensor()
+    again = of_tokens.function(padded)
+    for outputs in (found, again):
+        assert outputs["lengths"].numpy().tolist() == [37, 0, 3]
+        assert outputs["tags"].shape == outputs["scores"].shape == (3, 37)
+        for row, one in enumerate(predictor.predict(texts)):
+            tags = [tag.decode() for tag in outputs["tags"][row].numpy()]
+            assert tags == one.tags + [""] * (37 - len(one.tags))
+    assert default.function(tf.constant([""]))["tags"].shape == (1, 1)
+    assert default.function(tf.constant([], tf.string))["tags"].shape[0] == 0
+
+
+def test_a_long_sentence_is_judged_and_learnt_from_to_its_end(narrow):
+    given = part([LONG, ["in"]], [["O"] * 36 + ["I-MISC"], ["O"]])
+    found = Tagging().evaluate(narrow.config, narrow.predictor(), given, narrow.splits)
+    assert found.examples == 38
+    assert found.labels == sorted([*TAGS, "I-MISC"])
     assert found.baseline_accuracy is not None
-    whole = Tagging().evaluate(random.config, predictor, short, None)
-    assert (found.accuracy, found.entities) == (whole.accuracy, whole.entities)
+    assert found.unread == 0
+    learnt = tagging.pieces(given, 8)
+    assert [len(tokens) for tokens in learnt.tokens] == [8, 8, 8, 8, 5, 1]
+    assert [token for tokens in learnt.tokens for token in tokens] == [*LONG, "in"]
+    assert [tag for tags in learnt.tags for tag in tags] == ["O"] * 36 + ["I-MISC", "O"]
 
 
 # --- Sources ------------------------------------------------------------------------------------

@@ -128,9 +128,9 @@ def test_several_answers_come_the_best_first_and_all_differ(predictor):
     best = answers(predictor, TEXTS, beam=6, n_best=1)
     for one, alone in zip(found, best, strict=True):
         scores = [one.score, *(score for _, score in one.alternatives)]
-        assert len(scores) == 4
+        assert len(scores) == (4 if one.text else 1)  # nothing has one answer, nothing
         assert scores == sorted(scores, reverse=True)
-        assert len({round(score, 6) for score in scores}) == 4
+        assert len({round(score, 6) for score in scores}) == len(scores)
         assert one.translation == alone.translation
         assert alone.alternatives == []
         assert line(asdict(one)).split("\t") == [
@@ -151,10 +151,11 @@ def test_attention_has_a_row_for_each_token_written_and_sums_to_1_over_those_rea
     found = answers(predictor, TEXTS)
     assert max(len(one.target_tokens) for one in found) > 1
     for one in found:
-        weights = np.array(one.attention).reshape(len(one.attention), -1)
-        assert len(weights) == len(one.target_tokens)
+        assert len(one.attention) == len(one.target_tokens)
         assert {len(row) for row in one.attention} <= {len(one.source_tokens)}
-        if one.source_tokens:
+        assert bool(one.target_tokens) <= bool(one.source_tokens)
+        if one.target_tokens:
+            weights = np.array(one.attention)
             np.testing.assert_allclose(weights.sum(axis=1), 1, rtol=0, atol=3e-3)
             assert weights.min() >= 0
 
@@ -183,9 +184,10 @@ def test_an_unknown_word_is_the_source_s_word_that_attention_looks_at_the_most(a
     texts = ["Zebra Xylophone quagga Yak", "one", "정말 Zebra", "dog cat dog"]
     found = answers(at_a_loss, texts)
     looked_at = set()
-    for one in found:
+    for one, text in zip(found, texts, strict=True):
         places = [int(np.argmax(weights)) for weights in one.attention]
-        assert one.target_tokens == [one.source_tokens[place] for place in places]
+        assert one.target_tokens == [text.split()[place] for place in places]
+        assert one.source_tokens == text.lower().split()
         assert one.translation == " ".join(one.target_tokens)
         looked_at |= set(places)
     assert len(looked_at) > 1
@@ -196,14 +198,11 @@ def test_the_next_best_are_given_copies_too(at_a_loss):
     [found] = answers(at_a_loss, ["Zebra quagga"], beam=3, n_best=3)
     assert len(found.alternatives) == 2
     for text, _ in found.alternatives:
-        assert "zebra" in text or "quagga" in text
+        assert "Zebra" in text or "quagga" in text
         assert "[UNK]" not in text
 
 
-def test_an_unknown_word_stays_unknown_where_there_is_none_to_copy_or_it_is_not_wanted(at_a_loss):
-    [empty] = answers(at_a_loss, [""])
-    assert empty.translation == "[UNK] [UNK] [UNK] [UNK]"
-    assert empty.attention == [[], [], [], []]
+def test_an_unknown_word_stays_unknown_where_a_copy_is_not_wanted(at_a_loss):
     decoding = at_a_loss.decoding.model_copy(update={"copy_unknown": False})
     plain_one = translation.Predictor(at_a_loss.model, at_a_loss.codec, decoding)
     [plain] = answers(plain_one, ["Zebra yak"])
@@ -220,10 +219,53 @@ def test_nothing_is_copied_between_units_or_without_attention(make, options):
     reference.randomise(made.model, 3)
     made.model.decoder.b_E.assign(tf.one_hot(UNKNOWN_ID, len(made.codec.target), 90.0, 0.0))
     [found] = answers(made.predictor(), ["Zebra yak"])
-    assert found.target_tokens == ["[UNK]"] * 3
+    assert "[UNK]" not in found.target_tokens  # which nothing could be put for
+    assert "yak" not in found.translation.lower()
+    written = len(found.target_tokens)
     assert len(found.source_tokens) == (9 if options.get("text.unit") == "char" else 2)
     looked = 0 if "model.attention" in options else len(found.source_tokens)
-    assert np.array(found.attention).shape == (3, looked)
+    assert np.array(found.attention).reshape(written, -1).shape == (written, looked)
+
+
+# --- Empty texts, and cuts ------------------------------------------------------------------------
+
+
+def test_an_empty_text_has_an_empty_translation_and_no_other(at_a_loss):
+    texts = ["", "dog", " \u200b", "\n"]
+    found = answers(at_a_loss, texts, beam=4, n_best=3)
+    for one in (found[0], *found[2:]):
+        assert (one.translation, one.target_tokens, one.attention) == ("", [], [])
+        assert (one.score, one.alternatives, one.cut) == (0, [], None)
+    assert found[1].translation
+    default, nbest = at_a_loss_endpoints = Translation().endpoints(at_a_loss)
+    assert len(at_a_loss_endpoints) == 2
+    served = default.function(tf.constant(texts))["translation"].numpy().tolist()
+    assert [bool(text) for text in served] == [False, True, False, False]
+    outputs = nbest.function(tf.constant(texts), tf.constant(2))
+    assert outputs["translations"].numpy()[0].tolist() == [b"", b""]
+    assert outputs["scores"].numpy()[0].tolist() == [0, -np.inf]
+    assert not outputs["attention"].numpy()[0].any()
+    assert not outputs["tokens"].numpy()[0].any()
+
+
+def test_an_answer_says_what_was_not_read_and_whether_it_was_cut(make):
+    made = make("translation", {"decoding.max_length": 3, "text.max_length": 4})
+    reference.randomise(made.model, 3)
+    texts = ["the dog sees the cat .", "the dog sees it", "cat " * 90, ""]
+    for favour, cut in ((-90.0, True), (90.0, None)):
+        made.model.decoder.b_E.assign(tf.one_hot(END_ID, len(made.codec.target), favour, 0.0))
+        predictor = made.predictor()
+        found = list(predictor.predict(texts))
+        assert [one.unread for one in found] == [2, None, 86, None]
+        assert [one.cut for one in found] == [cut, cut, cut, None]
+        default, nbest = Translation().endpoints(predictor)
+        outputs = default.function(tf.constant(texts))
+        assert outputs["unread"].numpy().tolist() == [2, 0, 86, 0]
+        assert outputs["cut"].numpy().tolist() == [bool(cut)] * 3 + [False]
+        outputs = nbest.function(tf.constant(texts), tf.constant(2))
+        assert outputs["cut"].numpy()[:, 0].tolist() == [bool(cut)] * 3 + [False]
+    part = TextPairs(texts, ["a"] * 4, "x.tsv", [1, 2, 3, 4])
+    assert made.task.evaluate(made.config, made.predictor(), part, None).unread == 88
 
 
 # --- Evaluation ---------------------------------------------------------------------------------
