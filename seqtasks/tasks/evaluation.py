@@ -35,7 +35,7 @@ class Evaluation:
     accuracy: float
     baseline: str | None  # what it is compared with; None where the training data aren't at hand
     baseline_accuracy: float | None
-    entities: dict[str, float] | None  # precision, recall and F1, where labels are BIO tags
+    entities: dict[str, Any] | None  # `seqtasks.entities.entity_report`, where tags mark entities
     report: dict[str, Any]
     labels: list[str]
     confusions: list[list[int]]  # rows true, columns predicted
@@ -133,7 +133,7 @@ def evaluate_answers(
     probabilities: list[float],
     labels: list[str],
     baseline: tuple[str, list[str]] | None,
-    entities: dict[str, float] | None = None,
+    entities: dict[str, Any] | None = None,
 ) -> Evaluation:
     """Compare what a model answered with what is right, one label for each text.
 
@@ -141,7 +141,7 @@ def evaluate_answers(
         probabilities: of the answers.
         labels: all that there are.
         baseline: its name and its answers, or None where there is none.
-        entities: precision, recall and F1 of entities, where labels say where they begin and end.
+        entities: scores of entities, where labels say where they begin and end.
     """
     number = {label: n for n, label in enumerate(labels)}
     true = np.array([number[label] for label in right])

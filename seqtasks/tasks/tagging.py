@@ -1,5 +1,6 @@
 """Tagging: the words of a sentence in, a tag for each out."""
 
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import counted, repetitions, spread
 from seqtasks.data.tagged import TaggedSentences
-from seqtasks.errors import DataError
-from seqtasks.metrics import entity_scores
+from seqtasks.entities import Scheme, entity_f1, entity_report, recognise
+from seqtasks.errors import DataError, RunError
 from seqtasks.tasks.endpoints import TEXT, Endpoint, Input
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.labels import load_labels, save_labels
@@ -26,20 +27,37 @@ from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.topologies.many_to_many import many_to_many
 
+_SCHEME = "entities.json"
 _EVALUATION_BATCH = 256  # sentences at once outside training; speed only, never the answers
+
+
+Judge = Callable[[list[list[str]]], float]  # from the tags that were found to their score
 
 
 @dataclass(frozen=True)
 class Codec:
-    """Words to ids, and tags to numbers and back."""
+    """Words to ids, and tags to numbers and back.
+
+    Attributes:
+        recorded: the scheme of the training tags, where they mark entities; also None in runs of
+            earlier versions, whose epoch was chosen by accuracy.
+    """
 
     encoder: TokenEncoder
     tags: list[str]
+    recorded: Scheme | None = None
+
+    @property
+    def scheme(self) -> Scheme | None:
+        """How the tags mark entities, or None where they don't."""
+        return self.recorded or recognise([[tag] for tag in self.tags])
 
     def save(self, folder: Path) -> None:
-        """Write the vocabularies and the tags."""
+        """Write the vocabularies, the tags and their scheme."""
         self.encoder.save(folder)
         save_labels(folder / "tags.txt", self.tags)
+        if self.recorded:
+            (folder / _SCHEME).write_text(json.dumps(self.recorded.to_dict()) + "\n", "utf-8")
 
 
 @dataclass(frozen=True)
@@ -151,12 +169,36 @@ def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[l
     return [[most_likely.get(token, unknown) for token in tokens] for tokens in part.tokens]
 
 
-def _validate(predictor: Predictor, config: TaggingConfig, data: Examples) -> tuple[float, float]:
-    """Mean loss of a token (without smoothing), and accuracy; an unknown tag is never right."""
-    rows = np.concatenate(predictor.probabilities(data, config.training.batch_tokens))
+def _validate(
+    predictor: Predictor, config: TaggingConfig, data: Examples, judge: Judge | None = None
+) -> tuple[float, float]:
+    """Mean loss of a token (without smoothing), and the score; an unknown tag is never right.
+
+    Args:
+        judge: what makes the score of the tags; by default it is the share of right ones.
+    """
+    found = predictor.probabilities(data, config.training.batch_tokens)
+    rows = np.concatenate(found)
     tags = data.tags.flat_values.numpy()
     right = np.where(tags >= 0, rows[np.arange(len(tags)), tags], 0)
-    return float(-np.log(np.maximum(right, 1e-12)).mean()), float(np.mean(rows.argmax(1) == tags))
+    mean = float(-np.log(np.maximum(right, 1e-12)).mean())
+    if judge is None:
+        return mean, float(np.mean(rows.argmax(1) == tags))
+    return mean, judge([[predictor.codec.tags[n] for n in row.argmax(1)] for row in found])
+
+
+def _load_scheme(file: Path) -> Scheme | None:
+    """Read the scheme that `Codec.save` wrote, if it wrote one.
+
+    Raises:
+        RunError: where the file is damaged.
+    """
+    try:
+        return Scheme(**json.loads(file.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{file}: damaged: expected the name and the form of a scheme") from error
 
 
 @final
@@ -176,7 +218,8 @@ class Tagging(Task):
             raise DataError(
                 f"{splits.train.source}: expected two tags or more, all are {tags[0]!r}"
             )
-        return Codec(TokenEncoder.from_sentences(splits.train.tokens, config.text), tags)
+        encoder = TokenEncoder.from_sentences(splits.train.tokens, config.text)
+        return Codec(encoder, tags, recognise(splits.train.tags))
 
     def load_codec(self, config: TaggingConfig, folder: Path) -> Codec:
         """Read what `Codec.save` wrote.
@@ -184,7 +227,8 @@ class Tagging(Task):
         Raises:
             RunError: where a file is missing or broken.
         """
-        return Codec(TokenEncoder.load(folder, config.text), load_labels(folder / "tags.txt"))
+        encoder = TokenEncoder.load(folder, config.text)
+        return Codec(encoder, load_labels(folder / "tags.txt"), _load_scheme(folder / _SCHEME))
 
     def build(self, config: TaggingConfig, codec: Codec) -> keras.Model:
         """Build the network, from `codec.encoder`'s ids to logits (N, T, tags)."""
@@ -193,13 +237,17 @@ class Tagging(Task):
     def prepare_fit(
         self, config: TaggingConfig, codec: Codec, model: keras.Model, splits: Splits
     ) -> Fit:
-        """Cross-entropy of each token, and the accuracy of validation."""
+        """Cross-entropy of each token, and the accuracy of validation, or F1 of its entities."""
         train = examples(config, codec, splits.train)
         validation = examples(config, codec, splits.validation)
+        judge = None
+        if codec.recorded and any(map(codec.recorded.spans, splits.validation.tags)):
+            judge = partial(entity_f1, codec.recorded, splits.validation.tags)
         return Fit(
             loss(config, len(codec.tags)),
             planned_batches(config, train.lengths, partial(_load, codec, train)),
-            partial(_validate, Predictor(model, codec), config, validation),
+            partial(_validate, Predictor(model, codec), config, validation, judge),
+            "entity F1" if judge else None,
         )
 
     def make_predictor(self, config: TaggingConfig, codec: Codec, model: keras.Model) -> Predictor:
@@ -213,7 +261,7 @@ class Tagging(Task):
         part: TaggedSentences,
         splits: Splits | None,
     ) -> Evaluation:
-        """Report by tag, confusions, mistakes, F1 of entities where tags are BIO.
+        """Report by tag, confusions, mistakes, F1 of entities by type where tags mark them.
 
         The baseline is each word's most frequent tag in the training sentences.
         """
@@ -235,7 +283,7 @@ class Tagging(Task):
             [float(row.max()) for rows in found for row in rows],
             sorted({*codec.tags, *(tag for tags in right for tag in tags)}),
             baseline,
-            entity_scores(right, tagged),
+            _entities(codec.scheme, right, tagged),
         )
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
@@ -258,8 +306,18 @@ class Tagging(Task):
         return described
 
     def facts(self, codec: Codec) -> dict[str, str]:
-        """The tags."""
-        return {"tags": ", ".join(codec.tags)}
+        """The tags, and their scheme where they mark entities."""
+        facts = {"tags": ", ".join(codec.tags)}
+        return {**facts, "entities": codec.scheme.name} if codec.scheme else facts
+
+
+def _entities(
+    scheme: Scheme | None, right: list[list[str]], tagged: list[list[str]]
+) -> dict[str, Any] | None:
+    """Scores of entities; None where the tags, or those of this part, mark none."""
+    if scheme is None or not all(scheme.reads(tag) for tags in right for tag in tags):
+        return None
+    return {"scheme": scheme.name, **entity_report(scheme, right, tagged)}
 
 
 def _endpoints(predictor: Predictor) -> list[Endpoint]:

@@ -13,7 +13,8 @@ from seqtasks.answers import line
 from seqtasks.config import parse_config
 from seqtasks.data.splits import Splits
 from seqtasks.data.tagged import TaggedSentences
-from seqtasks.errors import DataError
+from seqtasks.entities import Scheme
+from seqtasks.errors import DataError, RunError
 from seqtasks.tasks import tagging
 from seqtasks.tasks.sources import load_splits, read_part
 from seqtasks.tasks.tagging import Tagging
@@ -278,6 +279,64 @@ def test_what_is_longer_than_the_limit_is_judged_up_to_it(random, predictor):
     assert found.baseline_accuracy is not None
     whole = Tagging().evaluate(random.config, predictor, short, None)
     assert (found.accuracy, found.entities) == (whole.accuracy, whole.entities)
+
+
+# --- Entities -----------------------------------------------------------------------------------
+
+BIOES = {"B-PER": "B_per", "I-PER": "I_per", "B-LOC": "S_loc", "I-LOC": "E_loc", "O": "-"}
+
+
+def test_the_scheme_of_training_is_recorded_and_read_back(random, tmp_path):
+    assert random.codec.recorded == Scheme("IOB2", "prefix")
+    random.codec.save(tmp_path)
+    assert Tagging().load_codec(random.config, tmp_path).recorded == random.codec.recorded
+    assert Tagging().facts(random.codec)["entities"] == "IOB2"
+    (tmp_path / "entities.json").write_text("{}")
+    with pytest.raises(RunError, match=r"entities\.json: damaged"):
+        Tagging().load_codec(random.config, tmp_path)
+
+
+def test_f1_of_entities_chooses_the_epoch_where_tags_are_entities(random):
+    fit = Tagging().prepare_fit(random.config, random.codec, random.model, random.splits)
+    assert fit.score == "entity F1"
+    part = random.splits.validation
+    tagged, _ = answered(random, part)
+    there = {(n, *e) for n, tags in enumerate(part.tags) for e in entities_of(tags)}
+    seen = {(n, *e) for n, tags in enumerate(tagged) for e in entities_of(tags)}
+    expected = 2 * len(there & seen) / (len(there) + len(seen))
+    assert fit.validate()[1] == pytest.approx(expected)
+
+
+def test_other_tags_and_runs_of_before_are_chosen_by_accuracy(random, tmp_path):
+    random.codec.save(tmp_path)
+    (tmp_path / "entities.json").unlink()  # as earlier versions saved
+    old = Tagging().load_codec(random.config, tmp_path)
+    assert (old.recorded, old.scheme) == (None, Scheme("IOB2", "prefix"))
+    speech = [["NOUN", "VERB"]], [["a", "b"]]
+    plain = part(speech[1], speech[0])
+    nouns = Tagging().make_codec(random.config, Splits(plain, plain, None))
+    assert (nouns.recorded, nouns.scheme) == (None, None)
+    for codec, splits in (
+        (old, random.splits),
+        (random.codec, Splits(random.splits.train, part([["a"]], [["O"]]), None)),
+    ):
+        fit = Tagging().prepare_fit(random.config, codec, random.model, splits)
+        assert fit.score is None
+        assert 0 <= fit.validate()[1] <= 1
+
+
+def test_entities_of_another_scheme_are_judged_by_type(random):
+    tags = [[BIOES[tag] for tag in sentence] for sentence in random.splits.train.tags]
+    train = replace(random.splits.train, tags=tags)
+    codec = Tagging().make_codec(random.config, Splits(train, train, None))
+    assert codec.recorded == Scheme("BIOES", "prefix")
+    found = Tagging().evaluate(
+        random.config, Tagging().make_predictor(random.config, codec, random.model), train, None
+    )
+    assert found.entities["scheme"] == "BIOES"
+    assert set(found.entities["types"]) == {"per", "loc"}
+    support = {type_: row["support"] for type_, row in found.entities["types"].items()}
+    assert sum(support.values()) == found.entities["support"] > 0
 
 
 # --- Sources ------------------------------------------------------------------------------------
