@@ -7,6 +7,7 @@ is none, begins one; B and S (also U and W) begin one; E and S (also L, U, W) ar
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -180,3 +181,54 @@ def _scores(there: set[Any], seen: set[Any]) -> dict[str, float]:
         "F1": 2 * both / (len(there) + len(seen)) if both else 0.0,
         "support": len(there),
     }
+
+
+# --- Where tokens and entities are in a text -----------------------------------------------------
+
+
+def token_offsets(text: str, tokens: Sequence[str], widths: Sequence[int]) -> list[tuple[int, int]]:
+    """Where each token is in a text as it was given: from which character to before which.
+
+    Args:
+        tokens: the text's; a token of white space is a token too.
+        widths: characters of each, without white space and invisible ones; 0 for a word that is
+            written as one with that before it, whose place is its place too.
+
+    >>> token_offsets(" du  roi!", ["de", "le", "roi", "!"], [2, 0, 3, 1])
+    [(1, 3), (1, 3), (5, 8), (8, 9)]
+    """
+    kept = [at for at, character in enumerate(text) if not _is_dropped(character)]
+    found: list[tuple[int, int]] = []
+    used = 0
+    for token, width in zip(tokens, widths, strict=True):
+        if not token.strip():
+            start = found[-1][1] if found else 0
+            found.append((start, kept[used] if used < len(kept) else len(text)))
+        elif width and kept[used : used + width]:
+            found.append((kept[used], kept[min(used + width, len(kept)) - 1] + 1))
+            used += width
+        else:
+            found.append(found[-1] if found else (0, 0))
+    return found
+
+
+def _is_dropped(character: str) -> bool:
+    """Whether a character is none of any token: white space, control, invisible formatting."""
+    category = unicodedata.category(character)
+    return category in ("Cc", "Cf", "Zs", "Zl", "Zp") or "\ufe00" <= character <= "\ufe0f"
+
+
+def entities_in(
+    scheme: Scheme, text: str, tags: Sequence[str], offsets: Sequence[tuple[int, int]]
+) -> list[dict[str, Any]]:
+    """The entities of a text, as annotation tools have them.
+
+    >>> entities_in(Scheme("IOB2", "prefix"), "in New York", ["O", "B-LOC", "I-LOC"],
+    ...             [(0, 2), (3, 6), (7, 11)])
+    [{'start': 3, 'end': 11, 'type': 'LOC', 'text': 'New York'}]
+    """
+    found = []
+    for span in scheme.spans(tags):
+        start, end = offsets[span.start][0], offsets[span.end - 1][1]
+        found.append({"start": start, "end": end, "type": span.type, "text": text[start:end]})
+    return found

@@ -1,5 +1,6 @@
 """What each task is judged by, from reference implementations."""
 
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,44 @@ def entity_scores(right: list[list[str]], tagged: list[list[str]]) -> dict[str, 
         return None
     report = entity_report(scheme, right, tagged)
     return {name: report[name] for name in ("precision", "recall", "F1")}
+
+
+Cut = tuple[Sequence[str], Sequence[tuple[int, int]], Sequence[str]]
+"""A text's words, where each is in it, and the tag of each."""
+
+
+def raw_text_scores(right: list[Cut], found: list[Cut]) -> dict[str, dict[str, float]]:
+    """Precision, recall and F1 of words, and of words with their tags, on raw text.
+
+    A word is right if it is the same stretch of the text, and, where several words share one, if it
+    is the same word at the same place among them, as in the CoNLL shared task of 2018.
+
+    >>> ten = ["can", "not"], [(0, 3), (3, 6)], ["AUX", "PART"]
+    >>> one = ["cannot"], [(0, 6)], ["AUX"]
+    >>> raw_text_scores([ten, one], [ten, ten])["words"]["recall"]
+    0.6666666666666666
+    """
+    scores = {}
+    for name, tagged in (("words", False), ("tags", True)):
+        there, seen = ({*_placed_words(texts, tagged)} for texts in (right, found))
+        both = len(there & seen)
+        scores[name] = {
+            "precision": both / len(seen) if seen else 0.0,
+            "recall": both / len(there) if there else 0.0,
+            "F1": 2 * both / (len(there) + len(seen)) if both else 0.0,
+        }
+    return scores
+
+
+def _placed_words(texts: list[Cut], tagged: bool) -> Iterator[tuple[Any, ...]]:
+    for number, (words, places, tags) in enumerate(texts):
+        for at, (word, place, tag) in enumerate(zip(words, places, tags, strict=True)):
+            before = at
+            while before and places[before - 1] == place:
+                before -= 1
+            shared = at > before or (at + 1 < len(places) and places[at + 1] == place)
+            same = (at - before, word.lower()) if shared else ()
+            yield (number, place, same, tag if tagged else "")
 
 
 def text_scores(hypotheses: list[str], references: list[list[str]]) -> dict[str, float]:

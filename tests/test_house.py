@@ -22,7 +22,7 @@ ROOMS: dict[str, str] = {
     "topologies layers cells text data runs config metrics errors",
     "training": "inspection tasks data runs config metrics errors",
     "export": "serving serving.protocol serving.models tasks data runs config errors",
-    "clients": "serving.protocol serving.models serving.limits serving.status errors",
+    "clients": "serving.protocol serving.models serving.limits serving.status entities errors",
     "serving": "serving.protocol serving.models serving.limits serving.status errors",
     "serving.protocol": "serving.models serving.limits serving.status errors",
     "serving.models": "serving.limits serving.status errors",

@@ -112,6 +112,13 @@ def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
     if evaluation.baseline_accuracy is not None:
         baseline = f"accuracy of {evaluation.baseline}"
         screen.print(f"{baseline:29} {evaluation.baseline_accuracy:.4f}")
+    if evaluation.raw_text:
+        screen.print("\nThe figures above are of the tokens as given. On raw text, cut by the run:")
+        table = _table("", "precision", "recall", "f1")
+        for name, row in evaluation.raw_text.items():
+            table.add_row(name, *(f"{row[key]:.4f}" for key in ("precision", "recall", "F1")))
+        screen.print(table)
+        screen.print()
     if evaluation.entities:
         _show_entities(screen, evaluation.entities)
     shown = evaluation.mistakes[:errors]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from seqtasks.data.files import Column, column_number, file_format, read_lines, shorten
+from seqtasks.data.spacing import Piece, conllu_pieces, text_of
 from seqtasks.errors import DataError, did_you_mean
 
 # https://universaldependencies.org/format.html
@@ -44,12 +45,14 @@ class TaggedSentences:
         tags: a non-empty tag per token.
         source: what to call the source in messages, such as the file's path.
         lines: where each sentence starts: its first token's line, from 1; its index in a TFDS set.
+        pieces: what each sentence is written of, where the source says so (`seqtasks.data.spacing`)
     """
 
     tokens: list[list[str]]
     tags: list[list[str]]
     source: str
     lines: list[int]
+    pieces: list[list[Piece]] | None = None
 
     keyed_by: ClassVar[str] = "sentences"
 
@@ -67,6 +70,7 @@ class TaggedSentences:
             [self.tags[row] for row in rows],
             self.source,
             [self.lines[row] for row in rows],
+            [self.pieces[row] for row in rows] if self.pieces else None,
         )
 
     def shown(self) -> Iterator[str]:
@@ -76,6 +80,8 @@ class TaggedSentences:
 
     def asked(self, number: int) -> list[str]:
         """The first examples as a user would ask about them: texts."""
+        if self.pieces:
+            return [text_of(pieces) for pieces in self.pieces[:number]]
         return [" ".join(tokens) for tokens in self.tokens[:number]]
 
 
@@ -126,7 +132,8 @@ def read_tagged_sentences(path: str | Path, tag_column: Column = None) -> Tagged
         raise DataError(
             f"{path} has no sentences: it is empty, or has blank lines or comments only"
         )
-    return TaggedSentences(tokens, tags, str(path), lines)
+    pieces = conllu_pieces(path, tokens, lines) if is_conllu else None
+    return TaggedSentences(tokens, tags, str(path), lines, pieces)
 
 
 def _conllu_rows(path: Path, tag_column: Column) -> Iterator[_Row | None]:

@@ -40,6 +40,7 @@ class Evaluation:
     labels: list[str]
     confusions: list[list[int]]  # rows true, columns predicted
     mistakes: list[Mistake]  # the most confident first
+    raw_text: dict[str, dict[str, float]] | None = None  # of a tagger that cut the texts itself
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,7 @@ def evaluate_answers(
     labels: list[str],
     baseline: tuple[str, list[str]] | None,
     entities: dict[str, Any] | None = None,
+    raw_text: dict[str, dict[str, float]] | None = None,
 ) -> Evaluation:
     """Compare what a model answered with what is right, one label for each text.
 
@@ -142,6 +144,7 @@ def evaluate_answers(
         labels: all that there are.
         baseline: its name and its answers, or None where there is none.
         entities: scores of entities, where labels say where they begin and end.
+        raw_text: scores of words and tags where the texts' words were not given.
     """
     number = {label: n for n, label in enumerate(labels)}
     true = np.array([number[label] for label in right])
@@ -164,4 +167,5 @@ def evaluate_answers(
         labels=labels,
         confusions=confusion_matrix(true, predicted, len(labels)).tolist(),
         mistakes=mistakes,
+        raw_text=raw_text,
     )

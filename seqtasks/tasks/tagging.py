@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, final
 
@@ -15,15 +15,25 @@ import tensorflow as tf
 
 from seqtasks.config import TaggingConfig
 from seqtasks.data.batches import loaded, plan_batches
+from seqtasks.data.spacing import Piece, text_of
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import counted, repetitions, spread
 from seqtasks.data.tagged import TaggedSentences
-from seqtasks.entities import Scheme, entity_f1, entity_report, recognise
+from seqtasks.entities import (
+    Scheme,
+    entities_in,
+    entity_f1,
+    entity_report,
+    recognise,
+    token_offsets,
+)
 from seqtasks.errors import DataError, RunError
+from seqtasks.metrics import raw_text_scores
 from seqtasks.tasks.endpoints import TEXT, Endpoint, Input
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.labels import load_labels, save_labels
 from seqtasks.tasks.task import Fit, Task, planned_batches
+from seqtasks.text.learnt_splitting import LearntSplitter, Written
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.topologies.many_to_many import many_to_many
 
@@ -77,6 +87,8 @@ class Prediction:
     tokens: list[str]
     tags: list[str]
     probabilities: list[float]  # of each tag
+    offsets: list[tuple[int, int]] | None = None  # each token's first character, and behind its end
+    entities: list[dict[str, Any]] | None = None  # start, end, type, text; where tags mark them
 
 
 def examples(config: TaggingConfig, codec: Codec, part: TaggedSentences) -> Examples:
@@ -139,22 +151,86 @@ class Predictor:
         """Split texts into words and tag them, one after the other, in batches as they come."""
         texts = iter(texts)
         while batch := list(islice(texts, batch_size)):
-            tokens = self.codec.encoder.split(tf.constant(batch))
-            found = self._tag(self.codec.encoder(tokens)).numpy()
-            for text, words, rows in zip(batch, tokens.to_list(), found, strict=True):
-                best = rows[: len(words)].argmax(axis=1)
-                yield Prediction(
-                    text,
-                    [word.decode() for word in words],
-                    [self.codec.tags[number] for number in best],
-                    [round(float(row[number]), 4) for row, number in zip(rows, best, strict=False)],
-                )
+            tokens, widths = self.codec.encoder.split_measured(tf.constant(batch))
+            answers = self._answers(batch, tokens)
+            for answer, sizes in zip(answers, widths.to_list(), strict=True):
+                offsets = token_offsets(answer.text, answer.tokens, sizes)
+                yield self._placed(answer, offsets)
+
+    def predict_tokens(
+        self, sentences: Iterable[Sequence[str]], batch_size: int = 64
+    ) -> Iterator[Prediction]:
+        """Tag sentences whose tokens are given; their text is the tokens with spaces between."""
+        sentences = iter(sentences)
+        while batch := [list(tokens) for tokens in islice(sentences, batch_size)]:
+            tokens = tf.ragged.constant(batch, tf.string, ragged_rank=1)
+            tokens = tokens[:, : self.codec.encoder.max_length]
+            for answer in self._answers([" ".join(given) for given in batch], tokens):
+                ends = list(accumulate(len(token) + 1 for token in answer.tokens))
+                offsets = [
+                    (end - 1 - len(token), end - 1)
+                    for end, token in zip(ends, answer.tokens, strict=True)
+                ]
+                yield self._placed(answer, offsets)
+
+    def _answers(self, texts: list[str], tokens: tf.RaggedTensor) -> Iterator[Prediction]:
+        found = self._tag(self.codec.encoder(tokens)).numpy()
+        for text, words, rows in zip(texts, tokens.to_list(), found, strict=True):
+            best = rows[: len(words)].argmax(axis=1)
+            yield Prediction(
+                text,
+                [word.decode() for word in words],
+                [self.codec.tags[number] for number in best],
+                [round(float(row[number]), 4) for row, number in zip(rows, best, strict=False)],
+            )
+
+    def _placed(self, answer: Prediction, offsets: list[tuple[int, int]]) -> Prediction:
+        """An answer with the places of tokens and entities in its text."""
+        scheme, entities = self.codec.scheme, None
+        if scheme and answer.tokens:
+            entities = entities_in(scheme, answer.text, answer.tags, offsets)
+        return replace(answer, offsets=offsets, entities=entities)
+
+
+def _gold_widths(pieces: Sequence[Piece], tokens: Sequence[str]) -> list[int]:
+    """Characters of the text that each word is: its own, or those of what it is written in."""
+    widths, given = [], iter(tokens)
+    for piece in pieces:
+        words, form = list(islice(given, piece.words)), "".join(piece.form.split())
+        sizes = [len("".join(word.split())) for word in words]
+        if "".join("".join(words).split()).lower() != form.lower():
+            sizes = [len(form), *[0] * (len(words) - 1)]
+        widths += sizes
+    return widths
 
 
 def _marked(tokens: list[str], at: int, around: int = 6) -> str:
     """A token among its neighbours, marked."""
     start = max(at - around, 0)
     return " ".join([*tokens[start:at], f">{tokens[at]}<", *tokens[at + 1 : at + 1 + around]])
+
+
+def _tags(train: TaggedSentences) -> list[str]:
+    """The tags of training in their order.
+
+    Raises:
+        DataError: where there is a single one.
+    """
+    tags = sorted({tag for sentence in train.tags for tag in sentence})
+    if len(tags) < 2:
+        raise DataError(f"{train.source}: expected two tags or more, all are {tags[0]!r}")
+    return tags
+
+
+def _written(part: TaggedSentences) -> Iterator[list[Written]]:
+    """What each sentence is written of; where nothing says so, each token, spaces between."""
+    for number, tokens in enumerate(part.tokens):
+        given = iter(tokens)
+        if part.pieces:
+            pieces = part.pieces[number]
+            yield [Written(p.form, tuple(islice(given, p.words)), p.space_after) for p in pieces]
+        else:
+            yield [Written(token, (token,), True) for token in given]
 
 
 def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[list[str]]:
@@ -213,12 +289,9 @@ class Tagging(Task):
         Raises:
             DataError: where training has a single tag.
         """
-        tags = sorted({tag for sentence in splits.train.tags for tag in sentence})
-        if len(tags) < 2:
-            raise DataError(
-                f"{splits.train.source}: expected two tags or more, all are {tags[0]!r}"
-            )
-        encoder = TokenEncoder.from_sentences(splits.train.tokens, config.text)
+        tags = _tags(splits.train)
+        splitter = LearntSplitter.learn(list(_written(splits.train)))
+        encoder = TokenEncoder.from_sentences(splits.train.tokens, config.text, splitter)
         return Codec(encoder, tags, recognise(splits.train.tags))
 
     def load_codec(self, config: TaggingConfig, folder: Path) -> Codec:
@@ -284,7 +357,24 @@ class Tagging(Task):
             sorted({*codec.tags, *(tag for tags in right for tag in tags)}),
             baseline,
             _entities(codec.scheme, right, tagged),
+            self._raw_scores(predictor, part),
         )
+
+    def _raw_scores(
+        self, predictor: Predictor, part: TaggedSentences
+    ) -> dict[str, dict[str, float]] | None:
+        """F1 of words and of tags on the texts themselves, where the source has their spaces."""
+        if not part.pieces:
+            return None
+        texts = [text_of(pieces) for pieces in part.pieces]
+        right, found = [], []
+        answers = predictor.predict(texts, _EVALUATION_BATCH)
+        for pieces, tokens, tags, text, answer in zip(
+            part.pieces, part.tokens, part.tags, texts, answers, strict=True
+        ):
+            right.append((tokens, token_offsets(text, tokens, _gold_widths(pieces, tokens)), tags))
+            found.append((answer.tokens, answer.offsets, answer.tags))
+        return raw_text_scores(right, found)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Text, or tokens, to tags."""
@@ -292,7 +382,8 @@ class Tagging(Task):
 
     def describe(self, config: TaggingConfig, splits: Splits) -> dict[str, dict[str, Any]]:
         """What is in each split: tags, lengths, unknown words."""
-        encoder = self.make_codec(config, splits).encoder
+        _tags(splits.train)
+        encoder = TokenEncoder.from_sentences(splits.train.tokens, config.text)
         train, described = set(splits.train.keys()), {}
         for name, part in splits.parts().items():
             described[name] = {
@@ -334,10 +425,14 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
         return {"tags": tf.gather(names, best), "scores": scores, "lengths": lengths}
 
     def tag_text(text):
-        tokens = encoder.split(text)
+        tokens, widths = encoder.split_measured(text)
         tagged = tag(tokens)
         wide = tf.shape(tagged["tags"])[1]
-        return {"tokens": tokens.to_tensor(shape=[None, None])[:, :wide], **tagged}
+        return {
+            "tokens": tokens.to_tensor(shape=[None, None])[:, :wide],
+            "widths": widths.to_tensor(shape=[None, None])[:, :wide],
+            **tagged,
+        }
 
     def tag_tokens(tokens):
         lengths = tf.reduce_sum(tf.cast(tokens != "", tf.int32), axis=1)
@@ -353,7 +448,12 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
             "serving_default",
             "Split texts into tokens and tag them.",
             [TEXT],
-            {"tokens": "[N, T] tokens, empty where there is none", **outputs},
+            {
+                "tokens": "[N, T] tokens, empty where there is none",
+                "widths": "[N, T] characters of the text that each is, without white space and "
+                "invisible ones; 0 for a word that is written as one with that before it",
+                **outputs,
+            },
             tag_text,
         ),
         Endpoint(
