@@ -76,7 +76,8 @@ def predict(
         raise click.UsageError("--model is the name on a server: it needs --server")
     if assignments and server:
         raise click.UsageError("--set: a server writes as the export was told; leave it out")
-    conllu = file is not None and file.name.lower().endswith(".conllu")
+    name = str(getattr(file, "name", ""))  # standard input has none in some places
+    conllu = name.lower().endswith(".conllu")
     if ready and conllu:
         raise click.UsageError("--tokens: the tokens of a .conllu file are ready; leave it out")
     if ready and server:

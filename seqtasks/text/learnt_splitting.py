@@ -8,6 +8,7 @@ What a treebank writes otherwise than its words, as French "du" for "de" and "le
 """
 
 import json
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -26,9 +27,10 @@ _SIDE = 4  # characters that a pattern looks at on each side, within what spaces
 _PAD = " " * _SIDE
 _CUT, _WORD, _SPACE = "\x01", "\x02", "\x03"  # in no text: control characters are spaces
 _SCALE = 100  # of the weights: two digits behind the point
-_PRIOR = 200
+_PRIOR = 60
 _EPOCHS, _RATE, _BATCH, _SEED = 8, 0.3, 1024, 1
 _ALL, _EASY = 4, 0.03  # every so many epochs read all places; an error that needs no more care
+_STEPS = 300  # at least, of few places
 _LEAST = 0.2  # smaller weights are dropped
 _PIECES = 4096  # chunks whose patterns are made at once
 
@@ -137,7 +139,9 @@ class LearntSplitter(tf.Module):
         words without a space between, nothing is known of spaces, and they are guessed.
         """
         spaces = any(not w.form.strip() for sentence in sentences for w in sentence)
-        if not spaces and all(w.space_after for sentence in sentences for w in sentence[:-1]):
+        if spaces:
+            sentences = [[w._replace(space_after=False) for w in one] for one in sentences]
+        elif all(w.space_after for sentence in sentences for w in sentence[:-1]):
             sentences = [_guessed(sentence) for sentence in sentences]
         chunks, expansions = _chunks(sentences)
         return cls(_learn(chunks), expansions, spaces)
@@ -384,8 +388,9 @@ def _regression(
     draw = np.random.default_rng(_SEED)
     found, squares = np.zeros(size), np.full(size, 1e-2)
     hard = everywhere = np.arange(len(x))
-    for epoch in range(_EPOCHS):
-        order, kept = draw.permutation(everywhere if epoch % _ALL == 0 else hard), [hard[:0]]
+    for epoch in range(max(_EPOCHS, _STEPS // math.ceil(len(x) / _BATCH))):
+        order = draw.permutation(everywhere if epoch % _ALL == 0 else hard)
+        kept = [everywhere[:0]]
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
             patterns = x[rows]

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from seqtasks.answers import line
 from seqtasks.config import parse_config
+from seqtasks.data.spacing import Piece
 from seqtasks.data.splits import Splits
 from seqtasks.data.tagged import TaggedSentences
 from seqtasks.entities import Scheme
@@ -337,6 +338,48 @@ def test_entities_of_another_scheme_are_judged_by_type(random):
     assert set(found.entities["types"]) == {"per", "loc"}
     support = {type_: row["support"] for type_, row in found.entities["types"].items()}
     assert sum(support.values()) == found.entities["support"] > 0
+
+
+# --- Places ---------------------------------------------------------------------------------------
+
+
+def test_places_of_tokens_and_entities_are_those_of_the_text_as_given(random, predictor):
+    texts = ["  Marie\u200b Curie,saw\tParis ", "", "철수가 갔다", "a\u00a0b"]
+    for one in predictor.predict(texts):
+        assert [one.text[a:b].replace("\u200b", "") for a, b in one.offsets] == one.tokens
+        expected = random.codec.scheme.spans(one.tags) if one.tokens else None
+        found = one.entities and [
+            (e["start"], e["end"], e["type"], e["text"]) for e in one.entities
+        ]
+        assert (found or []) == [
+            (a := one.offsets[s][0], b := one.offsets[e - 1][1], t, one.text[a:b])
+            for s, e, t in expected or []
+        ]
+
+
+def test_ready_tokens_get_the_tags_of_their_sentence(random, predictor):
+    sentences = [["Marie Curie", "saw,"], [], ["Paris"]]
+    for one, tokens in zip(predictor.predict_tokens(sentences), sentences, strict=True):
+        assert one.tokens == tokens
+        assert [one.text[a:b] for a, b in one.offsets] == tokens
+        if tokens:
+            chances = chances_of(random, tokens)
+            assert one.tags == [TAGS[n] for n in chances.argmax(axis=1)]
+
+
+def test_raw_text_is_judged_by_words_and_tags_where_the_source_has_spaces(random, predictor):
+    tokens, tags = [["in", "the", "Paris", "!"]], [["O", "O", "B-LOC", "O"]]
+    pieces = [[Piece("inthe", 2, True), Piece("Paris", 1, False), Piece("!", 1, True)]]
+    given = replace(part(tokens, tags), pieces=pieces)
+    found = Tagging().evaluate(random.config, predictor, given, None)
+    # The run reads "inthe" as one word: of its three words two are right, of four there are two.
+    assert found.raw_text["words"] == {
+        "precision": pytest.approx(2 / 3),
+        "recall": pytest.approx(2 / 4),
+        "F1": pytest.approx(4 / 7),
+    }
+    assert found.raw_text["tags"]["F1"] <= found.raw_text["words"]["F1"]
+    assert Tagging().evaluate(random.config, predictor, part(tokens, tags), None).raw_text is None
 
 
 # --- Sources ------------------------------------------------------------------------------------
