@@ -1,9 +1,11 @@
 """What each task is judged by, from reference implementations."""
 
-import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+
+from seqtasks.entities import entity_report, recognise
 
 
 def classification_report(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> Any:
@@ -59,38 +61,57 @@ def bag_of_words(train_texts: list[str], train_labels: list[str], texts: list[st
 def entity_scores(right: list[list[str]], tagged: list[list[str]]) -> dict[str, float] | None:
     """Precision, recall and F1 of entities, each right only with its type and both its ends.
 
-    An entity is a `B-type` and the `I-type` that follow it; an `I-type` that follows neither begins
-    one too (as the CoNLL-2000 and 2003 evaluations have it).
+    The scheme is told by the right tags (`seqtasks.entities.recognise`).
 
     Returns:
-        None where the right tags aren't BIO: others than `O`, `B-...` and `I-...`.
+        None where the right tags aren't those of entities.
 
     >>> entity_scores([["B-PER", "I-PER", "O", "B-LOC"]], [["B-PER", "I-PER", "O", "O"]])
     {'precision': 1.0, 'recall': 0.5, 'F1': 0.6666666666666666}
     """
-    tags = {tag for sentence in right for tag in sentence}
-    if tags <= {"O"} or not all(re.fullmatch("O|[BI]-.+", tag) for tag in tags):
+    scheme = recognise(right)
+    if scheme is None:
         return None
-    expected, found = _entities(right), _entities(tagged)
-    both = len(expected & found)
-    precision = both / len(found) if found else 0.0
-    recall = both / len(expected)
-    f1 = 2 * both / (len(found) + len(expected))
-    return {"precision": precision, "recall": recall, "F1": f1}
+    report = entity_report(scheme, right, tagged)
+    return {name: report[name] for name in ("precision", "recall", "F1")}
 
 
-def _entities(sentences: list[list[str]]) -> set[tuple[int, int, int, str]]:
-    """Sentence, start, end (exclusive) and type of each entity."""
-    found = set()
-    for number, tags in enumerate(sentences):
-        start, kind = 0, ""
-        for at, tag in enumerate([*tags, "O"]):
-            goes_on = tag[:2] == "I-" and tag[2:] == kind
-            if kind and not goes_on:
-                found.add((number, start, at, kind))
-            if not goes_on:
-                start, kind = at, tag[2:] if tag[:2] in ("B-", "I-") else ""
-    return found
+Cut = tuple[Sequence[str], Sequence[tuple[int, int]], Sequence[str]]
+"""A text's words, where each is in it, and the tag of each."""
+
+
+def raw_text_scores(right: list[Cut], found: list[Cut]) -> dict[str, dict[str, float]]:
+    """Precision, recall and F1 of words, and of words with their tags, on raw text.
+
+    A word is right if it is the same stretch of the text, and, where several words share one, if it
+    is the same word at the same place among them, as in the CoNLL shared task of 2018.
+
+    >>> ten = ["can", "not"], [(0, 3), (3, 6)], ["AUX", "PART"]
+    >>> one = ["cannot"], [(0, 6)], ["AUX"]
+    >>> raw_text_scores([ten, one], [ten, ten])["words"]["recall"]
+    0.6666666666666666
+    """
+    scores = {}
+    for name, tagged in (("words", False), ("tags", True)):
+        there, seen = ({*_placed_words(texts, tagged)} for texts in (right, found))
+        both = len(there & seen)
+        scores[name] = {
+            "precision": both / len(seen) if seen else 0.0,
+            "recall": both / len(there) if there else 0.0,
+            "F1": 2 * both / (len(there) + len(seen)) if both else 0.0,
+        }
+    return scores
+
+
+def _placed_words(texts: list[Cut], tagged: bool) -> Iterator[tuple[Any, ...]]:
+    for number, (words, places, tags) in enumerate(texts):
+        for at, (word, place, tag) in enumerate(zip(words, places, tags, strict=True)):
+            before = at
+            while before and places[before - 1] == place:
+                before -= 1
+            shared = at > before or (at + 1 < len(places) and places[at + 1] == place)
+            same = (at - before, word.lower()) if shared else ()
+            yield (number, place, same, tag if tagged else "")
 
 
 def text_scores(hypotheses: list[str], references: list[list[str]]) -> dict[str, float]:

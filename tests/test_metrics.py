@@ -170,8 +170,8 @@ def test_where_nothing_is_found_all_scores_are_0():
     assert scores_of(["O B-X"], ["O O"]) == {"precision": 0.0, "recall": 0.0, "F1": 0.0}
 
 
-@pytest.mark.parametrize("right", ["NOUN VERB O", "O O", "", "B-X O E-X", "B- O", "b-x O", "BX O"])
-def test_tags_that_are_not_bio_have_no_entities(right):
+@pytest.mark.parametrize("right", ["NOUN VERB O", "O O", "", "B-X O X-X", "B- O", "BX O"])
+def test_tags_that_mark_no_entities_have_no_scores(right):
     assert scores_of([right], [right]) is None
 
 

@@ -11,7 +11,7 @@ from seqtasks.errors import RunError
 from seqtasks.runs import Run, find_run
 
 _FIGURES = (
-    "accuracy", "baseline_accuracy", "BLEU", "BLEU of tokens", "chrF", "exact",
+    "accuracy", "baseline_accuracy", "entity_F1", "BLEU", "BLEU of tokens", "chrF", "exact",
     "nats_per_character", "perplexity",
 )  # fmt: skip
 _WIDE = 1_000  # columns of the screen: rather folded than cut
@@ -50,6 +50,7 @@ def _row(run: Run) -> dict[str, Any]:
     best = max(epochs, key=lambda epoch: epoch["score"], default=None)
     found = _evaluation(run.evaluation)
     found.update(found.pop("scores", {}))
+    found["entity_F1"] = (found.get("entities") or {}).get("F1")
     return {
         "run": run.path.name,
         "task": config.task,

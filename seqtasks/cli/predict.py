@@ -4,7 +4,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -30,7 +31,18 @@ Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
 @click.command()
 @run_argument
 @click.argument("text", nargs=-1)
-@click.option("--file", "file", type=click.File("rb"), help="Read texts from a file, one per line.")
+@click.option(
+    "--file",
+    "file",
+    type=click.File("rb"),
+    help="Read texts from a file, one per line; or sentences to tag from a .conllu file.",
+)
+@click.option(
+    "--tokens",
+    "ready",
+    is_flag=True,
+    help="Take what stands between spaces as tokens, for a tagger. Default: RUN cuts the texts.",
+)
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per line, with all details."
 )
@@ -43,8 +55,8 @@ Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
 @assignments_option
 @runs_dir_option
 def predict(
-    run: Path, text: tuple[str, ...], file: BinaryIO | None, as_json: bool, server: str | None,
-    model: str | None, assignments: tuple[str, ...], runs_dir: Path,
+    run: Path, text: tuple[str, ...], file: BinaryIO | None, ready: bool, as_json: bool,
+    server: str | None, model: str | None, assignments: tuple[str, ...], runs_dir: Path,
 ) -> None:  # fmt: skip
     """Run a trained model on texts, one result per line.
 
@@ -53,7 +65,8 @@ def predict(
     written can be set: --set decoding.beam=1.
 
     Texts come from the arguments, from --file, or line by line from standard input, so that it
-    works as a filter in a pipe: an answer is written as soon as its line is read.
+    works as a filter in a pipe: an answer is written as soon as its line is read. A tagger takes
+    sentences of tokens too: lines with --tokens, or a .conllu file, which it writes with its tags.
 
     With --json an answer says what was left out: `unread`, how many tokens of the text are beyond
     text.max_length, and `cut`, whether a translation or caption ended at decoding.max_length; a
@@ -68,6 +81,21 @@ def predict(
         raise click.UsageError("--model is the name on a server: it needs --server")
     if assignments and server:
         raise click.UsageError("--set: a server writes as the export was told; leave it out")
+    name = str(getattr(file, "name", ""))  # standard input has none in some places
+    conllu = name.lower().endswith(".conllu")
+    if ready and conllu:
+        raise click.UsageError("--tokens: the tokens of a .conllu file are ready; leave it out")
+    if ready and server:
+        raise click.UsageError("--tokens: a server is asked for texts; leave --server out")
+    if conllu and server:
+        raise click.UsageError("--file: a server is asked for texts, not for CoNLL-U")
+    if conllu or ready:
+        ask = _tagger(run, runs_dir, assignments)
+        if conllu and file is not None:
+            tag_conllu(ask, file, as_json)
+        else:
+            tag_lines(ask, text_batches(text, file), as_json)
+        return
     with ExitStack() as end:
         if server:
             ask = _served(run, runs_dir, server, model, as_json, end)
@@ -108,6 +136,105 @@ class _Notices:
         ):
             if count:
                 click.echo(f"note: {told}", err=True)
+
+
+def _tagger(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> "Tagger":
+    """Load a run that tags; refuse others before TensorFlow starts.
+
+    Raises:
+        click.UsageError: where the run is of another task.
+    """
+    found = find_run(run, runs_dir)
+    config = load_config((found.config_file,), assignments)
+    if config.task != "tagging":
+        raise click.UsageError(
+            f"ready tokens are for the task tagging; {found.path} is a run of {config.task}"
+        )
+    column = _filled_column(config)
+
+    from seqtasks.tasks.finished_run import check_weights, load_predictor
+
+    check_weights(found)
+
+    from seqtasks.cli.startup import start_tensorflow
+
+    start_tensorflow()
+    predictor = load_predictor(found, config)
+    return Tagger(predictor.predict_tokens, bool(predictor.codec.scheme), column)
+
+
+@dataclass(frozen=True)
+class Tagger:
+    """A run that tags sentences of tokens.
+
+    Attributes:
+        tag: of sentences, to an answer for each.
+        entities: whether its tags mark entities.
+        column: of CoNLL-U, that its tags are of; None where it was trained on other files.
+    """
+
+    tag: Callable[[list[list[str]]], Iterator[Any]]
+    entities: bool
+    column: int | None
+
+
+def _filled_column(config: Any) -> int | None:
+    """The column of CoNLL-U that a run's tags come from; None where they come from other files."""
+    from seqtasks.data.tagged import CONLLU_COLUMNS
+
+    if not config.data.source.lower().endswith(".conllu"):
+        return None
+    column = config.data.tag_column
+    if column is None:
+        return CONLLU_COLUMNS.index("upos")
+    if isinstance(column, str) and not column.isdecimal():
+        return CONLLU_COLUMNS.index(column.lower())
+    return int(column)
+
+
+def tag_lines(tagger: Tagger, batches: Iterator[list[str]], as_json: bool) -> None:
+    """Print the tags of tokens that stand in lines, spaces between."""
+    for batch in batches:
+        for prediction in tagger.tag([line.split() for line in batch]):
+            known = {k: v for k, v in asdict(prediction).items() if v is not None}
+            click.echo(json.dumps(known, ensure_ascii=False) if as_json else _line(known))
+        sys.stdout.flush()
+
+
+def tag_conllu(tagger: Tagger, file: BinaryIO, as_json: bool) -> None:
+    """Print a CoNLL-U file with the tags in their column; all else, such as comments, as it is.
+
+    Tags of a run that was trained on other files stand in UPOS or, if they mark entities, in MISC.
+
+    Raises:
+        DataError: a line that isn't of CoNLL-U.
+    """
+    from seqtasks.data.spacing import conllu_blocks, with_tags
+    from seqtasks.data.tagged import CONLLU_COLUMNS
+
+    column, key = tagger.column, ""
+    if column is None:
+        column, key = CONLLU_COLUMNS.index("upos"), ""
+        if tagger.entities:
+            column, key = CONLLU_COLUMNS.index("misc"), "ner"
+    lines = (line for batch in line_batches(file, file.name) for line in batch)
+    blocks = conllu_blocks(lines, file.name)
+    while batch := list(islice(blocks, _BATCH)):
+        answers = tagger.tag([words for _, words in batch])
+        for (block, words), answer in zip(batch, answers, strict=True):
+            if as_json:
+                known = {k: v for k, v in asdict(answer).items() if v is not None}
+                click.echo(json.dumps(known, ensure_ascii=False))
+                continue
+            if len(answer.tags) < len(words):
+                raise DataError(
+                    f"{file.name}: a sentence of {len(words)} tokens, of which the run reads "
+                    f"{len(answer.tags)}: {' '.join(words[:8])} ..."
+                )
+            for line in with_tags(block, answer.tags, column, key):
+                click.echo(line)
+            click.echo()
+        sys.stdout.flush()
 
 
 def _loaded(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> Predict:

@@ -119,8 +119,15 @@ def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
     if evaluation.baseline_accuracy is not None:
         baseline = f"accuracy of {evaluation.baseline}"
         screen.print(f"{baseline:29} {evaluation.baseline_accuracy:.4f}")
-    for name, score in (evaluation.entities or {}).items():
-        screen.print(f"{f'{name} of entities':29} {score:.4f}")
+    if evaluation.raw_text:
+        screen.print("\nThe figures above are of the tokens as given. On raw text, cut by the run:")
+        table = _table("", "precision", "recall", "f1")
+        for name, row in evaluation.raw_text.items():
+            table.add_row(name, *(f"{row[key]:.4f}" for key in ("precision", "recall", "F1")))
+        screen.print(table)
+        screen.print()
+    if evaluation.entities:
+        _show_entities(screen, evaluation.entities)
     _show_unread(screen, evaluation.unread)
     shown = evaluation.mistakes[:errors]
     if shown:
@@ -131,3 +138,18 @@ def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
             f"({mistake.probability:.3f}): {escape(one_line(mistake.text))}",
             soft_wrap=True,
         )
+
+
+def _show_entities(screen: Console, entities: dict[str, Any]) -> None:
+    """Print the scores of entities: of all together, then by type."""
+    names = ("precision", "recall", "F1")
+    for name in names:
+        screen.print(f"{f'{name} of entities':29} {entities[name]:.4f}")
+    if "types" not in entities:  # an evaluation of an earlier version
+        return
+    screen.print()
+    table = _table("entities", *(name.lower() for name in names), "examples")
+    rows = {**entities["types"], "micro avg": entities, "macro avg": entities["macro avg"]}
+    for name, row in rows.items():
+        table.add_row(escape(name), *(f"{row[key]:.4f}" for key in names), f"{row['support']:,}")
+    screen.print(table)

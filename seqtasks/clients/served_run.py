@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtasks.clients.client import Client
+from seqtasks.entities import OUTSIDE, entities_in, recognise, token_offsets
 from seqtasks.errors import DataError, ServingError
 
 Answer = dict[str, Any]
@@ -106,12 +107,15 @@ class ServedRun:
         rows = self._server.predict_rows(self._model, texts)
         for text, row in zip(texts, rows, strict=True):
             length = row["lengths"]
-            yield {
+            answer = {
                 "text": text,
                 "tokens": row["tokens"][:length],
                 "tags": row["tags"][:length],
                 "probabilities": [_rounded(score) for score in row["scores"][:length]],
             }
+            if "widths" in row:  # exports of earlier versions have none
+                answer.update(_places(answer, row["widths"][:length]))
+            yield answer
 
     def _translations(self, texts: list[str], complete: bool) -> Iterator[Answer]:
         if self._n_best == 1 and not complete:
@@ -173,6 +177,20 @@ def _marks(row: Answer) -> Answer:
     if isinstance(marks.get("cut"), list):
         marks["cut"] = marks["cut"][0]
     return {name: value for name, value in marks.items() if value}
+
+
+def _places(answer: Answer, widths: list[int]) -> Answer:
+    """Where tokens are in the text and, where the tags mark entities, those.
+
+    Tags that are all outside of entities are taken for such.
+    """
+    tags = answer["tags"]
+    found: Answer = {"offsets": token_offsets(answer["text"], answer["tokens"], widths)}
+    if scheme := recognise([tags]):
+        found["entities"] = entities_in(scheme, answer["text"], tags, found["offsets"])
+    elif tags and OUTSIDE.issuperset(tags):
+        found["entities"] = []
+    return found
 
 
 def _weighed(words: list[str], weights: list[float]) -> list[tuple[str, float]]:

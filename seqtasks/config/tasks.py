@@ -220,6 +220,7 @@ class TaggingConfig(RunConfig):
     SOURCES = (
         ("toy_tagging", "parts of speech of the toy reviews"),
         ("FILE.conllu", "CoNLL-U; or a word and its tag a line, a blank line between sentences"),
+        ("FILE.jsonl", "texts with spans, as annotation tools write them"),
     )
 
     @model_validator(mode="after")

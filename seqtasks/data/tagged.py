@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from seqtasks.data.annotated import read_annotated_texts
 from seqtasks.data.files import Column, column_number, file_format, read_lines, shorten
+from seqtasks.data.spacing import Piece, conllu_pieces, text_of
 from seqtasks.errors import DataError, did_you_mean
 
 # https://universaldependencies.org/format.html
@@ -29,6 +31,8 @@ _FORMATS = {
     ".bio": "columns",
     ".tsv": "columns",
     ".txt": "columns",
+    ".jsonl": "spans",
+    ".ndjson": "spans",
 }
 _DOCUMENT = "-DOCSTART-"  # CoNLL-2003 begins each article with such a line
 
@@ -44,12 +48,14 @@ class TaggedSentences:
         tags: a non-empty tag per token.
         source: what to call the source in messages, such as the file's path.
         lines: where each sentence starts: its first token's line, from 1; its index in a TFDS set.
+        pieces: what each sentence is written of, where the source says so (`seqtasks.data.spacing`)
     """
 
     tokens: list[list[str]]
     tags: list[list[str]]
     source: str
     lines: list[int]
+    pieces: list[list[Piece]] | None = None
 
     keyed_by: ClassVar[str] = "sentences"
 
@@ -67,6 +73,7 @@ class TaggedSentences:
             [self.tags[row] for row in rows],
             self.source,
             [self.lines[row] for row in rows],
+            [self.pieces[row] for row in rows] if self.pieces else None,
         )
 
     def shown(self) -> Iterator[str]:
@@ -76,6 +83,8 @@ class TaggedSentences:
 
     def asked(self, number: int) -> list[str]:
         """The first examples as a user would ask about them: texts."""
+        if self.pieces:
+            return [text_of(pieces) for pieces in self.pieces[:number]]
         return [" ".join(tokens) for tokens in self.tokens[:number]]
 
 
@@ -86,7 +95,8 @@ def read_tagged_sentences(path: str | Path, tag_column: Column = None) -> Tagged
     the words are tagged) and empty nodes such as `8.1` are skipped. `.tsv`, `.txt`, `.conll` and
     `.bio`: a token, the tag, and maybe other columns between, the same number in every row. They
     are separated by tabs if the first row has one, and then a token may hold spaces; else by
-    spaces. Lines that begin with `-DOCSTART-` end a sentence and are skipped.
+    spaces. Lines that begin with `-DOCSTART-` end a sentence and are skipped. `.jsonl` and
+    `.ndjson`: texts with spans (`seqtasks.data.annotated`).
 
     Args:
         path: the file.
@@ -105,7 +115,10 @@ def read_tagged_sentences(path: str | Path, tag_column: Column = None) -> Tagged
     [['B-PER', 'I-PER'], ['O']]
     """
     path = Path(path)
-    is_conllu = file_format(path, _FORMATS) == "CoNLL-U"
+    kind = file_format(path, _FORMATS)
+    if kind == "spans":
+        return _annotated(path)
+    is_conllu = kind == "CoNLL-U"
     rows = _conllu_rows(path, tag_column) if is_conllu else _column_rows(path, tag_column)
     tokens, tags, lines = [], [], []
     shared: dict[str, str] = {}  # one string per tag, however many tokens
@@ -126,7 +139,16 @@ def read_tagged_sentences(path: str | Path, tag_column: Column = None) -> Tagged
         raise DataError(
             f"{path} has no sentences: it is empty, or has blank lines or comments only"
         )
-    return TaggedSentences(tokens, tags, str(path), lines)
+    pieces = conllu_pieces(path, tokens, lines) if is_conllu else None
+    return TaggedSentences(tokens, tags, str(path), lines, pieces)
+
+
+def _annotated(path: Path) -> TaggedSentences:
+    """Read texts with spans."""
+    found = read_annotated_texts(path)
+    if not found.tokens:
+        raise DataError(f"{path} has no sentences: it is empty, or has texts without a token only")
+    return TaggedSentences(found.tokens, found.tags, str(path), found.lines, found.pieces)
 
 
 def _conllu_rows(path: Path, tag_column: Column) -> Iterator[_Row | None]:

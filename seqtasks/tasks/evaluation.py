@@ -35,12 +35,13 @@ class Evaluation:
     accuracy: float
     baseline: str | None  # what it is compared with; None where the training data aren't at hand
     baseline_accuracy: float | None
-    entities: dict[str, float] | None  # precision, recall and F1, where labels are BIO tags
+    entities: dict[str, Any] | None  # `seqtasks.entities.entity_report`, where tags mark entities
     report: dict[str, Any]
     labels: list[str]
     confusions: list[list[int]]  # rows true, columns predicted
     mistakes: list[Mistake]  # the most confident first
     unread: int = 0  # tokens of all texts that were not read
+    raw_text: dict[str, dict[str, float]] | None = None  # of a tagger that cut the texts itself
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,8 @@ def evaluate_answers(
     probabilities: list[float],
     labels: list[str],
     baseline: tuple[str, list[str]] | None,
-    entities: dict[str, float] | None = None,
+    entities: dict[str, Any] | None = None,
+    raw_text: dict[str, dict[str, float]] | None = None,
     unread: int = 0,
 ) -> Evaluation:
     """Compare what a model answered with what is right, one label for each text.
@@ -147,7 +149,8 @@ def evaluate_answers(
         probabilities: of the answers.
         labels: all that there are.
         baseline: its name and its answers, or None where there is none.
-        entities: precision, recall and F1 of entities, where labels say where they begin and end.
+        entities: scores of entities, where labels say where they begin and end.
+        raw_text: scores of words and tags where the texts' words were not given.
         unread: tokens of all texts that were not read.
     """
     number = {label: n for n, label in enumerate(labels)}
@@ -172,4 +175,5 @@ def evaluate_answers(
         confusions=confusion_matrix(true, predicted, len(labels)).tolist(),
         mistakes=mistakes,
         unread=unread,
+        raw_text=raw_text,
     )

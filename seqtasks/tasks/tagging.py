@@ -1,10 +1,11 @@
 """Tagging: the words of a sentence in, a tag for each out."""
 
+import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, final
 
@@ -14,15 +15,25 @@ import tensorflow as tf
 
 from seqtasks.config import TaggingConfig
 from seqtasks.data.batches import plan_batches
+from seqtasks.data.spacing import Piece, text_of
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import counted, repetitions, spread
 from seqtasks.data.tagged import TaggedSentences
-from seqtasks.errors import DataError
-from seqtasks.metrics import entity_scores
+from seqtasks.entities import (
+    Scheme,
+    entities_in,
+    entity_f1,
+    entity_report,
+    recognise,
+    token_offsets,
+)
+from seqtasks.errors import DataError, RunError
+from seqtasks.metrics import raw_text_scores
 from seqtasks.tasks.endpoints import TEXT, Endpoint, Input
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.labels import load_labels, save_labels
 from seqtasks.tasks.task import Fit, Task, planned_batches
+from seqtasks.text.learnt_splitting import LearntSplitter, Written
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.text.unknown import count, unknown_share
 from seqtasks.text.vocabulary import UNKNOWN_ID
@@ -30,20 +41,37 @@ from seqtasks.text.windows import cut_in_windows
 from seqtasks.topologies.many_to_many import many_to_many
 
 _WINDOWS_AT_ONCE = 16  # of long texts; at least as many as there are texts
+_SCHEME = "entities.json"
 _EVALUATION_BATCH = 256  # sentences at once outside training; speed only, never the answers
+
+
+Judge = Callable[[list[list[str]]], float]  # from the tags that were found to their score
 
 
 @dataclass(frozen=True)
 class Codec:
-    """Words to ids, and tags to numbers and back."""
+    """Words to ids, and tags to numbers and back.
+
+    Attributes:
+        recorded: the scheme of the training tags, where they mark entities; also None in runs of
+            earlier versions, whose epoch was chosen by accuracy.
+    """
 
     encoder: TokenEncoder
     tags: list[str]
+    recorded: Scheme | None = None
+
+    @property
+    def scheme(self) -> Scheme | None:
+        """How the tags mark entities, or None where they don't."""
+        return self.recorded or recognise([[tag] for tag in self.tags])
 
     def save(self, folder: Path) -> None:
-        """Write the vocabularies and the tags."""
+        """Write the vocabularies, the tags and their scheme."""
         self.encoder.save(folder)
         save_labels(folder / "tags.txt", self.tags)
+        if self.recorded:
+            (folder / _SCHEME).write_text(json.dumps(self.recorded.to_dict()) + "\n", "utf-8")
 
 
 @dataclass(frozen=True)
@@ -63,6 +91,8 @@ class Prediction:
     tokens: list[str]
     tags: list[str]
     probabilities: list[float]  # of each tag
+    offsets: list[tuple[int, int]] | None = None  # each token's first character, and behind its end
+    entities: list[dict[str, Any]] | None = None  # start, end, type, text; where tags mark them
 
 
 def examples(codec: Codec, part: TaggedSentences) -> Examples:
@@ -76,11 +106,11 @@ def examples(codec: Codec, part: TaggedSentences) -> Examples:
     )
 
 
-def pieces(part: TaggedSentences, size: int) -> TaggedSentences:
+def in_pieces(part: TaggedSentences, size: int) -> TaggedSentences:
     """Cut sentences that are longer than a network reads at once, to learn from all of them.
 
     >>> part = TaggedSentences([["a", "b", "c"]], [["X", "Y", "X"]], "abc.bio", [1])
-    >>> pieces(part, 2).tokens
+    >>> in_pieces(part, 2).tokens
     [['a', 'b'], ['c']]
     """
     cuts = [
@@ -176,22 +206,85 @@ class Predictor:
         """Split texts into words and tag them, one after the other, in batches as they come."""
         texts = iter(texts)
         while batch := list(islice(texts, batch_size)):
-            tokens = self.codec.encoder.split(tf.constant(batch))
-            found = np.split(self._tag(tokens).numpy(), tokens.row_limits().numpy()[:-1])
-            for text, words, rows in zip(batch, tokens.to_list(), found, strict=True):
-                best = rows.argmax(axis=1)
-                yield Prediction(
-                    text,
-                    [word.decode() for word in words],
-                    [self.codec.tags[number] for number in best],
-                    [round(float(row[number]), 4) for row, number in zip(rows, best, strict=True)],
-                )
+            tokens, widths = self.codec.encoder.split_measured(tf.constant(batch))
+            answers = self._answers(batch, tokens)
+            for answer, sizes in zip(answers, widths.to_list(), strict=True):
+                offsets = token_offsets(answer.text, answer.tokens, sizes)
+                yield self._placed(answer, offsets)
+
+    def predict_tokens(
+        self, sentences: Iterable[Sequence[str]], batch_size: int = 64
+    ) -> Iterator[Prediction]:
+        """Tag sentences whose tokens are given; their text is the tokens with spaces between."""
+        sentences = iter(sentences)
+        while batch := [list(tokens) for tokens in islice(sentences, batch_size)]:
+            tokens = tf.ragged.constant(batch, tf.string, ragged_rank=1)
+            for answer in self._answers([" ".join(given) for given in batch], tokens):
+                ends = list(accumulate(len(token) + 1 for token in answer.tokens))
+                offsets = [
+                    (end - 1 - len(token), end - 1)
+                    for end, token in zip(ends, answer.tokens, strict=True)
+                ]
+                yield self._placed(answer, offsets)
+
+    def _answers(self, texts: list[str], tokens: tf.RaggedTensor) -> Iterator[Prediction]:
+        found = np.split(self._tag(tokens).numpy(), tokens.row_limits().numpy()[:-1])
+        for text, words, rows in zip(texts, tokens.to_list(), found, strict=True):
+            best = rows.argmax(axis=1)
+            yield Prediction(
+                text,
+                [word.decode() for word in words],
+                [self.codec.tags[number] for number in best],
+                [round(float(row[number]), 4) for row, number in zip(rows, best, strict=True)],
+            )
+
+    def _placed(self, answer: Prediction, offsets: list[tuple[int, int]]) -> Prediction:
+        """An answer with the places of tokens and entities in its text."""
+        scheme, entities = self.codec.scheme, None
+        if scheme and answer.tokens:
+            entities = entities_in(scheme, answer.text, answer.tags, offsets)
+        return replace(answer, offsets=offsets, entities=entities)
+
+
+def _gold_widths(pieces: Sequence[Piece], tokens: Sequence[str]) -> list[int]:
+    """Characters of the text that each word is: its own, or those of what it is written in."""
+    widths, given = [], iter(tokens)
+    for piece in pieces:
+        words, form = list(islice(given, piece.words)), "".join(piece.form.split())
+        sizes = [len("".join(word.split())) for word in words]
+        if "".join("".join(words).split()).lower() != form.lower():
+            sizes = [len(form), *[0] * (len(words) - 1)]
+        widths += sizes
+    return widths
 
 
 def _marked(tokens: list[str], at: int, around: int = 6) -> str:
     """A token among its neighbours, marked."""
     start = max(at - around, 0)
     return " ".join([*tokens[start:at], f">{tokens[at]}<", *tokens[at + 1 : at + 1 + around]])
+
+
+def _tags(train: TaggedSentences) -> list[str]:
+    """The tags of training in their order.
+
+    Raises:
+        DataError: where there is a single one.
+    """
+    tags = sorted({tag for sentence in train.tags for tag in sentence})
+    if len(tags) < 2:
+        raise DataError(f"{train.source}: expected two tags or more, all are {tags[0]!r}")
+    return tags
+
+
+def _written(part: TaggedSentences) -> Iterator[list[Written]]:
+    """What each sentence is written of; where nothing says so, each token, spaces between."""
+    for number, tokens in enumerate(part.tokens):
+        given = iter(tokens)
+        if part.pieces:
+            pieces = part.pieces[number]
+            yield [Written(p.form, tuple(islice(given, p.words)), p.space_after) for p in pieces]
+        else:
+            yield [Written(token, (token,), True) for token in given]
 
 
 def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[list[str]]:
@@ -206,12 +299,36 @@ def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[l
     return [[most_likely.get(token, unknown) for token in tokens] for tokens in part.tokens]
 
 
-def _validate(predictor: Predictor, config: TaggingConfig, data: Examples) -> tuple[float, float]:
-    """Mean loss of a token (without smoothing), and accuracy; an unknown tag is never right."""
-    rows = np.concatenate(predictor.probabilities(data, config.training.batch_tokens))
+def _validate(
+    predictor: Predictor, config: TaggingConfig, data: Examples, judge: Judge | None = None
+) -> tuple[float, float]:
+    """Mean loss of a token (without smoothing), and the score; an unknown tag is never right.
+
+    Args:
+        judge: what makes the score of the tags; by default it is the share of right ones.
+    """
+    found = predictor.probabilities(data, config.training.batch_tokens)
+    rows = np.concatenate(found)
     tags = data.tags.flat_values.numpy()
     right = np.where(tags >= 0, rows[np.arange(len(tags)), tags], 0)
-    return float(-np.log(np.maximum(right, 1e-12)).mean()), float(np.mean(rows.argmax(1) == tags))
+    mean = float(-np.log(np.maximum(right, 1e-12)).mean())
+    if judge is None:
+        return mean, float(np.mean(rows.argmax(1) == tags))
+    return mean, judge([[predictor.codec.tags[n] for n in row.argmax(1)] for row in found])
+
+
+def _load_scheme(file: Path) -> Scheme | None:
+    """Read the scheme that `Codec.save` wrote, if it wrote one.
+
+    Raises:
+        RunError: where the file is damaged.
+    """
+    try:
+        return Scheme(**json.loads(file.read_text("utf-8")))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError) as error:
+        raise RunError(f"{file}: damaged: expected the name and the form of a scheme") from error
 
 
 @final
@@ -226,12 +343,10 @@ class Tagging(Task):
         Raises:
             DataError: where training has a single tag.
         """
-        tags = sorted({tag for sentence in splits.train.tags for tag in sentence})
-        if len(tags) < 2:
-            raise DataError(
-                f"{splits.train.source}: expected two tags or more, all are {tags[0]!r}"
-            )
-        return Codec(TokenEncoder.from_sentences(splits.train.tokens, config.text), tags)
+        tags = _tags(splits.train)
+        splitter = LearntSplitter.learn(list(_written(splits.train)))
+        encoder = TokenEncoder.from_sentences(splits.train.tokens, config.text, splitter)
+        return Codec(encoder, tags, recognise(splits.train.tags))
 
     def load_codec(self, config: TaggingConfig, folder: Path) -> Codec:
         """Read what `Codec.save` wrote.
@@ -239,7 +354,8 @@ class Tagging(Task):
         Raises:
             RunError: where a file is missing or broken.
         """
-        return Codec(TokenEncoder.load(folder, config.text), load_labels(folder / "tags.txt"))
+        encoder = TokenEncoder.load(folder, config.text)
+        return Codec(encoder, load_labels(folder / "tags.txt"), _load_scheme(folder / _SCHEME))
 
     def build(self, config: TaggingConfig, codec: Codec) -> keras.Model:
         """Build the network, from `codec.encoder`'s ids to logits (N, T, tags)."""
@@ -248,15 +364,19 @@ class Tagging(Task):
     def prepare_fit(
         self, config: TaggingConfig, codec: Codec, model: keras.Model, splits: Splits
     ) -> Fit:
-        """Cross-entropy of each token, and the accuracy of validation."""
-        train = examples(codec, pieces(splits.train, config.text.max_length))
+        """Cross-entropy of each token, and the accuracy of validation, or F1 of its entities."""
+        train = examples(codec, in_pieces(splits.train, config.text.max_length))
         validation = examples(codec, splits.validation)
+        judge = None
+        if codec.recorded and any(map(codec.recorded.spans, splits.validation.tags)):
+            judge = partial(entity_f1, codec.recorded, splits.validation.tags)
         return Fit(
             loss(config, len(codec.tags)),
             planned_batches(
                 config, train.lengths, partial(_load, codec, train), codec.encoder.vocabularies
             ),
-            partial(_validate, Predictor(model, codec), config, validation),
+            partial(_validate, Predictor(model, codec), config, validation, judge),
+            "entity F1" if judge else None,
         )
 
     def make_predictor(self, config: TaggingConfig, codec: Codec, model: keras.Model) -> Predictor:
@@ -270,7 +390,7 @@ class Tagging(Task):
         part: TaggedSentences,
         splits: Splits | None,
     ) -> Evaluation:
-        """Report by tag, confusions, mistakes, F1 of entities where tags are BIO.
+        """Report by tag, confusions, mistakes, F1 of entities by type where tags mark them.
 
         The baseline is each word's most frequent tag in the training sentences.
         """
@@ -290,8 +410,25 @@ class Tagging(Task):
             [float(row.max()) for rows in found for row in rows],
             sorted({*codec.tags, *(tag for tags in part.tags for tag in tags)}),
             baseline,
-            entity_scores(part.tags, tagged),
+            _entities(codec.scheme, part.tags, tagged),
+            self._raw_scores(predictor, part),
         )
+
+    def _raw_scores(
+        self, predictor: Predictor, part: TaggedSentences
+    ) -> dict[str, dict[str, float]] | None:
+        """F1 of words and of tags on the texts themselves, where the source has their spaces."""
+        if not part.pieces:
+            return None
+        texts = [text_of(pieces) for pieces in part.pieces]
+        right, found = [], []
+        answers = predictor.predict(texts, _EVALUATION_BATCH)
+        for pieces, tokens, tags, text, answer in zip(
+            part.pieces, part.tokens, part.tags, texts, answers, strict=True
+        ):
+            right.append((tokens, token_offsets(text, tokens, _gold_widths(pieces, tokens)), tags))
+            found.append((answer.tokens, answer.offsets, answer.tags))
+        return raw_text_scores(right, found)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Text, or tokens, to tags."""
@@ -299,7 +436,8 @@ class Tagging(Task):
 
     def describe(self, config: TaggingConfig, splits: Splits) -> dict[str, dict[str, Any]]:
         """What is in each split: tags, lengths, unknown words."""
-        encoder = self.make_codec(config, splits).encoder
+        _tags(splits.train)
+        encoder = TokenEncoder.from_sentences(splits.train.tokens, config.text)
         train, described = set(splits.train.keys()), {}
         weight = config.text.unknown_weight
         for name, part in splits.parts().items():
@@ -318,8 +456,18 @@ class Tagging(Task):
         return described
 
     def facts(self, codec: Codec) -> dict[str, str]:
-        """The tags."""
-        return {"tags": ", ".join(codec.tags)}
+        """The tags, and their scheme where they mark entities."""
+        facts = {"tags": ", ".join(codec.tags)}
+        return {**facts, "entities": codec.scheme.name} if codec.scheme else facts
+
+
+def _entities(
+    scheme: Scheme | None, right: list[list[str]], tagged: list[list[str]]
+) -> dict[str, Any] | None:
+    """Scores of entities; None where the tags, or those of this part, mark none."""
+    if scheme is None or not all(scheme.reads(tag) for tags in right for tag in tags):
+        return None
+    return {"scheme": scheme.name, **entity_report(scheme, right, tagged)}
 
 
 def _endpoints(predictor: Predictor) -> list[Endpoint]:
@@ -334,8 +482,12 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
         return {"tags": _dense(best), "scores": _dense(scores), "lengths": lengths}
 
     def tag_text(text):
-        tokens = encoder.split(text)
-        return {"tokens": tokens.to_tensor(shape=[None, None]), **tag(tokens)}
+        tokens, widths = encoder.split_measured(text)
+        return {
+            "tokens": tokens.to_tensor(shape=[None, None]),
+            "widths": widths.to_tensor(shape=[None, None]),
+            **tag(tokens),
+        }
 
     def tag_tokens(tokens):
         lengths = tf.reduce_sum(tf.cast(tokens != "", tf.int32), axis=1)
@@ -351,7 +503,12 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
             "serving_default",
             "Split texts into tokens and tag them.",
             [TEXT],
-            {"tokens": "[N, T] tokens, empty where there is none", **outputs},
+            {
+                "tokens": "[N, T] tokens, empty where there is none",
+                "widths": "[N, T] characters of the text that each is, without white space and "
+                "invisible ones; 0 for a word that is written as one with that before it",
+                **outputs,
+            },
             tag_text,
         ),
         Endpoint(

@@ -52,11 +52,13 @@ class Fit:
         batches: from an epoch, counted from 0, and how many of its batches to leave out, to the
             rest; always the same for the same numbers.
         validate: the mean loss and the score, higher is better, of the model as it is.
+        score: what the score is called, where it is another than `Task.score` for these data.
     """
 
     loss: Callable[[Any, Any], tf.Tensor]
     batches: Callable[[int, int], Batches]
     validate: Callable[[], tuple[float, float]]
+    score: str | None = None
 
 
 class Task(ABC):
@@ -67,7 +69,7 @@ class Task(ABC):
     (`seqtasks.tasks.sources`).
 
     Attributes:
-        score: what the validation's score is called.
+        score: what the validation's score is called; `Fit.score` may say otherwise.
     """
 
     score: ClassVar[str]

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from seqtasks.config import ReadTextConfig
 from seqtasks.text.encoder import dense
+from seqtasks.text.learnt_splitting import LearntSplitter
 from seqtasks.text.splitting import normalise, split_word_characters, split_words
 from seqtasks.text.vocabulary import Vocabulary, count_tokens
 
@@ -22,6 +23,7 @@ class TokenEncoder(tf.Module):
         characters: vocabulary of the characters, for the unit "word+char"; else None.
         max_length: T at most; a longer sentence is cut at its end.
         max_word_length: characters per word at most.
+        splitter: cuts texts into tokens as it has learnt to; by default as `split_words` does.
 
     Returns, when called, a dict of int32 tensors: "ids" (N, T) and, with characters, "characters"
     (N, T, L). T and L are at least 1.
@@ -38,8 +40,10 @@ class TokenEncoder(tf.Module):
         characters: Vocabulary | None = None,
         max_length: int = 1000,
         max_word_length: int = 24,
+        splitter: LearntSplitter | None = None,
     ):
         super().__init__()
+        self.splitter: Any = splitter
         self.words: Any = words
         self.characters: Any = characters
         # An export finds tables only where a module holds them.
@@ -48,7 +52,12 @@ class TokenEncoder(tf.Module):
         self.max_word_length = max_word_length
 
     @classmethod
-    def from_sentences(cls, sentences: list[list[str]], text: ReadTextConfig) -> "TokenEncoder":
+    def from_sentences(
+        cls,
+        sentences: list[list[str]],
+        text: ReadTextConfig,
+        splitter: LearntSplitter | None = None,
+    ) -> "TokenEncoder":
         """Build the vocabularies by frequency from training sentences."""
         tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
         words = Vocabulary.by_frequency(
@@ -60,7 +69,7 @@ class TokenEncoder(tf.Module):
         if text.unit == "word+char":
             counts = count_tokens([_characters(tokens)])
             characters = Vocabulary.by_frequency(counts, text.max_characters, text.min_count)
-        return cls(words, characters, text.max_length, text.max_word_length)
+        return cls(words, characters, text.max_length, text.max_word_length, splitter)
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -84,7 +93,22 @@ class TokenEncoder(tf.Module):
 
     def split(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Strings (N,) to all of their tokens (N, T ragged), as words in their own case."""
-        return split_words(text, lowercase=False)
+        return self.split_measured(text)[0]
+
+    def split_measured(self, text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.RaggedTensor]:
+        """Strings (N,) to all of their tokens, and how many of the text's characters each is.
+
+        Of tokens that are written as one the first has all characters, and the others 0. White
+        space and invisible characters don't count.
+        """
+        if self.splitter:
+            tokens, widths = self.splitter.words_and_widths(text)
+        else:
+            tokens = split_words(text, lowercase=False)
+            widths = tokens.with_flat_values(
+                tf.strings.length(tokens.flat_values, unit="UTF8_CHAR")
+            )
+        return tokens, widths
 
     def word_ids(self, sentences: list[list[str]]) -> np.ndarray:
         """The ids of the words of all sentences, one after the other."""
@@ -92,8 +116,10 @@ class TokenEncoder(tf.Module):
         return self.words.ids(normalise(tokens.flat_values)).numpy()
 
     def save(self, folder: Path) -> None:
-        """Write the vocabularies as `words.txt` and `characters.txt`."""
+        """Write the vocabularies as `words.txt` and `characters.txt`, and the splitter's file."""
         folder.mkdir(parents=True, exist_ok=True)
+        if self.splitter:
+            self.splitter.save(folder)
         self.words.save(folder / "words.txt")
         if self.characters:
             self.characters.save(folder / "characters.txt")
@@ -103,13 +129,14 @@ class TokenEncoder(tf.Module):
         """Read what `save` wrote.
 
         Raises:
-            RunError: where a vocabulary is missing or broken.
+            RunError: where a vocabulary is missing or broken, or the splitter's file is.
         """
         words = Vocabulary.load(folder / "words.txt")
         characters = None
         if text.unit == "word+char":
             characters = Vocabulary.load(folder / "characters.txt")
-        return cls(words, characters, text.max_length, text.max_word_length)
+        splitter = LearntSplitter.load(folder)
+        return cls(words, characters, text.max_length, text.max_word_length, splitter)
 
 
 def _characters(tokens: tf.RaggedTensor) -> tf.RaggedTensor:

@@ -97,14 +97,15 @@ def _fit(run, config, codec, model, splits, watcher, resume) -> Outcome:
     task = get_task(config.task)
     how = task.prepare_fit(config, codec, model, splits)
     state = fit(model, how.loss, how.batches, how.validate, config.training, run, watcher, resume)
-    outcome = Outcome(run, state, task.score, model.count_params())
+    score = how.score or task.score
+    outcome = Outcome(run, state, score, model.count_params())
     if state.finished:
         with disk_errors(run.path):
             rows = run.read_metrics()
             run.plots.mkdir(exist_ok=True)
-            learning_curve(rows, task.score, run.plots / "learning_curve.png")
+            learning_curve(rows, score, run.plots / "learning_curve.png")
             facts = {**split_sizes(splits), **task.facts(codec)}
-            card = model_card(run, config, facts, rows, outcome.parameters, task.score)
+            card = model_card(run, config, facts, rows, outcome.parameters, score)
             write_text(run.model_card, card)
     return outcome
 

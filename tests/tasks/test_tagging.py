@@ -11,9 +11,11 @@ import tensorflow as tf
 
 from seqtasks.answers import line
 from seqtasks.config import parse_config
+from seqtasks.data.spacing import Piece
 from seqtasks.data.splits import Splits
 from seqtasks.data.tagged import TaggedSentences
-from seqtasks.errors import DataError
+from seqtasks.entities import Scheme
+from seqtasks.errors import DataError, RunError
 from seqtasks.tasks import tagging
 from seqtasks.tasks.sources import load_splits, read_part
 from seqtasks.tasks.tagging import Tagging
@@ -344,6 +346,106 @@ def test_a_long_sentence_is_judged_and_learnt_from_to_its_end(narrow):
     assert [len(tokens) for tokens in learnt.tokens] == [8, 8, 8, 8, 5, 1]
     assert [token for tokens in learnt.tokens for token in tokens] == [*LONG, "in"]
     assert [tag for tags in learnt.tags for tag in tags] == ["O"] * 36 + ["I-MISC", "O"]
+
+
+# --- Entities -----------------------------------------------------------------------------------
+
+BIOES = {"B-PER": "B_per", "I-PER": "I_per", "B-LOC": "S_loc", "I-LOC": "E_loc", "O": "-"}
+
+
+def test_the_scheme_of_training_is_recorded_and_read_back(random, tmp_path):
+    assert random.codec.recorded == Scheme("IOB2", "prefix")
+    random.codec.save(tmp_path)
+    assert Tagging().load_codec(random.config, tmp_path).recorded == random.codec.recorded
+    assert Tagging().facts(random.codec)["entities"] == "IOB2"
+    (tmp_path / "entities.json").write_text("{}")
+    with pytest.raises(RunError, match=r"entities\.json: damaged"):
+        Tagging().load_codec(random.config, tmp_path)
+
+
+def test_f1_of_entities_chooses_the_epoch_where_tags_are_entities(random):
+    fit = Tagging().prepare_fit(random.config, random.codec, random.model, random.splits)
+    assert fit.score == "entity F1"
+    part = random.splits.validation
+    tagged, _ = answered(random, part)
+    there = {(n, *e) for n, tags in enumerate(part.tags) for e in entities_of(tags)}
+    seen = {(n, *e) for n, tags in enumerate(tagged) for e in entities_of(tags)}
+    expected = 2 * len(there & seen) / (len(there) + len(seen))
+    assert fit.validate()[1] == pytest.approx(expected)
+
+
+def test_other_tags_and_runs_of_before_are_chosen_by_accuracy(random, tmp_path):
+    random.codec.save(tmp_path)
+    (tmp_path / "entities.json").unlink()  # as earlier versions saved
+    old = Tagging().load_codec(random.config, tmp_path)
+    assert (old.recorded, old.scheme) == (None, Scheme("IOB2", "prefix"))
+    speech = [["NOUN", "VERB"]], [["a", "b"]]
+    plain = part(speech[1], speech[0])
+    nouns = Tagging().make_codec(random.config, Splits(plain, plain, None))
+    assert (nouns.recorded, nouns.scheme) == (None, None)
+    for codec, splits in (
+        (old, random.splits),
+        (random.codec, Splits(random.splits.train, part([["a"]], [["O"]]), None)),
+    ):
+        fit = Tagging().prepare_fit(random.config, codec, random.model, splits)
+        assert fit.score is None
+        assert 0 <= fit.validate()[1] <= 1
+
+
+def test_entities_of_another_scheme_are_judged_by_type(random):
+    tags = [[BIOES[tag] for tag in sentence] for sentence in random.splits.train.tags]
+    train = replace(random.splits.train, tags=tags)
+    codec = Tagging().make_codec(random.config, Splits(train, train, None))
+    assert codec.recorded == Scheme("BIOES", "prefix")
+    found = Tagging().evaluate(
+        random.config, Tagging().make_predictor(random.config, codec, random.model), train, None
+    )
+    assert found.entities["scheme"] == "BIOES"
+    assert set(found.entities["types"]) == {"per", "loc"}
+    support = {type_: row["support"] for type_, row in found.entities["types"].items()}
+    assert sum(support.values()) == found.entities["support"] > 0
+
+
+# --- Places ---------------------------------------------------------------------------------------
+
+
+def test_places_of_tokens_and_entities_are_those_of_the_text_as_given(random, predictor):
+    texts = ["  Marie\u200b Curie,saw\tParis ", "", "철수가 갔다", "a\u00a0b"]
+    for one in predictor.predict(texts):
+        assert [one.text[a:b].replace("\u200b", "") for a, b in one.offsets] == one.tokens
+        expected = random.codec.scheme.spans(one.tags) if one.tokens else None
+        found = one.entities and [
+            (e["start"], e["end"], e["type"], e["text"]) for e in one.entities
+        ]
+        assert (found or []) == [
+            (a := one.offsets[s][0], b := one.offsets[e - 1][1], t, one.text[a:b])
+            for s, e, t in expected or []
+        ]
+
+
+def test_ready_tokens_get_the_tags_of_their_sentence(random, predictor):
+    sentences = [["Marie Curie", "saw,"], [], ["Paris"]]
+    for one, tokens in zip(predictor.predict_tokens(sentences), sentences, strict=True):
+        assert one.tokens == tokens
+        assert [one.text[a:b] for a, b in one.offsets] == tokens
+        if tokens:
+            chances = chances_of(random, tokens)
+            assert one.tags == [TAGS[n] for n in chances.argmax(axis=1)]
+
+
+def test_raw_text_is_judged_by_words_and_tags_where_the_source_has_spaces(random, predictor):
+    tokens, tags = [["in", "the", "Paris", "!"]], [["O", "O", "B-LOC", "O"]]
+    pieces = [[Piece("inthe", 2, True), Piece("Paris", 1, False), Piece("!", 1, True)]]
+    given = replace(part(tokens, tags), pieces=pieces)
+    found = Tagging().evaluate(random.config, predictor, given, None)
+    # The run reads "inthe" as one word: of its three words two are right, of four there are two.
+    assert found.raw_text["words"] == {
+        "precision": pytest.approx(2 / 3),
+        "recall": pytest.approx(2 / 4),
+        "F1": pytest.approx(4 / 7),
+    }
+    assert found.raw_text["tags"]["F1"] <= found.raw_text["words"]["F1"]
+    assert Tagging().evaluate(random.config, predictor, part(tokens, tags), None).raw_text is None
 
 
 # --- Sources ------------------------------------------------------------------------------------
