@@ -27,6 +27,7 @@ from seqtasks.text.tokens import TokenEncoder
 from seqtasks.topologies.many_to_many import many_to_many
 
 _EVALUATION_BATCH = 256  # sentences at once outside training; speed only, never the answers
+_UNKNOWN, _NOT_ANNOTATED = -1, -2  # numbers of tags that training never has, and of none
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,10 @@ class Prediction:
 
 
 def examples(config: TaggingConfig, codec: Codec, part: TaggedSentences) -> Examples:
-    """Number the tags of a split, -1 for one that training never has."""
-    numbers = {tag: number for number, tag in enumerate(codec.tags)}
+    """Number the tags of a split, -1 for one that training never has, -2 for none."""
+    numbers = {tag: number for number, tag in enumerate(codec.tags)} | {"": _NOT_ANNOTATED}
     limit = config.text.max_length
-    tags = [[numbers.get(tag, -1) for tag in sentence[:limit]] for sentence in part.tags]
+    tags = [[numbers.get(tag, _UNKNOWN) for tag in sentence[:limit]] for sentence in part.tags]
     tokens = [sentence[:limit] for sentence in part.tokens]
     return Examples(
         tf.ragged.constant(tokens, tf.string, ragged_rank=1),
@@ -143,9 +144,10 @@ def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[l
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     everywhere: Counter[str] = Counter()
     for tokens, tags in zip(train.tokens, train.tags, strict=True):
-        everywhere.update(tags)
+        everywhere.update(filter(None, tags))
         for token, tag in zip(tokens, tags, strict=True):
-            counts[token][tag] += 1
+            if tag:
+                counts[token][tag] += 1
     most_likely = {token: tags.most_common(1)[0][0] for token, tags in counts.items()}
     unknown = everywhere.most_common(1)[0][0]
     return [[most_likely.get(token, unknown) for token in tokens] for tokens in part.tokens]
@@ -155,6 +157,7 @@ def _validate(predictor: Predictor, config: TaggingConfig, data: Examples) -> tu
     """Mean loss of a token (without smoothing), and accuracy; an unknown tag is never right."""
     rows = np.concatenate(predictor.probabilities(data, config.training.batch_tokens))
     tags = data.tags.flat_values.numpy()
+    rows, tags = rows[tags != _NOT_ANNOTATED], tags[tags != _NOT_ANNOTATED]
     right = np.where(tags >= 0, rows[np.arange(len(tags)), tags], 0)
     return float(-np.log(np.maximum(right, 1e-12)).mean()), float(np.mean(rows.argmax(1) == tags))
 
@@ -171,11 +174,10 @@ class Tagging(Task):
         Raises:
             DataError: where training has a single tag.
         """
-        tags = sorted({tag for sentence in splits.train.tags for tag in sentence})
+        tags = sorted({tag for sentence in splits.train.tags for tag in sentence if tag})
         if len(tags) < 2:
-            raise DataError(
-                f"{splits.train.source}: expected two tags or more, all are {tags[0]!r}"
-            )
+            all_are = f"all are {tags[0]!r}" if tags else "there is none"
+            raise DataError(f"{splits.train.source}: expected two tags or more, {all_are}")
         return Codec(TokenEncoder.from_sentences(splits.train.tokens, config.text), tags)
 
     def load_codec(self, config: TaggingConfig, folder: Path) -> Codec:
@@ -221,15 +223,18 @@ class Tagging(Task):
         data = examples(config, codec, part)
         found = predictor.probabilities(data, config.training.batch_tokens)
         limit = config.text.max_length
-        right = [tags[:limit] for tags in part.tags]
+        # What is not annotated is not judged.
+        at = [[t for t, tag in enumerate(tags[:limit]) if tag] for tags in part.tags]
+        found = [rows[kept] for rows, kept in zip(found, at, strict=True)]
+        right = [[tags[t] for t in kept] for tags, kept in zip(part.tags, at, strict=True)]
         tagged = [[codec.tags[number] for number in rows.argmax(axis=1)] for rows in found]
         baseline = None
         if splits is not None:
-            guesses = _most_frequent_tags(splits.train, part)
-            baseline = "each word's most frequent tag", [tag for s in guesses for tag in s[:limit]]
+            guesses = zip(_most_frequent_tags(splits.train, part), at, strict=True)
+            baseline = "each word's most frequent tag", [s[t] for s, kept in guesses for t in kept]
         return evaluate_answers(
             part.source,
-            [_marked(tokens, at) for tokens in part.tokens for at in range(len(tokens[:limit]))],
+            [_marked(words, t) for words, kept in zip(part.tokens, at, strict=True) for t in kept],
             [tag for tags in right for tag in tags],
             [tag for tags in tagged for tag in tags],
             [float(row.max()) for rows in found for row in rows],
@@ -250,7 +255,7 @@ class Tagging(Task):
             described[name] = {
                 "source": part.source,
                 "examples": len(part),
-                "tags": counted(tag for tags in part.tags for tag in tags),
+                "tags": counted(tag for tags in part.tags for tag in tags if tag),
                 "tokens": spread(map(len, part.tokens)),
                 "unknown_rate": encoder.unknown_rate(part.tokens),
                 **repetitions(part.keys(), train if name != "train" else None),
