@@ -100,7 +100,7 @@ def read_image_folder(
             if name not in pixels:
                 pixels[name] = _pixels(_file_of(folder, name), size)
         except DataError as error:
-            bad.add(f"{where}: {error}")
+            bad.add(f"{where}: {str(error).removeprefix(f'{folder}/')}")
             continue
         names.append(name)
         captions.append(caption)
