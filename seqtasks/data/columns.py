@@ -65,14 +65,20 @@ SENTENCE = Role(
 IMAGE = Role("image", "the header", ("image", "image_name", "file_name", "filename", "file"), 0)
 CAPTION = Role("caption", "the header", ("caption", "comment", "text"))
 
-# Names that a header has and hardly any example: what each column is called.
-HEADER_NAMES = frozenset(
+# Names that a header has and hardly any example. Those of labels are hardly anyone's class; the
+# others, such as `pos`, may be, so that all cells of a row must be such names.
+LABEL_NAMES = frozenset(
+    """
+    label labels class category sentiment polarity rating score stars tag tags intent emotion topic
+    라벨 감정
+    """.split()  # noqa: SIM905, a word a string would fill a page
+)
+HEADER_NAMES = LABEL_NAMES | frozenset(
     """
     text texts sentence sentences review reviews document comment content tweet message title body
-    question utterance label labels class category sentiment polarity target rating score stars tag
-    tags intent topic emotion source src tgt translation english french german korean token tokens
-    word words form pos upos xpos ner ner_tag ner_tags chunk id image caption 문장 라벨 리뷰 감정
-    """.split()  # noqa: SIM905, a word a string would fill a page
+    question utterance target source src tgt translation english french german korean token tokens
+    word words form pos upos xpos ner ner_tag ner_tags chunk id image caption 문장 리뷰
+    """.split()  # noqa: SIM905
 )
 
 

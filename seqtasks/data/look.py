@@ -11,7 +11,7 @@ from functools import singledispatch
 from pathlib import Path
 from typing import Any
 
-from seqtasks.data.columns import HEADER_NAMES, Column, Layout
+from seqtasks.data.columns import HEADER_NAMES, LABEL_NAMES, Column, Layout
 from seqtasks.data.files import TABLES, shorten
 from seqtasks.data.images import CaptionedImages
 from seqtasks.data.pairs import TextPairs
@@ -88,7 +88,8 @@ def _(part: LabelledTexts, layout: Layout, columns: Sequence[Column]) -> None:
         first = part.labels[0]
         others = [label for label in counts if label != first]
         alone = counts[first] == 1 and (
-            _is_name(first)
+            first.strip().lower() in LABEL_NAMES
+            or (_is_name(first) and _is_name(part.texts[0]))
             or (len(part) >= _ENOUGH and min((counts[label] for label in others), default=0) > 1)
             or (len(part) > 3 and not _is_number(first) and all(map(_is_number, others)))
         )

@@ -37,7 +37,8 @@ def _tokens(text: str, unit: str) -> str:
 
 def _listed(tokens: list[str]) -> str:
     more = f"{_BETWEEN}… ({len(tokens):,} in all)" if len(tokens) > _SHOWN else ""
-    return _BETWEEN.join(tokens[:_SHOWN]) + more
+    shown = [repr(token) if token.isspace() else token for token in tokens[:_SHOWN]]
+    return _BETWEEN.join(shown) + more
 
 
 @singledispatch

@@ -51,6 +51,11 @@ def test_a_row_of_names_is_refused_unless_it_was_stated(names):
     check_part(labelled(part.texts, part.labels, "a.csv"), Layout(), UNSTATED)
 
 
+@pytest.mark.parametrize("label", ["pos", "question", "english"])
+def test_a_class_that_may_be_a_columns_name_is_a_class(label):
+    check_part(labelled(["a film", "another"], [label, "other"]), Layout(), UNSTATED)
+
+
 def test_a_label_of_row_1_only_is_refused_where_no_other_is_alone():
     texts, labels = [f"t{n}" for n in range(40)], ["q", *"xyz" * 13]
     assert "the label 'q' stands in this row only, beside 't0'" in refusal(labelled(texts, labels))

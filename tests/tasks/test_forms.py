@@ -291,7 +291,7 @@ TAGGED = {
         TOKENS + "\n" + "x\n\n" + TOKENS + "\ny O O\n",
         {},
         "line 7: expected 2 space-separated columns as in line 1, received 1: 'x'; a token and its "
-        "tag stand in each line, and a blank line between sentences; 2 bad rows in all; line 15: ",
+        "tag stand in each line, and a blank line between sentences; 2 bad rows in all; line 15; ",
     ),
     "bad rows, skipped": ("a.bio", "x O\nx\n\n" + TOKENS, {"on_error": "skip"}, ANN),
     "withheld words": (
