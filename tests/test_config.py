@@ -104,6 +104,16 @@ def test_assigned_values_are_read_as_yaml():
     assert config.training.target is None
 
 
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolon"), ("tab", "tab"), ("'|'", "pipe")])
+def test_a_delimiter_may_be_given_as_itself(sign, name):
+    assert load_config(assignments=(f"data.delimiter={sign}",)).data.delimiter == name
+
+
+def test_a_sign_of_comments_is_no_comment_itself():
+    for sign in ("#", "##", "# "):
+        assert load_config(assignments=(f"data.comment={sign}",)).data.comment == sign
+
+
 def test_an_assignment_may_set_a_whole_part():
     config = load_config(assignments=("model={units: 5, arch: gru}", "model.units=6"))
     assert (config.model.units, config.model.arch) == (6, "gru")
@@ -178,6 +188,9 @@ IMPOSSIBLE = {
     "seed": [-1, 2**31, 1.5],
     "data.validation_fraction": [0, 1, -0.1],
     "data.test_fraction": [-0.1, 1, 1.1],
+    "data.delimiter": ["colon"],
+    "data.on_error": ["ignore"],
+    "data.image_size": [0, 2.5],
     "text.unit": ["words"],
     "text.max_words": [2],
     "text.max_characters": [2],
@@ -233,7 +246,10 @@ FREE = {  # any text, number or column may stand there; data readers judge it
     "data.text_column",
     "data.label_column",
     "data.header",
+    "data.comment",
     "data.tag_column",
+    "data.token_column",
+    "data.sentence_column",
     "data.image_key",
     "model.residual",
     "model.tied",
@@ -472,10 +488,14 @@ def test_an_old_file_of_every_task_still_loads_and_says_the_same():
     for path in files:
         old, config = yaml.safe_load(path.read_text("utf-8")), load_config((path,))
         assert config.task == path.stem
-        now = config.to_dict()
-        assert all(now[key] == old[key] for key in old if not isinstance(old[key], dict))
-        for section in (key for key in old if isinstance(old[key], dict)):
-            assert old[section].items() <= now[section].items()  # keys may have been added since
+        assert _within(old, config.to_dict())
+
+
+def _within(old, new):
+    """Whether all keys that there were have the values that they had; later ones are new."""
+    if isinstance(old, dict):
+        return all(key in new and _within(value, new[key]) for key, value in old.items())
+    return old == new
 
 
 def test_the_tasks_of_a_key_are_those_whose_class_has_it():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqtasks.cli.options import config_options, configured, data_options
+from seqtasks.cli.options import config_options, configured, data_options, tell
 from seqtasks.config import CONFIGS, TASKS, RunConfig, load_config
 
 if TYPE_CHECKING:
@@ -58,10 +58,11 @@ def _config(
 
 
 def _load(config: RunConfig) -> "Splits":
-    """The configured splits. TensorFlow starts only for what needs it: toy sets and TFDS."""
-    from seqtasks.tasks.sources import load_splits, read_files
+    """The configured splits, with notices. TensorFlow starts for toy sets and TFDS only."""
+    from seqtasks.tasks.sources import load_splits, notices, read_files
 
     if splits := read_files(config):
+        tell(notices(config, splits))
         return splits
     from seqtasks.cli.startup import start_tensorflow
 
@@ -84,8 +85,17 @@ def _load(config: RunConfig) -> "Splits":
 )
 def show(split: str, number: int, **source_options: Any) -> None:
     """Print the first examples of a split of SOURCE, a line each."""
-    splits = _load(_config(**source_options))
-    part = splits.parts().get(split)
+    from seqtasks.data.splits import TooFew
+    from seqtasks.tasks.sources import read_part
+
+    config = _config(**source_options)
+    try:
+        part = _load(config).parts().get(split)
+    except TooFew as error:
+        if split != "train":
+            raise
+        part = read_part(config, config.data.source)
+        tell([f"{error}; all examples are shown"])
     if part is None:
         raise click.UsageError(f"there is no {split} split")
     for line in islice(part.shown(), number):
@@ -109,6 +119,7 @@ def describe(as_json: bool, **source_options: Any) -> None:
     from seqtasks.tasks.registry import get_task
 
     description = get_task(config.task).describe(config, splits)
+    _count_bad_rows(description, splits)
     if as_json:
         click.echo(json.dumps(description, ensure_ascii=False))
         return
@@ -118,6 +129,16 @@ def describe(as_json: bool, **source_options: Any) -> None:
         for key, value in facts.items():
             for line in _lines(key, value, config.text.unit):
                 click.echo(f"  {line}")
+
+
+def _count_bad_rows(description: dict[str, dict[str, Any]], splits: "Splits") -> None:
+    """Add how many rows of a file were left out, once for each file."""
+    told: list[Any] = []
+    for name, part in splits.parts().items():
+        bad = getattr(part, "bad_rows", None)
+        if bad and bad not in told and name in description:
+            told.append(bad)
+            description[name]["bad_rows_left_out"] = bad.count
 
 
 def _lines(key: str, value: Any, unit: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from seqtasks.cli.options import (
     data_options,
     run_argument,
     runs_dir_option,
+    tell,
 )
 from seqtasks.config import load_config
 from seqtasks.runs import disk_errors, find_run
@@ -49,6 +50,8 @@ def evaluate(
 
     check_weights(found)
     part, splits = (read_part(config, data), None) if data else (None, read_files(config))
+    if bad := getattr(part, "bad_rows", None):
+        tell([bad.notice()])
 
     from seqtasks.cli.startup import start_tensorflow
 

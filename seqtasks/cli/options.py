@@ -47,7 +47,7 @@ def data_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option(
             "--header/--no-header",
             default=None,
-            help="Say whether the first row names the columns. Default: only in CSV.",
+            help="Say whether the first row names the columns. Default: only in CSV and Excel.",
         ),
         click.option(
             "--label-column",
@@ -84,6 +84,12 @@ def configured(options: dict[str, Any]) -> dict[str, Any]:
         if keyed.get(key) is not None:
             keyed[key] = column(keyed[key])
     return keyed
+
+
+def tell(notices: list[str]) -> None:
+    """Print on the error stream what of the data is probably not as it was meant."""
+    for notice in notices:
+        click.echo(f"Note: {notice}", err=True)
 
 
 runs_dir_option = click.option(

@@ -59,6 +59,10 @@ class TrainingScreen:
     def __exit__(self, *exc_info: object) -> None:
         self._bar.stop()
 
+    def show(self, text: str) -> None:
+        """Print lines as they are, above the bar."""
+        self._console.print(escape(text))
+
     def progressed(self, progress: "Progress") -> None:
         """Move the bar."""
         totals = progress.totals

@@ -11,6 +11,7 @@ from seqtasks.cli.options import (
     configured,
     data_options,
     runs_dir_option,
+    tell,
 )
 from seqtasks.config import TASKS, RunConfig, load_config
 from seqtasks.runs import Run, choose_path, find_run
@@ -84,8 +85,12 @@ def train(
     splits = _check(config, run, runs_dir, overwrite)
     with TrainingScreen(config, quiet=as_json) as screen:
         start_tensorflow(halve_cores=True)
+        from seqtasks.tasks.first_example import first_example
+        from seqtasks.tasks.sources import load_splits
         from seqtasks.training import train as training
 
+        splits = splits or load_splits(config)
+        screen.show(first_example(config, splits))
         if run is not None:
             outcome = training.resume(run, config, screen, splits)
         else:
@@ -98,7 +103,7 @@ def train(
 
 def _check(config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool) -> "Splits | None":
     """Say what is wrong before TensorFlow starts; give the data that were read for it."""
-    from seqtasks.tasks.sources import read_files
+    from seqtasks.tasks.sources import notices, read_files
 
     if run is None:
         choose_path(runs_dir, config, overwrite)
@@ -106,4 +111,7 @@ def _check(config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool) 
         from seqtasks.training.resumable import check_resumable
 
         check_resumable(run, config)
-    return read_files(config)
+    splits = read_files(config)
+    if splits is not None:
+        tell(notices(config, splits))
+    return splits

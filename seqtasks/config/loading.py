@@ -101,6 +101,8 @@ def _parse_assignment(assignment: str) -> tuple[str, Any]:
     key, equals, value = assignment.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {assignment}: expected key=value, such as model.units=128")
+    if value.startswith("#"):  # a comment to YAML, but nobody sets a key to a comment
+        return key, value
     try:
         return key, yaml.safe_load(value)
     except yaml.YAMLError:

@@ -3,7 +3,7 @@
 What one task alone has is in that task's class, in `seqtasks.config.tasks`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -51,7 +51,37 @@ class DataConfig(Strict):
     )
 
 
-class LabelledDataConfig(DataConfig):
+class TableDataConfig(DataConfig):
+    """Where examples come from that stand in rows."""
+
+    header: bool | None = Field(
+        default=None,
+        description="whether the first row names the columns; by default only in CSV and Excel",
+    )
+    delimiter: Literal["tab", "comma", "semicolon", "pipe"] | None = Field(
+        default=None,
+        description="what stands between columns; by default it is seen in the first rows",
+    )
+    comment: str | None = Field(
+        default=None,
+        min_length=1,
+        description="what a line begins with that is skipped; by default it is seen in files of "
+        "tokens, and elsewhere nothing is skipped",
+    )
+    on_error: Literal["stop", "skip"] = Field(
+        default="stop",
+        description="what to do about rows that can't be used: stop and list them, or skip and "
+        "count them",
+    )
+
+    @field_validator("delimiter", mode="before")
+    @classmethod
+    def _a_sign_is_its_name(cls, given: Any) -> Any:
+        signs = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
+        return signs.get(given, given) if isinstance(given, str) else given
+
+
+class LabelledDataConfig(TableDataConfig):
     """Where labelled texts come from."""
 
     text_column: str | int | None = Field(
@@ -60,13 +90,9 @@ class LabelledDataConfig(DataConfig):
     label_column: str | int | None = Field(
         default=None, description="the label's column: a name, or a number from 0"
     )
-    header: bool | None = Field(
-        default=None,
-        description="whether the first row names the columns; by default only in CSV",
-    )
 
 
-class PairsDataConfig(DataConfig):
+class PairsDataConfig(TableDataConfig):
     """Where pairs of texts come from."""
 
     text_column: str | int | None = Field(
@@ -75,28 +101,38 @@ class PairsDataConfig(DataConfig):
     label_column: str | int | None = Field(
         default=None, description="the target's column: a name, or a number from 0"
     )
-    header: bool | None = Field(
-        default=None,
-        description="whether the first row names the columns; by default only in CSV",
-    )
 
 
-class TaggedDataConfig(DataConfig):
+class TaggedDataConfig(TableDataConfig):
     """Where tagged sentences come from."""
 
     tag_column: str | int | None = Field(
         default=None,
-        description="a column of CoNLL-U by its name, or a number from 0; by default upos, or "
-        "the last one",
+        description="a column of CoNLL-U or of a header by its name, or a number from 0; by "
+        "default upos, tag or the like, or the last one",
+    )
+    token_column: str | int | None = Field(
+        default=None,
+        description="the tokens' column, likewise; by default form, token or the like, or 0",
+    )
+    sentence_column: str | int | None = Field(
+        default=None,
+        description="the column that tells sentences apart, beside blank lines: it changes, or is "
+        "not blank, where one begins; by default `Sentence #` or the like",
     )
 
 
-class ImagesDataConfig(DataConfig):
+class ImagesDataConfig(TableDataConfig):
     """Where images and their captions come from."""
 
     image_key: str | None = Field(
         default=None,
         description="which array of the .npz holds the images, where it has several",
+    )
+    image_size: Count | None = Field(
+        default=None,
+        description="height and width to which the images of a folder are resized; by default "
+        "they stay as they are, all of one size",
     )
 
 

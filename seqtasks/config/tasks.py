@@ -39,7 +39,7 @@ from seqtasks.config.sections import (
 
 _TABLES = (
     ("FILE.tsv", "text, tab, label; no header unless a column is named"),
-    ("FILE.csv", "a header with the columns text and label, or others by name"),
+    ("FILE.csv", "a header with the columns text and label, or others by name; also FILE.xlsx"),
     ("FILE.jsonl", 'objects with the keys "text" and "label", or others by name'),
     ("tfds:NAME", "any text classification set of TensorFlow Datasets"),
 )
@@ -221,6 +221,7 @@ class TaggingConfig(RunConfig):
         ("toy_tagging", "parts of speech of the toy reviews"),
         ("FILE.conllu", "CoNLL-U; or a word and its tag a line, a blank line between sentences"),
         ("FILE.jsonl", "texts with spans, as annotation tools write them"),
+        ("FILE.csv", "a header with the columns word and tag, and maybe Sentence #"),
     )
 
     @model_validator(mode="after")
@@ -330,6 +331,7 @@ class CaptioningConfig(RunConfig):
     SOURCES = (
         ("digits", "scikit-learn's digits, spelled; also digits-ko and digits-both"),
         ("FILE.npz,FILE", "an array of images, and a caption a line"),
+        ("FOLDER,FILE", "image files, and a table with the columns image and caption"),
     )
 
     @model_validator(mode="after")

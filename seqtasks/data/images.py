@@ -1,13 +1,15 @@
-"""Images with captions, from arrays in an .npz file."""
+"""Images with captions: from arrays in an .npz file, or from a folder and a table."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from seqtasks.data.bad_rows import BadRows
+from seqtasks.data.columns import Layout
 from seqtasks.data.files import (
     cannot_read,
     check_file,
@@ -16,6 +18,7 @@ from seqtasks.data.files import (
     read_lines,
     shorten,
 )
+from seqtasks.data.image_files import read_image_folder
 from seqtasks.errors import DataError, did_you_mean
 
 _CAPTIONS = "captions"  # the array's name in a file that has images and captions
@@ -32,12 +35,14 @@ class CaptionedImages:
         captions: one non-empty caption per image, stripped.
         source: what to call the source in messages, such as the file's path.
         lines: where each example is: its caption's line, from 1; in arrays its index, from 0.
+        bad_rows: what was left out of the source.
     """
 
     images: np.ndarray
     captions: list[str]
     source: str
     lines: list[int]
+    bad_rows: BadRows | None = field(default=None, compare=False)
 
     keyed_by: ClassVar[str] = "images"
 
@@ -50,11 +55,11 @@ class CaptionedImages:
 
     def select(self, rows: Sequence[int]) -> Self:
         """Return the examples at `rows`, counted from 0, in this order."""
-        return type(self)(
-            self.images[np.asarray(rows, np.int64)],
-            [self.captions[row] for row in rows],
-            self.source,
-            [self.lines[row] for row in rows],
+        return replace(
+            self,
+            images=self.images[np.asarray(rows, np.int64)],
+            captions=[self.captions[row] for row in rows],
+            lines=[self.lines[row] for row in rows],
         )
 
     def shown(self) -> Iterator[str]:
@@ -68,19 +73,28 @@ class CaptionedImages:
 
 
 def read_captioned_images(
-    path: str | Path, *, key: str | None = None, caption_column: int | None = None
+    path: str | Path,
+    *,
+    key: str | None = None,
+    caption_column: int | None = None,
+    size: int | None = None,
+    layout: Layout | None = None,
 ) -> CaptionedImages:
     """Read images from an .npz file, and their captions from a second file or from itself.
+
+    Or read image files from a folder, as a table of their names and captions lists them.
 
     The images are one array (examples, height, width) or (examples, height, width, channels), uint8
     from 0 to 255 or floats from 0 to 1; in the examples' order there is a caption in each line of
     a UTF-8 file, or an array of strings `captions` in the same file.
 
     Args:
-        path: `images.npz,captions.tsv`, or an .npz file that has both.
+        path: `images.npz,captions.tsv`, or an .npz file that has both, or `FOLDER,captions.csv`.
         key: the name of the images' array, where the file has several.
         caption_column: which tab-separated column of the captions' file, from 0; the last one by
             default. All lines have the same number of columns.
+        size: the height and width to which the images of a folder are resized.
+        layout: what was stated of a folder's table.
 
     Raises:
         DataError: a file, an array, an image or a caption that can't be used, or another number of
@@ -90,6 +104,15 @@ def read_captioned_images(
     files = files_of(spec)
     if len(files) > 2:
         raise DataError(f"{spec}: expected IMAGES.npz,CAPTIONS; received {len(files)} names")
+    if files[0].is_dir():
+        if len(files) < 2:
+            raise DataError(
+                f"{spec} is a folder; give a table of its images and their captions behind it, as "
+                f"{files[0].name},captions.csv"
+            )
+        return _from_folder(spec, files, size, layout or Layout())
+    if size is not None:
+        raise DataError(f"{spec}: data.image_size is for a folder of images; arrays have one size")
     if len(files) == 1 and caption_column is not None:
         raise DataError(f"{spec}: a column is of a captions' file, as {files[0].name},CAPTIONS.tsv")
     arrays = _read_arrays(files[0])
@@ -106,31 +129,9 @@ def read_captioned_images(
     return CaptionedImages(images, captions, spec, list(range(first, first + len(captions))))
 
 
-def read_image(path: str | Path) -> np.ndarray:
-    """Read a PNG, JPEG, GIF (its first picture) or BMP file.
-
-    Returns:
-        (height, width, channels) float32 from 0 to 1, as in `CaptionedImages`.
-
-    Raises:
-        DataError: no file, or none of these formats.
-    """
-    path = Path(path)
-    check_file(path, "an image")
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise cannot_read(path, error) from error
-    import tensorflow as tf
-
-    try:
-        image = tf.io.decode_image(data, expand_animations=False).numpy()
-    except tf.errors.OpError as error:
-        what = f"{len(data)} bytes beginning with {data[:8]!r}" if data else "an empty file"
-        raise DataError(
-            f"{path} is no image that can be read; expected PNG, JPEG, GIF or BMP, received {what}"
-        ) from error
-    return image.astype(np.float32) / np.float32(255)
+def _from_folder(spec: str, files: list[Path], size: int | None, layout: Layout) -> CaptionedImages:
+    images, captions, lines, bad = read_image_folder(files[0], files[1], size, layout)
+    return CaptionedImages(images, captions, spec, lines, bad)
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray | None]:

@@ -1,23 +1,17 @@
 """Pairs of texts, such as a sentence and its translation: from a table or two parallel files."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from seqtasks.data.files import (
-    TABLES,
-    Column,
-    Record,
-    check_file,
-    files_of,
-    read_lines,
-    read_records,
-    shorten,
-)
+from seqtasks.data.bad_rows import BadRows
+from seqtasks.data.columns import SOURCE, TARGET, Column, Layout
+from seqtasks.data.files import TABLES, check_file, files_of, read_lines, shorten
+from seqtasks.data.records import Record, read_records
 from seqtasks.errors import DataError
 
-_ROLES = ("source", "target")
+_ROLES = (SOURCE, TARGET)
 
 
 @dataclass(frozen=True)
@@ -29,12 +23,14 @@ class TextPairs:
         targets: one target per text, stripped, none empty.
         source: what to call where they are from in messages, such as the file's path.
         lines: where each pair starts: its line in the file, from 1; its index in a TFDS set.
+        bad_rows: what was left out of the source.
     """
 
     texts: list[str]
     targets: list[str]
     source: str
     lines: list[int]
+    bad_rows: BadRows | None = field(default=None, compare=False)
 
     keyed_by: ClassVar[str] = "source texts"
 
@@ -47,11 +43,11 @@ class TextPairs:
 
     def select(self, rows: Sequence[int]) -> Self:
         """Return the pairs at `rows`, counted from 0, in this order."""
-        return type(self)(
-            [self.texts[row] for row in rows],
-            [self.targets[row] for row in rows],
-            self.source,
-            [self.lines[row] for row in rows],
+        return replace(
+            self,
+            texts=[self.texts[row] for row in rows],
+            targets=[self.targets[row] for row in rows],
+            lines=[self.lines[row] for row in rows],
         )
 
     def shown(self) -> Iterator[str]:
@@ -70,12 +66,13 @@ def read_text_pairs(
     text_column: Column = None,
     label_column: Column = None,
     header: bool | None = None,
+    layout: Layout | None = None,
 ) -> TextPairs:
     r"""Read the pairs of one table, or of two parallel UTF-8 files.
 
-    A table is TSV, CSV or JSON Lines as `seqtasks.data.files.read_records` reads it; both sides are
-    strings. In two parallel files, named with a comma between, line i of the first belongs to
-    line i of the second; a line that is blank in both is skipped. Texts are stripped.
+    A table is TSV, CSV, JSON Lines or Excel as `seqtasks.data.records.read_records` reads it; both
+    sides are strings. In two parallel files, named with a comma between, line i of the first
+    belongs to line i of the second; a line that is blank in both is skipped. Texts are stripped.
 
     Args:
         path_spec: a file, such as `pairs.tsv`; or two, such as `train.en,train.fr`, unless a file
@@ -84,12 +81,12 @@ def read_text_pairs(
             The default is the name `source` where there is a header, else 0.
         label_column: where the target is; the default is the name `target`, else 1. Without a
             header and with both defaults a record has these two columns and no more.
-        header: whether a table's first record names the columns. The default is yes for CSV, and
-            for TSV only if a column is given by name. JSONL has none.
+        header: whether a table's first record names the columns; the layout's, for short.
+        layout: header, delimiter, comments and what to do with bad rows, where they are stated.
 
     Raises:
-        DataError: a file or a record that can't be read, an empty side, parallel files of different
-            numbers of lines; names the file and the line.
+        DataError: a file or records that can't be read, an empty side, parallel files of different
+            numbers of lines; names the file and the lines.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -102,10 +99,13 @@ def read_text_pairs(
     spec = str(path_spec)
     files = files_of(spec)
     columns = (text_column, label_column)
+    layout = layout or Layout(header=header)
+    bad = BadRows(spec, layout.on_error)
     if len(files) == 1:
-        records = read_records(files[0], columns, header, _ROLES, numbers=False)
+        records = read_records(files[0], columns, layout, _ROLES, numbers=False, bad=bad)
     else:
-        if columns != (None, None) or header is not None:
+        of_tables = (layout.header, layout.delimiter, layout.comment)
+        if columns != (None, None) or of_tables != (None, None, None):
             raise DataError(f"{spec}: columns and a header are for one file, received two or more")
         records = _parallel_records(spec, files)
     texts, targets, lines = [], [], []
@@ -113,16 +113,18 @@ def read_text_pairs(
         text, target = text.strip(), target.strip()
         if not text:
             beside = f"beside the target {shorten(target)}"
-            raise DataError(f"{files[0]}, line {line}: the source is empty, {beside}")
-        if not target:
+            bad.add(f"{files[0]}, line {line}: the source is empty, {beside}")
+        elif not target:
             beside = f"beside the source {shorten(text)}"
-            raise DataError(f"{files[-1]}, line {line}: the target is empty, {beside}")
-        texts.append(text)
-        targets.append(target)
-        lines.append(line)
+            bad.add(f"{files[-1]}, line {line}: the target is empty, {beside}")
+        else:
+            texts.append(text)
+            targets.append(target)
+            lines.append(line)
+    bad.check(len(texts))
     if not texts:
         raise DataError(f"{spec} has no pairs: it is empty, or has blank lines or a header only")
-    return TextPairs(texts, targets, spec, lines)
+    return TextPairs(texts, targets, spec, lines, bad)
 
 
 def _parallel_records(spec: str, files: list[Path]) -> Iterator[Record]:

@@ -1,11 +1,15 @@
-"""Labelled texts from a user's file: TSV, CSV or JSON Lines, read line by line."""
+"""Labelled texts from a user's file: TSV, CSV, JSON Lines or Excel, read line by line."""
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
-from seqtasks.data.files import Column, read_records, shorten
+from seqtasks.data.bad_rows import BadRows
+from seqtasks.data.columns import Column, Layout
+from seqtasks.data.files import shorten
+from seqtasks.data.records import read_records
 from seqtasks.errors import DataError
 
 
@@ -18,12 +22,14 @@ class LabelledTexts:
         labels: one non-empty label per text, stripped.
         source: what to call the source in messages, such as the file's path.
         lines: where each example starts: its line in the file, from 1; its index in a TFDS set.
+        bad_rows: what was left out of the source.
     """
 
     texts: list[str]
     labels: list[str]
     source: str
     lines: list[int]
+    bad_rows: BadRows | None = field(default=None, compare=False)
 
     keyed_by: ClassVar[str] = "texts"
 
@@ -36,11 +42,11 @@ class LabelledTexts:
 
     def select(self, rows: Sequence[int]) -> Self:
         """Return the examples at `rows`, counted from 0, in this order."""
-        return type(self)(
-            [self.texts[row] for row in rows],
-            [self.labels[row] for row in rows],
-            self.source,
-            [self.lines[row] for row in rows],
+        return replace(
+            self,
+            texts=[self.texts[row] for row in rows],
+            labels=[self.labels[row] for row in rows],
+            lines=[self.lines[row] for row in rows],
         )
 
     def shown(self) -> Iterator[str]:
@@ -59,13 +65,13 @@ def read_labelled_texts(
     text_column: Column = None,
     label_column: Column = None,
     header: bool | None = None,
+    layout: Layout | None = None,
 ) -> LabelledTexts:
     r"""Read the labelled texts of one UTF-8 file, with or without a byte order mark.
 
-    The suffix names the format. `.tsv` and `.txt`: one record per "\n", no quoting, a trailing
-    "\r" dropped. `.csv`: quoted fields may hold commas, quotes and line ends. `.jsonl` and
-    `.ndjson`: one object per line; a label may be a string, an integer, true or false.
-    Blank lines are skipped. Labels are stripped, texts are kept as they are.
+    The suffix names the format, as `seqtasks.data.records.read_records` reads it; in JSON Lines a
+    label may be a string, a number, true or false. Labels are stripped, texts are kept as they
+    are. Where a file writes one number in two ways, such as 1.0 and 1, it is one label.
 
     Args:
         path: the file.
@@ -73,11 +79,11 @@ def read_labelled_texts(
             the name `text` where there is a header, else 0.
         label_column: likewise; the default is the name `label` where there is a header, else 1.
             Without a header and with both defaults a record has these two columns and no more.
-        header: whether the first record names the columns. The default is yes for CSV, and for
-            TSV only if a column is given by name. JSONL has none.
+        header: whether the first record names the columns; the layout's, for short.
+        layout: header, delimiter, comments and what to do with bad rows, where they are stated.
 
     Raises:
-        DataError: a file or a record that can't be read; names the file and the line.
+        DataError: a file or records that can't be read; names the file and the lines.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -89,17 +95,31 @@ def read_labelled_texts(
     """
     texts, labels, lines = [], [], []
     shared: dict[str, str] = {}  # one string per label, however many examples
-    for line, text, label in read_records(path, (text_column, label_column), header):
+    layout = layout or Layout(header=header)
+    bad = BadRows(path, layout.on_error)
+    for line, text, label in read_records(path, (text_column, label_column), layout, bad=bad):
         label = label.strip()
         if not label:
-            raise DataError(
-                f"{path}, line {line}: the label is empty, beside the text {shorten(text)}"
-            )
-        if "\n" in label or "\r" in label:
-            raise DataError(f"{path}, line {line}: a label is one line, received {shorten(label)}")
-        texts.append(text)
-        labels.append(shared.setdefault(label, label))
-        lines.append(line)
+            bad.add(f"{path}, line {line}: the label is empty, beside the text {shorten(text)}")
+        elif "\n" in label or "\r" in label:
+            bad.add(f"{path}, line {line}: a label is one line, received {shorten(label)}")
+        else:
+            texts.append(text)
+            labels.append(shared.setdefault(label, label))
+            lines.append(line)
+    bad.check(len(texts))
     if not texts:
         raise DataError(f"{path} has no examples: it is empty, or has blank lines or a header only")
-    return LabelledTexts(texts, labels, str(path), lines)
+    return LabelledTexts(texts, _one_number_each(labels), str(path), lines, bad)
+
+
+def _one_number_each(labels: list[str]) -> list[str]:
+    """Write labels such as 1.0 as 1 where both stand in a file.
+
+    >>> _one_number_each(["1.0", "2", "1", "3.0"])
+    ['1', '2', '1', '3.0']
+    """
+    names = set(labels)
+    whole = {name: name.partition(".")[0] for name in names if re.fullmatch(r"-?\d+\.0+", name)}
+    same = {name: number for name, number in whole.items() if number in names}
+    return [same.get(label, label) for label in labels] if same else labels

@@ -10,6 +10,10 @@ from seqtasks.data.files import files_of
 from seqtasks.errors import ConfigError, DataError
 
 
+class TooFew(DataError):
+    """Examples that are too few to be cut in splits."""
+
+
 class Part(Protocol):
     """Examples of one split, in the order of their source."""
 
@@ -82,7 +86,7 @@ def carve(part: Q, validation_fraction: float, test_fraction: float, seed: int =
         seed: another seed carves other examples.
 
     Raises:
-        DataError: a piece would be empty.
+        TooFew: a piece would be empty.
 
     >>> from seqtasks.data.readers import LabelledTexts
     >>> part = LabelledTexts(list("abcabc"), list("010101"), "letters.tsv", [1, 2, 3, 4, 5, 6])
@@ -96,7 +100,7 @@ def carve(part: Q, validation_fraction: float, test_fraction: float, seed: int =
         rows[next(name for name, end in ends.items() if at < end)].append(row)
     for name, chosen in rows.items():
         if not chosen:
-            raise DataError(
+            raise TooFew(
                 f"{part.source}: no example for {name}, cutting {len(part)} by {test_fraction} "
                 f"for test and {validation_fraction} for validation; expected more distinct "
                 f"{part.keyed_by}, other fractions, or a file for each split"

@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
 from seqtasks.data.annotated import read_annotated_texts
-from seqtasks.data.files import Column, column_number, file_format, read_lines, shorten
+from seqtasks.data.bad_rows import BadRows
+from seqtasks.data.columns import Column, Layout, column_number
+from seqtasks.data.files import file_format, read_lines, shorten
 from seqtasks.data.spacing import Piece, conllu_pieces, text_of
+from seqtasks.data.token_columns import TokenRow, read_token_rows
 from seqtasks.errors import DataError, did_you_mean
 
 # https://universaldependencies.org/format.html
@@ -24,7 +27,6 @@ CONLLU_COLUMNS = (
     "deps",
     "misc",
 )
-_FORM = CONLLU_COLUMNS.index("form")
 _FORMATS = {
     ".conllu": "CoNLL-U",
     ".conll": "columns",
@@ -33,10 +35,14 @@ _FORMATS = {
     ".txt": "columns",
     ".jsonl": "spans",
     ".ndjson": "spans",
+    ".iob": "columns",
+    ".iob2": "columns",
+    ".bioes": "columns",
+    ".csv": "CSV",
+    ".xlsx": "Excel",
 }
-_DOCUMENT = "-DOCSTART-"  # CoNLL-2003 begins each article with such a line
-
-_Row = tuple[int, str, str]  # line, token, tag
+_EMPTY_IS_A_VALUE = ("FEATS", "DEPS", "MISC")  # elsewhere "_" says that there is no annotation
+_UNUSABLE = ""  # the token of a row that can't be used
 
 
 @dataclass(frozen=True)
@@ -45,16 +51,18 @@ class TaggedSentences:
 
     Args:
         tokens: the tokens of each sentence; at least one, none empty; a token may hold spaces.
-        tags: a non-empty tag per token.
+        tags: a tag per token, empty where a token is not annotated.
         source: what to call the source in messages, such as the file's path.
         lines: where each sentence starts: its first token's line, from 1; its index in a TFDS set.
         pieces: what each sentence is written of, where the source says so (`seqtasks.data.spacing`)
+        bad_rows: what was left out of the source, whole sentences.
     """
 
     tokens: list[list[str]]
     tags: list[list[str]]
     source: str
     lines: list[int]
+    bad_rows: BadRows | None = field(default=None, compare=False)
     pieces: list[list[Piece]] | None = None
 
     keyed_by: ClassVar[str] = "sentences"
@@ -68,12 +76,12 @@ class TaggedSentences:
 
     def select(self, rows: Sequence[int]) -> Self:
         """Return the sentences at `rows`, counted from 0, in this order."""
-        return type(self)(
-            [self.tokens[row] for row in rows],
-            [self.tags[row] for row in rows],
-            self.source,
-            [self.lines[row] for row in rows],
-            [self.pieces[row] for row in rows] if self.pieces else None,
+        return replace(
+            self,
+            tokens=[self.tokens[row] for row in rows],
+            tags=[self.tags[row] for row in rows],
+            lines=[self.lines[row] for row in rows],
+            pieces=[self.pieces[row] for row in rows] if self.pieces else None,
         )
 
     def shown(self) -> Iterator[str]:
@@ -88,24 +96,39 @@ class TaggedSentences:
         return [" ".join(tokens) for tokens in self.tokens[:number]]
 
 
-def read_tagged_sentences(path: str | Path, tag_column: Column = None) -> TaggedSentences:
+def read_tagged_sentences(
+    path: str | Path,
+    tag_column: Column = None,
+    *,
+    token_column: Column = None,
+    sentence_column: Column = None,
+    layout: Layout | None = None,
+) -> TaggedSentences:
     r"""Read the tagged sentences of one UTF-8 file; a blank line separates two sentences.
 
     The suffix names the format. `.conllu`: CoNLL-U, whose comments, ranges such as `1-2` (of which
-    the words are tagged) and empty nodes such as `8.1` are skipped. `.tsv`, `.txt`, `.conll` and
-    `.bio`: a token, the tag, and maybe other columns between, the same number in every row. They
-    are separated by tabs if the first row has one, and then a token may hold spaces; else by
-    spaces. Lines that begin with `-DOCSTART-` end a sentence and are skipped. `.jsonl` and
+    the words are tagged) and empty nodes such as `8.1` are skipped. `.tsv`, `.txt`, `.conll`,
+    `.bio` and the like: a token, the tag, and maybe other columns, the same number in every row.
+    They are separated by tabs if the first row has one, and then a token may hold spaces; else by
+    spaces. Lines that begin with `-DOCSTART-` end a sentence and are skipped; so are lines that
+    begin a sentence with `#` and can't be a token's. `.csv` and `.xlsx`: a header names the
+    columns, and the column `Sentence #` or the like may tell sentences apart. `.jsonl` and
     `.ndjson`: texts with spans (`seqtasks.data.annotated`).
 
     Args:
         path: the file.
-        tag_column: where the tags are: a number from 0; in CoNLL-U also a column's name in
-            any case. The default is `upos` in CoNLL-U, else the last column.
+        tag_column: where the tags are: a number from 0, or a column's name in a header or, in any
+            case, in CoNLL-U. The default is `upos` in CoNLL-U, `tag` or the like in a header, else
+            the last column. In CoNLL-U an underscore is a value in FEATS, DEPS and MISC;
+            elsewhere it says that the word is not annotated.
+        token_column: where the tokens are; the default is `form` in CoNLL-U, `token` or the like
+            in a header, else 0.
+        sentence_column: what changes, or is not blank, where a sentence begins.
+        layout: header, delimiter, comments and what to do with bad rows, where they are stated.
 
     Raises:
-        DataError: a file or a row that can't be read, a token without a tag (`_` in CoNLL-U), no
-            sentence; names the file and the line.
+        DataError: a file or rows that can't be read, no sentence, none with a tag; names the file
+            and the lines.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -114,12 +137,16 @@ def read_tagged_sentences(path: str | Path, tag_column: Column = None) -> Tagged
     ...     read_tagged_sentences(path).tags
     [['B-PER', 'I-PER'], ['O']]
     """
-    path = Path(path)
+    path, layout = Path(path), layout or Layout()
     kind = file_format(path, _FORMATS)
     if kind == "spans":
         return _annotated(path)
-    is_conllu = kind == "CoNLL-U"
-    rows = _conllu_rows(path, tag_column) if is_conllu else _column_rows(path, tag_column)
+    bad = BadRows(path, layout.on_error)
+    if kind == "CoNLL-U":
+        rows = _conllu_rows(path, tag_column, token_column, bad)
+    else:
+        columns = (token_column, tag_column, sentence_column)
+        rows = read_token_rows(path, kind, columns, layout, bad)
     tokens, tags, lines = [], [], []
     shared: dict[str, str] = {}  # one string per tag, however many tokens
     inside = False
@@ -135,12 +162,24 @@ def read_tagged_sentences(path: str | Path, tag_column: Column = None) -> Tagged
             inside = True
         tokens[-1].append(token)
         tags[-1].append(shared.setdefault(tag, tag))
-    if not tokens:
+    found = TaggedSentences(tokens, tags, str(path), lines, bad)
+    if bad:
+        found = found.select([row for row, words in enumerate(tokens) if _UNUSABLE not in words])
+        bad.check(len(found))
+    if not found.tokens:
         raise DataError(
             f"{path} has no sentences: it is empty, or has blank lines or comments only"
         )
-    pieces = conllu_pieces(path, tokens, lines) if is_conllu else None
-    return TaggedSentences(tokens, tags, str(path), lines, pieces)
+    if kind == "CoNLL-U" and not any(map(any, found.tags)):
+        raise DataError(
+            f"{path}, line {found.lines[0]}: the token {shorten(found.tokens[0][0])} has no "
+            f"{CONLLU_COLUMNS[_conllu_column(path, tag_column, 'upos')].upper()}, received '_', "
+            "nor has any other; expected an annotated column; name another as data.tag_column"
+        )
+    if kind == "CoNLL-U" and token_column is None:
+        pieces = conllu_pieces(path, found.tokens, found.lines)
+        found = replace(found, pieces=pieces)
+    return found
 
 
 def _annotated(path: Path) -> TaggedSentences:
@@ -148,17 +187,20 @@ def _annotated(path: Path) -> TaggedSentences:
     found = read_annotated_texts(path)
     if not found.tokens:
         raise DataError(f"{path} has no sentences: it is empty, or has texts without a token only")
-    return TaggedSentences(found.tokens, found.tags, str(path), found.lines, found.pieces)
+    source = str(path)
+    return TaggedSentences(found.tokens, found.tags, source, found.lines, pieces=found.pieces)
 
 
-def _conllu_rows(path: Path, tag_column: Column) -> Iterator[_Row | None]:
+def _conllu_rows(
+    path: Path, tag_column: Column, token_column: Column, bad: BadRows
+) -> Iterator[TokenRow | None]:
     """Yield the words, and None between sentences."""
-    tag_at = _conllu_column(path, tag_column)
+    tag_at = _conllu_column(path, tag_column, "upos")
+    token_at = _conllu_column(path, token_column, "form")
     name = CONLLU_COLUMNS[tag_at].upper()
     words = 0  # in the sentence so far
     for line, text in enumerate(read_lines(path), 1):
         text = text.rstrip("\r\n")
-        where = f"{path}, line {line}"
         if not text.strip(" \t"):
             words = 0
             yield None
@@ -166,33 +208,49 @@ def _conllu_rows(path: Path, tag_column: Column) -> Iterator[_Row | None]:
         if text.startswith("#"):
             continue
         fields = text.split("\t")
-        if len(fields) != len(CONLLU_COLUMNS):
-            raise DataError(
-                f"{where}: expected the {len(CONLLU_COLUMNS)} tab-separated columns of CoNLL-U, "
-                f"received {len(fields)}: {shorten(' | '.join(fields))}"
-            )
-        if re.fullmatch("[0-9]+[-.][0-9]+", fields[0]):
+        if re.fullmatch("[0-9]+[-.][0-9]+", fields[0]) and len(fields) == len(CONLLU_COLUMNS):
             continue
         words += 1
-        if fields[0] != str(words):
-            raise DataError(
-                f"{where}: expected the id {words} (or a range such as 1-2, or 1.1), received "
-                f"{shorten(fields[0])}; a blank line stands between sentences"
-            )
-        token, tag = fields[_FORM].strip(" "), fields[tag_at].strip(" ")
-        if not token:
-            raise DataError(f"{where}: the token is empty; expected a word in column {_FORM}")
+        wrong = _wrong_with_conllu(fields, words, token_at)
+        token, tag = "", ""
+        if not wrong:
+            token, tag = fields[token_at].strip(" "), fields[tag_at].strip(" ")
+            if not tag:
+                wrong = (
+                    f"the token {shorten(token)} has no {name}, received {tag!r}; expected "
+                    "an annotated column; name another as data.tag_column"
+                )
+        if wrong:
+            bad.add(f"{path}, line {line}: {wrong}")
+            words = int(fields[0]) if fields[0].isascii() and fields[0].isdigit() else words
+            yield line, _UNUSABLE, ""
+            continue
         # A word that is an underscore is its own form and lemma.
-        if not tag or (tag == "_" and not (token == "_" and name in ("FORM", "LEMMA"))):
-            raise DataError(
-                f"{where}: the token {shorten(token)} has no {name}, received {tag!r}; expected "
-                "an annotated column; name another as data.tag_column"
-            )
+        is_itself = token == "_" and name in ("FORM", "LEMMA")
+        if tag == "_" and name not in _EMPTY_IS_A_VALUE and not is_itself:
+            tag = ""
         yield line, token, tag
 
 
-def _conllu_column(path: Path, tag_column: Column) -> int:
-    column = column_number("upos" if tag_column is None else tag_column)
+def _wrong_with_conllu(fields: list[str], words: int, token_at: int) -> str:
+    """Say what is wrong with a row, or nothing."""
+    if len(fields) != len(CONLLU_COLUMNS):
+        return (
+            f"expected the {len(CONLLU_COLUMNS)} tab-separated columns of CoNLL-U, "
+            f"received {len(fields)}: {shorten(' | '.join(fields))}"
+        )
+    if fields[0] != str(words):
+        return (
+            f"expected the id {words} (or a range such as 1-2, or 1.1), received "
+            f"{shorten(fields[0])}; a blank line stands between sentences"
+        )
+    if not fields[token_at].strip(" "):
+        return f"the token is empty; expected a word in column {token_at}"
+    return ""
+
+
+def _conllu_column(path: Path, given: Column, default: str) -> int:
+    column = column_number(default if given is None else given)
     if isinstance(column, str) and column.lower() in CONLLU_COLUMNS:
         return CONLLU_COLUMNS.index(column.lower())
     if isinstance(column, int) and column < len(CONLLU_COLUMNS):
@@ -202,50 +260,3 @@ def _conllu_column(path: Path, tag_column: Column) -> int:
         f"{path}: CoNLL-U has no column {column!r}{hint}; columns: {', '.join(CONLLU_COLUMNS)}, "
         f"or 0 to {len(CONLLU_COLUMNS) - 1}"
     )
-
-
-def _column_rows(path: Path, tag_column: Column) -> Iterator[_Row | None]:
-    """Yield the tokens, and None between sentences."""
-    column = column_number(tag_column)
-    if isinstance(column, str):
-        raise DataError(f"{path}: columns without a header are numbers, received {column!r}")
-    if column == 0:
-        raise DataError(f"{path}: column 0 has the tokens, so the tags are in 1 or another")
-    tabs, first, expected = False, 0, 0  # whether tabs separate; the first row: line, columns
-    for line, text in enumerate(read_lines(path), 1):
-        text = text.rstrip("\r\n")
-        if not text.strip(" \t") or text.startswith(_DOCUMENT):
-            yield None
-            continue
-        tabs = tabs or (not first and "\t" in text)
-        fields = text.split("\t") if tabs else re.split("[ \t]+", text.strip(" \t"))
-        where = f"{path}, line {line}"
-        if not first:
-            first, expected = line, len(fields)
-            _check_width(where, fields, column)
-        if len(fields) != expected:
-            raise DataError(
-                f"{where}: expected {expected} {'tab' if tabs else 'space'}-separated columns as "
-                f"in line {first}, received {len(fields)}: {shorten(' | '.join(fields))}; a token "
-                "and its tag stand in each line, and a blank line between sentences"
-            )
-        token, tag = fields[0].strip(" "), fields[-1 if column is None else column].strip(" ")
-        if not token or not tag:
-            missing = "tag" if token else "token"
-            received = shorten(" | ".join(fields))
-            raise DataError(f"{where}: the {missing} is empty; received {received}")
-        yield line, token, tag
-
-
-def _check_width(where: str, fields: list[str], column: int | None) -> None:
-    """Raise where the first row has too few columns."""
-    if len(fields) == 1:
-        raise DataError(
-            f"{where}: the token {shorten(fields[0])} has no tag; expected a token, a tab or "
-            "spaces, and its tag in each line"
-        )
-    if column is not None and column >= len(fields):
-        raise DataError(
-            f"{where}: expected {column + 1} columns or more (tag in {column}), received "
-            f"{len(fields)}: {shorten(' | '.join(fields))}"
-        )

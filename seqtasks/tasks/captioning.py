@@ -11,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import CaptioningConfig, DecodingConfig
-from seqtasks.data.images import CaptionedImages, read_image
+from seqtasks.data.image_files import read_image
+from seqtasks.data.images import CaptionedImages
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import repetitions, spread
 from seqtasks.errors import RunError

@@ -9,7 +9,9 @@ from contextlib import redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from seqtasks.data.files import Column, exists, shorten
+from seqtasks.data.columns import Column, Layout
+from seqtasks.data.files import exists, shorten
+from seqtasks.data.look import check_part
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.splits import Splits, check_fractions, load_parts
 from seqtasks.data.statistics import repetitions, spread
@@ -29,6 +31,7 @@ def load_labelled_splits(
     text_column: Column = None,
     label_column: Column = None,
     header: bool | None = None,
+    layout: Layout | None = None,
     validation_fraction: float = 0.1,
     test_fraction: float = 0.1,
     seed: int = 0,
@@ -45,7 +48,8 @@ def load_labelled_splits(
         source: a file (as `read_labelled_texts`), `tfds:NAME[/CONFIG][:VERSION]`, `toy_sentiment`.
         validation, test: files; they go before a TFDS set's own splits.
         text_column, label_column: a column, a JSON key or a TFDS feature.
-        header: whether the files have one; None leaves it to the format.
+        header: whether the files have one; the layout's, for short.
+        layout: how the files are laid out, where that is stated.
         validation_fraction, test_fraction: the shares that are carved; test may be 0, for none.
         seed: another seed carves other examples.
         data_dir: where TFDS keeps its sets; None for its own default.
@@ -65,7 +69,7 @@ def load_labelled_splits(
         )
     found = _read_tfds(source.removeprefix(_TFDS), **columns, data_dir=data_dir) if named else {}
     splits = load_parts(
-        lambda file: read_labelled_texts(Path(file), **columns, header=header),
+        lambda file: read_looked_at(file, text_column, label_column, layout or Layout(header)),
         found or source,
         validation,
         test,
@@ -77,6 +81,21 @@ def load_labelled_splits(
     if len(set(train.labels)) < 2:
         raise DataError(f"{train.source}: expected two labels, all are {shorten(train.labels[0])}")
     return splits
+
+
+def read_looked_at(
+    source: str, text_column: Column, label_column: Column, layout: Layout
+) -> LabelledTexts:
+    """Read a file, and refuse what is certainly not what it holds.
+
+    Raises:
+        DataError: as `read_labelled_texts` and `check_part`.
+    """
+    part = read_labelled_texts(
+        Path(source), text_column=text_column, label_column=label_column, layout=layout
+    )
+    check_part(part, layout, (text_column, label_column))
+    return part
 
 
 def is_named(source: str) -> bool:

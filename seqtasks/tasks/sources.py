@@ -16,8 +16,11 @@ from seqtasks.config import (
     PlainDataConfig,
     RecallDataConfig,
     RunConfig,
+    TableDataConfig,
     TaggedDataConfig,
 )
+from seqtasks.data import look
+from seqtasks.data.columns import Column, Layout
 from seqtasks.data.images import CaptionedImages, read_captioned_images
 from seqtasks.data.pairs import TextPairs, read_text_pairs
 from seqtasks.data.plain import PlainText, cut, read_plain_text
@@ -25,7 +28,7 @@ from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.tagged import TaggedSentences, read_tagged_sentences
 from seqtasks.errors import DataError
-from seqtasks.tasks.labelled_sources import is_named, load_labelled_splits
+from seqtasks.tasks.labelled_sources import is_named, load_labelled_splits, read_looked_at
 
 _DIGITS = {"digits": "en", "digits-ko": "ko", "digits-both": "both"}  # bundled, by language
 
@@ -61,6 +64,12 @@ def read_part(config: RunConfig, source: str) -> Any:
     return _part(config.data, source)
 
 
+def notices(config: RunConfig, splits: Splits) -> list[str]:
+    """Say what of the examples is probably not as it was meant, and what was left out of files."""
+    unit, target = (getattr(config.text, key, None) for key in ("unit", "target_unit"))
+    return look.notices(splits, unit, target)
+
+
 @singledispatch
 def _splits(data: DataConfig, seed: int) -> Splits:
     raise TypeError(f"no reader for {type(data).__name__}; register one in {__name__}")
@@ -90,6 +99,15 @@ def _load(data: DataConfig, seed: int, own: Splits | None, cutting: Any = None) 
     )
 
 
+def _layout(data: TableDataConfig) -> Layout:
+    return Layout(data.header, data.delimiter, data.comment, data.on_error)
+
+
+def _looked_at(part: Any, data: TableDataConfig, *columns: Column) -> Any:
+    look.check_part(part, _layout(data), columns)
+    return part
+
+
 def _toy(name: str, make_part: Any) -> Splits:
     from seqtasks.toys.splits import read_toy
 
@@ -101,14 +119,23 @@ def _toy(name: str, make_part: Any) -> Splits:
 
 @_splits.register
 def _(data: LabelledDataConfig, seed: int) -> Splits:
-    options = {name: getattr(data, name) for name in LabelledDataConfig.model_fields}
-    return load_labelled_splits(options.pop("source"), **options, seed=seed)
+    return load_labelled_splits(
+        data.source,
+        validation=data.validation,
+        test=data.test,
+        text_column=data.text_column,
+        label_column=data.label_column,
+        layout=_layout(data),
+        validation_fraction=data.validation_fraction,
+        test_fraction=data.test_fraction,
+        seed=seed,
+    )
 
 
 @_part.register
 def _(data: LabelledDataConfig, source: str) -> LabelledTexts:
-    columns = {"text_column": data.text_column, "label_column": data.label_column}
-    return read_labelled_texts(Path(source), **columns, header=data.header)
+    columns = (data.text_column, data.label_column)
+    return read_looked_at(source, *columns, _layout(data))
 
 
 @_are_files.register
@@ -131,8 +158,10 @@ def _(data: PairsDataConfig, seed: int) -> Splits:
 
 @_part.register
 def _(data: PairsDataConfig, source: str) -> TextPairs:
-    columns = {"text_column": data.text_column, "label_column": data.label_column}
-    return read_text_pairs(source, **columns, header=data.header)
+    columns = data.text_column, data.label_column
+    layout = _layout(data)
+    part = read_text_pairs(source, text_column=columns[0], label_column=columns[1], layout=layout)
+    return _looked_at(part, data, *columns)
 
 
 # --- Tagged sentences ----------------------------------------------------------------------------
@@ -150,7 +179,14 @@ def _(data: TaggedDataConfig, seed: int) -> Splits:
 
 @_part.register
 def _(data: TaggedDataConfig, source: str) -> TaggedSentences:
-    return read_tagged_sentences(source, data.tag_column)
+    part = read_tagged_sentences(
+        source,
+        data.tag_column,
+        token_column=data.token_column,
+        sentence_column=data.sentence_column,
+        layout=_layout(data),
+    )
+    return _looked_at(part, data, data.token_column, data.tag_column)
 
 
 # --- Images with captions ------------------------------------------------------------------------
@@ -172,7 +208,9 @@ def _(data: ImagesDataConfig, seed: int) -> Splits:
 
 @_part.register
 def _(data: ImagesDataConfig, source: str) -> CaptionedImages:
-    return read_captioned_images(source, key=data.image_key)
+    return read_captioned_images(
+        source, key=data.image_key, size=data.image_size, layout=_layout(data)
+    )
 
 
 @_are_files.register

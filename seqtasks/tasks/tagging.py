@@ -43,6 +43,7 @@ from seqtasks.topologies.many_to_many import many_to_many
 _WINDOWS_AT_ONCE = 16  # of long texts; at least as many as there are texts
 _SCHEME = "entities.json"
 _EVALUATION_BATCH = 256  # sentences at once outside training; speed only, never the answers
+_UNKNOWN, _NOT_ANNOTATED = -1, -2  # numbers of tags that training never has, and of none
 
 
 Judge = Callable[[list[list[str]]], float]  # from the tags that were found to their score
@@ -96,9 +97,9 @@ class Prediction:
 
 
 def examples(codec: Codec, part: TaggedSentences) -> Examples:
-    """Number the tags of a split, -1 for one that training never has."""
-    numbers = {tag: number for number, tag in enumerate(codec.tags)}
-    tags = [[numbers.get(tag, -1) for tag in sentence] for sentence in part.tags]
+    """Number the tags of a split, -1 for one that training never has, -2 for none."""
+    numbers = {tag: number for number, tag in enumerate(codec.tags)} | {"": _NOT_ANNOTATED}
+    tags = [[numbers.get(tag, _UNKNOWN) for tag in sentence] for sentence in part.tags]
     return Examples(
         tf.ragged.constant(part.tokens, tf.string, ragged_rank=1),
         tf.ragged.constant(tags, tf.int32, ragged_rank=1),
@@ -270,9 +271,10 @@ def _tags(train: TaggedSentences) -> list[str]:
     Raises:
         DataError: where there is a single one.
     """
-    tags = sorted({tag for sentence in train.tags for tag in sentence})
+    tags = sorted({tag for sentence in train.tags for tag in sentence if tag})
     if len(tags) < 2:
-        raise DataError(f"{train.source}: expected two tags or more, all are {tags[0]!r}")
+        all_are = f"all are {tags[0]!r}" if tags else "there is none"
+        raise DataError(f"{train.source}: expected two tags or more, {all_are}")
     return tags
 
 
@@ -291,9 +293,10 @@ def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[l
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     everywhere: Counter[str] = Counter()
     for tokens, tags in zip(train.tokens, train.tags, strict=True):
-        everywhere.update(tags)
+        everywhere.update(filter(None, tags))
         for token, tag in zip(tokens, tags, strict=True):
-            counts[token][tag] += 1
+            if tag:
+                counts[token][tag] += 1
     most_likely = {token: tags.most_common(1)[0][0] for token, tags in counts.items()}
     unknown = everywhere.most_common(1)[0][0]
     return [[most_likely.get(token, unknown) for token in tokens] for tokens in part.tokens]
@@ -310,6 +313,7 @@ def _validate(
     found = predictor.probabilities(data, config.training.batch_tokens)
     rows = np.concatenate(found)
     tags = data.tags.flat_values.numpy()
+    rows, tags = rows[tags != _NOT_ANNOTATED], tags[tags != _NOT_ANNOTATED]
     right = np.where(tags >= 0, rows[np.arange(len(tags)), tags], 0)
     mean = float(-np.log(np.maximum(right, 1e-12)).mean())
     if judge is None:
@@ -346,7 +350,9 @@ class Tagging(Task):
         tags = _tags(splits.train)
         splitter = LearntSplitter.learn(list(_written(splits.train)))
         encoder = TokenEncoder.from_sentences(splits.train.tokens, config.text, splitter)
-        return Codec(encoder, tags, recognise(splits.train.tags))
+        return Codec(
+            encoder, tags, recognise([[tag for tag in tags if tag] for tags in splits.train.tags])
+        )
 
     def load_codec(self, config: TaggingConfig, folder: Path) -> Codec:
         """Read what `Codec.save` wrote.
@@ -367,8 +373,8 @@ class Tagging(Task):
         """Cross-entropy of each token, and the accuracy of validation, or F1 of its entities."""
         train = examples(codec, in_pieces(splits.train, config.text.max_length))
         validation = examples(codec, splits.validation)
-        judge = None
-        if codec.recorded and any(map(codec.recorded.spans, splits.validation.tags)):
+        judge, annotated = None, all(map(all, splits.validation.tags))
+        if annotated and codec.recorded and any(map(codec.recorded.spans, splits.validation.tags)):
             judge = partial(entity_f1, codec.recorded, splits.validation.tags)
         return Fit(
             loss(config, len(codec.tags)),
@@ -397,20 +403,24 @@ class Tagging(Task):
         codec = predictor.codec
         data = examples(codec, part)
         found = predictor.probabilities(data, config.training.batch_tokens)
+        # What is not annotated is not judged.
+        at = [[t for t, tag in enumerate(tags) if tag] for tags in part.tags]
+        found = [rows[kept] for rows, kept in zip(found, at, strict=True)]
+        right = [[tags[t] for t in kept] for tags, kept in zip(part.tags, at, strict=True)]
         tagged = [[codec.tags[number] for number in rows.argmax(axis=1)] for rows in found]
         baseline = None
         if splits is not None:
-            guesses = _most_frequent_tags(splits.train, part)
-            baseline = "each word's most frequent tag", [tag for tags in guesses for tag in tags]
+            guesses = zip(_most_frequent_tags(splits.train, part), at, strict=True)
+            baseline = "each word's most frequent tag", [s[t] for s, kept in guesses for t in kept]
         return evaluate_answers(
             part.source,
-            [_marked(tokens, at) for tokens in part.tokens for at in range(len(tokens))],
-            [tag for tags in part.tags for tag in tags],
+            [_marked(words, t) for words, kept in zip(part.tokens, at, strict=True) for t in kept],
+            [tag for tags in right for tag in tags],
             [tag for tags in tagged for tag in tags],
             [float(row.max()) for rows in found for row in rows],
-            sorted({*codec.tags, *(tag for tags in part.tags for tag in tags)}),
+            sorted({*codec.tags, *(tag for tags in right for tag in tags)}),
             baseline,
-            _entities(codec.scheme, part.tags, tagged),
+            _entities(codec.scheme, right, tagged),
             self._raw_scores(predictor, part),
         )
 
@@ -418,7 +428,7 @@ class Tagging(Task):
         self, predictor: Predictor, part: TaggedSentences
     ) -> dict[str, dict[str, float]] | None:
         """F1 of words and of tags on the texts themselves, where the source has their spaces."""
-        if not part.pieces:
+        if not part.pieces or not all(map(all, part.tags)):
             return None
         texts = [text_of(pieces) for pieces in part.pieces]
         right, found = [], []
@@ -445,7 +455,7 @@ class Tagging(Task):
             described[name] = {
                 "source": part.source,
                 "examples": len(part),
-                "tags": counted(tag for tags in part.tags for tag in tags),
+                "tags": counted(tag for tags in part.tags for tag in tags if tag),
                 "tokens": spread(map(len, part.tokens)),
                 "unknown_rate": float(np.mean(ids == UNKNOWN_ID)),
                 **repetitions(part.keys(), train if name != "train" else None),

@@ -138,3 +138,63 @@ def test_an_example_is_one_line_whatever_is_in_its_text(succeeds, tmp_path):
     shown = succeeds("data", "show", path, "-n", 5).stdout
     assert shown.count("\n") == 5
     assert all(len(line.split("\t")) == 2 for line in shown.splitlines())
+
+
+def test_what_is_left_out_is_said_and_counted(seqtasks, refused, tmp_path):
+    path = tmp_path / "films.jsonl"
+    rows = [{"text": f"film {n}", "label": "ab"[n % 2]} for n in range(60)]
+    rows[7]["label"] = rows[30]["label"] = None
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    message = refused("data", "describe", path)
+    assert message.startswith(f"{path}, line 8: 'label' must be a string")
+    assert "2 bad rows in all; line 31; data.on_error=skip leaves them out" in message
+    skip = ("--set", "data.on_error=skip")
+    result = seqtasks("data", "describe", path, *skip, "--json")
+    assert result.exit_code == 0
+    assert result.stderr.startswith(f"Note: {path}: 2 bad rows left out")
+    facts = json.loads(result.stdout)
+    assert facts["train"]["bad_rows_left_out"] == 2
+    assert sum(found["examples"] for found in facts.values()) == 58
+    assert "bad_rows_left_out" not in facts["test"]  # of the same file
+    assert "bad rows left out: 2" in seqtasks("data", "describe", path, *skip).stdout
+
+
+def test_a_header_that_nobody_stated_is_refused_and_read_when_it_is(succeeds, refused, tmp_path):
+    path = tmp_path / "films.tsv"
+    rows = "".join(f"film {n}\t{('bad', 'good')[n % 2]}\n" for n in range(40))
+    path.write_text("sentence\tlabel\n" + rows)
+    assert "--header" in refused("data", "show", path)
+    shown = succeeds("data", "show", path, "--header", "-n", 99).stdout
+    assert {line.partition("\t")[0] for line in shown.splitlines()} == {"bad", "good"}
+    bare = succeeds("data", "show", path, "--no-header", "-n", 99, "--set", "data.test_fraction=0")
+    assert "film" in bare.stdout
+
+
+def test_a_file_that_is_too_small_to_be_cut_is_shown_whole(seqtasks, refused, tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("Sentence #,Word,POS,Tag\nSentence: 1,Ann,N,B-PER\n,ran,V,O\n")
+    result = seqtasks("data", "show", "--task", "tagging", path)
+    assert result.exit_code == 0
+    assert result.stdout == "Ann/B-PER ran/O\n"
+    assert "all examples are shown" in result.stderr
+    other = ("--split", "validation")
+    assert "no example for" in refused("data", "show", "--task", "tagging", path, *other)
+
+
+def test_files_are_looked_at_before_tensorflow_starts(refused, tmp_path, monkeypatch):
+    def start(*_, **__):
+        raise AssertionError("TensorFlow was started")
+
+    monkeypatch.setattr("seqtasks.cli.startup.start_tensorflow", start)
+    cases = {
+        "tagging": ("a.bio", "O\twhat\nB-X\tAnn\n", "data.token_column=1"),
+        "sentiment": ("a.tsv", "text\tlabel\na\tb\nc\td\n", "--header"),
+        "translation": ("b.tsv", "a\tb\nc\t \n", "the target is empty"),
+        "captioning": (".", "", "is a folder; give a table"),
+    }
+    for task, (name, content, said) in cases.items():
+        path = tmp_path / name
+        if content:
+            path.write_text(content)
+        for verb in (("data", "describe"), ("train", "--data")):
+            assert said in refused(*verb, path, "--task", task)

@@ -102,6 +102,18 @@ def test_each_epoch_has_a_line_on_the_screen_and_a_table_ends_it(trained):
     assert str(trained.run) in table
 
 
+def test_the_first_example_is_printed_as_it_was_read(trained, films):
+    printed = trained.result.stdout
+    at = printed.index("first example, as read")
+    assert at < printed.index("epoch ")
+    where, tokens, label = printed[at:].splitlines()[:3]
+    line = int(re.search(rf"\({re.escape(str(films))}, line (\d+)\):", where)[1])
+    text, own = films.read_text("utf-8").splitlines()[line - 1].split("\t")
+    assert label == f"  label: {own}"
+    assert tokens.startswith("  tokens: ")
+    assert tokens.removeprefix("  tokens: ").replace(" | ", "") == text.lower().replace(" ", "")
+
+
 def test_heading_and_epochs_fit_a_terminal_of_80_columns(trained, monkeypatch):
     for name, value in (("COLUMNS", "80"), ("TERM", "dumb"), ("FORCE_COLOR", "1")):
         monkeypatch.setenv(name, value)

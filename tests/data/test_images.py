@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqtasks.data.images import CaptionedImages, read_captioned_images, read_image
+from seqtasks.data.image_files import read_image
+from seqtasks.data.images import CaptionedImages, read_captioned_images
 from seqtasks.data.splits import carve
 from seqtasks.errors import DataError
 

@@ -81,12 +81,33 @@ def test_a_conllu_column_that_is_not_there_lists_those_that_are(tmp_path):
     assert "no column 10" in error_of(path, "10")
 
 
-def test_a_word_without_annotation_is_located(tmp_path):
+def test_an_underscore_says_that_a_word_is_not_annotated(tmp_path):
     path = write(tmp_path / "a.conllu", CONLLU.replace("\tADP\t", "\t_\t"))
-    message = error_of(path)
-    assert "line 7: the token 'a' has no UPOS, received '_'; expected an annotated" in message
+    assert read_tagged_sentences(path).tags == [["VERB", "PRON", "", "NUM"], ["INTJ"]]
     assert read_tagged_sentences(path, "xpos").tags == [["V", "P", "E", "N"], ["I"]]
     assert "has no UPOS, received ''" in error_of(write(path, CONLLU.replace("ADP", "")))
+
+
+@pytest.mark.parametrize("name", CONLLU_COLUMNS[2:])
+def test_an_underscore_is_a_value_where_it_stands_for_the_empty_one(tmp_path, name):
+    number = CONLLU_COLUMNS.index(name)
+    rows = [line.split("\t") for line in CONLLU.split("\n")]
+    for row in rows:
+        if row[0] == "3":
+            row[number] = "_"
+    path = write(tmp_path / "a.conllu", "\n".join("\t".join(row) for row in rows))
+    tag = read_tagged_sentences(path, name).tags[0][2]
+    assert tag == ("_" if name in ("feats", "deps", "misc") else "")
+
+
+def test_a_column_without_any_annotation_is_refused(tmp_path):
+    text = "\n".join(
+        "\t".join([*row[:3], "_", *row[4:]]) if len(row) > 1 else row[0]
+        for row in (line.split("\t") for line in CONLLU.split("\n"))
+    )
+    message = error_of(write(tmp_path / "a.conllu", text))
+    assert "line 4: the token 'Dá' has no UPOS, received '_', nor has any other" in message
+    assert "expected an annotated column; name another as data.tag_column" in message
 
 
 def test_an_underscore_is_its_own_form_and_lemma_and_nothing_else(tmp_path):
@@ -95,7 +116,6 @@ def test_an_underscore_is_its_own_form_and_lemma_and_nothing_else(tmp_path):
     assert read_tagged_sentences(path).tokens == [["_"]]
     assert read_tagged_sentences(path, "lemma").tags == [["_"]]
     assert read_tagged_sentences(path, "form").tags == [["_"]]
-    assert "has no FEATS" in error_of(path, "feats")
     assert "has no UPOS" in error_of(write(path, row.format("_")))
 
 
@@ -171,7 +191,7 @@ def test_other_spaces_do_not_separate(tmp_path):
         ("a\tO\nb\tO\tX\n", "line 2: expected 2 tab-separated columns as in line 1, received 3"),
         ("a\nb\n", "line 1: the token 'a' has no tag"),
         ("a\tO\nb\t \n", "line 2: the tag is empty"),
-        ("a\tO\n \tO\n", "line 2: the token is empty"),
+        ("a\tO\n\tO\n", "line 2: the token is empty"),
         ("", "has no sentences"),
         ("\n\n-DOCSTART- O\n\n", "has no sentences"),
     ],

@@ -105,6 +105,36 @@ def test_a_tag_that_training_never_has_is_no_number(random):
     assert data.lengths.tolist() == [4, 1]
 
 
+def test_a_token_without_a_tag_is_neither_learnt_nor_judged(random, predictor):
+    config, codec = random.config, random.codec
+    tokens = [["철수가", "갔다", "a"], ["b", "New"], ["York"]]
+    tags = [["B-PER", "", "O"], ["", "B-LOC"], ["I-MISC"]]
+    known = part([["철수가", "a"], ["New"], ["York"]], [["B-PER", "O"], ["B-LOC"], ["I-MISC"]])
+    some = part(tokens, tags)
+    assert Tagging().make_codec(config, Splits(some, some, None)).tags == sorted(
+        {"B-PER", "O", "B-LOC", "I-MISC"}
+    )
+    data = tagging.examples(config, codec, some)
+    assert data.tags.to_list() == [[1, -2, 4], [-2, 0], [-1]]
+    _, numbers = tagging._load(codec, data, tf.constant([0, 1, 2]))
+    logits = tf.zeros((3, 3, 5))
+    assert tagging.loss(config, 5)(numbers, logits).shape == (3,)  # of three known tags
+    chances = [chances_of(random, sentence) for sentence in tokens]
+    judged = [(0, 0, 1), (0, 2, 4), (1, 1, 0), (2, 0, None)]
+    right = [0 if tag is None else chances[n][t][tag] for n, t, tag in judged]
+    hits = [chances[n][t].argmax() == tag for n, t, tag in judged]
+    loss, score = tagging._validate(predictor, config, data)
+    assert loss == pytest.approx(-np.log(np.maximum(right, 1e-12)).mean(), rel=1e-4)
+    assert score == pytest.approx(np.mean(hits))
+    found = Tagging().evaluate(config, predictor, some, Splits(known, known, None))
+    assert sum(map(sum, found.confusions)) == 4
+    assert found.accuracy == pytest.approx(np.mean(hits))
+    assert found.baseline_accuracy == 1.0
+    assert "" not in found.labels
+    described = Tagging().describe(config, Splits(some, some, None))["train"]
+    assert sum(described["tags"].values()) == 4
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.3])
 def test_the_loss_is_cross_entropy_of_each_real_token(random, smoothing):
     draw = np.random.default_rng(1)
@@ -342,7 +372,7 @@ def test_a_long_sentence_is_judged_and_learnt_from_to_its_end(narrow):
     assert found.labels == sorted([*TAGS, "I-MISC"])
     assert found.baseline_accuracy is not None
     assert found.unread == 0
-    learnt = tagging.pieces(given, 8)
+    learnt = tagging.in_pieces(given, 8)
     assert [len(tokens) for tokens in learnt.tokens] == [8, 8, 8, 8, 5, 1]
     assert [token for tokens in learnt.tokens for token in tokens] == [*LONG, "in"]
     assert [tag for tags in learnt.tags for tag in tags] == ["O"] * 36 + ["I-MISC", "O"]
