@@ -114,7 +114,7 @@ def test_a_token_without_a_tag_is_neither_learnt_nor_judged(random, predictor):
     assert Tagging().make_codec(config, Splits(some, some, None)).tags == sorted(
         {"B-PER", "O", "B-LOC", "I-MISC"}
     )
-    data = tagging.examples(config, codec, some)
+    data = tagging.examples(codec, some)
     assert data.tags.to_list() == [[1, -2, 4], [-2, 0], [-1]]
     _, numbers = tagging._load(codec, data, tf.constant([0, 1, 2]))
     logits = tf.zeros((3, 3, 5))
