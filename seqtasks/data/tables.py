@@ -5,6 +5,7 @@ row has it, else the one that divides all of them into the same number of column
 """
 
 import csv
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -150,7 +151,7 @@ def _excel_rows(path: Path) -> Iterator[Row]:
     except ImportError as error:
         raise DataError(f"{path}: {_NO_OPENPYXL}") from error
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
             book = load_workbook(file, read_only=True, data_only=True)
             for sheet in book.worksheets:
                 rows = [

@@ -64,18 +64,18 @@ def answered_by_nothing(found: Decoded, empty: tf.Tensor) -> Decoded:
     nothing = empty[:, tf.newaxis]
     first = tf.one_hot([0], tf.shape(found.scores)[1], 0.0, -float("inf"))
     return Decoded(
-        ids=tf.where(nothing[..., tf.newaxis], PADDING_ID, found.ids),
+        ids=tf.where(tf.expand_dims(nothing, -1), PADDING_ID, found.ids),
         lengths=tf.where(nothing, 0, found.lengths),
         scores=tf.where(nothing, first, found.scores),
         log_probs=tf.where(nothing, first, found.log_probs),
-        finished=nothing | found.finished,
-        attention=tf.where(nothing[..., tf.newaxis, tf.newaxis], 0.0, found.attention),
+        finished=tf.logical_or(nothing, found.finished),
+        attention=tf.where(empty[:, tf.newaxis, tf.newaxis, tf.newaxis], 0.0, found.attention),
     )
 
 
 def cut_off(found: Decoded) -> tf.Tensor:
     """Which answers, (N, n_best) of bool, were cut off at `decoding.max_length`."""
-    return ~found.finished & tf.math.is_finite(found.scores)
+    return tf.logical_and(tf.logical_not(found.finished), tf.math.is_finite(found.scores))
 
 
 class Validation:

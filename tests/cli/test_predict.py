@@ -29,7 +29,7 @@ HARD = {
 
 def noted_of(answers):
     """What is said of `HARD`, one text of which has more than a thousand words."""
-    return (
+    return re.escape(
         "note: texts longer than is read (text.max_length, text.max_sentences): "
         f"1 of {answers}; tokens not read: 9,000\n"
     )

@@ -31,12 +31,20 @@ def test_a_task_is_judged_on_the_screen_and_as_json(task, cases, succeeds):
     assert json.loads((run / "evaluation.json").read_text("utf-8"))["source"] == found["source"]
 
 
+CUT = r"(note: answers cut off at decoding\.max_length: 1 of \d\n)?"
+LONG = r"note: texts longer than is read \(.*\): 1 of 2; tokens not read: 9,000\n"
+
+
 @pytest.mark.parametrize("task", TASKS)
 def test_a_task_answers_one_line_a_text(task, cases, succeeds):
     _, run, texts, _ = cases(task)
-    lines = succeeds("predict", run, *texts).stdout.removesuffix("\n")
+    shown = succeeds("predict", run, *texts, noted=CUT)
+    lines = shown.stdout.removesuffix("\n")
     assert lines
-    found = [json.loads(x) for x in succeeds("predict", run, "--json", *texts).stdout.splitlines()]
+    answered = succeeds("predict", run, "--json", *texts, noted=CUT)
+    found = [json.loads(x) for x in answered.stdout.splitlines()]
+    cut = any("cut" in one for one in found)
+    assert cut == bool(answered.stderr) == bool(shown.stderr)
     assert len(found) == len(texts)
     if task != "language_model":  # it may write line ends of its own
         assert len(lines.split("\n")) == len(texts)
@@ -46,8 +54,17 @@ def test_a_task_answers_one_line_a_text(task, cases, succeeds):
 def test_empty_and_endless_texts_are_answered(task, cases, succeeds):
     _, run, _, _ = cases(task)
     texts = b"\n" + b"cat " * 10_000 + b"\n"
-    found = succeeds("predict", run, "--json", input=texts).stdout.splitlines()
-    assert [len(json.loads(line)["text"]) for line in found] == [0, 40_000]
+    noted = "" if task in ("tagging", "language_model") else f"{LONG}{CUT}"
+    answered = succeeds("predict", run, "--json", input=texts, noted=noted)
+    empty, endless = [json.loads(line) for line in answered.stdout.splitlines()]
+    assert [len(one["text"]) for one in (empty, endless)] == [0, 40_000]
+    if task == "tagging":
+        assert len(endless["tags"]) == 10_000
+        assert empty["tags"] == []
+    elif task == "translation":
+        assert empty["translation"] == ""
+    elif task != "language_model":
+        assert (empty["empty"], endless["unread"]) == (True, 9_000)
 
 
 @pytest.mark.parametrize("task", TASKS)
