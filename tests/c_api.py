@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-_FLOAT, _INT32, _STRING = 1, 3, 7
+_FLOAT, _INT32, _STRING, _BOOL = 1, 3, 7, 10
 _STRING_BYTES = 24  # sizeof(TF_TString)
 
 
@@ -84,10 +84,8 @@ class Model:
         data, length = self.c.TF_TensorData(tensor), self.c.TF_TensorByteSize(tensor)
         kind = self.c.TF_TensorType(tensor)
         if kind != _STRING:
-            array = np.frombuffer(
-                ctypes.string_at(data, length), {_FLOAT: np.float32, _INT32: np.int32}[kind]
-            )
-            return array.tolist()
+            dtype = {_FLOAT: np.float32, _INT32: np.int32, _BOOL: np.bool_}[kind]
+            return np.frombuffer(ctypes.string_at(data, length), dtype).tolist()
         texts = []
         for at in range(data, data + length, _STRING_BYTES):
             start = self.c.TF_StringGetDataPointer(ctypes.c_void_p(at))
