@@ -5,7 +5,7 @@ import pytest
 pytest_plugins = ["model_servers"]
 
 # What trains or builds whole networks; a test that uses one of them is slow.
-_SLOW_FIXTURES = {"taught", "make", "trained", "pairs_file"}
+_SLOW_FIXTURES = {"taught", "make", "trained", "cases", "pairs_file"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,7 +13,7 @@ import click
 
 from seqtasks import answers
 from seqtasks.cli.options import assignments_option, run_argument, runs_dir_option
-from seqtasks.config import load_config
+from seqtasks.config import TaggedDataConfig, load_config
 from seqtasks.errors import DataError, RunError
 from seqtasks.runs import find_run
 
@@ -146,7 +146,7 @@ def _tagger(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> "Tagger"
     """
     found = find_run(run, runs_dir)
     config = load_config((found.config_file,), assignments)
-    if config.task != "tagging":
+    if not isinstance(config.data, TaggedDataConfig):
         raise click.UsageError(
             f"ready tokens are for the task tagging; {found.path} is a run of {config.task}"
         )

@@ -342,6 +342,7 @@ def in_this_process(version, kind, options, batching):
         manager.close()
 
 
+@pytest.mark.slow
 def test_the_rows_agree_with_the_servers_own_counters(models, tmp_path, monkeypatch):
     seen = {}
 

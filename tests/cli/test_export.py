@@ -106,6 +106,7 @@ ANSWERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", [task for task in EACH_TASK if task.values[0] in ANSWERS])
 def test_texts_get_the_answers_of_predict(task, exported, ask, predicted, texts_of):
     output, key = ANSWERS[task]
@@ -399,6 +400,7 @@ def test_versions_count_up_and_what_a_killed_export_left_is_removed(cases, succe
     assert sorted(path.name for path in base.iterdir()) == ["7", "8"]
 
 
+@pytest.mark.slow
 def test_a_run_and_its_export_agree_and_one_of_other_weights_is_found_out(
     cases, succeeds, refused, exported, tmp_path
 ):

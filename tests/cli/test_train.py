@@ -141,6 +141,7 @@ def test_the_next_command_can_be_typed_as_printed(succeeds, trained):
     assert words == ["seqtasks", "evaluate", str(trained.run)]
 
 
+@pytest.mark.slow
 def test_a_run_is_named_after_data_and_arch_and_numbered_where_the_name_is_taken(
     succeeds, films, tiny, tmp_path, monkeypatch, contents
 ):
@@ -276,6 +277,7 @@ def test_resuming_a_finished_run_is_refused_with_what_to_do(refused, copied, con
         assert contents(copied) == before
 
 
+@pytest.mark.slow
 def test_resuming_a_run_that_reached_its_target_is_refused(
     succeeds, refused, films, tiny, tmp_path, contents
 ):
@@ -288,6 +290,7 @@ def test_resuming_a_run_that_reached_its_target_is_refused(
     assert contents(tmp_path / "a") == before
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number_ends_training_with_advice(refused, films, tiny, tmp_path):
     options = ("--set", "training.learning_rate=1e38", "--runs-dir", tmp_path, "--name", "a")
     message = refused("train", "--data", films, *tiny, *options)

@@ -104,6 +104,7 @@ def assert_same_run(one, other):
 # --- A finished run -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_run_has_all_that_its_documentation_lists(straight):
     run = straight.run
     files = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
