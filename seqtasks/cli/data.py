@@ -103,6 +103,11 @@ def describe(as_json: bool, **source_options: Any) -> None:
     config = _config(**source_options)
     splits = _load(config)
 
+    from seqtasks.tasks.sources import notices
+
+    for notice in notices(config, splits):
+        click.echo(f"Notice: {notice}", err=True)
+
     from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()

@@ -98,7 +98,7 @@ def train(
 
 def _check(config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool) -> "Splits | None":
     """Say what is wrong before TensorFlow starts; give the data that were read for it."""
-    from seqtasks.tasks.sources import read_files
+    from seqtasks.tasks.sources import check_training, notices, read_files
 
     if run is None:
         choose_path(runs_dir, config, overwrite)
@@ -106,4 +106,9 @@ def _check(config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool) 
         from seqtasks.training.resumable import check_resumable
 
         check_resumable(run, config)
-    return read_files(config)
+    splits = read_files(config)
+    if splits is not None and run is None:
+        check_training(config, splits)
+        for notice in notices(config, splits):
+            click.echo(f"Notice: {notice}", err=True)
+    return splits

@@ -11,8 +11,11 @@ loading   files, assignments and options merged into one of them
 from seqtasks.config.loading import load_config, parse_config
 from seqtasks.config.schema import CONFIGS, RunConfig
 from seqtasks.config.sections import (
+    ERRORS,
     BoundedTextConfig,
+    ClassifiedDataConfig,
     ClassifierConfig,
+    ClassifierTrainingConfig,
     DataConfig,
     DecodingConfig,
     ImagesDataConfig,
@@ -25,6 +28,7 @@ from seqtasks.config.sections import (
     RecallDataConfig,
     TaggedDataConfig,
     TaggerConfig,
+    TaggerTrainingConfig,
     TextConfig,
     TrainingConfig,
     TranslatorConfig,
@@ -44,10 +48,13 @@ TASKS = tuple(CONFIGS)
 
 __all__ = [
     "CONFIGS",
+    "ERRORS",
     "TASKS",
     "BoundedTextConfig",
     "CaptioningConfig",
+    "ClassifiedDataConfig",
     "ClassifierConfig",
+    "ClassifierTrainingConfig",
     "DataConfig",
     "DecodingConfig",
     "DocumentsConfig",
@@ -65,6 +72,7 @@ __all__ = [
     "SentimentConfig",
     "TaggedDataConfig",
     "TaggerConfig",
+    "TaggerTrainingConfig",
     "TaggingConfig",
     "TextConfig",
     "TrainingConfig",

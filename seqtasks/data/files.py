@@ -6,6 +6,7 @@ line number and the separators that texts contain (U+2028, U+0085, vertical tab)
 
 import csv
 import json
+import math
 import stat
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator, Mapping
@@ -18,6 +19,7 @@ from seqtasks.errors import DataError, did_you_mean
 TABLES = {".tsv": "TSV", ".txt": "TSV", ".csv": "CSV", ".jsonl": "JSONL", ".ndjson": "JSONL"}
 _BOMS_UTF16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 _TEXT_AND_LABEL = ("text", "label")
+_LABEL_TYPES = "a string, a number, true or false, or a list of strings,"
 
 Column = str | int | None  # a name, a number from 0, or the default
 Record = tuple[int, str, str]  # line, and what the two columns hold
@@ -139,7 +141,8 @@ def read_records(
         header: whether the first record names the columns. The default is yes for CSV, and for
             TSV only if a column is given by name. JSONL has none.
         roles: what the two columns hold, as their default names and in messages.
-        numbers: whether JSONL may have an integer, true or false as the second.
+        numbers: whether JSONL may have a number, true, false or a list of strings, which is given
+            as JSON, as the second.
 
     Raises:
         DataError: a file or a record that can't be read; names the file and the line.
@@ -193,17 +196,24 @@ def _json_records(
         first, second = record[first_key], record[second_key]
         for key, value in ((first_key, first), (second_key, second)):
             may_be_number = numbers and key == second_key
-            if not isinstance(value, str | int if may_be_number else str):
-                types = "a string, an integer, true or false," if may_be_number else "a string,"
+            if not (_is_label(value) if may_be_number else isinstance(value, str)):
+                types = _LABEL_TYPES if may_be_number else "a string,"
                 received = shorten(json.dumps(value))
                 raise DataError(f"{where}: {key!r} must be {types} received {received}")
-        second = second if isinstance(second, str) else json.dumps(second)
+        second = second if isinstance(second, str) else json.dumps(second, ensure_ascii=False)
         if "\\u" in encoded and any("\ud800" <= letter <= "\udfff" for letter in first + second):
             raise DataError(
                 f"{where}: an escape from \\ud800 to \\udfff without its other half, which is no "
                 "character and has no UTF-8 form"
             )
         yield line, first, second
+
+
+def _is_label(value: Any) -> bool:
+    """Whether a JSON value can be a label, or a list of labels."""
+    if isinstance(value, list):
+        return all(isinstance(one, str | int) for one in value)
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _json_object(encoded: str, where: str) -> dict[str, Any]:

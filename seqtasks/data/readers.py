@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from seqtasks.data.files import Column, read_records, shorten
+from seqtasks.data.labels import Kind, members, separator_of
 from seqtasks.errors import DataError
 
 
@@ -18,12 +19,14 @@ class LabelledTexts:
         labels: one non-empty label per text, stripped.
         source: what to call the source in messages, such as the file's path.
         lines: where each example starts: its line in the file, from 1; its index in a TFDS set.
+        kind: what the labels are: categories, sets as they are written, or numbers.
     """
 
     texts: list[str]
     labels: list[str]
     source: str
     lines: list[int]
+    kind: Kind = "category"
 
     keyed_by: ClassVar[str] = "texts"
 
@@ -41,7 +44,17 @@ class LabelledTexts:
             [self.labels[row] for row in rows],
             self.source,
             [self.lines[row] for row in rows],
+            self.kind,
         )
+
+    def classes(self) -> list[list[str]]:
+        """Return the classes of each example, which training must have seen; numbers are none."""
+        if self.kind == "number":
+            return [[] for _ in self.labels]
+        if self.kind == "category":
+            return [[label] for label in self.labels]
+        separator = separator_of(set(self.labels))
+        return [members(label, separator) for label in self.labels]
 
     def shown(self) -> Iterator[str]:
         """The examples, a line each: label, tab, text."""
@@ -59,12 +72,14 @@ def read_labelled_texts(
     text_column: Column = None,
     label_column: Column = None,
     header: bool | None = None,
+    may_be_empty: bool = False,
 ) -> LabelledTexts:
     r"""Read the labelled texts of one UTF-8 file, with or without a byte order mark.
 
     The suffix names the format. `.tsv` and `.txt`: one record per "\n", no quoting, a trailing
     "\r" dropped. `.csv`: quoted fields may hold commas, quotes and line ends. `.jsonl` and
-    `.ndjson`: one object per line; a label may be a string, an integer, true or false.
+    `.ndjson`: one object per line; a label may be a string, a number, true, false, or a list of
+    strings, which is kept as JSON.
     Blank lines are skipped. Labels are stripped, texts are kept as they are.
 
     Args:
@@ -75,6 +90,7 @@ def read_labelled_texts(
             Without a header and with both defaults a record has these two columns and no more.
         header: whether the first record names the columns. The default is yes for CSV, and for
             TSV only if a column is given by name. JSONL has none.
+        may_be_empty: whether a label may be empty, which a set may.
 
     Raises:
         DataError: a file or a record that can't be read; names the file and the line.
@@ -91,7 +107,7 @@ def read_labelled_texts(
     shared: dict[str, str] = {}  # one string per label, however many examples
     for line, text, label in read_records(path, (text_column, label_column), header):
         label = label.strip()
-        if not label:
+        if not label and not may_be_empty:
             raise DataError(
                 f"{path}, line {line}: the label is empty, beside the text {shorten(text)}"
             )

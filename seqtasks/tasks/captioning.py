@@ -19,9 +19,10 @@ from seqtasks.errors import RunError
 from seqtasks.tasks.endpoints import Endpoint, Input, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
+from seqtasks.tasks.selection import score_name
 from seqtasks.tasks.sources import check_image_shape
 from seqtasks.tasks.task import Fit, Task, planned_batches
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
+from seqtasks.tasks.writing import METRICS, VALIDATION_EXAMPLES, Validation, search
 from seqtasks.text.target_text import WrittenText, with_end, with_start
 from seqtasks.text.vocabulary import Vocabulary
 from seqtasks.topologies.one_to_many import OneToMany
@@ -188,6 +189,7 @@ class Captioning(Task):
         plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
         shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
         predictor = self.make_predictor(config, codec, model)
+        by = training.select_by
         return Fit(
             token_cross_entropy(training.label_smoothing, training.sampled_tokens),
             planned_batches(config, train.lengths, partial(_load, codec, train)),
@@ -196,8 +198,9 @@ class Captioning(Task):
                 loaded(partial(_load, codec, data), plan),
                 partial(predictor.texts, examples(codec, shown), beam=1),
                 shown.captions,
-                "chrF",
+                METRICS.get(by or "", "chrF"),
             ),
+            score_name(by) if by else None,
         )
 
     def make_predictor(self, config: CaptioningConfig, codec: Codec, model: OneToMany) -> Predictor:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from seqtasks.config import (
+    ClassifiedDataConfig,
+    ClassifierTrainingConfig,
     DataConfig,
     ImagesDataConfig,
     LabelledDataConfig,
@@ -17,6 +19,7 @@ from seqtasks.config import (
     RecallDataConfig,
     RunConfig,
     TaggedDataConfig,
+    TaggerTrainingConfig,
 )
 from seqtasks.data.images import CaptionedImages, read_captioned_images
 from seqtasks.data.pairs import TextPairs, read_text_pairs
@@ -24,8 +27,18 @@ from seqtasks.data.plain import PlainText, cut, read_plain_text
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.tagged import TaggedSentences, read_tagged_sentences
-from seqtasks.errors import DataError
-from seqtasks.tasks.labelled_sources import is_named, load_labelled_splits
+from seqtasks.errors import ConfigError, DataError
+from seqtasks.metrics import entity_scores
+from seqtasks.tasks.labelled_sources import (
+    check_training as check_training_of_labels,
+)
+from seqtasks.tasks.labelled_sources import (
+    check_weights,
+    is_named,
+    label_notice,
+    load_labelled_splits,
+    read_texts,
+)
 
 _DIGITS = {"digits": "en", "digits-ko": "ko", "digits-both": "both"}  # bundled, by language
 
@@ -59,6 +72,37 @@ def read_part(config: RunConfig, source: str) -> Any:
         DataError: a file that can't be read, or a task that makes its own examples.
     """
     return _part(config.data, source)
+
+
+def notices(config: RunConfig, splits: Splits) -> list[str]:
+    """What to tell the user of data that were read: what was seen in them, not stated."""
+    if not isinstance(config.data, ClassifiedDataConfig) or is_named(config.data.source):
+        return []
+    notice = label_notice(config.data.labels, splits.train)
+    return [notice] if notice else []
+
+
+def check_training(config: RunConfig, splits: Splits) -> None:
+    """Check that what is asked of training fits the examples.
+
+    Raises:
+        ConfigError: a score that they don't have, or weights of classes that aren't there.
+    """
+    if isinstance(config.training, ClassifierTrainingConfig):
+        check_training_of_labels(config.training, splits)
+    elif isinstance(config.training, TaggerTrainingConfig):
+        _check_tags(config.training, splits)
+
+
+def _check_tags(training: TaggerTrainingConfig, splits: Splits[TaggedSentences]) -> None:
+    part = splits.validation
+    if training.select_by == "entity_f1" and entity_scores(part.tags, part.tags) is None:
+        raise ConfigError(
+            f"training.select_by: entity_f1 needs tags that mark entities, such as B-PER, I-PER and "
+            f"O; {part.source} has none, use accuracy or macro_f1"
+        )
+    tags = sorted({tag for sentence in splits.train.tags for tag in sentence})
+    check_weights(training.class_weight, tags, splits.train.source)
 
 
 @singledispatch
@@ -102,13 +146,19 @@ def _toy(name: str, make_part: Any) -> Splits:
 @_splits.register
 def _(data: LabelledDataConfig, seed: int) -> Splits:
     options = {name: getattr(data, name) for name in LabelledDataConfig.model_fields}
+    options["labels"] = getattr(data, "labels", "category")  # a section that says nothing of them
     return load_labelled_splits(options.pop("source"), **options, seed=seed)
 
 
 @_part.register
 def _(data: LabelledDataConfig, source: str) -> LabelledTexts:
-    columns = {"text_column": data.text_column, "label_column": data.label_column}
-    return read_labelled_texts(Path(source), **columns, header=data.header)
+    return read_texts(
+        Path(source),
+        getattr(data, "labels", "category"),
+        text_column=data.text_column,
+        label_column=data.label_column,
+        header=data.header,
+    )
 
 
 @_are_files.register

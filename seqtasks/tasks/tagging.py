@@ -18,10 +18,12 @@ from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import counted, repetitions, spread
 from seqtasks.data.tagged import TaggedSentences
 from seqtasks.errors import DataError
-from seqtasks.metrics import entity_scores
+from seqtasks.metrics import entity_scores, macro_f1
 from seqtasks.tasks.endpoints import TEXT, Endpoint, Input
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
+from seqtasks.tasks.heads.weights import class_weights, cross_entropy
 from seqtasks.tasks.labels import load_labels, save_labels
+from seqtasks.tasks.selection import score_name, selected
 from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.topologies.many_to_many import many_to_many
@@ -80,18 +82,23 @@ def _load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[dict[str, tf.T
     return ids, tf.gather(data.tags, rows).to_tensor(default_value=-1)
 
 
-def loss(config: TaggingConfig, tags: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Cross-entropy of each real token, against tags smoothed by `label_smoothing`."""
-    smoothing = config.training.label_smoothing
+def loss(
+    config: TaggingConfig, tags: int, weights: np.ndarray | None = None
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Cross-entropy of each real token, against tags smoothed by `label_smoothing`.
 
-    def cross_entropy(numbers, logits):
+    Args:
+        config: the run's.
+        tags: how many there are.
+        weights: (tags,) what each counts.
+    """
+    of_tokens = cross_entropy(tags, config.training.label_smoothing, weights)
+
+    def of_sentences(numbers, logits):
         real = numbers >= 0
-        targets = tf.one_hot(tf.boolean_mask(numbers, real), tags)
-        targets = targets * (1 - smoothing) + smoothing / tags
-        logits = tf.cast(tf.boolean_mask(logits, real), tf.float32)
-        return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+        return of_tokens(tf.boolean_mask(numbers, real), tf.boolean_mask(logits, real))
 
-    return cross_entropy
+    return of_sentences
 
 
 class Predictor:
@@ -151,12 +158,26 @@ def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[l
     return [[most_likely.get(token, unknown) for token in tokens] for tokens in part.tokens]
 
 
-def _validate(predictor: Predictor, config: TaggingConfig, data: Examples) -> tuple[float, float]:
-    """Mean loss of a token (without smoothing), and accuracy; an unknown tag is never right."""
-    rows = np.concatenate(predictor.probabilities(data, config.training.batch_tokens))
-    tags = data.tags.flat_values.numpy()
+def _validate(
+    predictor: Predictor, config: TaggingConfig, data: Examples, right_tags: list[list[str]]
+) -> tuple[float, float]:
+    """Mean loss of a token, and the score; an unknown tag is never right."""
+    found = predictor.probabilities(data, config.training.batch_tokens)
+    rows, tags = np.concatenate(found), data.tags.flat_values.numpy()
     right = np.where(tags >= 0, rows[np.arange(len(tags)), tags], 0)
-    return float(-np.log(np.maximum(right, 1e-12)).mean()), float(np.mean(rows.argmax(1) == tags))
+    mean_loss, best = float(-np.log(np.maximum(right, 1e-12)).mean()), rows.argmax(axis=1)
+    by = config.training.select_by or Tagging.score
+    if by == "macro_f1":
+        return mean_loss, macro_f1(tags, best, len(predictor.codec.tags))
+    if by == "entity_f1":
+        limit = config.text.max_length
+        given = [[predictor.codec.tags[n] for n in one.argmax(axis=1)] for one in found]
+        return mean_loss, _entity_f1([sentence[:limit] for sentence in right_tags], given)
+    return mean_loss, selected(by, mean_loss, {"accuracy": float(np.mean(best == tags))})
+
+
+def _entity_f1(right: list[list[str]], tagged: list[list[str]]) -> float:
+    return (entity_scores(right, tagged) or {"F1": 0.0})["F1"]
 
 
 @final
@@ -193,13 +214,16 @@ class Tagging(Task):
     def prepare_fit(
         self, config: TaggingConfig, codec: Codec, model: keras.Model, splits: Splits
     ) -> Fit:
-        """Cross-entropy of each token, and the accuracy of validation."""
+        """Cross-entropy of each token, and the accuracy of validation, or another score."""
         train = examples(config, codec, splits.train)
-        validation = examples(config, codec, splits.validation)
+        validation, tags = examples(config, codec, splits.validation), splits.validation.tags
+        numbers, by = train.tags.flat_values.numpy(), config.training.select_by
+        counts = np.bincount(numbers[numbers >= 0], minlength=len(codec.tags))
         return Fit(
-            loss(config, len(codec.tags)),
+            loss(config, len(codec.tags), class_weights(config, codec.tags, counts)),
             planned_batches(config, train.lengths, partial(_load, codec, train)),
-            partial(_validate, Predictor(model, codec), config, validation),
+            partial(_validate, Predictor(model, codec), config, validation, tags),
+            score_name(by) if by else None,
         )
 
     def make_predictor(self, config: TaggingConfig, codec: Codec, model: keras.Model) -> Predictor:

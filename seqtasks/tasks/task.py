@@ -51,11 +51,13 @@ class Fit:
         batches: from an epoch, counted from 0, and how many of its batches to leave out, to the
             rest; always the same for the same numbers.
         validate: the mean loss and the score, higher is better, of the model as it is.
+        score: what that score is called, where it isn't the task's own.
     """
 
     loss: Callable[[Any, Any], tf.Tensor]
     batches: Callable[[int, int], Batches]
     validate: Callable[[], tuple[float, float]]
+    score: str | None = None
 
 
 class Task(ABC):
@@ -121,6 +123,10 @@ class Task(ABC):
     @abstractmethod
     def describe(self, config: Any, splits: Splits) -> dict[str, dict[str, Any]]:
         """What is in each split, as training with this configuration would read it."""
+
+    def judge(self, config: Any, codec: Any, model: Any, splits: Splits) -> Any:
+        """Evaluate the model on validation for its card, where that costs little; else None."""
+        return None
 
     @abstractmethod
     def facts(self, codec: Any) -> dict[str, str]:

@@ -18,8 +18,9 @@ from seqtasks.data.statistics import repetitions, spread
 from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.losses import token_cross_entropy
+from seqtasks.tasks.selection import score_name
 from seqtasks.tasks.task import Fit, Task, planned_batches
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, Validation, search
+from seqtasks.tasks.writing import METRICS, VALIDATION_EXAMPLES, Validation, search
 from seqtasks.text.encoder import TextEncoder, make_encoder
 from seqtasks.text.splitting import JOINER, split_reversibly
 from seqtasks.text.target_text import WrittenText, with_end, with_start
@@ -205,6 +206,7 @@ class Translation(Task):
         plan = plan_batches(data.lengths, training.batch_tokens, training.batch_size)
         shown = splits.validation.select(range(min(len(data.lengths), VALIDATION_EXAMPLES)))
         predictor = self.make_predictor(config, codec, model)
+        by = training.select_by
         return Fit(
             token_cross_entropy(training.label_smoothing, training.sampled_tokens),
             planned_batches(config, train.lengths, partial(_load, codec, train)),
@@ -213,8 +215,9 @@ class Translation(Task):
                 loaded(partial(_load, codec, data), plan),
                 partial(predictor.texts, examples(codec, shown), beam=1),
                 shown.targets,
-                "BLEU",
+                METRICS.get(by or "", "BLEU"),
             ),
+            score_name(by) if by else None,
         )
 
     def make_predictor(self, config: TranslationConfig, codec: Codec, model: Seq2Seq) -> Predictor:

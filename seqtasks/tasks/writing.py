@@ -15,6 +15,7 @@ from seqtasks.topologies.decoder import Decoder
 
 # From this on it takes less time to find the hypotheses that go on than to score them all.
 _LARGE_VOCABULARY = 2_048
+METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact"}  # by `training.select_by`
 VALIDATION_EXAMPLES = 500  # written after each epoch; the loss is of all
 
 
@@ -53,7 +54,7 @@ class Validation:
         model: the network, with the weights that it has when this is called.
         batches: (inputs, ids) of all examples.
         write: writes, greedily, for those examples whose right answers are `targets`.
-        metric: "BLEU" or "chrF"; the score is a hundredth of it.
+        metric: "BLEU" or "chrF", of which the score is a hundredth, or "exact".
     """
 
     def __init__(
@@ -80,4 +81,4 @@ class Validation:
             losses = self._losses(inputs, ids).numpy()
             total, count = total + losses.sum(dtype=float), count + len(losses)
         scores = text_scores(self.write(), [[target] for target in self.targets])
-        return total / count, scores[self.metric] / 100
+        return total / count, scores[self.metric] / (1 if self.metric == "exact" else 100)

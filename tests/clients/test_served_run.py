@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 
+from seqtasks.answers import line
 from seqtasks.clients.client import Client
-from seqtasks.clients.served_run import ServedRun, line
+from seqtasks.clients.served_run import ServedRun
 from seqtasks.errors import DataError, ServingError
 
 LESS = -math.inf

@@ -269,7 +269,7 @@ def test_reading_files_needs_no_tensorflow(tmp_path, films):
     script = (
         "import sys; import seqtasks.tasks.labelled_sources as s; heavy = {'tensorflow',"
         "'tensorflow_datasets'}; assert not heavy & set(sys.modules);"
-        "d = s.load_splits(sys.argv[1]); s.describe(d); s.label_names(d);"
+        "d = s.load_labelled_splits(sys.argv[1]); s.describe(d); s.label_names(d);"
         "assert 'tensorflow' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script, source], check=True)

@@ -180,7 +180,7 @@ def answered(made, given):
 def test_validation_is_the_mean_of_all_tokens_and_an_unknown_tag_is_never_right(random, predictor):
     given = sentences_of(random)
     data = tagging.examples(random.config, random.codec, given)
-    loss, accuracy = tagging._validate(predictor, random.config, data)
+    loss, accuracy = tagging._validate(predictor, random.config, data, given.tags)
     tagged, rows = answered(random, given)
     losses, right = [], []
     for tags, guesses, row in zip(given.tags, tagged, rows, strict=True):
