@@ -98,8 +98,8 @@ def _check_tags(training: TaggerTrainingConfig, splits: Splits[TaggedSentences])
     part = splits.validation
     if training.select_by == "entity_f1" and entity_scores(part.tags, part.tags) is None:
         raise ConfigError(
-            f"training.select_by: entity_f1 needs tags that mark entities, such as B-PER, I-PER and "
-            f"O; {part.source} has none, use accuracy or macro_f1"
+            "training.select_by: entity_f1 needs tags that mark entities, such as B-PER, I-PER "
+            f"and O; {part.source} has none, use accuracy or macro_f1"
         )
     tags = sorted({tag for sentence in splits.train.tags for tag in sentence})
     check_weights(training.class_weight, tags, splits.train.source)

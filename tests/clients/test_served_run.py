@@ -40,6 +40,14 @@ SIGNATURES = {
     "novel": {"serving_default": names("text", "continuation"), "continue": names("text", "x")},
     "sums": {"serving_default": names("x", "y")},
     "plain": {"serving_default": names("text", "translation score")},
+    "genres": {
+        "serving_default": names("text", "labels classes probabilities"),
+        "classify": CLASSES[1],
+    },
+    "stars": {
+        "serving_default": names("text", "value"),
+        "regress": names("inputs", "outputs"),
+    },
     "nothing": {"other": names("text", "label")},
 }
 
@@ -82,6 +90,13 @@ class Canned(Client):
             found = {"tokens": ["I", "go", ""], "tags": ["P", "V", ""], "lengths": 2}
             none = {"tokens": [""] * 3, "tags": [""] * 3, "lengths": 0, "scores": [0.0] * 3}
             return {"predictions": [{**found, "scores": [0.5, 0.123456, 0.0]}, none][: len(rows)]}
+        if model == "genres":
+            given = {"": ["", ""], "both": ["drama", "war"], "one": ["war", ""]}
+            chances = [shortest(0.1), shortest(0.7)]
+            classes = {"classes": ["drama", "war"], "probabilities": chances}
+            return {"predictions": [{"labels": given[text], **classes} for text in rows]}
+        if model == "stars":
+            return {"predictions": [shortest(len(text) / 3) for text in rows]}
         if model == "novel":
             return {"predictions": [f" after {text}" for text in rows]}
         if model == "pictures":
@@ -135,6 +150,29 @@ def test_classes_have_their_names_and_the_numbers_of_the_model():
         ("classify", {"signature_name": "classify", "examples": [{"text": ""}, {"text": "abcdef"}]})
     ]
     assert [line(one) for one in found] == ["pos\t0.3000\t", "neg\t0.7667\tabcdef"]
+
+
+def test_sets_have_the_labels_that_are_given_and_all_probabilities():
+    found, asked = predicted("genres", ["", "both", "one"])
+    chances = {"drama": f32(0.1), "war": f32(0.7)}
+    assert found == [
+        {"text": "", "labels": [], "probabilities": chances},
+        {"text": "both", "labels": ["drama", "war"], "probabilities": chances},
+        {"text": "one", "labels": ["war"], "probabilities": chances},
+    ]
+    assert [list(one) for one in found] == [["text", "labels", "probabilities"]] * 3
+    assert [verb for verb, _ in asked] == ["predict"]
+    assert [*map(line, found)] == ["\t\t", "drama|war\t0.1000|0.7000\tboth", "war\t0.7000\tone"]
+    # And as `seqtasks client` shows a row.
+    row = {"labels": ["war", ""], "classes": ["drama", "war"], "probabilities": [0.1, 0.7]}
+    assert line({"text": "one", **row}) == "war\t0.7000\tone"
+
+
+def test_numbers_are_the_model_s_own():
+    found, asked = predicted("stars", ["", "long"])
+    assert found == [{"text": "", "value": 0.0}, {"text": "long", "value": f32(4 / 3)}]
+    assert [verb for verb, _ in asked] == ["predict"]
+    assert [*map(line, found)] == ["0.0000\t", "1.3333\tlong"]
 
 
 def test_sentences_and_words_are_weighed_only_where_all_is_asked_for():
