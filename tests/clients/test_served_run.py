@@ -52,6 +52,14 @@ SIGNATURES = {
         "serving_default": names("text", "value"),
         "regress": names("inputs", "outputs"),
     },
+    "long genres": {
+        "serving_default": names("text", "labels classes probabilities unread empty"),
+        "classify": CLASSES[1],
+    },
+    "long stars": {
+        "serving_default": names("text", "value unread empty"),
+        "regress": names("inputs", "outputs"),
+    },
     "nothing": {"other": names("text", "label")},
 }
 
@@ -103,6 +111,16 @@ class Canned(Client):
             chances = [shortest(0.1), shortest(0.7)]
             classes = {"classes": ["drama", "war"], "probabilities": chances}
             return {"predictions": [{"labels": given[text], **classes} for text in rows]}
+        if model.startswith("long "):
+            marks = [{"unread": max(len(text) - 3, 0), "empty": not text} for text in rows]
+            answer = {
+                "labels": ["war", ""],
+                "classes": ["drama", "war"],
+                "probabilities": [0.1, 0.7],
+            }
+            if model == "long stars":
+                answer = {"value": 0.5}
+            return {"predictions": [{**answer, **one} for one in marks]}
         if model == "stars":
             return {"predictions": [shortest(len(text) / 3) for text in rows]}
         if model == "novel":
@@ -194,6 +212,15 @@ def test_numbers_are_the_model_s_own():
     assert found == [{"text": "", "value": 0.0}, {"text": "long", "value": f32(4 / 3)}]
     assert [verb for verb, _ in asked] == ["predict"]
     assert [*map(line, found)] == ["0.0000\t", "1.3333\tlong"]
+
+
+@pytest.mark.parametrize("model", ["long genres", "long stars"])
+def test_sets_and_numbers_say_what_was_not_read_where_the_export_does(model):
+    found, _ = predicted(model, ["", "abc", "abcd"])
+    marks = [{key: one[key] for key in ("unread", "empty") if key in one} for one in found]
+    assert marks == [{"empty": True}, {}, {"unread": 1}]
+    own = {"labels", "probabilities"} if model == "long genres" else {"value"}
+    assert set(found[1]) == {"text"} | own
 
 
 def test_sentences_and_words_are_weighed_only_where_all_is_asked_for():

@@ -177,3 +177,10 @@ def test_numbers_are_taken_as_the_second_only_where_they_may_be(tmp_path):
     assert "'label' must be a string, received '7'" in error_of(path, numbers=False)
     path = write(tmp_path / "b.jsonl", '{"text": 7, "label": "a"}')
     assert "'text' must be a string, received '7'" in error_of(path)
+
+
+def test_a_list_is_a_label_as_json_and_only_a_label(tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"text": "a", "label": ["극", "b, c", 1]}\n')
+    assert [*read_records(path)] == [(1, "a", '["극", "b, c", 1]')]
+    with pytest.raises(DataError, match="'label' must be a string, received"):
+        [*read_records(path, numbers=False)]

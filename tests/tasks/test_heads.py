@@ -253,6 +253,25 @@ def test_what_does_not_fit_the_labels_is_refused(kind, options, message):
         check_training(config_of(**options), splits_of(HEADS[kind][0], kind))
 
 
+@each_kind
+def test_what_was_not_read_is_told_of_every_kind(kind):
+    labels, head = HEADS[kind]
+    splits = splits_of(labels, kind)
+    config = config_of(**{"text.max_length": 3})
+    codec = Sentiment().make_codec(config, splits)
+    predictor = Sentiment().make_predictor(config, codec, Sentiment().build(config, codec))
+    texts = ["film", "", "film 1 2 3 4"]
+    found = [*predictor.predict(texts)]
+    assert [(one.unread, one.empty) for one in found] == [(None, None), (None, True), (2, None)]
+    given = LabelledTexts(texts, labels[:3], "long.tsv", [1, 2, 3], kind)
+    assert Sentiment().evaluate(config, predictor, given, None).unread == 2
+    (served,) = [e for e in Sentiment().endpoints(predictor) if e.name == "serving_default"]
+    answered = served.function(tf.constant(texts))
+    assert set(answered) == set(served.outputs) == {*head.answered(), "unread", "empty"}
+    assert answered["unread"].numpy().tolist() == [0, 0, 2]
+    assert answered["empty"].numpy().tolist() == [False, True, False]
+
+
 # --- The whole way, and mutants that must be found out -------------------------------------------
 
 
@@ -271,7 +290,8 @@ def words_of(kind):
 
 def taught(kind, change=lambda head: head):
     config = config_of(
-        **{"training.learning_rate": 0.03, "model.units": 8, "training.batch_size": 16}
+        **{"training.learning_rate": 0.03, "model.units": 8, "training.batch_size": 16},
+        **{"text.unknown_weight": 0.0},  # with words read as unknown, words do not decide
     )
     splits = words_of(kind)
     codec = Sentiment().make_codec(config, splits)
