@@ -16,11 +16,20 @@ def line(answer: dict[str, Any]) -> str | None:
     'I/PRON go/VERB'
     >>> line({"translation": "a", "alternatives": [("b", -1.5)]})
     'a\tb'
+    >>> line({"text": "x", "labels": ["a", "c"], "probabilities": {"a": 0.9, "b": 0.1, "c": 1}})
+    'a|c\t0.9000|1.0000\tx'
     """
     shown = [" ".join(answer["text"].split())] if "text" in answer else []
     if "label" in answer:
         probability = answer["probability"] if "probability" in answer else answer["score"]
         return "\t".join([answer["label"], f"{probability:.4f}", *shown])
+    if {"labels", "probabilities"} <= answer.keys():
+        chances = answer["probabilities"]
+        if "classes" in answer:  # served: all labels, and those that are given with empty ones
+            chances = dict(zip(answer["classes"], chances, strict=True))
+        given = [label for label in answer["labels"] if label]
+        scores = "|".join(f"{chances[label]:.4f}" for label in given)
+        return "\t".join(["|".join(given), scores, *shown])
     if {"classes", "scores"} <= answer.keys():
         best = max(range(len(answer["scores"])), key=answer["scores"].__getitem__)
         return "\t".join([answer["classes"][best], f"{answer['scores'][best]:.4f}", *shown])

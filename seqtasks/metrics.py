@@ -7,6 +7,8 @@ import numpy as np
 
 from seqtasks.entities import entity_report, recognise
 
+BINS = 10  # of probabilities, for calibration
+
 
 def classification_report(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> Any:
     """Precision, recall, F1 and support per class, accuracy and averages, as scikit-learn has them.
@@ -43,18 +45,178 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray, classes: int) -> n
     return count(true, predicted, labels=list(range(classes)))
 
 
+def macro_f1(true: np.ndarray, predicted: np.ndarray, classes: int) -> float:
+    """The mean of all classes' F1, each of which counts the same; 0 for one that never comes.
+
+    >>> macro_f1(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]), 2).__round__(3)
+    0.429
+    """
+    from sklearn.metrics import f1_score
+
+    numbers = list(range(classes))
+    return float(f1_score(true, predicted, labels=numbers, average="macro", zero_division=0))
+
+
+def set_scores(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Micro F1, macro F1 and the share of exact matches of sets of labels.
+
+    Args:
+        true, predicted: (examples, labels) whether an example has a label.
+
+    >>> found = set_scores(np.array([[1, 1], [0, 1]]), np.array([[1, 0], [0, 1]]))
+    >>> {name: round(score, 3) for name, score in found.items()}
+    {'micro_f1': 0.8, 'macro_f1': 0.833, 'exact': 0.5}
+    """
+    true, predicted = np.asarray(true, bool), np.asarray(predicted, bool)
+    both = (true & predicted).sum(axis=0)
+    total = true.sum(axis=0) + predicted.sum(axis=0)
+    return {
+        "micro_f1": float(2 * both.sum() / max(total.sum(), 1)),
+        "macro_f1": float(np.mean(2 * both / np.maximum(total, 1))),
+        "exact": float(np.mean((true == predicted).all(axis=1))),
+    }
+
+
+def set_report(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> Any:
+    """Precision, recall, F1 and support of each label of a set, and the macro average."""
+    from sklearn.metrics import precision_recall_fscore_support as report
+
+    result, keys = {}, ("precision", "recall", "f1-score", "support")
+    figures = np.array(report(true, predicted, average=None, zero_division=0.0)).T
+    for name, row in zip(names, figures, strict=True):
+        result[class_key(name)] = dict(zip(keys, row.tolist(), strict=True))
+    averages = [*figures[:, :3].mean(axis=0).tolist(), float(figures[:, 3].sum())]
+    return {**result, "macro avg": dict(zip(keys, averages, strict=True))}
+
+
+def number_scores(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    """Mean absolute error, root of the mean squared error, R2, and Spearman's rank correlation.
+
+    R2 and Spearman's correlation are 0 where one side is all the same, which they don't define.
+
+    >>> number_scores(np.array([1.0, 2.0, 6.0]), np.array([1.0, 3.0, 4.0]))["mae"]
+    1.0
+    """
+    true, predicted = np.asarray(true, float), np.asarray(predicted, float)
+    errors, around = true - predicted, true - true.mean()
+    varies = np.ptp(true) > 0
+    ranked = varies and np.ptp(predicted) > 0
+    return {
+        "mae": float(np.abs(errors).mean()),
+        "rmse": float(np.sqrt(np.mean(errors**2))),
+        "r2": float(1 - np.sum(errors**2) / np.sum(around**2)) if varies else 0.0,
+        "spearman": float(np.corrcoef(_ranks(true), _ranks(predicted))[0, 1]) if ranked else 0.0,
+    }
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """The place of each value from 1 on; equal ones share the mean of their places."""
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[places]
+
+
+def calibration(chances: np.ndarray, right: np.ndarray, bins: int = BINS) -> dict[str, Any]:
+    """How far probabilities are from the share of examples for which they come true.
+
+    The probabilities are put into `bins` bins of the same width, (0, 0.1], (0.1, 0.2], ...; the
+    expected calibration error is the mean over all examples of the distance between a bin's mean
+    probability and its share of right ones: ECE = Σ_b n_b / n · |right_b - chance_b| (Naeini et
+    al. 2015; Guo et al. 2017, section 2).
+
+    Args:
+        chances: (examples,) probability of the answer.
+        right: (examples,) whether it is right.
+
+    >>> calibration(np.array([0.95, 0.85, 0.85]), np.array([1, 1, 0]))["ece"].__round__(3)
+    0.25
+    """
+    chances, right = np.asarray(chances, float), np.asarray(right, float)
+    # As float32, in which models answer, 0.3 is a little more than 0.3.
+    places = np.clip(np.ceil(np.round(chances * bins, 5)).astype(int) - 1, 0, bins - 1)
+    rows = []
+    for place in range(bins):
+        inside = places == place
+        if count := int(inside.sum()):
+            mean, share = float(chances[inside].mean()), float(right[inside].mean())
+            rows.append(
+                {"to": (place + 1) / bins, "examples": count, "probability": mean, "right": share}
+            )
+    error = sum(row["examples"] * abs(row["right"] - row["probability"]) for row in rows)
+    return {"ece": error / max(len(chances), 1), "bins": rows}
+
+
+def threshold_table(chances: np.ndarray, positive: np.ndarray) -> list[dict[str, float]]:
+    """Precision, recall and F1 of a class that is answered from a probability of 0.1, ..., 0.9 on.
+
+    Args:
+        chances: (examples,) probability of the class.
+        positive: (examples,) whether an example is of the class.
+
+    >>> threshold_table(np.array([0.2, 0.6]), np.array([False, True]))[4]
+    {'threshold': 0.5, 'precision': 1.0, 'recall': 1.0, 'f1': 1.0}
+    """
+    chances, positive = np.asarray(chances), np.asarray(positive, bool)
+    table = []
+    for tenth in range(1, 10):
+        answered = chances >= tenth / 10
+        both, said, there = (answered & positive).sum(), answered.sum(), positive.sum()
+        row = {
+            "threshold": tenth / 10,
+            "precision": both / max(said, 1),
+            "recall": both / max(there, 1),
+            "f1": 2 * both / max(said + there, 1),
+        }
+        table.append({name: float(value) for name, value in row.items()})
+    return table
+
+
+def _words() -> Any:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    # The default pattern drops words of one letter, of which Korean has many.
+    return TfidfVectorizer(token_pattern=r"\w+|[^\w\s]|^\s*$")
+
+
+def bag_of_words_sets(
+    train_texts: list[str], train_sets: np.ndarray, texts: list[str]
+) -> np.ndarray:
+    """Give `texts` sets of labels without looking at word order: as `bag_of_words` for each label.
+
+    Args:
+        train_sets: (training examples, labels) whether an example has a label.
+    """
+    from sklearn.dummy import DummyClassifier
+    from sklearn.linear_model import LogisticRegression
+
+    words = _words()
+    known, asked = words.fit_transform(train_texts), words.transform(texts)
+    columns = []
+    for column in np.asarray(train_sets, bool).T:
+        varies = 0 < column.sum() < len(column)
+        model = LogisticRegression(max_iter=1000) if varies else DummyClassifier()
+        columns.append(model.fit(known, column).predict(asked))
+    return np.stack(columns, axis=1)
+
+
+def bag_of_words_numbers(
+    train_texts: list[str], train_numbers: np.ndarray, texts: list[str]
+) -> np.ndarray:
+    """Give `texts` numbers without looking at word order: TF-IDF and ridge regression."""
+    from sklearn.linear_model import Ridge
+    from sklearn.pipeline import make_pipeline
+
+    return make_pipeline(_words(), Ridge()).fit(train_texts, train_numbers).predict(texts)
+
+
 def bag_of_words(train_texts: list[str], train_labels: list[str], texts: list[str]) -> list[str]:
     """Classify `texts` without looking at word order: TF-IDF and logistic regression.
 
     What a model that reads in order must beat.
     """
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    # The default pattern drops words of one letter, of which Korean has many.
-    words = TfidfVectorizer(token_pattern=r"\w+|[^\w\s]|^\s*$")
-    model = make_pipeline(words, LogisticRegression(max_iter=1000))
+    model = make_pipeline(_words(), LogisticRegression(max_iter=1000))
     return model.fit(train_texts, train_labels).predict(texts).tolist()
 
 

@@ -237,6 +237,10 @@ IMPOSSIBLE = {
     "training.plateau_patience": [0],
     "training.plateau_factor": [0, 1],
     "training.target": [0, 1.1],
+    "training.select_by": ["f1", "chrf", 1],
+    "training.class_weight": ["equal", 3],
+    "data.labels": ["regression"],
+    "data.threshold": [0, 1],
 }
 FREE = {  # any text, number or column may stand there; data readers judge it
     "name",
@@ -280,6 +284,54 @@ def test_one_unit_is_too_few_for_characters_read_in_both_directions():
     assert "character_units" in message
     summed = ("text.unit=word+char", "model.character_encoder=sum")
     assert load_config(assignments=(*summed, "model.character_units=1"))
+
+
+WEIGHTS = ["{}", "{spam: 0}", "{spam: .inf}", "{spam: true}", "{spam: a}", "[1, 2]"]
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_weights_of_classes_are_positive_numbers(weights):
+    message = refused(assignments=[f"training.class_weight={weights}"])
+    assert message.startswith(
+        "--set training.class_weight: expected balanced, or a positive number"
+    )
+
+
+def test_labels_that_yaml_takes_for_numbers_or_truths_have_weights_by_their_text():
+    given = "training.class_weight={0: 2, true: 3, 나쁨: 0.5, 2.5: 1}"
+    found = load_config(assignments=(given,)).training.class_weight
+    assert found == {"0": 2.0, "true": 3.0, "나쁨": 0.5, "2.5": 1.0}
+
+
+CHOSEN_BY = {
+    "sentiment": {"accuracy", "macro_f1", "micro_f1", "exact", "r2", "spearman", "mae", "rmse"},
+    "tagging": {"accuracy", "macro_f1", "entity_f1"},
+    "translation": {"bleu", "chrf", "exact"},
+    "captioning": {"bleu", "chrf", "exact"},
+    "language_model": set(),
+}
+CHOSEN_BY["documents"] = CHOSEN_BY["recall"] = CHOSEN_BY["sentiment"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_has_its_own_scores_and_another_s_is_refused_with_all_that_there_are(task):
+    for by in {"loss", *(name for names in CHOSEN_BY.values() for name in names)}:
+        setting = [f"task={task}", f"training.select_by={by}"]
+        if by in {"loss", *CHOSEN_BY[task]}:
+            assert load_config(assignments=tuple(setting)).training.select_by == by
+        else:
+            message = refused(assignments=setting)
+            assert all(f"'{name}'" in message for name in {"loss", *CHOSEN_BY[task]})
+
+
+@pytest.mark.parametrize("by", ["mae", "rmse", "loss"])
+def test_a_target_is_at_most_1_but_for_an_error_which_may_be_any_and_must_be_below(by):
+    target = "training.target=3.5"
+    assert (
+        load_config(assignments=(target, f"training.select_by={by}")).training.target_score == -3.5
+    )
+    assert "less than or equal to 1" in refused(assignments=[target, "training.select_by=r2"])
+    assert load_config(assignments=("training.target=0.5",)).training.target_score == 0.5
 
 
 WRONG_TYPES = [

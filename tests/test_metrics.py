@@ -6,16 +6,25 @@ import sacrebleu
 from hypothesis import given
 from hypothesis import strategies as st
 from sacrebleu.metrics import BLEU, CHRF
+from sklearn.metrics import accuracy_score, f1_score, precision_recall_fscore_support
 
 from seqtasks.metrics import (
     bag_of_words,
+    bag_of_words_numbers,
+    bag_of_words_sets,
+    calibration,
     class_key,
     classification_report,
     confusion_matrix,
     entity_scores,
     is_exact,
+    macro_f1,
+    number_scores,
+    set_report,
+    set_scores,
     text_scores,
     text_signatures,
+    threshold_table,
     token_bleu,
 )
 
@@ -309,3 +318,110 @@ def test_bleu_of_tokens_takes_tokens_as_they_are_set_apart():
     assert token_bleu(written, right) != pytest.approx(other, abs=0.5)
     assert token_bleu(["a b c d"], [["A b c d"]]) == 100.0
     assert token_bleu(["a"], [["b"]]) == 0.0
+
+
+# --- Sets of labels, numbers, calibration -------------------------------------------------------
+
+
+def draw_sets(seed, examples=60, labels=5):
+    draw = np.random.default_rng(seed)
+    true = draw.random((examples, labels)) < draw.random(labels)
+    predicted = np.where(draw.random(true.shape) < 0.7, true, ~true)
+    true[:, 0] = seed % 2  # a label that all have, or none
+    return true, predicted
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scores_of_sets_are_those_of_scikit_learn(seed):
+    true, predicted = draw_sets(seed)
+    found = set_scores(true, predicted)
+    for average in ("micro", "macro"):
+        expected = f1_score(true, predicted, average=average, zero_division=0)
+        assert found[f"{average}_f1"] == pytest.approx(expected)
+    assert found["exact"] == pytest.approx(accuracy_score(true, predicted))
+    report = set_report(true, predicted, list("abcde"))
+    for at, name in enumerate("abcde"):
+        assert report[name]["f1-score"] == pytest.approx(
+            f1_score(true[:, at], predicted[:, at], zero_division=0)
+        )
+        assert report[name]["support"] == true[:, at].sum()
+    assert report["macro avg"]["f1-score"] == pytest.approx(found["macro_f1"])
+
+
+def test_macro_f1_is_that_of_scikit_learn_with_classes_that_never_come():
+    true, predicted = np.array([0, 1, 1, 3]), np.array([1, 1, 0, 3])
+    expected = f1_score(true, predicted, labels=range(5), average="macro", zero_division=0)
+    assert macro_f1(true, predicted, 5) == pytest.approx(expected)
+    assert macro_f1(true, predicted, 4) > macro_f1(true, predicted, 5)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_scores_of_numbers_are_those_of_scikit_learn_and_scipy(seed):
+    from scipy.stats import spearmanr
+    from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+    draw = np.random.default_rng(seed)
+    true = draw.integers(0, 9, 80) / 2  # many are equal
+    predicted = np.round(true + draw.normal(0, 1 + seed, 80), seed % 3)
+    found = number_scores(true, predicted)
+    assert found["mae"] == pytest.approx(mean_absolute_error(true, predicted))
+    assert found["rmse"] == pytest.approx(root_mean_squared_error(true, predicted))
+    assert found["r2"] == pytest.approx(r2_score(true, predicted))
+    assert found["spearman"] == pytest.approx(spearmanr(true, predicted).statistic)
+
+
+def test_scores_of_numbers_that_are_all_the_same_are_numbers():
+    same, other = np.full(4, 2.0), np.array([1.0, 2.0, 3.0, 4.0])
+    assert number_scores(same, other)["r2"] == number_scores(same, other)["spearman"] == 0
+    assert number_scores(other, same)["spearman"] == 0
+    assert number_scores(other, same)["r2"] == pytest.approx(-0.2)
+    assert number_scores(np.array([1.0]), np.array([2.0]))["mae"] == 1
+
+
+def test_calibration_is_counted_by_hand():
+    chances = np.array([0.05, 0.1, 0.11, 0.3, 0.75, 0.8, 0.8, 1.0, 0.0], np.float32)
+    right = np.array([0, 0, 1, 0, 1, 1, 0, 1, 0])
+    found = calibration(chances, right)
+    # (0, .1]: 0, .05 and .1; (.1, .2]: .11; (.2, .3]: .3; (.7, .8]: .75, .8 and .8; (.9, 1]: 1.
+    assert [(row["to"], row["examples"]) for row in found["bins"]] == [
+        (0.1, 3), (0.2, 1), (0.3, 1), (0.8, 3), (1.0, 1)
+    ]  # fmt: skip
+    gaps = [3 * 0.05, 1 - 0.11, 0.3, 3 * abs(2 / 3 - 2.35 / 3), 0]
+    assert found["ece"] == pytest.approx(sum(gaps) / 9, abs=1e-6)
+
+
+def test_what_is_right_as_often_as_it_says_is_calibrated_and_a_braggart_is_not():
+    draw = np.random.default_rng(0)
+    chances = draw.random(50_000)
+    right = draw.random(50_000) < chances
+    assert calibration(chances, right)["ece"] < 0.01
+    assert calibration(np.ones(50_000), right)["ece"] == pytest.approx(0.5, abs=0.01)
+    # Not the mean over bins, and not of the mean over all, in which too much and too little meet.
+    assert calibration(np.array([0.6] * 9 + [0.1]), np.array([1] * 9 + [0]))["ece"] == (
+        pytest.approx(0.9 * 0.4 + 0.1 * 0.1)
+    )
+
+
+def test_thresholds_are_those_of_scikit_learn():
+    draw = np.random.default_rng(4)
+    chances = draw.random(200)
+    positive = draw.random(200) < chances**2
+    table = threshold_table(chances, positive)
+    assert [row["threshold"] for row in table] == [n / 10 for n in range(1, 10)]
+    for row in table:
+        answered = chances >= row["threshold"]
+        scores = precision_recall_fscore_support(positive, answered, average="binary")
+        assert [row["precision"], row["recall"], row["f1"]] == pytest.approx(scores[:3])
+    nothing = threshold_table(np.zeros(3), np.array([True, False, True]))
+    assert {row["precision"] for row in nothing} == {row["f1"] for row in nothing} == {0.0}
+
+
+def test_bags_of_words_learn_sets_and_numbers():
+    texts = [f"{word} {n}" for n in range(20) for word in ("good", "bad", "good bad")]
+    sets = np.array([["good" in text, "bad" in text, True, False] for text in texts])
+    assert bag_of_words_sets(texts, sets, ["good 3", "bad"]).tolist() == [
+        [True, False, True, False], [False, True, True, False]
+    ]  # fmt: skip
+    numbers = np.array([3.0 * text.count("good") - text.count("bad") for text in texts])
+    good, bad = bag_of_words_numbers(texts, numbers, ["good 3", "bad 3"])
+    assert good > 2 > 0 > bad

@@ -11,8 +11,9 @@ from seqtasks.errors import RunError
 from seqtasks.runs import Run, find_run
 
 _FIGURES = (
-    "accuracy", "baseline_accuracy", "entity_F1", "BLEU", "BLEU of tokens", "chrF", "exact",
-    "nats_per_character", "perplexity",
+    "accuracy", "baseline_accuracy", "entity_F1", "macro_f1", "majority_accuracy", "micro_f1",
+    "ece", "mae", "baseline_mae", "rmse", "r2", "spearman", "BLEU", "BLEU of tokens", "chrF",
+    "exact", "nats_per_character", "perplexity",
 )  # fmt: skip
 _WIDE = 1_000  # columns of the screen: rather folded than cut
 

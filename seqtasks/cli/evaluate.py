@@ -40,7 +40,8 @@ def evaluate(
     """Say how good RUN is: scores or a report by class, a baseline where there is one, mistakes.
 
     RUN is a run directory, or the name of one in --runs-dir. The report is also kept in the run, as
-    evaluation.json and, of classes, plots/confusion_matrix.png.
+    evaluation.json and, of classes, as pictures (PNG and SVG) in plots: confusion_matrix, and
+    reliability, which shows how often answers of each probability are right.
     """
     found = find_run(run, runs_dir)
     config = load_config((found.config_file,), assignments, configured(options))
@@ -60,11 +61,21 @@ def evaluate(
 
     evaluation = evaluate_run(found, config, part, splits)
     if part is None and hasattr(evaluation, "confusions"):
+        from seqtasks.inspection.svg import confusion_svg
         from seqtasks.inspection.training_plots import confusion_picture
 
         with disk_errors(found.path):
             picture = found.plots / "confusion_matrix.png"
             confusion_picture(evaluation.confusions, evaluation.labels, picture)
+            confusion_svg(evaluation.confusions, evaluation.labels, picture.with_suffix(".svg"))
+    if part is None and hasattr(evaluation, "reliability"):
+        from seqtasks.inspection.svg import reliability_svg
+        from seqtasks.inspection.training_plots import reliability_picture
+
+        with disk_errors(found.path):
+            picture = found.plots / "reliability.png"
+            reliability_picture(evaluation.reliability, evaluation.ece, picture)
+            reliability_svg(evaluation.reliability, evaluation.ece, picture.with_suffix(".svg"))
     if as_json:
         found = asdict(evaluation)
         if "mistakes" in found:

@@ -8,7 +8,13 @@ from rich.table import Table
 
 from seqtasks.cli.screen import console, one_line
 from seqtasks.metrics import class_key
-from seqtasks.tasks.evaluation import Evaluation, PlainTextEvaluation, TextEvaluation
+from seqtasks.tasks.evaluation import (
+    Evaluation,
+    NumberEvaluation,
+    PlainTextEvaluation,
+    SetEvaluation,
+    TextEvaluation,
+)
 
 
 def show_evaluation(evaluation: Any, errors: int) -> None:
@@ -27,6 +33,10 @@ def show_evaluation(evaluation: Any, errors: int) -> None:
         _show_surprise(screen, evaluation)
     elif isinstance(evaluation, TextEvaluation):
         _show_text_scores(screen, evaluation, errors)
+    elif isinstance(evaluation, SetEvaluation):
+        _show_sets(screen, evaluation, errors)
+    elif isinstance(evaluation, NumberEvaluation):
+        _show_regression(screen, evaluation, errors)
     elif isinstance(evaluation, Evaluation):
         _show_classes(screen, evaluation, errors)
     else:
@@ -99,8 +109,8 @@ def _show_unread(screen: Console, unread: int) -> None:
         screen.print(f"\ntokens beyond text.max_length, which were not read: {unread:,}")
 
 
-def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
-    """Print report, confusion matrix, baseline and mistakes."""
+def _show_report(screen: Console, evaluation: Evaluation | SetEvaluation) -> None:
+    """Print precision, recall and F1 by class."""
     table = _table("", "precision", "recall", "f1", "examples")
     keys = [(name, class_key(name)) for name in evaluation.labels]
     for name, key in (*keys, ("macro avg", "macro avg")):
@@ -109,6 +119,59 @@ def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
         table.add_row(escape(name), *scores, f"{int(row['support']):,}")
     screen.print(table)
 
+
+def _show_sets(screen: Console, evaluation: SetEvaluation, errors: int) -> None:
+    """Print a report by label, scores, the baseline and mistakes."""
+    _show_report(screen, evaluation)
+    screen.print(f"\nLabels are given from a probability of {evaluation.threshold:g} on")
+    for name, score in (
+        ("micro F1", evaluation.micro_f1),
+        (f"micro F1 of {evaluation.baseline}", evaluation.baseline_micro_f1),
+        ("macro F1", evaluation.macro_f1),
+        ("sets that are wholly right", evaluation.exact),
+        ("expected calibration error", evaluation.ece),
+    ):
+        if score is not None:
+            screen.print(f"{name:29} {score:.4f}")
+    _show_unread(screen, evaluation.unread)
+    shown = evaluation.mistakes[:errors]
+    if shown:
+        screen.print(f"\n{len(shown)} of {len(evaluation.mistakes)} mistakes")
+    for mistake in shown:
+        right, given = (", ".join(s) or "none" for s in (mistake.labels, mistake.predicted))
+        screen.print(
+            f"  {escape(right)} taken for {escape(given)}: {escape(one_line(mistake.text))}",
+            soft_wrap=True,
+        )
+
+
+def _show_regression(screen: Console, evaluation: NumberEvaluation, errors: int) -> None:
+    """Print errors, correlation, the baseline and the worst mistakes."""
+    for name, score in (
+        ("mean absolute error", evaluation.mae),
+        (f"that of {evaluation.baseline}", evaluation.baseline_mae),
+        ("that of always the mean", evaluation.mean_mae),
+        ("root mean squared error", evaluation.rmse),
+        ("R2", evaluation.r2),
+        ("Spearman's correlation", evaluation.spearman),
+    ):
+        if score is not None:
+            screen.print(f"{name:29} {score:.4f}")
+    _show_unread(screen, evaluation.unread)
+    shown = evaluation.mistakes[:errors]
+    if shown:
+        screen.print(f"\nThe {len(shown)} largest errors")
+    for mistake in shown:
+        screen.print(
+            f"  {mistake.right:g} taken for {mistake.predicted:.4g}: "
+            f"{escape(one_line(mistake.text))}",
+            soft_wrap=True,
+        )
+
+
+def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
+    """Print report, confusion matrix, baseline and mistakes."""
+    _show_report(screen, evaluation)
     screen.print("\nConfusions (rows true, columns predicted)")
     table = _table("", *evaluation.labels)
     for label, counts in zip(evaluation.labels, evaluation.confusions, strict=True):
@@ -119,6 +182,21 @@ def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
     if evaluation.baseline_accuracy is not None:
         baseline = f"accuracy of {evaluation.baseline}"
         screen.print(f"{baseline:29} {evaluation.baseline_accuracy:.4f}")
+    majority = f"accuracy of always {one_line(evaluation.majority, 20)}"
+    for name, score in (
+        (majority, evaluation.majority_accuracy),
+        ("macro F1", evaluation.macro_f1),
+        ("expected calibration error", evaluation.ece),
+    ):
+        screen.print(f"{escape(name):29} {score:.4f}", soft_wrap=True)
+    if evaluation.thresholds:
+        what = f"\nWhere {one_line(evaluation.labels[1], 40)} is answered from a probability on"
+        screen.print(escape(what))
+        table = _table("probability", "precision", "recall", "f1")
+        for row in evaluation.thresholds:
+            scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1"))
+            table.add_row(f"{row['threshold']:.1f}", *scores)
+        screen.print(table)
     if evaluation.raw_text:
         screen.print("\nThe figures above are of the tokens as given. On raw text, cut by the run:")
         table = _table("", "precision", "recall", "f1")

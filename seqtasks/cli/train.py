@@ -103,7 +103,7 @@ def train(
 
 def _check(config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool) -> "Splits | None":
     """Say what is wrong before TensorFlow starts; give the data that were read for it."""
-    from seqtasks.tasks.sources import notices, read_files
+    from seqtasks.tasks.sources import check_training, notices, read_files
 
     if run is None:
         choose_path(runs_dir, config, overwrite)
@@ -113,5 +113,7 @@ def _check(config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool) 
         check_resumable(run, config)
     splits = read_files(config)
     if splits is not None:
+        if run is None:
+            check_training(config, splits)
         tell(notices(config, splits))
     return splits

@@ -55,6 +55,10 @@ class ServedRun:
             return self._captions
         if "classify" in self._signatures and "label" in outputs:
             return self._classes
+        if {"labels", "classes"} <= set(outputs):
+            return self._sets
+        if "value" in outputs and "regress" in self._signatures:
+            return self._numbers
         if "lengths" in outputs:
             return self._tags
         if "continuation" in outputs:
@@ -85,6 +89,24 @@ class ServedRun:
             answer = {"text": text, "label": label, "probability": chances[label]}
             more = {"attention": looked[number]} if looked else {}
             yield {**answer, "probabilities": chances, **more, **marked[number]}
+
+    def _sets(self, texts: list[str], complete: bool) -> Iterator[Answer]:
+        rows = self._server.predict_rows(self._model, texts)
+        looked = self._looked(texts) if complete and "attention" in self._signatures else None
+        for number, (text, row) in enumerate(zip(texts, rows, strict=True)):
+            named = zip(row["classes"], row["probabilities"], strict=True)
+            chances = {label: _float32(chance) for label, chance in named}
+            answer = {"text": text, "labels": _until_empty(row["labels"])}
+            more = {"attention": looked[number]} if looked else {}
+            yield {**answer, "probabilities": chances, **more, **_marks(row)}
+
+    def _numbers(self, texts: list[str], complete: bool) -> Iterator[Answer]:
+        rows = self._server.predict_rows(self._model, texts)
+        looked = self._looked(texts) if complete and "attention" in self._signatures else None
+        for number, (text, found) in enumerate(zip(texts, rows, strict=True)):
+            row = found if isinstance(found, dict) else {"value": found}  # an export of one output
+            more = {"attention": looked[number]} if looked else {}
+            yield {"text": text, "value": _float32(row["value"]), **more, **_marks(row)}
 
     def _looked(self, texts: list[str]) -> list[list[Answer]]:
         """Where a hierarchical model looked: the sentences of each text and their words, weighed.

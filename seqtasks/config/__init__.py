@@ -11,8 +11,11 @@ loading   files, assignments and options merged into one of them
 from seqtasks.config.loading import load_config, parse_config
 from seqtasks.config.schema import CONFIGS, RunConfig
 from seqtasks.config.sections import (
+    ERRORS,
     BoundedTextConfig,
+    ClassifiedDataConfig,
     ClassifierConfig,
+    ClassifierTrainingConfig,
     DataConfig,
     DecodingConfig,
     ImagesDataConfig,
@@ -26,6 +29,7 @@ from seqtasks.config.sections import (
     TableDataConfig,
     TaggedDataConfig,
     TaggerConfig,
+    TaggerTrainingConfig,
     TextConfig,
     TrainingConfig,
     TranslatorConfig,
@@ -45,10 +49,13 @@ TASKS = tuple(CONFIGS)
 
 __all__ = [
     "CONFIGS",
+    "ERRORS",
     "TASKS",
     "BoundedTextConfig",
     "CaptioningConfig",
+    "ClassifiedDataConfig",
     "ClassifierConfig",
+    "ClassifierTrainingConfig",
     "DataConfig",
     "DecodingConfig",
     "DocumentsConfig",
@@ -67,6 +74,7 @@ __all__ = [
     "TableDataConfig",
     "TaggedDataConfig",
     "TaggerConfig",
+    "TaggerTrainingConfig",
     "TaggingConfig",
     "TextConfig",
     "TrainingConfig",

@@ -3,6 +3,8 @@
 What one task alone has is in that task's class, in `seqtasks.config.tasks`.
 """
 
+import json
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -25,6 +27,18 @@ Count = Annotated[int, Field(ge=1, strict=True)]  # strict: true is not 1
 CountOrZero = Annotated[int, Field(ge=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Pooling = Literal["last", "mean", "max", "attention"]
+ClassWeight = Literal["balanced"] | dict[str, Positive] | None
+ERRORS = ("loss", "mae", "rmse")  # what `training.select_by` may name of which less is better
+
+
+def _label(key: Any) -> str:
+    """A label as it stands in a file, of what YAML makes of it: 1 and true are no strings there."""
+    return key if isinstance(key, str) else json.dumps(key, default=str)
+
+
+def _is_weight(weight: Any) -> bool:
+    number = isinstance(weight, int | float) and not isinstance(weight, bool)
+    return number and 0 < weight < math.inf
 
 
 class Strict(BaseModel):
@@ -89,6 +103,18 @@ class LabelledDataConfig(TableDataConfig):
     )
     label_column: str | int | None = Field(
         default=None, description="the label's column: a name, or a number from 0"
+    )
+
+
+class ClassifiedDataConfig(LabelledDataConfig):
+    """Where labelled texts come from, and what their labels are."""
+
+    labels: Literal["auto", "category", "set", "number"] = Field(
+        default="auto",
+        description="what a label is: a category, a set of several, or a number; auto: as it looks",
+    )
+    threshold: Fraction = Field(
+        default=0.5, description="labels of a set that are at least so probable are given"
     )
 
 
@@ -325,8 +351,73 @@ class TrainingConfig(Strict):
     plateau_factor: Fraction = Field(
         default=0.5, description="what the learning rate is multiplied with then"
     )
-    target: Annotated[float, Field(gt=0, le=1)] | None = Field(
+    select_by: Literal["loss"] | None = Field(
+        default=None,
+        description="what of validation chooses the best epoch; default: the task's own score",
+    )
+    target: Positive | None = Field(
         default=None, description="training stops as soon as the score reaches it; default: none"
+    )
+
+    @field_validator("target")
+    @classmethod
+    def _no_score_is_above_1(cls, target: float | None, info: ValidationInfo) -> float | None:
+        if target is not None and target > 1 and info.data.get("select_by") not in ERRORS:
+            raise ValueError("input should be less than or equal to 1")
+        return target
+
+    @property
+    def target_score(self) -> float | None:
+        """The score that `target` stands for: an error is less than nothing, so more is better."""
+        if self.target is None or self.select_by not in ERRORS:
+            return self.target
+        return -self.target
+
+
+class WeightedTrainingConfig(TrainingConfig):
+    """How a network is trained whose answers are classes, which may be rare ones."""
+
+    class_weight: ClassWeight = Field(
+        default=None,
+        description="what each class counts in the loss of training: balanced, or label: weight",
+    )
+
+    @field_validator("class_weight", mode="before")
+    @classmethod
+    def _weights_are_positive(cls, given: Any) -> Any:
+        if given is None or given == "balanced":
+            return given
+        if isinstance(given, dict) and given:
+            named = {_label(key): weight for key, weight in given.items()}
+            if all(_is_weight(weight) for weight in named.values()):
+                return named
+        raise ValueError(
+            "expected balanced, or a positive number for some labels, such as {spam: 5}"
+        )
+
+
+class ClassifierTrainingConfig(WeightedTrainingConfig):
+    """How a classifier is trained; which scores there are depends on what the labels are."""
+
+    select_by: (
+        Literal[
+            "accuracy", "macro_f1", "micro_f1", "exact", "r2", "spearman", "mae", "rmse", "loss"
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="what of validation chooses the best epoch; default: accuracy, the micro F1 of "
+        "sets, the R2 of numbers",
+    )
+
+
+class TaggerTrainingConfig(WeightedTrainingConfig):
+    """How a tagger is trained."""
+
+    select_by: Literal["accuracy", "macro_f1", "entity_f1", "loss"] | None = Field(
+        default=None,
+        description="what of validation chooses the best epoch; default: entity F1 where tags mark "
+        "entities, else accuracy",
     )
 
 
@@ -341,6 +432,11 @@ class WritingTrainingConfig(TrainingConfig):
 
 class DecoderTrainingConfig(WritingTrainingConfig):
     """How a network that decodes is trained."""
+
+    select_by: Literal["bleu", "chrf", "exact", "loss"] | None = Field(
+        default=None,
+        description="what of validation chooses the best epoch; default: the task's own score",
+    )
 
     scheduled_sampling: Rate = Field(
         default=0.0,

@@ -12,14 +12,15 @@ from seqtasks.config.arch import Arch
 from seqtasks.config.schema import RunConfig
 from seqtasks.config.sections import (
     BoundedTextConfig,
+    ClassifiedDataConfig,
     ClassifierConfig,
+    ClassifierTrainingConfig,
     Count,
     CountOrZero,
     DecoderTrainingConfig,
     DecodingConfig,
     DocumentTextConfig,
     ImagesDataConfig,
-    LabelledDataConfig,
     NotNegative,
     PairsDataConfig,
     PlainDataConfig,
@@ -29,8 +30,8 @@ from seqtasks.config.sections import (
     Seed,
     TaggedDataConfig,
     TaggerConfig,
+    TaggerTrainingConfig,
     TextConfig,
-    TrainingConfig,
     TranslatorConfig,
     WriterConfig,
     WritingConfig,
@@ -107,7 +108,7 @@ class SentimentConfig(RunConfig):
     'bilstm'
     """
 
-    class Data(LabelledDataConfig):
+    class Data(ClassifiedDataConfig):
         """Where labelled texts come from."""
 
         source: str = "toy_sentiment"
@@ -116,6 +117,7 @@ class SentimentConfig(RunConfig):
     data: Data = Field(default_factory=Data)
     text: DocumentTextConfig = Field(default_factory=DocumentTextConfig)
     model: DocumentModelConfig = Field(default_factory=DocumentModelConfig)
+    training: ClassifierTrainingConfig = Field(default_factory=ClassifierTrainingConfig)
 
     SOURCES = (
         ("toy_sentiment", "reviews, English and Korean, in which word order decides"),
@@ -131,7 +133,7 @@ class SentimentConfig(RunConfig):
 class DocumentsConfig(RunConfig):
     """Documents: sentences of words in, one of several classes out."""
 
-    class Data(LabelledDataConfig):
+    class Data(ClassifiedDataConfig):
         """Where labelled documents come from."""
 
         source: str = "toy_documents"
@@ -158,6 +160,7 @@ class DocumentsConfig(RunConfig):
     data: Data = Field(default_factory=Data)
     text: DocumentTextConfig = Field(default_factory=DocumentTextConfig)
     model: Model = Field(default_factory=Model)
+    training: ClassifierTrainingConfig = Field(default_factory=ClassifierTrainingConfig)
 
     SOURCES = (
         ("toy_documents", "reviews of many sentences, one of which decides"),
@@ -182,6 +185,7 @@ class RecallConfig(RunConfig):
     data: RecallDataConfig = Field(default_factory=RecallDataConfig)
     text: ReadTextConfig = Field(default_factory=ReadTextConfig)
     model: Model = Field(default_factory=Model)
+    training: ClassifierTrainingConfig = Field(default_factory=ClassifierTrainingConfig)
 
     SOURCES = (("toy_recall", "who was named at the start, after data.distance words"),)
 
@@ -206,7 +210,7 @@ class TaggingConfig(RunConfig):
             default="word+char", description="word+char: a word and how it is spelled"
         )
 
-    class Training(TrainingConfig):
+    class Training(TaggerTrainingConfig):
         """How a tagger is trained."""
 
         epochs: Count = Field(default=10, description="epochs at most")

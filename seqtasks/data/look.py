@@ -185,7 +185,7 @@ def _(part: LabelledTexts) -> Iterator[str]:
     if len(part) < _ENOUGH:
         return
     labels = set(part.labels)
-    if len(labels) > max(_MANY_LABELS, len(part) / 5):
+    if part.kind == "category" and len(labels) > max(_MANY_LABELS, len(part) / 5):
         if all(map(_is_number, labels)):
             yield numbers_notice(part)
         elif len(labels) > len(part) / 2:

@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from seqtasks.data.bad_rows import BadRows
 from seqtasks.data.columns import Column, Layout
 from seqtasks.data.files import shorten
+from seqtasks.data.labels import Kind, members, separator_of
 from seqtasks.data.records import read_records
 from seqtasks.errors import DataError
 
@@ -22,6 +23,7 @@ class LabelledTexts:
         labels: one non-empty label per text, stripped.
         source: what to call the source in messages, such as the file's path.
         lines: where each example starts: its line in the file, from 1; its index in a TFDS set.
+        kind: what the labels are: categories, sets as they are written, or numbers.
         bad_rows: what was left out of the source.
     """
 
@@ -29,6 +31,7 @@ class LabelledTexts:
     labels: list[str]
     source: str
     lines: list[int]
+    kind: Kind = "category"
     bad_rows: BadRows | None = field(default=None, compare=False)
 
     keyed_by: ClassVar[str] = "texts"
@@ -49,6 +52,15 @@ class LabelledTexts:
             lines=[self.lines[row] for row in rows],
         )
 
+    def classes(self) -> list[list[str]]:
+        """Return the classes of each example, which training must have seen; numbers are none."""
+        if self.kind == "number":
+            return [[] for _ in self.labels]
+        if self.kind == "category":
+            return [[label] for label in self.labels]
+        separator = separator_of(set(self.labels))
+        return [members(label, separator) for label in self.labels]
+
     def shown(self) -> Iterator[str]:
         """The examples, a line each: label, tab, text."""
         for text, label in zip(self.texts, self.labels, strict=True):
@@ -66,12 +78,14 @@ def read_labelled_texts(
     label_column: Column = None,
     header: bool | None = None,
     layout: Layout | None = None,
+    may_be_empty: bool = False,
 ) -> LabelledTexts:
     r"""Read the labelled texts of one UTF-8 file, with or without a byte order mark.
 
     The suffix names the format, as `seqtasks.data.records.read_records` reads it; in JSON Lines a
-    label may be a string, a number, true or false. Labels are stripped, texts are kept as they
-    are. Where a file writes one number in two ways, such as 1.0 and 1, it is one label.
+    label may be a string, a number, true, false, or a list of strings, which is kept as JSON.
+    Labels are stripped, texts are kept as they are. Where a file writes one number in two ways,
+    such as 1.0 and 1, it is one label.
 
     Args:
         path: the file.
@@ -81,6 +95,7 @@ def read_labelled_texts(
             Without a header and with both defaults a record has these two columns and no more.
         header: whether the first record names the columns; the layout's, for short.
         layout: header, delimiter, comments and what to do with bad rows, where they are stated.
+        may_be_empty: whether a label may be empty, which a set may.
 
     Raises:
         DataError: a file or records that can't be read; names the file and the lines.
@@ -99,7 +114,7 @@ def read_labelled_texts(
     bad = BadRows(path, layout.on_error)
     for line, text, label in read_records(path, (text_column, label_column), layout, bad=bad):
         label = label.strip()
-        if not label:
+        if not label and not may_be_empty:
             bad.add(f"{path}, line {line}: the label is empty, beside the text {shorten(text)}")
         elif "\n" in label or "\r" in label:
             bad.add(f"{path}, line {line}: a label is one line, received {shorten(label)}")
@@ -110,7 +125,7 @@ def read_labelled_texts(
     bad.check(len(texts))
     if not texts:
         raise DataError(f"{path} has no examples: it is empty, or has blank lines or a header only")
-    return LabelledTexts(texts, _one_number_each(labels), str(path), lines, bad)
+    return LabelledTexts(texts, _one_number_each(labels), str(path), lines, bad_rows=bad)
 
 
 def _one_number_each(labels: list[str]) -> list[str]:

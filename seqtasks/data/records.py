@@ -23,6 +23,8 @@ from seqtasks.data.files import file_format, read_lines, shorten
 from seqtasks.data.tables import number_text, read_table
 from seqtasks.errors import DataError
 
+_LABEL_TYPES = "a string, a number, true or false, or a list of strings,"
+
 Record = tuple[int, str, str]  # line, and what the two columns hold
 
 
@@ -50,7 +52,8 @@ def read_records(
             of CSV and Excel names the columns, and that of TSV only if a column is given by name.
             JSONL has none.
         roles: what the two columns hold.
-        numbers: whether JSONL may have a number, true or false as the second.
+        numbers: whether JSONL may have a number, true, false or a list of strings, which is given
+            as JSON, as the second.
         bad: takes the records that can't be used, to go on. By default they stop the reading.
 
     Raises:
@@ -128,10 +131,17 @@ def _json_text(
         raise DataError(f"{where}: no key {key!r}; keys found: {found}; {how}") from None
     if isinstance(value, float) and numbers and math.isfinite(value):
         return number_text(value)
-    if not isinstance(value, str | int if numbers else str):
-        types = "a string, a number, true or false," if numbers else "a string,"
+    if not (_is_label(value) if numbers else isinstance(value, str)):
+        types = _LABEL_TYPES if numbers else "a string,"
         raise DataError(f"{where}: {key!r} must be {types} received {shorten(json.dumps(value))}")
-    return value if isinstance(value, str) else json.dumps(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_label(value: Any) -> bool:
+    """Whether a JSON value can be a label, or a list of labels."""
+    if isinstance(value, list):
+        return all(isinstance(one, str | int) for one in value)
+    return isinstance(value, str | int)
 
 
 def _table_records(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations
-from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from seqtasks.data.files import files_of
 from seqtasks.errors import ConfigError, DataError
@@ -48,6 +48,15 @@ class Part(Protocol):
         ...
 
 
+@runtime_checkable
+class Classified(Protocol):
+    """Examples that can be learnt only where training has one of each class."""
+
+    def classes(self) -> Sequence[Sequence[str]]:
+        """Return the classes of each example: none, one or several."""
+        ...
+
+
 P = TypeVar("P")
 Q = TypeVar("Q", bound=Part)
 
@@ -78,7 +87,8 @@ def carve(part: Q, validation_fraction: float, test_fraction: float, seed: int =
     """Cut `part` into train, validation and test by a hash of each example's key and the seed.
 
     Equal keys stay together, and an example stays where it is when others are added. Each piece
-    keeps the order of `part`.
+    keeps the order of `part`. A class that fell to validation and test only gives train the
+    examples of one key, whose hash was the nearest to train's.
 
     Args:
         part: what to cut.
@@ -95,8 +105,11 @@ def carve(part: Q, validation_fraction: float, test_fraction: float, seed: int =
     """
     ends = {"test": test_fraction, "validation": test_fraction + validation_fraction, "train": 2}
     rows: dict[str, list[int]] = {name: [] for name, end in ends.items() if end}
-    for row, key in enumerate(part.keys()):
-        at = hashed(key, seed) / 2**64
+    keys = part.keys()
+    places = {key: hashed(key, seed) / 2**64 for key in dict.fromkeys(keys)}
+    moved = _needed(part, keys, places, ends["validation"])
+    for row, key in enumerate(keys):
+        at = 1.0 if key in moved else places[key]
         rows[next(name for name, end in ends.items() if at < end)].append(row)
     for name, chosen in rows.items():
         if not chosen:
@@ -106,6 +119,25 @@ def carve(part: Q, validation_fraction: float, test_fraction: float, seed: int =
                 f"{part.keyed_by}, other fractions, or a file for each split"
             )
     return {name: part.select(chosen) for name, chosen in rows.items()}
+
+
+def _needed(part: Any, keys: list[str], places: dict[str, float], begin: float) -> set[str]:
+    """Return keys that train must have, for a class of which it would have none.
+
+    Args:
+        part: what is cut.
+        keys: of its examples.
+        places: where each key falls, from 0 to 1.
+        begin: where train begins.
+    """
+    if not isinstance(part, Classified):
+        return set()
+    nearest: dict[str, str] = {}  # of each class, the key that falls nearest to train, or in it
+    for key, classes in zip(keys, part.classes(), strict=True):
+        for name in classes:
+            if name not in nearest or places[key] > places[nearest[name]]:
+                nearest[name] = key
+    return {key for key in nearest.values() if places[key] < begin}
 
 
 def hashed(key: str, seed: int) -> int:

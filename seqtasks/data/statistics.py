@@ -7,20 +7,23 @@ from typing import Any
 import numpy as np
 
 
-def spread(values: Iterable[int]) -> dict[str, float]:
+def spread(values: Iterable[float], whole: bool = True) -> dict[str, float]:
     """Minimum, median, mean, 95th percentile and maximum.
+
+    Args:
+        values: whole numbers, or others if not `whole`.
 
     >>> spread([1, 2, 9])["median"]
     2.0
     """
-    numbers = np.fromiter(values, np.int64)
+    numbers = np.fromiter(values, np.int64 if whole else np.float64)
     p50, p95 = np.percentile(numbers, [50, 95])
     return {
-        "min": int(numbers.min()),
+        "min": numbers.min().item(),
         "median": float(p50),
         "mean": float(numbers.mean()),
         "p95": float(p95),
-        "max": int(numbers.max()),
+        "max": numbers.max().item(),
     }
 
 

@@ -9,6 +9,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from seqtasks.metrics import BINS
 from seqtasks.runs import replacing
 
 
@@ -60,6 +61,25 @@ def confusion_picture(confusions: list[list[int]], labels: list[str], path: Path
             column, row, f"{count:,}", ha="center", va="center", color="white" if dark else "black"
         )
     figure.colorbar(image, label="share of the true class")
+    _save(figure, path)
+
+
+def reliability_picture(bins: list[dict[str, float]], ece: float, path: Path) -> None:
+    """Draw how often answers of each probability are right, beside the line where they should be.
+
+    Args:
+        bins: `calibration`'s, of `seqtasks.metrics`.
+        ece: its error.
+        path: where the PNG goes.
+    """
+    width = 1 / BINS
+    figure, axes = plt.subplots(figsize=(4.6, 4.4), layout="constrained")
+    left = [row["to"] - width for row in bins]
+    axes.bar(left, [row["right"] for row in bins], width, align="edge", edgecolor="white")
+    axes.plot([0, 1], [0, 1], linestyle=":", color="gray")
+    axes.plot([row["probability"] for row in bins], [row["right"] for row in bins], "k.")
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability", ylabel="share of right answers")
+    axes.set_title(f"Expected calibration error {ece:.4f}")
     _save(figure, path)
 
 

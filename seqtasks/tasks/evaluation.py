@@ -7,11 +7,16 @@ from typing import Any
 import numpy as np
 
 from seqtasks.metrics import (
+    calibration,
     classification_report,
     confusion_matrix,
     is_exact,
+    number_scores,
+    set_report,
+    set_scores,
     text_scores,
     text_signatures,
+    threshold_table,
     token_bleu,
 )
 
@@ -40,8 +45,69 @@ class Evaluation:
     labels: list[str]
     confusions: list[list[int]]  # rows true, columns predicted
     mistakes: list[Mistake]  # the most confident first
+    macro_f1: float  # the mean of all classes' F1
+    majority: str  # the most frequent class of these examples
+    majority_accuracy: float  # of answering it always
+    ece: float  # expected calibration error, of the answers' probabilities
+    reliability: list[dict[str, float]]  # of each bin of probabilities, what came true
+    thresholds: list[dict[str, float]] | None  # of two classes, for the second one
     unread: int = 0  # tokens of all texts that were not read
     raw_text: dict[str, dict[str, float]] | None = None  # of a tagger that cut the texts itself
+
+
+@dataclass(frozen=True)
+class WrongSet:
+    """An example that the model gave another set of labels."""
+
+    text: str
+    labels: list[str]
+    predicted: list[str]
+
+
+@dataclass(frozen=True)
+class SetEvaluation:
+    """What `evaluate` found of sets of labels."""
+
+    source: str
+    examples: int
+    micro_f1: float
+    macro_f1: float
+    exact: float  # the share of examples whose whole set is right
+    threshold: float  # from which probability on a label is given
+    baseline: str | None
+    baseline_micro_f1: float | None
+    report: dict[str, Any]
+    labels: list[str]
+    ece: float  # expected calibration error, of all labels' probabilities
+    reliability: list[dict[str, float]]
+    mistakes: list[WrongSet]
+    unread: int = 0  # tokens of all texts that were not read
+
+
+@dataclass(frozen=True)
+class WrongNumber:
+    """An example, what it should have been given, and what it was."""
+
+    text: str
+    right: float
+    predicted: float
+
+
+@dataclass(frozen=True)
+class NumberEvaluation:
+    """What `evaluate` found of numbers."""
+
+    source: str
+    examples: int
+    mae: float  # mean absolute error
+    rmse: float  # root of the mean squared error
+    r2: float
+    spearman: float
+    baseline: str | None
+    baseline_mae: float | None
+    mean_mae: float  # of answering the mean of these examples always
+    mistakes: list[WrongNumber]  # the largest errors first
+    unread: int = 0  # tokens of all texts that were not read
 
 
 @dataclass(frozen=True)
@@ -163,6 +229,12 @@ def evaluate_answers(
         for row in sorted(wrong, key=lambda row: -probabilities[row])
     ]
     name, guesses = baseline or (None, [])
+    counts = np.bincount(true, minlength=len(labels))
+    calibrated = calibration(np.array(probabilities), true == predicted)
+    thresholds = None
+    if len(labels) == 2:
+        chances = np.where(predicted == 1, probabilities, 1 - np.array(probabilities))
+        thresholds = threshold_table(chances, true == 1)
     return Evaluation(
         source=source,
         examples=len(texts),
@@ -176,4 +248,79 @@ def evaluate_answers(
         mistakes=mistakes,
         unread=unread,
         raw_text=raw_text,
+        macro_f1=report["macro avg"]["f1-score"],
+        majority=labels[int(counts.argmax())],
+        majority_accuracy=float(counts.max() / max(len(true), 1)),
+        ece=calibrated["ece"],
+        reliability=calibrated["bins"],
+        thresholds=thresholds,
+    )
+
+
+def evaluate_sets(
+    source: str,
+    texts: list[str],
+    right: np.ndarray,
+    chances: np.ndarray,
+    threshold: float,
+    labels: list[str],
+    baseline: tuple[str, np.ndarray] | None,
+) -> SetEvaluation:
+    """Compare sets of labels with what is right.
+
+    Args:
+        right: (examples, labels) whether an example has a label.
+        chances: (examples, labels) probability of each.
+        threshold: the probability from which on a label is given.
+        baseline: its name and its answers, as `right`, or None where there is none.
+    """
+    right, answered = np.asarray(right, bool), np.asarray(chances) >= threshold
+    names = np.array(labels, object)
+    calibrated = calibration(np.ravel(chances), np.ravel(right))
+    name, guesses = baseline or (None, None)
+    scores: Any = set_scores(right, answered)
+    return SetEvaluation(
+        source=source,
+        examples=len(texts),
+        **scores,
+        threshold=threshold,
+        baseline=name,
+        baseline_micro_f1=None if guesses is None else set_scores(right, guesses)["micro_f1"],
+        report=set_report(right, answered, labels),
+        labels=labels,
+        ece=calibrated["ece"],
+        reliability=calibrated["bins"],
+        mistakes=[
+            WrongSet(texts[row], names[right[row]].tolist(), names[answered[row]].tolist())
+            for row in np.flatnonzero((right != answered).any(axis=1))
+        ],
+    )
+
+
+def evaluate_numbers(
+    source: str,
+    texts: list[str],
+    right: np.ndarray,
+    answered: np.ndarray,
+    baseline: tuple[str, np.ndarray] | None,
+) -> NumberEvaluation:
+    """Compare numbers with what is right.
+
+    Args:
+        right, answered: (examples,) numbers.
+        baseline: its name and its answers, or None where there is none.
+    """
+    name, guesses = baseline or (None, None)
+    scores: Any = number_scores(right, answered)
+    worst = np.argsort(-np.abs(right - answered), kind="stable")
+    return NumberEvaluation(
+        source=source,
+        examples=len(texts),
+        **scores,
+        baseline=name,
+        baseline_mae=None if guesses is None else number_scores(right, guesses)["mae"],
+        mean_mae=float(np.abs(right - right.mean()).mean()),
+        mistakes=[
+            WrongNumber(texts[row], float(right[row]), float(answered[row])) for row in worst
+        ],
     )

@@ -4,22 +4,36 @@ import re
 import socket
 import sys
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import redirect_stdout, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from seqtasks.data.columns import Column, Layout
 from seqtasks.data.files import exists, shorten
+from seqtasks.data.labels import (
+    Kind,
+    is_number,
+    look_at,
+    members,
+    separator_of,
+    sorted_names,
+)
 from seqtasks.data.look import check_part
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.splits import Splits, check_fractions, load_parts
 from seqtasks.data.statistics import repetitions, spread
-from seqtasks.errors import DataError, did_you_mean
+from seqtasks.errors import ConfigError, DataError, did_you_mean
 from seqtasks.toys import get_toy
 
 _TOYS = ("toy_sentiment", "toy_documents")
 _TFDS = "tfds:"
+SCORES: dict[str, tuple[str, ...]] = {  # by what labels are: what may choose the best epoch
+    "category": ("accuracy", "macro_f1", "loss"),
+    "set": ("micro_f1", "macro_f1", "exact", "loss"),
+    "number": ("r2", "spearman", "mae", "rmse", "loss"),
+}
+_KINDS = {"category": "categories", "set": "sets", "number": "numbers"}
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -32,6 +46,7 @@ def load_labelled_splits(
     label_column: Column = None,
     header: bool | None = None,
     layout: Layout | None = None,
+    labels: Kind | Literal["auto"] = "category",
     validation_fraction: float = 0.1,
     test_fraction: float = 0.1,
     seed: int = 0,
@@ -50,6 +65,7 @@ def load_labelled_splits(
         text_column, label_column: a column, a JSON key or a TFDS feature.
         header: whether the files have one; the layout's, for short.
         layout: how the files are laid out, where that is stated.
+        labels: what labels are; auto: as they look in files, and categories in other sets.
         validation_fraction, test_fraction: the shares that are carved; test may be 0, for none.
         seed: another seed carves other examples.
         data_dir: where TFDS keeps its sets; None for its own default.
@@ -68,8 +84,12 @@ def load_labelled_splits(
             f"{_TFDS}NAME, and the toy sets are {' and '.join(_TOYS)}"
         )
     found = _read_tfds(source.removeprefix(_TFDS), **columns, data_dir=data_dir) if named else {}
+    if labels != "auto":
+        found = {name: replace(part, kind=labels) for name, part in found.items()}
     splits = load_parts(
-        lambda file: read_looked_at(file, text_column, label_column, layout or Layout(header)),
+        lambda file: read_texts(
+            Path(file), labels, text_column, label_column, layout or Layout(header)
+        ),
         found or source,
         validation,
         test,
@@ -83,19 +103,119 @@ def load_labelled_splits(
     return splits
 
 
-def read_looked_at(
-    source: str, text_column: Column, label_column: Column, layout: Layout
+def read_texts(
+    path: Path,
+    labels: Kind | Literal["auto"],
+    text_column: Column,
+    label_column: Column,
+    layout: Layout,
 ) -> LabelledTexts:
-    """Read a file, and refuse what is certainly not what it holds.
+    """Read a file of labelled texts, whose labels are of a kind, or as they look.
+
+    What is certainly not what the file holds is refused.
+
+    Args:
+        path: the file.
+        labels: the kind.
+        text_column, label_column, layout: as `read_labelled_texts` has them.
 
     Raises:
-        DataError: as `read_labelled_texts` and `check_part`.
+        DataError: as `read_labelled_texts` and `check_part`; a label that is no number, but should
+            be.
     """
     part = read_labelled_texts(
-        Path(source), text_column=text_column, label_column=label_column, layout=layout
+        path,
+        text_column=text_column,
+        label_column=label_column,
+        layout=layout,
+        may_be_empty=labels == "set",
     )
     check_part(part, layout, (text_column, label_column))
+    part = replace(part, kind=look_at(part.labels).kind if labels == "auto" else labels)
+    if labels == "number":
+        numbers_of(part)
     return part
+
+
+def label_notice(labels: str, part: LabelledTexts) -> str | None:
+    """What to tell the user of the labels of a file where their kind was seen, not stated."""
+    notice = look_at(part.labels).notice if labels == "auto" else None
+    return notice and f"{part.source}: {notice}"
+
+
+def numbers_of(part: LabelledTexts) -> list[float]:
+    """Return labels as numbers.
+
+    Raises:
+        DataError: a label that is none, with file and line.
+    """
+    for label, line in zip(part.labels, part.lines, strict=True):
+        if not is_number(label):
+            raise DataError(
+                f"{part.source}, line {line}: expected a number for a label, received "
+                f"{shorten(label)}; where labels are classes, data.labels=category"
+            )
+    return [float(label) for label in part.labels]
+
+
+def set_names(part: LabelledTexts) -> list[str]:
+    """Return the labels of which the examples of a split have sets, sorted.
+
+    Raises:
+        DataError: where there is none.
+    """
+    separator = separator_of(set(part.labels))
+    names = sorted_names(name for label in part.labels for name in members(label, separator))
+    if not names:
+        raise DataError(f"{part.source}: expected labels, all sets are empty")
+    return names
+
+
+def check_training(training: Any, splits: Splits[LabelledTexts]) -> None:
+    """Check that what is asked of training fits what the labels are.
+
+    Args:
+        training: the section of the configuration.
+        splits: the examples.
+
+    Raises:
+        ConfigError: a score that such labels don't have, or weights of classes that aren't there.
+    """
+    kind = splits.train.kind
+    by = getattr(training, "select_by", None)
+    if by is not None and by not in SCORES[kind]:
+        raise ConfigError(
+            f"training.select_by: {by!r} is no score of {_KINDS[kind]}, which the labels of "
+            f"{splits.train.source} are; expected one of {', '.join(SCORES[kind])}"
+        )
+    if kind == "number" and training.label_smoothing:
+        raise ConfigError("training.label_smoothing: the labels are numbers; expected 0")
+    if weights := getattr(training, "class_weight", None):
+        if kind == "number":
+            raise ConfigError(
+                "training.class_weight: the labels are numbers, which have no classes; leave it out"
+            )
+        names = set_names(splits.train) if kind == "set" else sorted_names(splits.train.labels)
+        check_weights(weights, names, splits.train.source)
+
+
+def check_weights(weights: Any, names: list[str], source: str) -> None:
+    """Check that all classes with a weight are there.
+
+    Args:
+        weights: `training.class_weight`.
+        names: the classes that there are.
+        source: where they are.
+
+    Raises:
+        ConfigError: names the first that isn't.
+    """
+    for label in weights if isinstance(weights, dict) else ():
+        if label not in names:
+            raise ConfigError(
+                f"training.class_weight: {source} has no label {label!r}"
+                f"{did_you_mean(label, names)}; labels: {shorten(', '.join(names), 200)}"
+            )
 
 
 def is_named(source: str) -> bool:
@@ -113,7 +233,7 @@ def label_names(splits: Splits[LabelledTexts]) -> list[str]:
     >>> label_names(Splits(part, part, None))
     ['9', '10']
     """
-    names = _sorted(splits.train.labels)
+    names = sorted_names(splits.train.labels)
     known = set(names)
     for part in filter(None, vars(splits).values()):
         for label, line in zip(part.labels, part.lines, strict=True):
@@ -129,7 +249,8 @@ def label_names(splits: Splits[LabelledTexts]) -> list[str]:
 def describe(splits: Splits[LabelledTexts]) -> dict[str, dict[str, Any]]:
     """Return what is in each split that there is, as plain numbers, strings and dicts.
 
-    Per split: `source`, `examples`, `labels` (examples per label), `empty_texts`, `duplicates`
+    Per split: `source`, `examples`, `labels` (examples per label; of numbers `values`, their
+    spread, instead), `empty_texts`, `duplicates`
     (examples whose text came before in the split), `shared_with_train` (examples whose text is
     in train too; None for train), and `characters`: the texts' lengths in code points.
     """
@@ -138,11 +259,10 @@ def describe(splits: Splits[LabelledTexts]) -> dict[str, dict[str, Any]]:
     for name, part in vars(splits).items():
         if part is None:
             continue
-        counts = Counter(part.labels)
         result[name] = {
             "source": part.source,
             "examples": len(part),
-            "labels": {label: counts[label] for label in _sorted(counts)},
+            **_describe_labels(part),
             "empty_texts": part.texts.count(""),
             **repetitions(part.texts, train if name != "train" else None),
             "characters": spread(map(len, part.texts)),
@@ -150,9 +270,15 @@ def describe(splits: Splits[LabelledTexts]) -> dict[str, dict[str, Any]]:
     return result
 
 
-def _sorted(labels: Iterable[str]) -> list[str]:
-    names = sorted(set(labels))
-    return sorted(names, key=int) if all(re.fullmatch("[+-]?[0-9]+", n) for n in names) else names
+def _describe_labels(part: LabelledTexts) -> dict[str, Any]:
+    """How many examples each label has; of sets and how many labels each; of numbers the spread."""
+    if part.kind == "number":
+        return {"values": spread(numbers_of(part), whole=False)}
+    counts = Counter(name for names in part.classes() for name in names)
+    labels: dict[str, Any] = {"labels": {label: counts[label] for label in sorted_names(counts)}}
+    if part.kind == "set":
+        labels["labels_of_an_example"] = spread(map(len, part.classes()))
+    return labels
 
 
 def _read_tfds(

@@ -1,11 +1,13 @@
 """Sentiment: a text in, one of several classes out; any classification of texts is the same.
 
+So are sets of labels, and numbers: what is answered is a head's affair (`seqtasks.tasks.heads`).
+
 The tasks documents and recall differ in data and defaults only, so they share `Classification`.
 """
 
 from abc import ABC
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -21,11 +23,12 @@ from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import spread
 from seqtasks.errors import DataError
-from seqtasks.metrics import bag_of_words
-from seqtasks.tasks.endpoints import TEXT, Endpoint, examples_input, step_endpoint, texts_of
-from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
-from seqtasks.tasks.labelled_sources import describe, label_names
-from seqtasks.tasks.labels import load_labels, save_labels
+from seqtasks.tasks.endpoints import TEXT, Endpoint, step_endpoint
+from seqtasks.tasks.heads.choice import load_head, make_head
+from seqtasks.tasks.heads.head import Attended, Head
+from seqtasks.tasks.heads.number import Number
+from seqtasks.tasks.labelled_sources import describe
+from seqtasks.tasks.selection import score_name, selected
 from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.documents import DocumentEncoder
 from seqtasks.text.encoder import TextEncoder, in_batches, make_encoder
@@ -41,12 +44,17 @@ class Codec:
     """Text to ids, and labels to numbers and back."""
 
     encoder: TextEncoder | DocumentEncoder
-    labels: list[str]
+    head: Head
+
+    @property
+    def labels(self) -> list[str]:
+        """The names of what is answered; none of numbers."""
+        return self.head.labels
 
     def save(self, folder: Path) -> None:
-        """Write the vocabularies and `labels.txt`, one label a line."""
+        """Write the vocabularies, and what is known of the labels."""
         self.encoder.save(folder)
-        save_labels(folder / "labels.txt", self.labels)
+        self.head.save(folder / self.head.file)
 
 
 @dataclass(frozen=True)
@@ -54,46 +62,18 @@ class Examples:
     """A split, ready to be batched."""
 
     texts: tf.Tensor  # (examples,) of strings
-    labels: tf.Tensor  # (examples,) of numbers
+    labels: tf.Tensor  # (examples,) of numbers, or (examples, labels) of 0 and 1
     lengths: np.ndarray  # (examples,) in tokens
 
 
-@dataclass(frozen=True)
-class Attended:
-    """A sentence, and how much a hierarchical model looked at it and at its words."""
-
-    weight: float
-    words: list[tuple[str, float]]
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of a text."""
-
-    text: str
-    label: str
-    probability: float
-    probabilities: dict[str, float]
-    attention: list[Attended] | None = None  # where a hierarchical model looked
-    unread: int | None = None  # tokens beyond the limits of `text`, where there are any
-    empty: bool | None = None  # True where there is no token to read: the class says nothing
-
-
 def examples(codec: Codec, part: LabelledTexts) -> Examples:
-    """Number the labels of a split and measure its texts.
+    """Turn the labels of a split into numbers and measure its texts.
 
     Raises:
         DataError: a label that the model doesn't know, with file and line.
     """
-    numbers = {label: number for number, label in enumerate(codec.labels)}
-    for label, line in zip(part.labels, part.lines, strict=True):
-        if label not in numbers:
-            raise DataError(
-                f"{part.source}, line {line}: the model has no label {label!r}; "
-                f"it knows {', '.join(codec.labels[:20])}"
-            )
     lengths, _ = codec.encoder.statistics(part.texts)
-    labels = tf.constant([numbers[label] for label in part.labels], tf.int32)
+    labels = tf.constant(codec.head.targets(part))
     return Examples(tf.constant(part.texts), labels, np.array(lengths))
 
 
@@ -102,44 +82,40 @@ def load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[Any, tf.Tensor]
     return codec.encoder(tf.gather(data.texts, rows)), tf.gather(data.labels, rows)
 
 
-def loss(config: RunConfig, classes: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Cross-entropy of each example, against labels smoothed by `label_smoothing`."""
-    smoothing = config.training.label_smoothing
-
-    def cross_entropy(labels, logits):
-        targets = tf.one_hot(labels, classes) * (1 - smoothing) + smoothing / classes
-        return tf.nn.softmax_cross_entropy_with_logits(targets, tf.cast(logits, tf.float32))
-
-    return cross_entropy
-
-
 class Predictor:
-    """Classifies texts, and gives the probabilities of all classes for many."""
+    """Answers texts, and gives the probabilities of all labels for many.
 
-    def __init__(self, model: keras.Model, codec: Codec):
+    Args:
+        model: the network.
+        codec: of its training.
+        threshold: the probability from which on a label of a set is given.
+    """
+
+    def __init__(self, model: keras.Model, codec: Codec, threshold: float = 0.5):
         self.model = model
         self.codec = codec
+        self.threshold = threshold
         self._classify = tf.function(self.classify, autograph=False, reduce_retracing=True)
         self._attend: Any = None
         if isinstance(model, Hierarchical) and model.has_attention:
             self._attend = tf.function(model.attention, autograph=False, reduce_retracing=True)
 
     def classify(self, ids):
-        """Probabilities (N, classes) of what the encoder read."""
-        return tf.nn.softmax(tf.cast(self.model(ids, training=False), tf.float32))
+        """Probabilities (N, labels), or numbers (N, 1), of what the encoder read."""
+        return self.codec.head.activate(self.model(ids, training=False))
 
     def probabilities(self, data: Examples, batch_tokens: int) -> np.ndarray:
-        """(examples, classes), in the order of the examples."""
+        """What `classify` gives for a split, (examples, labels), in the order of the examples."""
         batches = plan_batches(data.lengths, batch_tokens, _EVALUATION_BATCH)
-        result = np.zeros((len(data.lengths), len(self.codec.labels)), np.float32)
+        result = np.zeros((len(data.lengths), self.codec.head.size), np.float32)
         encoded = loaded(partial(load, self.codec, data), batches)
         for rows, (ids, _) in zip(batches, encoded, strict=True):
             result[rows] = self._classify(ids).numpy()
         return result
 
-    def predict(self, texts: Iterable[str], batch_size: int = 64) -> Iterator[Prediction]:
-        """Classify texts one after the other, in batches as they come."""
-        labels = self.codec.labels
+    def predict(self, texts: Iterable[str], batch_size: int = 64) -> Iterator[Any]:
+        """Answer texts one after the other, in batches as they come."""
+        head = self.codec.head
         texts = iter(texts)
         while batch := list(islice(texts, batch_size)):
             ids = self.codec.encoder(tf.constant(batch))
@@ -147,14 +123,8 @@ class Predictor:
             tokens, unread = (n.numpy() for n in self.codec.encoder.measure(tf.constant(batch)))
             attention = self._attention(batch, ids) if self._attend else [None] * len(batch)
             for n, (text, row, looked) in enumerate(zip(batch, rows, attention, strict=True)):
-                best = int(row.argmax())
-                chances = {label: float(p) for label, p in zip(labels, row, strict=True)}
-                yield Prediction(
-                    text,
-                    labels[best],
-                    float(row[best]),
-                    chances,
-                    looked,
+                yield replace(
+                    head.predict(text, row, self.threshold, looked),
                     unread=int(unread[n]) or None,
                     empty=bool(tokens[n] == 0) or None,
                 )
@@ -189,12 +159,12 @@ def _for_topology(config: Any, encoder: TextEncoder) -> TextEncoder | DocumentEn
 
 
 def _validate(predictor: Predictor, config: RunConfig, data: Examples) -> tuple[float, float]:
-    """Mean loss (without smoothing) and accuracy."""
-    probabilities = predictor.probabilities(data, config.training.batch_tokens)
-    labels = data.labels.numpy()
-    right = probabilities[np.arange(len(labels)), labels]
-    score = float(np.mean(probabilities.argmax(axis=1) == labels))
-    return float(-np.log(np.maximum(right, 1e-12)).mean()), score
+    """Mean loss, neither smoothed nor weighed, and the score that chooses the best epoch."""
+    head = predictor.codec.head
+    answers = predictor.probabilities(data, config.training.batch_tokens)
+    mean_loss, scores = head.judge(data.labels.numpy(), answers, predictor.threshold)
+    by = config.training.select_by or head.score
+    return mean_loss, selected(by, mean_loss, scores)
 
 
 def _unknown_in_training(config: Any, encoder: Any, texts: list[str]) -> float:
@@ -205,7 +175,7 @@ def _unknown_in_training(config: Any, encoder: Any, texts: list[str]) -> float:
 
 
 class Classification(Task, ABC):
-    """A text in, one of several classes out."""
+    """A text in, one of several classes out, a set of labels, or a number."""
 
     score = "accuracy"
 
@@ -215,63 +185,56 @@ class Classification(Task, ABC):
         Raises:
             DataError: a label that the training split lacks.
         """
-        labels = label_names(splits)
-        if two_lines := [label for label in labels if "\n" in label]:
+        head = make_head(splits)
+        if two_lines := [label for label in head.labels if "\n" in label]:
             raise DataError(f"{splits.train.source}: the label {two_lines[0]!r} has two lines")
-        return Codec(_for_topology(config, make_encoder(config.text, splits.train.texts)), labels)
+        return Codec(_for_topology(config, make_encoder(config.text, splits.train.texts)), head)
 
     def load_codec(self, config: Any, folder: Path) -> Codec:
         """Read what `Codec.save` wrote."""
         text = config.text
         encoder = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
-        labels = load_labels(folder / "labels.txt")
-        return Codec(_for_topology(config, encoder), labels)
+        return Codec(_for_topology(config, encoder), load_head(folder))
 
     def build(self, config: Any, codec: Codec) -> keras.Model:
-        """Build the network, from `codec.encoder`'s ids to logits (N, classes)."""
+        """Build the network, from `codec.encoder`'s ids to outputs (N, labels)."""
         network = Hierarchical if _is_hierarchical(config) else many_to_one
-        return network(*codec.encoder.sizes, len(codec.labels), config.model)
+        return network(*codec.encoder.sizes, codec.head.size, config.model)
 
     def prepare_fit(self, config: Any, codec: Codec, model: keras.Model, splits: Splits) -> Fit:
-        """Cross-entropy, and the accuracy of validation."""
+        """The loss of what labels are, and a score of validation."""
         train, validation = examples(codec, splits.train), examples(codec, splits.validation)
-
+        predictor = self.make_predictor(config, codec, model)
         return Fit(
-            loss(config, len(codec.labels)),
+            codec.head.loss(config, train.labels.numpy()),
             planned_batches(
                 config, train.lengths, partial(load, codec, train), codec.encoder.vocabularies
             ),
-            partial(_validate, Predictor(model, codec), config, validation),
+            partial(_validate, predictor, config, validation),
+            score_name(config.training.select_by or codec.head.score),
         )
 
     def make_predictor(self, config: Any, codec: Codec, model: keras.Model) -> Predictor:
-        """Make what classifies texts."""
-        return Predictor(model, codec)
+        """Make what answers texts."""
+        return Predictor(model, codec, getattr(config.data, "threshold", 0.5))
 
     def evaluate(
         self, config: Any, predictor: Predictor, part: LabelledTexts, splits: Splits | None
-    ) -> Evaluation:
-        """Report by class, confusions, mistakes; the baseline is a bag of words.
+    ) -> Any:
+        """Report by class, or errors, and mistakes; the baseline is a bag of words.
 
         Raises:
             DataError: a label that the model doesn't know, with file and line.
         """
         data = examples(predictor.codec, part)
-        probabilities = predictor.probabilities(data, config.training.batch_tokens)
-        labels = predictor.codec.labels
-        baseline = None
-        if splits is not None:
-            train = splits.train
-            baseline = "a bag of words", bag_of_words(train.texts, train.labels, part.texts)
-        return evaluate_answers(
-            part.source,
-            part.texts,
-            part.labels,
-            [labels[number] for number in probabilities.argmax(axis=1)],
-            probabilities.max(axis=1).tolist(),
-            labels,
-            baseline,
-            unread=predictor.codec.encoder.unread(part.texts),
+        answers = predictor.probabilities(data, config.training.batch_tokens)
+        found = predictor.codec.head.evaluate(part, answers, predictor.threshold, splits)
+        return replace(found, unread=predictor.codec.encoder.unread(part.texts))
+
+    def judge(self, config: Any, codec: Codec, model: keras.Model, splits: Splits) -> Any:
+        """Evaluate the model on validation."""
+        return self.evaluate(
+            config, self.make_predictor(config, codec, model), splits.validation, None
         )
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
@@ -293,7 +256,10 @@ class Classification(Task, ABC):
 
     def facts(self, codec: Codec) -> dict[str, str]:
         """The labels."""
-        return {"labels": ", ".join(codec.labels)}
+        head = codec.head
+        if isinstance(head, Number):
+            return {"labels": f"numbers, mean {head.mean:.4g}, deviation {head.deviation:.4g}"}
+        return {"labels": ("sets of " if head.kind == "set" else "") + ", ".join(head.labels)}
 
 
 @final
@@ -303,73 +269,43 @@ class Sentiment(Classification):
 
 def _endpoints(predictor: Predictor) -> list[Endpoint]:
     """Text to label; for TF Serving's Classify and Regress; attention; step by step."""
-    encoder, labels = predictor.codec.encoder, predictor.codec.labels
-    names = tf.constant(labels)
+    encoder, head = predictor.codec.encoder, predictor.codec.head
 
-    def probabilities(text):
+    def of_texts(text):
         return predictor.classify(encoder(text))
 
     def answers(rows):
-        best = tf.argmax(rows, axis=1)
-        found = {"label": tf.gather(names, best), "score": tf.reduce_max(rows, axis=1)}
-        return {**found, "probabilities": rows}
+        return head.answer(rows, predictor.threshold)
 
     def with_limits(text):
         tokens, unread = encoder.measure(text)
-        return {**answers(probabilities(text)), "unread": unread, "empty": tokens == 0}
+        return {**answers(of_texts(text)), "unread": unread, "empty": tokens == 0}
 
-    def classes(inputs):
-        rows = probabilities(texts_of(inputs))
-        return {"classes": tf.broadcast_to(names, tf.shape(rows)), "scores": rows}
-
-    answered = {
-        "label": "[N] the most probable class",
-        "score": "[N] its probability",
-        "probabilities": f"[N, {len(labels)}] of all classes: {', '.join(labels)}",
-    }
-    examples = [examples_input()]
+    about = "Give texts numbers." if head.kind == "number" else "Classify texts."
     found = [
         Endpoint(
             "serving_default",
-            "Classify texts.",
+            about,
             [TEXT],
             {
-                **answered,
+                **head.answered(),
                 "unread": "[N] how many tokens are beyond what is read",
-                "empty": "[N] whether there is no token to read: the class says nothing",
+                "empty": "[N] whether there is no token to read: the answer says nothing",
             },
             with_limits,
         ),
-        Endpoint(
-            "classify",
-            "Classify tf.Examples, whose feature `text` is read.",
-            examples,
-            {"classes": "[N, C] all classes", "scores": "[N, C] their probabilities"},
-            classes,
-            "classify",
-        ),
+        *head.example_endpoints(of_texts),
     ]
-    if len(labels) == 2:
-        found.append(
-            Endpoint(
-                "regress",
-                f"How likely tf.Examples, whose feature `text` is read, are {labels[1]}.",
-                examples,
-                {"outputs": f"[N] probability of {labels[1]}"},
-                lambda inputs: {"outputs": probabilities(texts_of(inputs))[:, 1]},
-                "regress",
-            )
-        )
     if isinstance(predictor.model, Hierarchical):
         if predictor.model.has_attention:
             found.append(_attention_endpoint(predictor))
     elif sizes := state_sizes(predictor.model):
 
         def read(text, begins, states):
-            logits, after = read_on(predictor.model, encoder(text), states)
-            return answers(tf.nn.softmax(tf.cast(logits, tf.float32))), after
+            outputs, after = read_on(predictor.model, encoder(text), states)
+            return answers(head.activate(outputs)), after
 
-        found.append(step_endpoint(read, sizes, answered))
+        found.append(step_endpoint(read, sizes, head.answered()))
     return found
 
 

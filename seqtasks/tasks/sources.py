@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from seqtasks.config import (
+    ClassifiedDataConfig,
+    ClassifierTrainingConfig,
     DataConfig,
     ImagesDataConfig,
     LabelledDataConfig,
@@ -18,6 +20,7 @@ from seqtasks.config import (
     RunConfig,
     TableDataConfig,
     TaggedDataConfig,
+    TaggerTrainingConfig,
 )
 from seqtasks.data import look
 from seqtasks.data.columns import Column, Layout
@@ -27,8 +30,18 @@ from seqtasks.data.plain import PlainText, cut, read_plain_text
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.tagged import TaggedSentences, read_tagged_sentences
-from seqtasks.errors import DataError
-from seqtasks.tasks.labelled_sources import is_named, load_labelled_splits, read_looked_at
+from seqtasks.entities import recognise
+from seqtasks.errors import ConfigError, DataError
+from seqtasks.tasks.labelled_sources import (
+    check_training as check_training_of_labels,
+)
+from seqtasks.tasks.labelled_sources import (
+    check_weights,
+    is_named,
+    label_notice,
+    load_labelled_splits,
+    read_texts,
+)
 
 _DIGITS = {"digits": "en", "digits-ko": "ko", "digits-both": "both"}  # bundled, by language
 
@@ -65,9 +78,50 @@ def read_part(config: RunConfig, source: str) -> Any:
 
 
 def notices(config: RunConfig, splits: Splits) -> list[str]:
-    """Say what of the examples is probably not as it was meant, and what was left out of files."""
+    """Say what of the examples is probably not as it was meant, and what was left out of files.
+
+    What was seen in the data, not stated, is told too.
+    """
     unit, target = (getattr(config.text, key, None) for key in ("unit", "target_unit"))
-    return look.notices(splits, unit, target)
+    found = look.notices(splits, unit, target)
+    if not isinstance(config.data, ClassifiedDataConfig) or is_named(config.data.source):
+        return found
+    notice = label_notice(config.data.labels, splits.train)
+    if notice is None:
+        return found
+    # It says already what many numbers are taken for.
+    return [notice, *(one for one in found if one != look.numbers_notice(splits.train))]
+
+
+def check_training(config: RunConfig, splits: Splits) -> None:
+    """Check that what is asked of training fits the examples.
+
+    Raises:
+        ConfigError: a score that they don't have, or weights of classes that aren't there.
+    """
+    if isinstance(config.training, ClassifierTrainingConfig):
+        check_training_of_labels(config.training, splits)
+    elif isinstance(config.training, TaggerTrainingConfig):
+        _check_tags(config.training, splits)
+
+
+def _check_tags(training: TaggerTrainingConfig, splits: Splits[TaggedSentences]) -> None:
+    train, part = splits.train, splits.validation
+    if training.select_by == "entity_f1":
+        scheme = recognise([[tag for tag in tags if tag] for tags in train.tags])
+        where = train.source if scheme is None else part.source
+        if scheme is None or not any(map(scheme.spans, part.tags)):
+            raise ConfigError(
+                "training.select_by: entity_f1 needs tags that mark entities, such as B-PER, I-PER "
+                f"and O; {where} has none, use accuracy or macro_f1"
+            )
+        if not all(map(all, part.tags)):
+            raise ConfigError(
+                "training.select_by: entity_f1 needs sentences of which all tokens are annotated; "
+                f"those of {part.source} aren't, use accuracy or macro_f1"
+            )
+    tags = sorted({tag for sentence in train.tags for tag in sentence if tag})
+    check_weights(training.class_weight, tags, train.source)
 
 
 @singledispatch
@@ -126,6 +180,7 @@ def _(data: LabelledDataConfig, seed: int) -> Splits:
         text_column=data.text_column,
         label_column=data.label_column,
         layout=_layout(data),
+        labels=getattr(data, "labels", "category"),  # for a section that says nothing of them
         validation_fraction=data.validation_fraction,
         test_fraction=data.test_fraction,
         seed=seed,
@@ -134,8 +189,8 @@ def _(data: LabelledDataConfig, seed: int) -> Splits:
 
 @_part.register
 def _(data: LabelledDataConfig, source: str) -> LabelledTexts:
-    columns = (data.text_column, data.label_column)
-    return read_looked_at(source, *columns, _layout(data))
+    labels: Any = getattr(data, "labels", "category")
+    return read_texts(Path(source), labels, data.text_column, data.label_column, _layout(data))
 
 
 @_are_files.register

@@ -28,10 +28,12 @@ from seqtasks.entities import (
     token_offsets,
 )
 from seqtasks.errors import DataError, RunError
-from seqtasks.metrics import raw_text_scores
+from seqtasks.metrics import macro_f1, raw_text_scores
 from seqtasks.tasks.endpoints import TEXT, Endpoint, Input
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
+from seqtasks.tasks.heads.weights import class_weights, cross_entropy
 from seqtasks.tasks.labels import load_labels, save_labels
+from seqtasks.tasks.selection import score_name, selected
 from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.learnt_splitting import LearntSplitter, Written
 from seqtasks.text.tokens import TokenEncoder
@@ -133,18 +135,23 @@ def _load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[dict[str, tf.T
     return ids, tf.gather(data.tags, rows).to_tensor(default_value=-1)
 
 
-def loss(config: TaggingConfig, tags: int) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
-    """Cross-entropy of each real token, against tags smoothed by `label_smoothing`."""
-    smoothing = config.training.label_smoothing
+def loss(
+    config: TaggingConfig, tags: int, weights: np.ndarray | None = None
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Cross-entropy of each real token, against tags smoothed by `label_smoothing`.
 
-    def cross_entropy(numbers, logits):
+    Args:
+        config: the run's.
+        tags: how many there are.
+        weights: (tags,) what each counts.
+    """
+    of_tokens = cross_entropy(tags, config.training.label_smoothing, weights)
+
+    def of_sentences(numbers, logits):
         real = numbers >= 0
-        targets = tf.one_hot(tf.boolean_mask(numbers, real), tags)
-        targets = targets * (1 - smoothing) + smoothing / tags
-        logits = tf.cast(tf.boolean_mask(logits, real), tf.float32)
-        return tf.nn.softmax_cross_entropy_with_logits(targets, logits)
+        return of_tokens(tf.boolean_mask(numbers, real), tf.boolean_mask(logits, real))
 
-    return cross_entropy
+    return of_sentences
 
 
 class Predictor:
@@ -305,20 +312,26 @@ def _most_frequent_tags(train: TaggedSentences, part: TaggedSentences) -> list[l
 def _validate(
     predictor: Predictor, config: TaggingConfig, data: Examples, judge: Judge | None = None
 ) -> tuple[float, float]:
-    """Mean loss of a token (without smoothing), and the score; an unknown tag is never right.
+    """Mean loss of a token (neither smoothed nor weighed), and the score.
+
+    An unknown tag is never right.
 
     Args:
-        judge: what makes the score of the tags; by default it is the share of right ones.
+        judge: what makes the score of the tags; by default it is what `training.select_by` names,
+            or the share of right ones.
     """
     found = predictor.probabilities(data, config.training.batch_tokens)
     rows = np.concatenate(found)
     tags = data.tags.flat_values.numpy()
     rows, tags = rows[tags != _NOT_ANNOTATED], tags[tags != _NOT_ANNOTATED]
     right = np.where(tags >= 0, rows[np.arange(len(tags)), tags], 0)
-    mean = float(-np.log(np.maximum(right, 1e-12)).mean())
-    if judge is None:
-        return mean, float(np.mean(rows.argmax(1) == tags))
-    return mean, judge([[predictor.codec.tags[n] for n in row.argmax(1)] for row in found])
+    mean_loss, best = float(-np.log(np.maximum(right, 1e-12)).mean()), rows.argmax(axis=1)
+    if judge is not None:
+        return mean_loss, judge([[predictor.codec.tags[n] for n in row.argmax(1)] for row in found])
+    by = config.training.select_by or Tagging.score
+    if by == "macro_f1":
+        return mean_loss, macro_f1(tags, best, len(predictor.codec.tags))
+    return mean_loss, selected(by, mean_loss, {"accuracy": float(np.mean(best == tags))})
 
 
 def _load_scheme(file: Path) -> Scheme | None:
@@ -370,19 +383,29 @@ class Tagging(Task):
     def prepare_fit(
         self, config: TaggingConfig, codec: Codec, model: keras.Model, splits: Splits
     ) -> Fit:
-        """Cross-entropy of each token, and the accuracy of validation, or F1 of its entities."""
+        """Cross-entropy of each token, and a score of validation.
+
+        By default it is the F1 of its entities where its tags mark some, else accuracy.
+        """
         train = examples(codec, in_pieces(splits.train, config.text.max_length))
-        validation = examples(codec, splits.validation)
+        validation, by = examples(codec, splits.validation), config.training.select_by
         judge, annotated = None, all(map(all, splits.validation.tags))
-        if annotated and codec.recorded and any(map(codec.recorded.spans, splits.validation.tags)):
-            judge = partial(entity_f1, codec.recorded, splits.validation.tags)
+        if (
+            by in (None, "entity_f1")
+            and annotated
+            and codec.recorded
+            and any(map(codec.recorded.spans, splits.validation.tags))
+        ):
+            judge, by = partial(entity_f1, codec.recorded, splits.validation.tags), "entity_f1"
+        numbers = train.tags.flat_values.numpy()
+        counts = np.bincount(numbers[numbers >= 0], minlength=len(codec.tags))
         return Fit(
-            loss(config, len(codec.tags)),
+            loss(config, len(codec.tags), class_weights(config, codec.tags, counts)),
             planned_batches(
                 config, train.lengths, partial(_load, codec, train), codec.encoder.vocabularies
             ),
             partial(_validate, Predictor(model, codec), config, validation, judge),
-            "entity F1" if judge else None,
+            score_name(by) if by else None,
         )
 
     def make_predictor(self, config: TaggingConfig, codec: Codec, model: keras.Model) -> Predictor:

@@ -125,6 +125,10 @@ class Task(ABC):
     def describe(self, config: Any, splits: Splits) -> dict[str, dict[str, Any]]:
         """What is in each split, as training with this configuration would read it."""
 
+    def judge(self, config: Any, codec: Any, model: Any, splits: Splits) -> Any:
+        """Evaluate the model on validation for its card, where that costs little; else None."""
+        return None
+
     @abstractmethod
     def facts(self, codec: Any) -> dict[str, str]:
         """What the model card says of the data."""

@@ -12,12 +12,14 @@ from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.metrics import text_scores
 from seqtasks.search.beam import Decoded, beam_search
 from seqtasks.tasks.losses import token_cross_entropy
+from seqtasks.tasks.selection import score_name
 from seqtasks.tasks.task import Fit, planned_batches
 from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID
 from seqtasks.topologies.decoder import Decoder
 
 # From this on it takes less time to find the hypotheses that go on than to score them all.
 _LARGE_VOCABULARY = 2_048
+METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact"}  # by `training.select_by`
 VALIDATION_EXAMPLES = 500  # written after each epoch; the loss is of all
 
 
@@ -85,7 +87,7 @@ class Validation:
         model: the network, with the weights that it has when this is called.
         batches: (inputs, ids) of all examples.
         write: writes, greedily, for those examples whose right answers are `targets`.
-        metric: "BLEU" or "chrF"; the score is a hundredth of it.
+        metric: "BLEU" or "chrF", of which the score is a hundredth, or "exact".
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class Validation:
             losses = self._losses(inputs, ids).numpy()
             total, count = total + losses.sum(dtype=float), count + len(losses)
         scores = text_scores(self.write(), [[target] for target in self.targets])
-        return total / count, scores[self.metric] / 100
+        return total / count, scores[self.metric] / (1 if self.metric == "exact" else 100)
 
 
 def prepare_fit(
@@ -132,13 +134,15 @@ def prepare_fit(
         load: from a split's examples and row numbers (rows,) to a batch, (inputs, ids).
         vocabularies: of the inputs in which rare tokens are read as unknown, by name.
         train, validation: examples with `lengths`, (examples,) in tokens.
-        write, targets, metric: as in `Validation`.
+        write, targets: as in `Validation`.
+        metric: likewise, where `training.select_by` names no other.
     """
-    training = config.training
+    training, by = config.training, config.training.select_by
     plan = plan_batches(validation.lengths, training.batch_tokens, training.batch_size)
     batches = loaded(partial(load, validation), plan)
     return Fit(
         token_cross_entropy(training.label_smoothing, training.sampled_tokens),
         planned_batches(config, train.lengths, partial(load, train), vocabularies),
-        Validation(model, batches, write, targets, metric),
+        Validation(model, batches, write, targets, METRICS.get(by or "", metric)),
+        score_name(by) if by else None,
     )

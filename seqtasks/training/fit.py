@@ -185,8 +185,8 @@ def _end_epoch(step, validate, config, state, run, watcher) -> None:
         step.learning_rate = step.learning_rate * config.plateau_factor
     if decision == "stop":
         state.finished = f"no better score in {config.patience} epochs"
-    if config.target is not None and score >= config.target:
-        state.finished = f"the score reached {config.target:g}"
+    if config.target_score is not None and score >= config.target_score:
+        state.finished = f"the score reached {config.target_score:g}"
     step.reset_totals()
     run.append_metrics(vars(result))
     _log(result)

@@ -6,6 +6,7 @@ from typing import Any
 from seqtasks.config import BoundedTextConfig, RunConfig
 from seqtasks.data.splits import Splits
 from seqtasks.runs import Run
+from seqtasks.tasks.evaluation import Evaluation
 
 
 def model_card(
@@ -15,6 +16,7 @@ def model_card(
     rows: list[dict[str, Any]],
     parameters: int,
     score: str,
+    judged: Any = None,
 ) -> str:
     """Write the card as Markdown. Figures come from the run alone.
 
@@ -23,6 +25,7 @@ def model_card(
         rows: the lines of metrics.jsonl.
         parameters: how many weights the model has.
         score: what validation's score is called.
+        judged: what was found of validation, one of the classes of `seqtasks.tasks.evaluation`.
     """
     best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
     environment = json.loads((run.path / "environment.json").read_text("utf-8"))
@@ -50,7 +53,48 @@ The test score is in `evaluation.json` once `seqtasks evaluate {run.path}` has r
 
 The model knows the language and the kind of text it was trained on and no other. The validation
 score chose the weights, so expect a little less on new text.{cut}
-"""
+{_details(judged)}"""
+
+
+_FIGURES = {
+    "macro_f1": "macro F1",
+    "micro_f1": "micro F1",
+    "exact": "exact match",
+    "mae": "mean absolute error",
+    "rmse": "root mean squared error",
+    "r2": "R2",
+    "spearman": "Spearman's correlation",
+    "mean_mae": "mean absolute error of always answering the mean",
+    "ece": "expected calibration error, 10 bins",
+}
+
+
+def _details(judged: Any) -> str:
+    """What was found of validation, as Markdown: figures, and of two classes the thresholds."""
+    if judged is None:
+        return ""
+    rows = [
+        f"| {name} | {vars(judged)[key]:.4f} |"
+        for key, name in _FIGURES.items()
+        if key in vars(judged)
+    ]
+    if isinstance(judged, Evaluation):
+        majority = _escaped(judged.majority)
+        rows.append(f"| always answering {majority}: accuracy | {judged.majority_accuracy:.4f} |")
+    text = "\n## Validation\n\n| | |\n|---|---|\n" + "\n".join(rows) + "\n"
+    if isinstance(judged, Evaluation) and judged.thresholds:
+        lines = (
+            f"| {row['threshold']:.1f} | {row['precision']:.4f} | {row['recall']:.4f} | "
+            f"{row['f1']:.4f} |"
+            for row in judged.thresholds
+        )
+        text += (
+            f"\nWhere {_escaped(judged.labels[1])} is answered from a probability on:\n\n"
+            "| probability | precision | recall | F1 |\n|---|---|---|---|\n"
+            + "\n".join(lines)
+            + "\n"
+        )
+    return text
 
 
 def split_sizes(splits: Splits) -> dict[str, str]:

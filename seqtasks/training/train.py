@@ -13,7 +13,8 @@ from seqtasks.errors import TrainingError
 from seqtasks.inspection.training_plots import learning_curve
 from seqtasks.runs import Run, choose_path, create_run, disk_errors, write_text
 from seqtasks.tasks.registry import get_task
-from seqtasks.tasks.sources import load_splits
+from seqtasks.tasks.selection import score_name
+from seqtasks.tasks.sources import check_training, load_splits
 from seqtasks.training.fit import Watcher, fit
 from seqtasks.training.model_card import model_card, split_sizes
 from seqtasks.training.resumable import check_resumable
@@ -46,11 +47,13 @@ def train(
 
     Raises:
         RunError: where the run exists and may not be overwritten, or the disk refuses.
+        ConfigError: where what is asked of training doesn't fit the data.
         DataError: where the data can't be used.
         TrainingError: where the loss is no longer a number.
     """
     path = choose_path(runs_dir, config, overwrite)
     splits = splits or load_splits(config)
+    check_training(config, splits)
     codec = get_task(config.task).make_codec(config, splits)
     model = _build(config, codec)
     run = create_run(path, config, codec.save)
@@ -96,8 +99,10 @@ def _build(config, codec) -> keras.Model:
 def _fit(run, config, codec, model, splits, watcher, resume) -> Outcome:
     task = get_task(config.task)
     how = task.prepare_fit(config, codec, model, splits)
-    state = fit(model, how.loss, how.batches, how.validate, config.training, run, watcher, resume)
-    score = how.score or task.score
+    score, validate = how.score or task.score, how.validate
+    if config.training.select_by == "loss":  # which every task has
+        score, validate = score_name("loss"), lambda: _by_loss(how.validate())
+    state = fit(model, how.loss, how.batches, validate, config.training, run, watcher, resume)
     outcome = Outcome(run, state, score, model.count_params())
     if state.finished:
         with disk_errors(run.path):
@@ -105,9 +110,15 @@ def _fit(run, config, codec, model, splits, watcher, resume) -> Outcome:
             run.plots.mkdir(exist_ok=True)
             learning_curve(rows, score, run.plots / "learning_curve.png")
             facts = {**split_sizes(splits), **task.facts(codec)}
-            card = model_card(run, config, facts, rows, outcome.parameters, score)
+            judged = task.judge(config, codec, model, splits)
+            card = model_card(run, config, facts, rows, outcome.parameters, score, judged)
             write_text(run.model_card, card)
     return outcome
+
+
+def _by_loss(validated: tuple[float, float]) -> tuple[float, float]:
+    loss, _ = validated
+    return loss, -loss
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:

@@ -283,6 +283,77 @@ def test_classify_and_regress_read_examples(exported, ask, predicted, texts_of):
     assert regressed == pytest.approx([one["probabilities"]["b"] for one in right], abs=1e-5)
 
 
+KINDS = {
+    "category": lambda n: "abc"[n % 3],
+    "set": lambda n: ("a", "b", "a|b", "b|c", "a|c")[n % 5],
+    "number": lambda n: f"{n % 7 + n / 100:.2f}",
+}
+ODD = [*TEXTS, "red cat", "한국어 red"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", KINDS)
+def test_labels_of_each_kind_are_answered_as_predict_does(
+    kind, seqtasks, succeeds, tiny, ask, tmp_path
+):
+    rows = [f"{('red', 'cat', 'dogs')[n % 3]} sees {n}\t{KINDS[kind](n)}\n" for n in range(60)]
+    (tmp_path / "texts.tsv").write_text("".join(rows), encoding="utf-8")
+    place = ("--runs-dir", tmp_path, "--name", kind, "--arch", "gru", "--epochs", 1)
+    trained = seqtasks("train", "--data", tmp_path / "texts.tsv", *place, *tiny)
+    assert trained.exit_code == 0, trained.stderr
+    run = tmp_path / kind
+    done = succeeds("export", run, "--to", tmp_path / "saved" / kind, "--json")
+    folder = Path(json.loads(done.stdout)["path"])
+    answers = succeeds("predict", run, "--json", "--", *ODD).stdout.splitlines()
+    right = [json.loads(one) for one in answers]
+    found = ask(folder, "serving_default", text=ODD)
+    examples = [example(text) for text in ODD]
+    if kind == "number":
+        values = pytest.approx([one["value"] for one in right], abs=1e-4)
+        assert found["value"] == values
+        assert ask(folder, "regress", inputs=examples)["outputs"] == values
+    else:
+        chances = np.array([list(one["probabilities"].values()) for one in right])
+        assert found["probabilities"] == pytest.approx(chances, abs=1e-5)
+        classified = ask(folder, "classify", inputs=examples)
+        assert classified["scores"] == pytest.approx(chances, abs=1e-5)
+        assert [name.decode() for name in classified["classes"][0]] == ["a", "b", "c"]
+    if kind == "set":
+        given = [[name.decode() for name in row if name] for row in found["labels"]]
+        assert given == [one["labels"] for one in right]
+        assert found["labels"].shape == (len(ODD), 3)
+        assert found["classes"].tolist() == [[b"a", b"b", b"c"]] * len(ODD)
+    check_pieces(folder, ask)
+    plain = succeeds("predict", run, "--", *ODD).stdout
+    with serving(folder.parent) as urls:
+        for url in urls:
+            asked = ("predict", run, "--server", url, "--model", kind)
+            assert succeeds(*asked, "--", *ODD).stdout == plain
+            lines = succeeds(*asked, "--json", "--", *ODD).stdout.splitlines()
+            assert nearly(right, [json.loads(one) for one in lines])
+            assert succeeds("client", kind, "--server", url, "--", *ODD).stdout == plain
+
+
+def example(text):
+    value = tf.train.Feature(bytes_list=tf.train.BytesList(value=[text.encode()]))
+    features = tf.train.Features(feature={"text": value})
+    return tf.train.Example(features=features).SerializeToString()
+
+
+def check_pieces(folder, ask):
+    """A text read in pieces has the answer of the whole."""
+    whole = ask(folder, "serving_default", text=["red cat sees dogs"])
+    state = states_of(folder, 1)
+    first = ask(folder, "step", text=["red cat"], begins=[True], **state)
+    state = {name: value for name, value in first.items() if name in state}
+    last = ask(folder, "step", text=["sees dogs"], begins=[False], **state)
+    for name, value in whole.items():
+        if value.dtype == object:
+            assert last[name].tolist() == value.tolist()
+        else:
+            assert last[name] == pytest.approx(value, abs=1e-5)
+
+
 @pytest.mark.slow
 def test_words_and_sentences_are_weighed_as_predict_does(exported, ask, predicted, texts_of):
     texts = texts_of("documents")

@@ -44,6 +44,22 @@ SIGNATURES = {
     "novel": {"serving_default": names("text", "continuation"), "continue": names("text", "x")},
     "sums": {"serving_default": names("x", "y")},
     "plain": {"serving_default": names("text", "translation score")},
+    "genres": {
+        "serving_default": names("text", "labels classes probabilities"),
+        "classify": CLASSES[1],
+    },
+    "stars": {
+        "serving_default": names("text", "value"),
+        "regress": names("inputs", "outputs"),
+    },
+    "long genres": {
+        "serving_default": names("text", "labels classes probabilities unread empty"),
+        "classify": CLASSES[1],
+    },
+    "long stars": {
+        "serving_default": names("text", "value unread empty"),
+        "regress": names("inputs", "outputs"),
+    },
     "nothing": {"other": names("text", "label")},
 }
 
@@ -90,6 +106,23 @@ class Canned(Client):
             marks = [{"unread": max(len(text) - 3, 0), "empty": not text} for text in rows]
             answer = {"label": "pos", "score": shortest(0.3), "probabilities": [0.1, 0.3]}
             return {"predictions": [{**answer, **one} for one in marks]}
+        if model == "genres":
+            given = {"": ["", ""], "both": ["drama", "war"], "one": ["war", ""]}
+            chances = [shortest(0.1), shortest(0.7)]
+            classes = {"classes": ["drama", "war"], "probabilities": chances}
+            return {"predictions": [{"labels": given[text], **classes} for text in rows]}
+        if model.startswith("long "):
+            marks = [{"unread": max(len(text) - 3, 0), "empty": not text} for text in rows]
+            answer = {
+                "labels": ["war", ""],
+                "classes": ["drama", "war"],
+                "probabilities": [0.1, 0.7],
+            }
+            if model == "long stars":
+                answer = {"value": 0.5}
+            return {"predictions": [{**answer, **one} for one in marks]}
+        if model == "stars":
+            return {"predictions": [shortest(len(text) / 3) for text in rows]}
         if model == "novel":
             return {"predictions": [f" after {text}" for text in rows]}
         if model == "pictures":
@@ -156,6 +189,38 @@ def test_a_class_says_what_was_not_read_where_the_export_does():
     assert brief[1] == {"text": "abc", "label": "pos", "probability": f32(0.3)}
     assert set(complete[1]) == {"text", "label", "probability", "probabilities"}
     assert line(brief[2]) == "pos\t0.3000\tabcd"
+
+
+def test_sets_have_the_labels_that_are_given_and_all_probabilities():
+    found, asked = predicted("genres", ["", "both", "one"])
+    chances = {"drama": f32(0.1), "war": f32(0.7)}
+    assert found == [
+        {"text": "", "labels": [], "probabilities": chances},
+        {"text": "both", "labels": ["drama", "war"], "probabilities": chances},
+        {"text": "one", "labels": ["war"], "probabilities": chances},
+    ]
+    assert [list(one) for one in found] == [["text", "labels", "probabilities"]] * 3
+    assert [verb for verb, _ in asked] == ["predict"]
+    assert [*map(line, found)] == ["\t\t", "drama|war\t0.1000|0.7000\tboth", "war\t0.7000\tone"]
+    # And as `seqtasks client` shows a row.
+    row = {"labels": ["war", ""], "classes": ["drama", "war"], "probabilities": [0.1, 0.7]}
+    assert line({"text": "one", **row}) == "war\t0.7000\tone"
+
+
+def test_numbers_are_the_model_s_own():
+    found, asked = predicted("stars", ["", "long"])
+    assert found == [{"text": "", "value": 0.0}, {"text": "long", "value": f32(4 / 3)}]
+    assert [verb for verb, _ in asked] == ["predict"]
+    assert [*map(line, found)] == ["0.0000\t", "1.3333\tlong"]
+
+
+@pytest.mark.parametrize("model", ["long genres", "long stars"])
+def test_sets_and_numbers_say_what_was_not_read_where_the_export_does(model):
+    found, _ = predicted(model, ["", "abc", "abcd"])
+    marks = [{key: one[key] for key in ("unread", "empty") if key in one} for one in found]
+    assert marks == [{"empty": True}, {}, {"unread": 1}]
+    own = {"labels", "probabilities"} if model == "long genres" else {"value"}
+    assert set(found[1]) == {"text"} | own
 
 
 def test_sentences_and_words_are_weighed_only_where_all_is_asked_for():

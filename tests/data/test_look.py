@@ -1,6 +1,7 @@
 """A look at what was read: what is refused, what is told, and what is left alone."""
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -188,3 +189,11 @@ def test_a_validation_of_unknown_words_is_told_of():
     assert "text.unit=word+char, or char" in note
     assert not told(train, "char", validation=foreign)
     assert not told(train, validation=train)
+
+
+def test_many_labels_are_a_note_only_where_each_becomes_a_class():
+    numbers = labelled([f"text {n}" for n in range(60)], [str(n) for n in range(60)])
+    assert any("becomes a class" in note for note in notices(Splits(numbers, numbers, None)))
+    for kind in ("number", "set"):
+        given = replace(numbers, kind=kind)
+        assert notices(Splits(given, given, None)) == []

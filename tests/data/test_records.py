@@ -118,7 +118,8 @@ def test_a_quote_that_is_never_closed_names_where_it_opened(tmp_path):
         ('{"text": "a", "label": NaN}', "received 'NaN'"),
         ('{"text": "a", "label": {"b": 1}}', "received '{\"b\": 1}'"),
         ('{"text": "a", "label": null}', "received 'null'"),
-        ('{"text": "a", "label": [1]}', "received '[1]'"),
+        ('{"text": "a", "label": [1.5]}', "received '[1.5]'"),
+        ('{"text": "a", "label": [[1]]}', "received '[[1]]'"),
         ('{"text": "\\ud83d", "label": 1}', "\\ud800"),
         ('{"text": "a", "label": "\\udc00"}', "\\ud800"),
     ],
@@ -176,3 +177,10 @@ def test_numbers_are_taken_as_the_second_only_where_they_may_be(tmp_path):
     assert "'label' must be a string, received '7'" in error_of(path, numbers=False)
     path = write(tmp_path / "b.jsonl", '{"text": 7, "label": "a"}')
     assert "'text' must be a string, received '7'" in error_of(path)
+
+
+def test_a_list_is_a_label_as_json_and_only_a_label(tmp_path):
+    path = write(tmp_path / "a.jsonl", '{"text": "a", "label": ["극", "b, c", 1]}\n')
+    assert [*read_records(path)] == [(1, "a", '["극", "b, c", 1]')]
+    with pytest.raises(DataError, match="'label' must be a string, received"):
+        [*read_records(path, numbers=False)]

@@ -106,6 +106,72 @@ def test_a_cut_that_leaves_a_piece_empty_says_what_must_differ():
     assert "more distinct letters, other fractions" in str(caught.value)
 
 
+# --- Classes of which training would have none --------------------------------------------------
+
+
+def labelled(labels, kind="category"):
+    texts = [f"text {n}" for n in range(len(labels))]
+    return LabelledTexts(texts, labels, "rare.tsv", list(range(1, len(labels) + 1)), kind)
+
+
+RARE = [*["good", "bad"] * 150, *(f"rare {n}" for n in range(30))]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_class_of_one_text_is_kept_in_train_and_all_others_stay_where_they_were(seed):
+    part = labelled(RARE)
+    pieces = carve(part, 0.2, 0.2, seed)
+    assert set(pieces["train"].labels) == set(RARE)
+    begin = {"test": 0.2, "validation": 0.4}
+    for text, label, line in zip(part.texts, part.labels, part.lines, strict=True):
+        at = hashed(text, seed) / 2**64
+        fell = next((name for name, end in begin.items() if at < end), "train")
+        expected = "train" if label.startswith("rare") else fell
+        assert line in pieces[expected].lines
+    assert sum(map(len, pieces.values())) == len(part)
+
+
+def test_of_a_class_outside_of_train_one_text_moves_whatever_the_order():
+    fell = [n for n in range(400) if hashed(f"text {n}", 5) / 2**64 < 0.6]  # test, validation
+    labels = ["rare" if n in fell[:6] else "common" for n in range(400)]
+    part = labelled(labels)
+    pieces = carve(part, 0.3, 0.3, 5)
+    moved = [text for text, label in zip(pieces["train"].texts, pieces["train"].labels, strict=True)
+             if label == "rare"]  # fmt: skip
+    assert moved == [max((f"text {n}" for n in fell[:6]), key=lambda text: hashed(text, 5))]
+    turned = carve(part.select(range(399, -1, -1)), 0.3, 0.3, 5)
+    assert {n: set(p.lines) for n, p in turned.items()} == {
+        n: set(p.lines) for n, p in pieces.items()
+    }
+
+
+def test_a_text_that_moves_takes_its_equals_with_it():
+    labels = ["a", "b"] * 100
+    part = labelled(labels)
+    fell = next(text for text in part.texts if hashed(text, 0) / 2**64 < 0.2)
+    texts = [*part.texts, fell, fell]
+    part = LabelledTexts(texts, [*labels, "rare", "a"], "s", list(range(len(texts))))
+    assert carve(part, 0.1, 0.2)["train"].texts.count(fell) == 3
+
+
+def test_a_member_of_a_set_is_kept_in_train_and_numbers_move_nothing():
+    sets = labelled(
+        ["a", "b", "a,b", "b, rare"] * 5 + ["a"] * 180 + [f"a,one {n}" for n in range(9)]
+    )
+    sets = LabelledTexts(sets.texts, sets.labels, "s", sets.lines, "set")
+    train = carve(sets, 0.3, 0.3, 1)["train"]
+    assert {name for names in train.classes() for name in names} == {
+        "a", "b", "rare", *(f"one {n}" for n in range(9))
+    }  # fmt: skip
+    numbers = labelled([f"{n}.5" for n in range(200)], "number")
+    letters = letters_of("".join(map(chr, range(0xAC00, 0xAC00 + 200))))
+    pieces = carve(numbers, 0.2, 0.2, 1)
+    assert len(carve(letters, 0.2, 0.2, 1)) == 3
+    for name, (low, high) in {"test": (0, 0.2), "validation": (0.2, 0.4)}.items():
+        fell = [t for t in numbers.texts if low <= hashed(t, 1) / 2**64 < high]
+        assert pieces[name].texts == fell
+
+
 @pytest.mark.parametrize(
     ("fractions", "fits"),
     [

@@ -4,7 +4,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from seqtasks.inspection.training_plots import confusion_picture, learning_curve
+from seqtasks.inspection.training_plots import (
+    confusion_picture,
+    learning_curve,
+    reliability_picture,
+)
+from seqtasks.metrics import calibration
 
 
 def rows(count):
@@ -67,6 +72,14 @@ def test_a_confusion_matrix_is_drawn(tmp_path, labels):
 def test_a_class_without_examples_is_drawn_empty(tmp_path):
     confusion_picture([[3, 1], [0, 0]], ["a", "b"], tmp_path / "confusions.png")
     picture(tmp_path / "confusions.png")
+
+
+@pytest.mark.filterwarnings("error")
+def test_reliability_is_drawn_and_other_answers_make_another_picture(tmp_path):
+    for name, right in (("a", [1, 1, 0, 1]), ("b", [0, 0, 1, 1])):
+        found = calibration(np.array([0.95, 0.9, 0.65, 0.6]), np.array(right))
+        reliability_picture(found["bins"], found["ece"], tmp_path / f"{name}.png")
+    assert (picture(tmp_path / "a.png") != picture(tmp_path / "b.png")).any()
 
 
 def test_a_picture_that_can_not_be_written_leaves_the_old_one(tmp_path, monkeypatch):

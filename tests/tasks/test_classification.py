@@ -18,6 +18,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError, RunError
 from seqtasks.metrics import bag_of_words
 from seqtasks.tasks import sentiment
+from seqtasks.tasks.heads.category import Categories
 from seqtasks.tasks.sentiment import Sentiment
 from seqtasks.tasks.sources import read_part
 from seqtasks.tasks.task import planned_batches
@@ -130,7 +131,7 @@ ODD_LABELS = {
 @pytest.mark.parametrize("labels", ODD_LABELS.values(), ids=ODD_LABELS)
 def test_any_labels_survive_their_file(tmp_path, labels):
     config, codec = codec_of()
-    odd = sentiment.Codec(codec.encoder, labels)
+    odd = sentiment.Codec(codec.encoder, Categories(labels))
     odd.save(tmp_path)
     assert Sentiment().load_codec(config, tmp_path).labels == labels
 
@@ -182,14 +183,15 @@ def test_the_loss_is_cross_entropy_against_smoothed_labels(smoothing, classes):
     targets[np.arange(7), labels] += 1 - smoothing
     log_chances = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     expected = -(targets * log_chances).sum(axis=1)
-    loss = sentiment.loss(config_of(**{"training.label_smoothing": smoothing}), classes)
+    head = Categories([f"class {n}" for n in range(classes)])
+    loss = head.loss(config_of(**{"training.label_smoothing": smoothing}), labels)
     found = loss(tf.constant(labels, tf.int32), tf.constant(logits, tf.float32))
     assert found.shape == (7,)
     assert np.allclose(found, expected, rtol=0, atol=1e-5)
 
 
 def test_the_loss_stays_a_number_for_logits_that_are_far_apart():
-    loss = sentiment.loss(config_of(), 2)
+    loss = Categories(["a", "b"]).loss(config_of(), np.array([0, 1]))
     found = loss(tf.constant([0, 1]), tf.constant([[1e4, -1e4], [1e4, -1e4]])).numpy()
     assert found.tolist() == [0.0, 2e4]
 

@@ -15,9 +15,9 @@ from seqtasks.data.spacing import Piece
 from seqtasks.data.splits import Splits
 from seqtasks.data.tagged import TaggedSentences
 from seqtasks.entities import Scheme
-from seqtasks.errors import DataError, RunError
+from seqtasks.errors import ConfigError, DataError, RunError
 from seqtasks.tasks import tagging
-from seqtasks.tasks.sources import load_splits, read_part
+from seqtasks.tasks.sources import check_training, load_splits, read_part
 from seqtasks.tasks.tagging import Tagging
 from seqtasks.tasks.task import planned_batches
 
@@ -420,6 +420,42 @@ def test_other_tags_and_runs_of_before_are_chosen_by_accuracy(random, tmp_path):
         fit = Tagging().prepare_fit(random.config, codec, random.model, splits)
         assert fit.score is None
         assert 0 <= fit.validate()[1] <= 1
+
+
+def test_what_is_asked_for_chooses_and_entities_are_those_of_the_scheme(random):
+    found = {}
+    for by in (None, "entity_f1", "accuracy", "macro_f1"):
+        training = random.config.training.model_copy(update={"select_by": by})
+        config = random.config.model_copy(update={"training": training})
+        fit = Tagging().prepare_fit(config, random.codec, random.model, random.splits)
+        found[by] = (fit.score, *fit.validate())
+    assert [one[0] for one in found.values()] == ["entity F1", "entity F1", "accuracy", "macro F1"]
+    assert found[None] == found["entity_f1"]
+    assert len({one[1] for one in found.values()}) == 1
+    assert len({one[2] for one in found.values()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "message"),
+    [
+        (["NOUN", "VERB"], ["NOUN", "VERB"], "a.bio has none"),
+        (["B-PER", "O"], ["O", "O"], "b.bio has none"),
+        (["B-PER", "O"], ["B-PER", ""], "those of b.bio aren't"),
+        (["B-PER", "", "O"], ["B-PER", "O"], None),
+    ],
+)
+def test_entities_can_choose_only_where_validation_marks_them(random, train, validation, message):
+    parts = [
+        part([["a"] * len(tags)], [tags], f"{n}.bio")
+        for n, tags in zip("ab", (train, validation), strict=True)
+    ]
+    training = random.config.training.model_copy(update={"select_by": "entity_f1"})
+    config = random.config.model_copy(update={"training": training})
+    if message is None:
+        check_training(config, Splits(*parts, None))
+        return
+    with pytest.raises(ConfigError, match=message):
+        check_training(config, Splits(*parts, None))
 
 
 def test_entities_of_another_scheme_are_judged_by_type(random):
