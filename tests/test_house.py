@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "seqtasks"
 ROOMS: dict[str, str] = {
     "__main__": "cli",
     "cli": "benchmarks training export clients serving serving.models serving.limits inspection "
-    "tasks toys data runs config metrics seqtasks answers errors",
+    "tasks toys data runs config metrics seqtasks answers advice errors",
     "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "
     "topologies layers cells text data runs config metrics errors",
     "training": "inspection tasks data runs config metrics errors",
@@ -42,6 +42,7 @@ ROOMS: dict[str, str] = {
     "seqtasks": "layers cells",
     "layers": "cells errors",
     "cells": "",
+    "advice": "",
     "answers": "",
     "errors": "",
 }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqtasks import advice
 from seqtasks.cli.options import config_options, configured, data_options, tell
 from seqtasks.config import CONFIGS, TASKS, RunConfig, load_config
 
@@ -123,12 +124,16 @@ def describe(as_json: bool, **source_options: Any) -> None:
     if as_json:
         click.echo(json.dumps(description, ensure_ascii=False))
         return
+    suggested = list(advice.for_data(description, config.text.unit))
     for name, facts in description.items():
         examples = f"{facts.pop('examples'):,} examples " if "examples" in facts else ""
         click.echo(f"{name}: {examples}from {facts.pop('source')}")
         for key, value in facts.items():
             for line in _lines(key, value, config.text.unit):
                 click.echo(f"  {line}")
+    from seqtasks.cli.screen import show_advice
+
+    show_advice(suggested)
 
 
 def _count_bad_rows(description: dict[str, dict[str, Any]], splits: "Splits") -> None:

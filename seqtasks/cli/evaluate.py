@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from seqtasks import advice
 from seqtasks.cli.options import (
     assignments_option,
     configured,
@@ -58,6 +59,7 @@ def evaluate(
 
     start_tensorflow()
     from seqtasks.cli.report import show_evaluation
+    from seqtasks.cli.screen import show_advice
 
     evaluation = evaluate_run(found, config, part, splits)
     if part is None and hasattr(evaluation, "confusions"):
@@ -83,3 +85,4 @@ def evaluate(
         click.echo(json.dumps(found, ensure_ascii=False))
     else:
         show_evaluation(evaluation, errors)
+        show_advice(advice.for_evaluation(evaluation))

@@ -1,6 +1,7 @@
 """What the user sees of a training: live progress, and a table after it."""
 
 import shlex
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +12,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from seqtasks import advice
 from seqtasks.config import RunConfig
 
 if TYPE_CHECKING:
@@ -121,7 +123,17 @@ def show_outcome(outcome: "Outcome") -> None:
     screen = console()
     screen.print()
     screen.print(table)
+    show_advice(advice.for_training(outcome.run.read_metrics(), outcome.run.config.training.epochs))
     click.echo(f"\nNext: seqtasks evaluate {shlex.quote(str(run))}")
+
+
+def show_advice(lines: Iterable[str]) -> None:
+    """Print what to try next, and where to read on; nothing where there is nothing to say."""
+    found = list(lines)
+    for line in found:
+        click.echo(f"\nAdvice: {line}" if line is found[0] else f"Advice: {line}")
+    if found:
+        click.echo(advice.PAGE)
 
 
 def console(quiet: bool = False, width: int | None = None) -> Console:

@@ -2,6 +2,9 @@
 
 sources           from a configuration to examples: the readers, without TensorFlow
 labelled_sources  labelled texts from files, TFDS and toy sets
+first_example     how the first example is read, for people
+heads/            what a classifier answers: a category, a set of labels, a number
+selection         the scores that an epoch may be chosen by
 writing           what the tasks that write text share
 endpoints         the signatures of an export
 evaluation        how good a model is

@@ -1,0 +1,80 @@
+"""What to try when a model isn't good enough, by what was found: `configs/README.md` has it all."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+PAGE = 'What else can be tried: "When it isn\'t good enough", configs/README.md'
+
+_MANY_UNKNOWN = 0.1  # of the tokens of validation
+_RARE = 0.1  # share of the rarest of several classes
+_OVERFITTED = 1.5  # validation loss over training loss at the best epoch
+_UNBALANCED = 0.1  # accuracy above macro F1
+_UNCALIBRATED = 0.1  # expected calibration error
+
+
+def for_data(description: Mapping[str, Mapping[str, Any]], unit: str) -> Iterator[str]:
+    """What a description of data (`Task.describe`) suggests before training.
+
+    Args:
+        description: what is in each split.
+        unit: `text.unit`.
+
+    >>> list(for_data({"validation": {"unknown_rate": 0.3}}, "word"))
+    ['30 % of the words of validation are unknown: try --set text.unit=word+char']
+    """
+    unknown = description.get("validation", {}).get("unknown_rate") or 0.0
+    if unit == "word" and unknown > _MANY_UNKNOWN:
+        share = f"{100 * unknown:.0f} %"
+        yield f"{share} of the words of validation are unknown: try --set text.unit=word+char"
+    classes = description.get("train", {}).get("labels")
+    if isinstance(classes, Mapping) and len(classes) > 1:
+        label, count = min(classes.items(), key=lambda item: item[1])
+        if isinstance(count, int) and count < _RARE * sum(classes.values()):
+            yield (
+                f"the class {label} is rare: try --set training.class_weight=balanced "
+                "--set training.select_by=macro_f1"
+            )
+
+
+def for_training(rows: Sequence[Mapping[str, Any]], epochs: int) -> Iterator[str]:
+    """What the epochs of a training (`metrics.jsonl`) suggest.
+
+    Args:
+        rows: the epochs in their order.
+        epochs: how many there were at most.
+
+    >>> row = {"epoch": 3, "score": 0.8, "train_loss": 0.5, "validation_loss": 0.6}
+    >>> list(for_training([row], epochs=3))
+    ['the last epoch was the best one: try --epochs 6']
+    """
+    if not rows:
+        return
+    best = max(rows, key=lambda row: row["score"])
+    if best["epoch"] == rows[-1]["epoch"] == epochs:
+        yield f"the last epoch was the best one: try --epochs {2 * epochs}"
+    if best["validation_loss"] > _OVERFITTED * best["train_loss"] > 0:
+        yield (
+            "the loss of validation is far above that of training: try "
+            "--set training.average_decay=0.99, --set model.dropout=0.5, or fewer units"
+        )
+
+
+def for_evaluation(found: Any) -> Iterator[str]:
+    """What an evaluation (`seqtasks.tasks.evaluation`) suggests.
+
+    >>> from types import SimpleNamespace
+    >>> found = SimpleNamespace(baseline="a bag of words", accuracy=0.7, baseline_accuracy=0.8)
+    >>> [line.partition(":")[0] for line in for_evaluation(found)]
+    ['a bag of words is as good']
+    """
+    accuracy, baseline = (getattr(found, name, None) for name in ("accuracy", "baseline_accuracy"))
+    if accuracy is not None and baseline is not None and baseline >= accuracy:
+        yield (
+            f"{found.baseline} is as good: try --set model.pooling=max --set text.min_count=2 "
+            "--set training.average_decay=0.99"
+        )
+    macro = getattr(found, "macro_f1", None)
+    if accuracy is not None and macro is not None and accuracy - macro > _UNBALANCED:
+        yield "rare classes are missed: try --set training.class_weight=balanced"
+    if (getattr(found, "ece", None) or 0.0) > _UNCALIBRATED:
+        yield "probabilities are too sure of themselves: try --set training.average_decay=0.99"
