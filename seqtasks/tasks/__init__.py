@@ -3,6 +3,7 @@
 sources           from a configuration to examples: the readers, without TensorFlow
 labelled_sources  labelled texts from files, TFDS and toy sets
 first_example     how the first example is read, for people
+tagger            what tags sentences
 heads/            what a classifier answers: a category, a set of labels, a number
 selection         the scores that an epoch may be chosen by
 writing           what the tasks that write text share

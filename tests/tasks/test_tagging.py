@@ -16,7 +16,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.data.tagged import TaggedSentences
 from seqtasks.entities import Scheme
 from seqtasks.errors import ConfigError, DataError, RunError
-from seqtasks.tasks import tagging
+from seqtasks.tasks import tagger, tagging
 from seqtasks.tasks.sources import check_training, load_splits, read_part
 from seqtasks.tasks.tagging import Tagging
 from seqtasks.tasks.task import planned_batches
@@ -79,7 +79,7 @@ def test_one_tag_alone_is_refused(random):
 
 
 def test_each_word_of_an_epoch_comes_once_beside_its_tag(random):
-    data = tagging.examples(random.codec, random.splits.train)
+    data = tagger.examples(random.codec, random.splits.train)
     batches, _ = planned_batches(
         random.config, data.lengths, partial(tagging._load, random.codec, data)
     )(0, 0)
@@ -99,7 +99,7 @@ def test_each_word_of_an_epoch_comes_once_beside_its_tag(random):
 
 def test_a_tag_that_training_never_has_is_no_number(random):
     foreign = part([["a", "b", "c", "d"], ["e"]], [["O", "X", "B-PER", "O"], ["I-LOC"]])
-    data = tagging.examples(random.codec, foreign)
+    data = tagger.examples(random.codec, foreign)
     assert data.tags.to_list() == [[4, -1, 1, 4], [2]]
     assert data.tokens.to_list() == [[b"a", b"b", b"c", b"d"], [b"e"]]
     assert data.lengths.tolist() == [4, 1]
@@ -114,11 +114,11 @@ def test_a_token_without_a_tag_is_neither_learnt_nor_judged(random, predictor):
     assert Tagging().make_codec(config, Splits(some, some, None)).tags == sorted(
         {"B-PER", "O", "B-LOC", "I-MISC"}
     )
-    data = tagging.examples(codec, some)
+    data = tagger.examples(codec, some)
     assert data.tags.to_list() == [[1, -2, 4], [-2, 0], [-1]]
-    _, numbers = tagging._load(codec, data, tf.constant([0, 1, 2]))
+    _, numbers = tagger.load(codec, data, tf.constant([0, 1, 2]))
     logits = tf.zeros((3, 3, 5))
-    assert tagging.loss(config, 5)(numbers, logits).shape == (3,)  # of three known tags
+    assert tagger.loss(config, 5)(numbers, logits).shape == (3,)  # of three known tags
     chances = [chances_of(random, sentence) for sentence in tokens]
     judged = [(0, 0, 1), (0, 2, 4), (1, 1, 0), (2, 0, None)]
     right = [0 if tag is None else chances[n][t][tag] for n, t, tag in judged]
@@ -147,7 +147,7 @@ def test_the_loss_is_cross_entropy_of_each_real_token(random, smoothing):
         wanted[numbers[n, t]] += 1 - smoothing
         expected.append(-(wanted * log_p[n, t]).sum())
     training = random.config.training.model_copy(update={"label_smoothing": smoothing})
-    loss = tagging.loss(random.config.model_copy(update={"training": training}), 5)
+    loss = tagger.loss(random.config.model_copy(update={"training": training}), 5)
     found = loss(tf.constant(numbers, tf.int32), tf.constant(logits, tf.float32))
     assert found.shape == (4,)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
@@ -190,7 +190,7 @@ def test_how_texts_are_batched_changes_no_tag(predictor, size):
 @pytest.mark.parametrize("tokens", [1, 9, 1000])
 def test_how_examples_are_batched_changes_no_probability(random, predictor, tokens):
     given = sentences_of(random)
-    data = tagging.examples(random.codec, given)
+    data = tagger.examples(random.codec, given)
     found = predictor.probabilities(data, tokens)
     assert len(found) == len(given)
     for rows, words in zip(found, given.tokens, strict=True):
@@ -208,7 +208,7 @@ def answered(made, given):
 
 def test_validation_is_the_mean_of_all_tokens_and_an_unknown_tag_is_never_right(random, predictor):
     given = sentences_of(random)
-    data = tagging.examples(random.codec, given)
+    data = tagger.examples(random.codec, given)
     loss, accuracy = tagging._validate(predictor, random.config, data)
     tagged, rows = answered(random, given)
     losses, right = [], []
@@ -342,7 +342,7 @@ def test_each_token_of_a_long_text_is_tagged_with_tokens_on_both_sides(narrow):
 def test_windows_are_read_some_at_a_time_with_the_same_answers(narrow, monkeypatch, size):
     texts = [" ".join(LONG), "", " ".join(LONG[::-1]), "Marie"]
     together = list(narrow.predictor().predict(texts))
-    monkeypatch.setattr(tagging, "_WINDOWS_AT_ONCE", size)
+    monkeypatch.setattr(tagger, "_WINDOWS_AT_ONCE", size)
     for one, other in zip(together, narrow.predictor().predict(texts, 1), strict=True):
         assert (one.tokens, one.tags) == (other.tokens, other.tags)
         np.testing.assert_allclose(one.probabilities, other.probabilities, rtol=0, atol=2e-4)
@@ -372,7 +372,7 @@ def test_a_long_sentence_is_judged_and_learnt_from_to_its_end(narrow):
     assert found.labels == sorted([*TAGS, "I-MISC"])
     assert found.baseline_accuracy is not None
     assert found.unread == 0
-    learnt = tagging.in_pieces(given, 8)
+    learnt = tagger.in_pieces(given, 8)
     assert [len(tokens) for tokens in learnt.tokens] == [8, 8, 8, 8, 5, 1]
     assert [token for tokens in learnt.tokens for token in tokens] == [*LONG, "in"]
     assert [tag for tags in learnt.tags for tag in tags] == ["O"] * 36 + ["I-MISC", "O"]
