@@ -81,7 +81,7 @@ def test_one_tag_alone_is_refused(random):
 def test_each_word_of_an_epoch_comes_once_beside_its_tag(random):
     data = tagger.examples(random.codec, random.splits.train)
     batches, _ = planned_batches(
-        random.config, data.lengths, partial(tagging._load, random.codec, data)
+        random.config, data.lengths, partial(tagger.load, random.codec, data)
     )(0, 0)
     words = random.codec.encoder.words.tokens
     found = Counter()
