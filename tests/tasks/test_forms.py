@@ -152,7 +152,8 @@ LABELLED = {
         "a.jsonl",
         jsonl(*({"text": "x", "label": label} for label in ("a", None, "b", None, "c"))),
         {},
-        "line 2: 'label' must be a string, a number, true or false, received 'null'; 2 bad rows "
+        "line 2: 'label' must be a string, a number, true or false, or a list of strings, "
+        "received 'null'; 2 bad rows "
         "in all; line 4; data.on_error=skip leaves them out",
     ),
     "null, skipped": (
