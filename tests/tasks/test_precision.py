@@ -39,8 +39,7 @@ def test_a_task_is_trained_evaluated_asked_and_served_at_a_precision(
     predictor = load_predictor(outcome.run, made.config)
     if task != "captioning":
         assert len(list(predictor.predict(small.test.asked(3)))) >= 1
-    raw = raw_inputs(small.test, 5)
-    for endpoint in made.task.endpoints(predictor):
-        function = tf.function(endpoint.function, input_signature=endpoint.specs, autograph=False)
-        for feeds in requests(endpoint, raw):
-            assert function(*feeds.values()).keys() == endpoint.outputs.keys()
+    endpoint, *_ = made.task.endpoints(predictor)
+    function = tf.function(endpoint.function, input_signature=endpoint.specs, autograph=False)
+    feeds = next(requests(endpoint, raw_inputs(small.test, 5)))
+    assert function(*feeds.values()).keys() == endpoint.outputs.keys()
