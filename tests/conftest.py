@@ -6,10 +6,18 @@ pytest_plugins = ["model_servers"]
 
 # What trains or builds whole networks; a test that uses one of them is slow.
 _SLOW_FIXTURES = {"taught", "make", "trained", "cases", "pairs_file"}
+# And where whole networks are what is tested.
+_SLOW_PLACES = (
+    "tests/topologies/",
+    "tests/test_conformance.py",
+    "tests/benchmarks/",
+    "tests/training/",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a slow fixture, their own or by way of another."""
+    """Mark the tests that use a slow fixture, by way of another too, or are in such a place."""
     for item in items:
-        if _SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+        used = _SLOW_FIXTURES & set(getattr(item, "fixturenames", ()))
+        if used or item.nodeid.startswith(_SLOW_PLACES):
             item.add_marker(pytest.mark.slow)
