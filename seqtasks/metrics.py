@@ -5,8 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.entities import entity_report, recognise
-
 BINS = 10  # of probabilities, for calibration
 
 
@@ -218,24 +216,6 @@ def bag_of_words(train_texts: list[str], train_labels: list[str], texts: list[st
 
     model = make_pipeline(_words(), LogisticRegression(max_iter=1000))
     return model.fit(train_texts, train_labels).predict(texts).tolist()
-
-
-def entity_scores(right: list[list[str]], tagged: list[list[str]]) -> dict[str, float] | None:
-    """Precision, recall and F1 of entities, each right only with its type and both its ends.
-
-    The scheme is told by the right tags (`seqtasks.entities.recognise`).
-
-    Returns:
-        None where the right tags aren't those of entities.
-
-    >>> entity_scores([["B-PER", "I-PER", "O", "B-LOC"]], [["B-PER", "I-PER", "O", "O"]])
-    {'precision': 1.0, 'recall': 0.5, 'F1': 0.6666666666666666}
-    """
-    scheme = recognise(right)
-    if scheme is None:
-        return None
-    report = entity_report(scheme, right, tagged)
-    return {name: report[name] for name in ("precision", "recall", "F1")}
 
 
 Cut = tuple[Sequence[str], Sequence[tuple[int, int]], Sequence[str]]
