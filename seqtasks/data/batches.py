@@ -78,5 +78,6 @@ def loaded(load: Callable[[tf.Tensor], Any], batches: list[np.ndarray]) -> tf.da
         yield from batches
 
     source = tf.data.Dataset.from_generator(rows, output_signature=tf.TensorSpec([None], tf.int64))
+    load = tf.autograph.experimental.do_not_convert(load)  # a second or two of every start
     made = source.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return made.prefetch(tf.data.AUTOTUNE)

@@ -25,7 +25,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import keras
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
@@ -65,9 +64,10 @@ def export_run(run: Run, base: Path, version: int | None = None) -> Export:
     if version is not None and (base / str(version)).exists():
         raise ExportError(f"{base / str(version)}: exists; choose another --version, or none")
     predictor, endpoints = _endpoints(run)
-    answers = list(_answers(run, endpoints))
+    functions = _traced(endpoints)
+    answers = list(_answers(run, endpoints, functions))
     with disk_errors(base), _staging(base) as staging:
-        _write(predictor, endpoints, staging)
+        _write(predictor, endpoints, functions, staging)
         write_answers(staging / WARMUP_FILE, answers)
         _check_ops(staging)
         report = _compare(staging, staging / WARMUP_FILE)
@@ -98,7 +98,7 @@ def check_export(run: Run, version_dir: Path) -> Export:
     _, endpoints = _endpoints(run)
     with TemporaryDirectory() as folder:
         samples = Path(folder) / "samples"
-        write_answers(samples, _answers(run, endpoints))
+        write_answers(samples, _answers(run, endpoints, _traced(endpoints)))
         _check_ops(version_dir)
         report = _compare(version_dir, samples)
     names = [endpoint.name for endpoint in endpoints]
@@ -112,7 +112,19 @@ def _endpoints(run: Run) -> tuple[Any, list[Endpoint]]:
     return predictor, task.endpoints(predictor)
 
 
-def _answers(run: Run, endpoints: list[Endpoint]) -> Iterator[Answer]:
+def _traced(endpoints: list[Endpoint]) -> dict[str, Any]:
+    """Trace each endpoint once, for the run's own answers and for what is written."""
+    functions = {}
+    with tf.device("CPU:0"):
+        for endpoint in endpoints:
+            specs = endpoint.specs
+            function = tf.function(endpoint.function, input_signature=specs, autograph=False)
+            function.get_concrete_function()
+            functions[endpoint.name] = function
+    return functions
+
+
+def _answers(run: Run, endpoints: list[Endpoint], functions: dict[str, Any]) -> Iterator[Answer]:
     """Compute the run's own answers to real examples, and to odd ones."""
     config = run.config
     try:
@@ -123,23 +135,21 @@ def _answers(run: Run, endpoints: list[Endpoint]) -> Iterator[Answer]:
         ) from error
     raw = raw_inputs(splits.test or splits.validation, _SAMPLES)
     for endpoint in endpoints:
-        function = tf.function(endpoint.function, input_signature=endpoint.specs, autograph=False)
         for feeds in requests(endpoint, raw):
-            outputs = function(*feeds.values())
+            outputs = functions[endpoint.name](*feeds.values())
             yield endpoint.name, feeds, {name: value.numpy() for name, value in outputs.items()}
 
 
-def _write(predictor: Any, endpoints: list[Endpoint], folder: Path) -> None:
-    archive = keras.export.ExportArchive()
-    archive.track(predictor.model)
-    for part in vars(predictor.codec).values():
-        if isinstance(part, tf.Module):
-            archive.track(part)
-    with tf.device("CPU:0"):
-        for endpoint in endpoints:
-            archive.add_endpoint(endpoint.name, endpoint.function, endpoint.specs)
-        options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-        archive.write_out(str(folder), options=options, verbose=False)
+def _write(
+    predictor: Any, endpoints: list[Endpoint], functions: dict[str, Any], folder: Path
+) -> None:
+    tracked = tf.Module()
+    tracked.model_variables = [variable.value for variable in predictor.model.variables]
+    tracked.codec = [part for part in vars(predictor.codec).values() if isinstance(part, tf.Module)]
+    # As concrete functions only: TensorFlow would trace a `tf.function` that it saves once more.
+    concrete = {name: function.get_concrete_function() for name, function in functions.items()}
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(tracked, str(folder), signatures=concrete, options=options)
     file = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     for endpoint in endpoints:
