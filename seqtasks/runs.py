@@ -28,6 +28,7 @@ from typing import Any
 from seqtasks import __version__
 from seqtasks.config import RunConfig, load_config
 from seqtasks.errors import RunError, did_you_mean
+from seqtasks.locks import holder
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn", "pydantic")
 
@@ -46,6 +47,7 @@ class Run:
         self.plots = path / "plots"
         self.evaluation = path / "evaluation.json"
         self.model_card = path / "model_card.md"
+        self.lock = path / ".lock"
 
     @property
     def config(self) -> RunConfig:
@@ -153,6 +155,16 @@ def find_run(path: Path, base: Path = Path("runs")) -> Run:
     names = [p.parent.name for p in folder.glob("*/config.yaml")] if folder.is_dir() else []
     known = f"; runs in {folder}: {', '.join(sorted(names)[:8])}" if names else ""
     raise RunError(f"{path}: no such run{did_you_mean(path.name, names)}{known}")
+
+
+def live_writer(run: Run) -> str | None:
+    """Say which living process trains a run.
+
+    Returns:
+        Such as "process 12 on ada, since 2026-11-30 05:22:10". None where there is none: the run
+        has ended, was interrupted, or its process was killed.
+    """
+    return holder(run.lock)
 
 
 def write_text(path: Path, text: str) -> None:
