@@ -21,7 +21,7 @@ ROOMS: dict[str, str] = {
     "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "
     "topologies layers cells text data runs config metrics errors",
     "training": "inspection tasks data runs config metrics errors",
-    "export": "serving serving.protocol serving.models tasks data runs config locks errors",
+    "export": "serving serving.protocol serving.models tasks data runs config errors",
     "clients": "serving.protocol serving.models serving.limits serving.status entities errors",
     "serving": "serving.protocol serving.models serving.limits serving.status errors",
     "serving.protocol": "serving.models serving.limits serving.status errors",
@@ -35,7 +35,7 @@ ROOMS: dict[str, str] = {
     "text": "config errors",
     "toys": "data errors",
     "data": "errors",
-    "runs": "config seqtasks locks errors",
+    "runs": "config seqtasks errors",
     "config": "errors",
     "metrics": "entities errors",
     "entities": "",
@@ -44,7 +44,6 @@ ROOMS: dict[str, str] = {
     "cells": "",
     "advice": "",
     "answers": "",
-    "locks": "",
     "errors": "",
 }
 
