@@ -236,6 +236,7 @@ IMPOSSIBLE = {
     "training.patience": [0],
     "training.plateau_patience": [0],
     "training.plateau_factor": [0, 1],
+    "training.save_minutes": [-1, ".inf"],
     "training.target": [0, 1.1],
     "training.select_by": ["f1", "chrf", 1],
     "training.class_weight": ["equal", 3],

@@ -1,9 +1,9 @@
 """The run directory: where a run goes, how it is found, and what a failing disk leaves behind."""
 
-import contextlib
 import errno
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -18,9 +18,14 @@ from seqtasks.runs import (
     default_name,
     disk_errors,
     find_run,
+    live_writer,
+    new_run,
     replacing,
+    version_notices,
     write_text,
+    writing,
 )
+from seqtasks.runs.checksums import check_files, with_next
 
 
 def no_vocabulary(folder):
@@ -95,9 +100,11 @@ def test_a_users_own_name_is_never_numbered(tmp_path):
 def test_overwriting_takes_the_place_of_the_run(tmp_path, config):
     path = choose_path(tmp_path, config, False)
     run = create_run(path, config, no_vocabulary)
-    run.append_metrics({"epoch": 1})
+    run.write_metrics([{"epoch": 1}])
     assert choose_path(tmp_path, config, overwrite=True) == path
-    assert create_run(path, config, no_vocabulary).read_metrics() == []
+    with pytest.raises(RunError, match="this run exists"):
+        create_run(path, config, no_vocabulary)
+    assert create_run(path, config, no_vocabulary, overwrite=True).read_metrics() == []
 
 
 def test_a_folder_that_is_no_run_is_never_overwritten(tmp_path):
@@ -146,35 +153,19 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
     run = Run(tmp_path)
     assert run.read_metrics() == []
     rows = [{"epoch": n, "score": 0.1 * n, "best": n == 2, "name": "좋다\n"} for n in (1, 2, 3)]
-    for row in rows:
-        run.append_metrics(row)
+    run.write_metrics(rows)
     assert run.read_metrics() == rows
     assert len(run.metrics.read_text("utf-8").splitlines()) == 3
+    run.write_metrics(rows[:2])
+    assert run.read_metrics() == rows[:2]
 
 
-@pytest.mark.parametrize("kept", [0, 1, 2, 3, 9])
-def test_only_the_epochs_that_are_saved_are_kept(tmp_path, kept):
+def test_a_line_of_metrics_that_a_crash_of_an_earlier_version_cut_off_is_dropped(tmp_path):
     run = Run(tmp_path)
-    for epoch in (1, 2, 3):
-        run.append_metrics({"epoch": epoch})
-    run.keep_metrics(kept)
-    assert [row["epoch"] for row in run.read_metrics()] == [1, 2, 3][:kept]
-    run.append_metrics({"epoch": kept + 1})
-    assert run.read_metrics()[-1] == {"epoch": kept + 1}
-
-
-def test_no_metrics_can_be_kept_where_there_are_none(tmp_path):
-    Run(tmp_path).keep_metrics(3)
-    assert Run(tmp_path).read_metrics() == []
-
-
-def test_a_line_of_metrics_cut_off_by_a_crash_is_an_error_of_ours_or_is_dropped(tmp_path):
-    run = Run(tmp_path)
-    run.append_metrics({"epoch": 1})
+    run.write_metrics([{"epoch": 1}])
     with run.metrics.open("a") as file:
         file.write('{"epoch": 2, "sco')
-    with contextlib.suppress(RunError):
-        assert run.read_metrics() == [{"epoch": 1}]
+    assert run.read_metrics() == [{"epoch": 1}]
 
 
 # --- Finding a run ------------------------------------------------------------------------------
@@ -217,6 +208,201 @@ def test_without_any_runs_the_error_is_short(tmp_path):
     with pytest.raises(RunError) as error:
         find_run(Path("films"), tmp_path / "none")
     assert str(error.value) == "films: no such run"
+
+
+# --- One writer ---------------------------------------------------------------------------------
+
+
+def nothing(run):
+    """Nothing to save."""
+
+
+def test_a_new_run_is_held_while_it_is_trained_and_then_let_go(tmp_path):
+    with new_run(tmp_path, NAMED, False, nothing) as run:
+        writer = live_writer(run)
+        assert writer is not None
+        assert f"process {os.getpid()} on " in writer
+        for attempt in (
+            lambda: choose_path(tmp_path, NAMED, overwrite=True),
+            lambda: create_run(run.path, NAMED, no_vocabulary, overwrite=True),
+            lambda: writing(Run(run.path)).__enter__(),
+        ):
+            with pytest.raises(RunError, match=r"mine: (process|this run exists)"):
+                attempt()
+        assert run.config == NAMED
+    assert live_writer(run) is None
+    assert not run.lock.exists()
+    with writing(run):
+        assert live_writer(Run(run.path)) is not None
+    assert live_writer(run) is None
+
+
+def test_where_the_first_files_can_not_be_written_nothing_is_left_or_the_old_run(tmp_path):
+    def fail(run):
+        (run.vocabulary / "words.txt").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    for _ in range(2):
+        with (
+            pytest.raises(RunError, match="No space left on device"),
+            new_run(tmp_path, NAMED, False, fail),
+        ):
+            raise AssertionError("never reached")
+        assert contents(tmp_path) == []
+    run = create_run(tmp_path / "mine", NAMED, no_vocabulary)
+    run.write_metrics([{"epoch": 1}])
+    before = contents(run.path)
+    with pytest.raises(RunError), new_run(tmp_path, NAMED, True, fail):
+        raise AssertionError("never reached")
+    assert run.read_metrics() == [{"epoch": 1}]
+    assert contents(run.path) == before
+
+
+CLAIM = """
+import sys
+from pathlib import Path
+from seqtasks.config import SentimentConfig
+from seqtasks.errors import RunError
+from seqtasks.runs import new_run
+base, name, overwrite = Path(sys.argv[1]), sys.argv[2] or None, sys.argv[3] == "overwrite"
+for line in sys.stdin:
+    config = SentimentConfig(name=name, seed=int(sys.argv[4]))
+    try:
+        with new_run(base / line.strip(), config, overwrite, lambda run: None) as run:
+            print(run.path.name, flush=True)
+            sys.stdin.readline()
+    except RunError as error:
+        print("refused", str(error).replace("\\n", " "), flush=True)
+        sys.stdin.readline()
+"""
+
+
+@pytest.mark.parametrize(("name", "overwrite"), [("", ""), ("mine", ""), ("mine", "overwrite")])
+def test_two_processes_that_begin_together_get_two_names_or_one_clear_refusal(
+    tmp_path, name, overwrite
+):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLAIM, str(tmp_path), name, overwrite, str(seed)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            bufsize=1,
+        )
+        for seed in (1, 2)
+    ]
+    try:
+        for turn in range(20):
+            told = sorted(answers(processes, f"turn{turn}\n"))
+            if name:
+                assert told[0] == "mine"
+                assert told[1].startswith("refused")
+                assert "this run" in told[1]
+            else:
+                assert told == ["toy_sentiment-bilstm", "toy_sentiment-bilstm-2"]
+            for process in processes:
+                process.stdin.write("\n")
+            for path in (tmp_path / f"turn{turn}").iterdir():
+                assert Run(path).config.seed in (1, 2)
+    finally:
+        for process in processes:
+            process.communicate(timeout=60)
+    assert [process.returncode for process in processes] == [0, 0]
+
+
+def answers(processes, line):
+    """Write a line to each process at once, and read one of each."""
+    for process in processes:
+        process.stdin.write(line)
+    return [process.stdout.readline().strip() for process in processes]
+
+
+def test_what_a_process_left_that_was_killed_blocks_nobody(tmp_path):
+    """Before the run was one: its folder has a lock that nobody holds, and no config.yaml."""
+    stem = tmp_path / "toy_sentiment-bilstm"
+    left = stem / ".unfinished.0123456789ab.new" / "vocabulary"
+    left.mkdir(parents=True)
+    (stem / ".lock").write_text('{"pid": 1, "host": "gone", "started": "2026-11-30 05:22:10"}')
+    (tmp_path / ".unfinished.ba9876543210.mine").mkdir()
+    assert choose_path(tmp_path, OURS, overwrite=False) == stem
+    with new_run(tmp_path, OURS, False, nothing) as run:
+        assert run.path == stem
+    assert not left.exists()
+
+
+def test_a_folder_with_a_lock_and_files_of_others_is_left_alone(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / ".lock").touch()
+    (tmp_path / "mine" / "thesis.txt").write_text("years")
+    for overwrite in (False, True):
+        with pytest.raises(RunError, match="mine"), new_run(tmp_path, NAMED, overwrite, nothing):
+            raise AssertionError("never reached")
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years"
+
+
+def test_leftovers_in_a_run_are_removed_by_the_next_who_writes_it(tmp_path):
+    run = create_run(tmp_path / "mine", NAMED, no_vocabulary)
+    for folder in (run.path, run.best_weights.parent):
+        (folder / ".unfinished.0123456789ab.last.npz").write_text("half")
+    run.lock.write_text('{"pid": 1, "host": "gone", "started": "?"}')
+    with writing(run):
+        assert not list(run.path.rglob(".unfinished*"))
+
+
+# --- Versions and checksums ---------------------------------------------------------------------
+
+
+def test_other_versions_than_those_a_run_was_begun_with_are_told(tmp_path):
+    run = create_run(tmp_path / "mine", NAMED, no_vocabulary)
+    assert version_notices(run) == []
+    file = run.path / "environment.json"
+    environment = json.loads(file.read_text("utf-8"))
+    now = environment["packages"]["keras"]
+    environment["packages"]["keras"], environment["python"] = "3.0.1", "3.9.9"
+    file.write_text(json.dumps(environment))
+    (notice,) = version_notices(run)
+    assert f"keras {now} instead of 3.0.1" in notice
+    assert "instead of 3.9.9" in notice
+    assert "tensorflow" not in notice
+    file.write_text("{")
+    assert version_notices(run) == []
+
+
+def test_a_turned_byte_and_a_missing_file_are_noticed(tmp_path):
+    def save(folder):
+        (folder / "words.txt").write_text("good\nbad\n")
+
+    run = create_run(tmp_path / "mine", NAMED, save)
+    words = run.vocabulary / "words.txt"
+    check_files(run.path, "vocabulary")
+    for at in range(len(words.read_bytes())):
+        whole = bytearray(words.read_bytes())
+        words.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        with pytest.raises(RunError, match=r"words\.txt: damaged"):
+            check_files(run.path, "vocabulary")
+        check_files(run.path, "checkpoints")
+        words.write_bytes(whole)
+    words.unlink()
+    with pytest.raises(RunError, match=r"words\.txt: missing"):
+        check_files(run.path, "vocabulary")
+    run.checksums.unlink()  # as in a run of an earlier version
+    check_files(run.path, "vocabulary")
+
+
+def test_a_file_may_be_replaced_or_not_after_its_next_checksum_was_written(tmp_path):
+    file, coming = tmp_path / "weights", tmp_path / "coming"
+    known = "{}"
+    for content in ("one", "two", "three"):
+        coming.write_text(content)
+        known = with_next(known, "weights", file, coming)
+        (tmp_path / "checksums.json").write_text(known)
+        if file.exists():
+            check_files(tmp_path, "weights")
+        coming.replace(file)
+        check_files(tmp_path, "weights")
+    file.write_text("one")
+    with pytest.raises(RunError, match="damaged"):
+        check_files(tmp_path, "weights")
 
 
 # --- Files whole or not at all ------------------------------------------------------------------

@@ -3,12 +3,13 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from seqtasks import advice
 from seqtasks.cli.options import (
+    accept_new_data_option,
     assignments_option,
     configured,
     data_options,
@@ -16,8 +17,11 @@ from seqtasks.cli.options import (
     runs_dir_option,
     tell,
 )
-from seqtasks.config import load_config
-from seqtasks.runs import disk_errors, find_run
+from seqtasks.config import RunConfig, load_config
+from seqtasks.runs import Run, disk_errors, find_run, version_notices
+
+if TYPE_CHECKING:
+    from seqtasks.data.splits import Splits
 
 
 @click.command()
@@ -32,11 +36,12 @@ from seqtasks.runs import disk_errors, find_run
     help="Number of mistakes to show, the most confident first.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+@accept_new_data_option
 @assignments_option
 @runs_dir_option
 def evaluate(
-    run: Path, data: str | None, errors: int, as_json: bool, assignments: tuple[str, ...],
-    runs_dir: Path, **options: Any,
+    run: Path, data: str | None, errors: int, as_json: bool, accept_new_data: bool,
+    assignments: tuple[str, ...], runs_dir: Path, **options: Any,
 ) -> None:  # fmt: skip
     """Say how good RUN is: scores or a report by class, a baseline where there is one, mistakes.
 
@@ -48,16 +53,22 @@ def evaluate(
     config = load_config((found.config_file,), assignments, configured(options))
 
     from seqtasks.tasks.finished_run import check_weights, evaluate_run
-    from seqtasks.tasks.sources import read_files, read_part
+    from seqtasks.tasks.sources import load_splits, read_files, read_part
 
     check_weights(found)
+    tell(version_notices(found))
     part, splits = (read_part(config, data), None) if data else (None, read_files(config))
     if bad := getattr(part, "bad_rows", None):
         tell([bad.notice()])
+    if splits is not None:
+        _check_data(found, config, splits, accept_new_data)
 
     from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
+    if data is None and splits is None:  # toy sets and those of TFDS
+        splits = load_splits(config)
+        _check_data(found, config, splits, accept_new_data)
     from seqtasks.cli.report import show_evaluation
     from seqtasks.cli.screen import show_advice
 
@@ -86,3 +97,11 @@ def evaluate(
     else:
         show_evaluation(evaluation, errors)
         show_advice(advice.for_evaluation(evaluation))
+
+
+def _check_data(run: Run, config: RunConfig, splits: "Splits", accept_new_data: bool) -> None:
+    """Check that a run is judged by the data it was to be judged by; tell what else differs."""
+    from seqtasks.tasks.run_data import check_data
+
+    needed = ["test" if splits.test is not None else "validation"]
+    tell(check_data(run, config, splits, needed, accept_new_data))

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import click
 
-from seqtasks.cli.options import run_argument, runs_dir_option
-from seqtasks.runs import find_run
+from seqtasks.cli.options import run_argument, runs_dir_option, tell
+from seqtasks.runs import find_run, version_notices
+
+_COMPARED = 1_000  # examples of a file
 
 
 @click.command()
@@ -29,16 +31,22 @@ from seqtasks.runs import find_run
     metavar="VERSION_DIR",
     help="Write nothing; compare this existing export with RUN again.",
 )
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="Compare on this file's examples too (the first 1,000), not on the run's samples alone.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as a JSON object.")
 @runs_dir_option
 def export(
     run: Path, target: Path | None, version: int | None, check_only: Path | None,
-    as_json: bool, runs_dir: Path,
+    data: str | None, as_json: bool, runs_dir: Path,
 ) -> None:  # fmt: skip
     """Write RUN's model as TF Serving reads it: saved_models/NAME/VERSION.
 
-    The export is loaded in a process without Keras and compared with RUN on the run's own data. It
-    gets its version number only if the answers agree.
+    The export is loaded in a process without Keras and compared with RUN on examples that RUN
+    keeps, so that the training data may be elsewhere. It gets its version number only if the
+    answers agree.
     """
     found = find_run(run, runs_dir)
     if check_only and (target or version):
@@ -50,13 +58,22 @@ def export(
     from seqtasks.tasks.finished_run import check_weights
 
     check_weights(found)
+    tell(version_notices(found))
+    more = None
+    if data is not None:
+        from seqtasks.tasks.sources import read_part
+
+        more = read_part(found.config, data).asked(_COMPARED)
 
     from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow()
     from seqtasks.export.export import check_export, export_run
 
-    done = check_export(found, check_only) if check_only else export_run(found, target, version)
+    if check_only:
+        done = check_export(found, check_only, more)
+    else:
+        done = export_run(found, target, version, more)
     if as_json:
         click.echo(json.dumps({**asdict(done), "path": str(done.path)}))
         return

@@ -92,6 +92,11 @@ def tell(notices: list[str]) -> None:
         click.echo(f"Note: {notice}", err=True)
 
 
+accept_new_data_option = click.option(
+    "--accept-new-data",
+    is_flag=True,
+    help="Go on though the data are others than those the run was begun with.",
+)
 runs_dir_option = click.option(
     "--runs-dir",
     default="runs",

@@ -41,6 +41,7 @@ def show_evaluation(evaluation: Any, errors: int) -> None:
         _show_classes(screen, evaluation, errors)
     else:
         _show_numbers(screen, evaluation)
+    _show_new(screen, evaluation)
 
 
 def _table(*headings: str) -> Table:
@@ -107,6 +108,22 @@ def _show_unread(screen: Console, unread: int) -> None:
     """Print how much of the texts was beyond what the run reads, if anything."""
     if unread:
         screen.print(f"\ntokens beyond text.max_length, which were not read: {unread:,}")
+
+
+def _show_new(screen: Console, evaluation: Any) -> None:
+    """Print how many examples training has too, and the scores on the others."""
+    new = getattr(evaluation, "new_to_training", None)
+    if new is None:
+        return
+    shared = evaluation.examples - new.examples
+    screen.print(
+        f"\n{shared:,} of the {evaluation.examples:,} examples are in the training data too, but "
+        f"for case and spaces; {'on the other' if new.examples else 'there are no others'}"
+        f"{f' {new.examples:,}:' if new.examples else ''}",
+        soft_wrap=True,
+    )
+    for name, score in new.scores.items():
+        screen.print(f"  {name.replace('_', ' '):27} {score:.4f}")
 
 
 def _show_report(screen: Console, evaluation: Evaluation | SetEvaluation) -> None:

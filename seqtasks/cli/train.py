@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqtasks.cli.options import (
+    accept_new_data_option,
     config_options,
     configured,
     data_options,
@@ -14,7 +15,7 @@ from seqtasks.cli.options import (
     tell,
 )
 from seqtasks.config import TASKS, RunConfig, load_config
-from seqtasks.runs import Run, choose_path, find_run
+from seqtasks.runs import Run, check_free, choose_path, find_run, version_notices
 
 if TYPE_CHECKING:
     from seqtasks.data.splits import Splits
@@ -56,18 +57,19 @@ if TYPE_CHECKING:
     metavar="RUN",
     help="Go on with an interrupted run, or with a finished one for more epochs.",
 )
+@accept_new_data_option
 @click.option("--overwrite", is_flag=True, help="Replace a run of the same name.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the final figures as JSON, and nothing else."
 )
 def train(
     config_files: tuple[Path, ...], assignments: tuple[str, ...], runs_dir: Path,
-    resumed: Path | None, overwrite: bool, as_json: bool, **options: Any,
+    resumed: Path | None, accept_new_data: bool, overwrite: bool, as_json: bool, **options: Any,
 ) -> None:  # fmt: skip
     """Train a model and write its run directory.
 
     With no option at all, a BiLSTM learns the toy reviews, English and Korean, in less than a
-    minute on two cores. Ctrl-C saves; --resume goes on.
+    minute on two cores. Ctrl-C saves, as SIGTERM does; --resume goes on, also with what was killed.
     """
     run = None
     if resumed is not None:
@@ -82,7 +84,7 @@ def train(
     from seqtasks.cli.screen import TrainingScreen, show_outcome
     from seqtasks.cli.startup import start_tensorflow
 
-    splits = _check(config, run, runs_dir, overwrite)
+    splits = _check(config, run, runs_dir, overwrite, accept_new_data)
     with TrainingScreen(config, quiet=as_json) as screen:
         start_tensorflow(halve_cores=True)
         from seqtasks.tasks.first_example import first_example
@@ -92,7 +94,7 @@ def train(
         splits = splits or load_splits(config)
         screen.show(first_example(config, splits))
         if run is not None:
-            outcome = training.resume(run, config, screen, splits)
+            outcome = training.resume(run, config, screen, splits, accept_new_data)
         else:
             outcome = training.train(config, runs_dir, overwrite, screen, splits)
     if as_json:
@@ -101,7 +103,9 @@ def train(
         show_outcome(outcome)
 
 
-def _check(config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool) -> "Splits | None":
+def _check(
+    config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool, accept_new_data: bool
+) -> "Splits | None":
     """Say what is wrong before TensorFlow starts; give the data that were read for it."""
     from seqtasks.tasks.sources import check_training, notices, read_files
 
@@ -110,10 +114,16 @@ def _check(config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool) 
     else:
         from seqtasks.training.resumable import check_resumable
 
+        check_free(run)
         check_resumable(run, config)
+        tell(version_notices(run))
     splits = read_files(config)
     if splits is not None:
         if run is None:
             check_training(config, splits)
+        else:
+            from seqtasks.tasks.run_data import check_data
+
+            tell(check_data(run, config, splits, ("train", "validation"), accept_new_data))
         tell(notices(config, splits))
     return splits

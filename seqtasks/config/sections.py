@@ -355,6 +355,10 @@ class TrainingConfig(Strict):
         default=None,
         description="what of validation chooses the best epoch; default: the task's own score",
     )
+    save_minutes: NotNegative = Field(
+        default=10.0,
+        description="minutes after which training is saved inside an epoch too; 0: only after it",
+    )
     target: Positive | None = Field(
         default=None, description="training stops as soon as the score reaches it; default: none"
     )

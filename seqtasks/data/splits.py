@@ -7,6 +7,7 @@ from itertools import combinations
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar, runtime_checkable
 
 from seqtasks.data.files import files_of
+from seqtasks.data.reading import as_read
 from seqtasks.errors import ConfigError, DataError
 
 
@@ -86,7 +87,8 @@ def check_fractions(validation_fraction: float, test_fraction: float) -> None:
 def carve(part: Q, validation_fraction: float, test_fraction: float, seed: int = 0) -> dict[str, Q]:
     """Cut `part` into train, validation and test by a hash of each example's key and the seed.
 
-    Equal keys stay together, and an example stays where it is when others are added. Each piece
+    Keys that are equal as the model reads them, but for case and spaces, stay together, and an
+    example stays where it is when others are added behind. Each piece
     keeps the order of `part`. A class that fell to validation and test only gives train the
     examples of one key, whose hash was the nearest to train's.
 
@@ -105,7 +107,7 @@ def carve(part: Q, validation_fraction: float, test_fraction: float, seed: int =
     """
     ends = {"test": test_fraction, "validation": test_fraction + validation_fraction, "train": 2}
     rows: dict[str, list[int]] = {name: [] for name, end in ends.items() if end}
-    keys = part.keys()
+    keys = _first_of_equals(part.keys())
     places = {key: hashed(key, seed) / 2**64 for key in dict.fromkeys(keys)}
     moved = _needed(part, keys, places, ends["validation"])
     for row, key in enumerate(keys):
@@ -119,6 +121,18 @@ def carve(part: Q, validation_fraction: float, test_fraction: float, seed: int =
                 f"{part.keyed_by}, other fractions, or a file for each split"
             )
     return {name: part.select(chosen) for name, chosen in rows.items()}
+
+
+def _first_of_equals(keys: list[str]) -> list[str]:
+    """Give keys that are read alike the first one's place.
+
+    That place is where an earlier version put the first one, so that its runs keep their splits.
+
+    >>> _first_of_equals(["Good film", "bad", "good  film "])
+    ['Good film', 'bad', 'Good film']
+    """
+    first: dict[str, str] = {}
+    return [first.setdefault(as_read(key), key) for key in keys]
 
 
 def _needed(part: Any, keys: list[str], places: dict[str, float], begin: float) -> set[str]:

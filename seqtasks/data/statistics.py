@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from seqtasks.data.reading import as_read
+
 
 def spread(values: Iterable[float], whole: bool = True) -> dict[str, float]:
     """Minimum, median, mean, 95th percentile and maximum.
@@ -30,14 +32,18 @@ def spread(values: Iterable[float], whole: bool = True) -> dict[str, float]:
 def repetitions(keys: list[str], train: set[str] | None) -> dict[str, Any]:
     """How many examples repeat an earlier one of the split, and how many are in train too.
 
+    Texts are the same if the model reads the same, whatever their case and spaces.
+
     Args:
         keys: what tells the examples of the split apart.
         train: the keys of the train split; None where `keys` are these.
 
-    >>> repetitions(["a", "b", "a"], {"b"})
+    >>> repetitions(["a", "b", "A "], {"B"})
     {'duplicates': 1, 'shared_with_train': 1}
     """
-    shared = None if train is None else sum(key in train for key in keys)
+    keys = [as_read(key) for key in keys]
+    known = {as_read(key) for key in train or ()}
+    shared = None if train is None else sum(key in known for key in keys)
     return {"duplicates": len(keys) - len(set(keys)), "shared_with_train": shared}
 
 

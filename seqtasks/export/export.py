@@ -13,6 +13,7 @@ compared with the run's own weights on real samples. If the answers agree, it ge
 not, nothing is left of it.
 """
 
+import contextlib
 import json
 import os
 import re
@@ -33,13 +34,15 @@ from seqtasks.export.readme import readme, signatures
 from seqtasks.export.recorded_answers import Answer, write_answers
 from seqtasks.export.samples import raw_inputs, requests
 from seqtasks.runs import Run, disk_errors, write_text
+from seqtasks.runs.files import UNFINISHED, temporary_name
+from seqtasks.runs.locks import Lock
 from seqtasks.serving.warmup import WARMUP_FILE
 from seqtasks.tasks.endpoints import Endpoint
 from seqtasks.tasks.finished_run import load_predictor
 from seqtasks.tasks.registry import get_task
+from seqtasks.tasks.run_data import SAMPLES, samples
 from seqtasks.tasks.sources import load_splits
 
-_SAMPLES = 24  # how many real examples are compared
 # Operations that stock TF Serving lacks, or that tie an export to the machine that made it.
 _FOREIGN = re.compile("Cudnn|Xla|PyFunc|NumpyFunction")
 
@@ -54,8 +57,12 @@ class Export:
     signatures: list[str]
 
 
-def export_run(run: Run, base: Path, version: int | None = None) -> Export:
+def export_run(run: Run, base: Path, version: int | None = None, more: Any = None) -> Export:
     """Write the next version of `base` from a run's best weights.
+
+    Args:
+        more: examples to compare with beside the run's own samples, as
+            `seqtasks.data.splits.Part.asked` gives them.
 
     Raises:
         RunError: if the run has no weights, or the disk refuses.
@@ -65,12 +72,12 @@ def export_run(run: Run, base: Path, version: int | None = None) -> Export:
         raise ExportError(f"{base / str(version)}: exists; choose another --version, or none")
     predictor, endpoints = _endpoints(run)
     functions = _traced(endpoints)
-    answers = list(_answers(run, endpoints, functions))
+    answers = list(_answers(endpoints, functions, _samples(run)))
     with disk_errors(base), _staging(base) as staging:
         _write(predictor, endpoints, functions, staging)
         write_answers(staging / WARMUP_FILE, answers)
         _check_ops(staging)
-        report = _compare(staging, staging / WARMUP_FILE)
+        report = _compare(staging, [*answers, *_answers(endpoints, functions, more)])
         number = version or _next_version(base)
         write_text(staging / "README.md", readme(base.name, number, run, endpoints))
         text = json.dumps(signatures(endpoints), ensure_ascii=False, indent=1)
@@ -84,8 +91,11 @@ def export_run(run: Run, base: Path, version: int | None = None) -> Export:
     return Export(path, report["answers"], report["largest_difference"], names)
 
 
-def check_export(run: Run, version_dir: Path) -> Export:
+def check_export(run: Run, version_dir: Path, more: Any = None) -> Export:
     """Compare an existing export with a run's best weights.
+
+    Args:
+        more: as `export_run` has it.
 
     Raises:
         ExportError: if there is none, or it answers otherwise than the run.
@@ -96,11 +106,11 @@ def check_export(run: Run, version_dir: Path) -> Export:
             "such as saved_models/NAME/1"
         )
     _, endpoints = _endpoints(run)
-    with TemporaryDirectory() as folder:
-        samples = Path(folder) / "samples"
-        write_answers(samples, _answers(run, endpoints, _traced(endpoints)))
-        _check_ops(version_dir)
-        report = _compare(version_dir, samples)
+    functions = _traced(endpoints)
+    _check_ops(version_dir)
+    asked = (_samples(run), more)
+    answers = [answer for one in asked for answer in _answers(endpoints, functions, one)]
+    report = _compare(version_dir, answers)
     names = [endpoint.name for endpoint in endpoints]
     return Export(version_dir, report["answers"], report["largest_difference"], names)
 
@@ -124,16 +134,25 @@ def _traced(endpoints: list[Endpoint]) -> dict[str, Any]:
     return functions
 
 
-def _answers(run: Run, endpoints: list[Endpoint], functions: dict[str, Any]) -> Iterator[Answer]:
-    """Compute the run's own answers to real examples, and to odd ones."""
-    config = run.config
+def _samples(run: Run) -> Any:
+    """The examples that a run keeps; one of an earlier version has its data only."""
+    found = samples(run)
+    if found is not None:
+        return found
     try:
-        splits = load_splits(config)
+        splits = load_splits(run.config)
     except DataError as error:
         raise ExportError(
             f"{run.path}: an export is compared on the run's own data, which can't be read: {error}"
         ) from error
-    raw = raw_inputs(splits.test or splits.validation, _SAMPLES)
+    return (splits.test or splits.validation).asked(SAMPLES)
+
+
+def _answers(endpoints: list[Endpoint], functions: dict[str, Any], asked: Any) -> Iterator[Answer]:
+    """Compute the run's own answers to real examples, if there are any, and to odd ones."""
+    if asked is None:
+        return
+    raw = raw_inputs(asked)
     for endpoint in endpoints:
         for feeds in requests(endpoint, raw):
             outputs = functions[endpoint.name](*feeds.values())
@@ -173,15 +192,18 @@ def _check_ops(folder: Path) -> None:
                 raise ExportError(f"{folder}: the graph has {node.op} on {node.device or 'any'}")
 
 
-def _compare(folder: Path, samples: Path) -> dict[str, Any]:
+def _compare(folder: Path, answers: list[Answer]) -> dict[str, Any]:
     """Compare in a new process, without Keras.
 
     Raises:
         ExportError: if an answer differs, or the process fails.
     """
-    command = [sys.executable, "-m", "seqtasks.export.check", str(folder), str(samples)]
     quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
+    with TemporaryDirectory() as temporary:
+        samples = Path(temporary) / "samples"
+        write_answers(samples, answers)
+        command = [sys.executable, "-m", "seqtasks.export.check", str(folder), str(samples)]
+        done = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ExportError(f"{folder}: what was written can't be run: {last:.300}")
@@ -196,28 +218,21 @@ def _next_version(base: Path) -> int:
     return max(numbers, default=0) + 1
 
 
-class _staging:
-    """A folder in `base` that TF Serving ignores, removed at the end of the block."""
+@contextlib.contextmanager
+def _staging(base: Path) -> Iterator[Path]:
+    """A folder in `base` that TF Serving ignores, removed at the end of the block.
 
-    def __init__(self, base: Path):
-        self.path = base / f".unfinished.{os.getpid()}"
-
-    def __enter__(self) -> Path:
-        for left in self.path.parent.glob(".unfinished.*"):
-            if not _runs(int(left.suffix[1:])):  # that export was killed
-                shutil.rmtree(left)
-        self.path.mkdir(parents=True)
-        return self.path
-
-    def __exit__(self, *exc_info: object) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    A lock beside it, since Windows renames no folder with an open file, tells a living export's
+    from those that killed ones left; these are removed.
+    """
+    base.mkdir(parents=True, exist_ok=True)
+    for left in base.glob(f"{UNFINISHED}*.lock"):
+        with contextlib.suppress(BlockingIOError), Lock(left):
+            shutil.rmtree(left.with_suffix(""), ignore_errors=True)
+    path = temporary_name(base / "version")
+    with Lock(path.with_name(f"{path.name}.lock")):
+        path.mkdir()
+        try:
+            yield path
+        finally:
+            shutil.rmtree(path, ignore_errors=True)

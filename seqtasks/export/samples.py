@@ -13,14 +13,12 @@ _LONG = 300  # words
 _BATCH = 8
 
 
-def raw_inputs(part: Any, number: int) -> np.ndarray:
-    """The first examples of a split as a client would send them: texts (N,), or images.
+def raw_inputs(asked: Any) -> np.ndarray:
+    """Examples as a client would send them: texts (N,), behind which come odd ones, or images.
 
     Args:
-        part: the split; `asked` gives its examples.
-        number: how many of them; odd texts come behind.
+        asked: as `seqtasks.data.splits.Part.asked` gives them.
     """
-    asked = part.asked(number)
     if isinstance(asked, np.ndarray):
         return asked
     real = [text.encode() for text in asked]

@@ -22,6 +22,14 @@ from seqtasks.metrics import (
 
 
 @dataclass(frozen=True)
+class NewToTraining:
+    """How good a model is on those examples that training hasn't, where it has some of them."""
+
+    examples: int
+    scores: dict[str, float]  # none where training has all of them
+
+
+@dataclass(frozen=True)
 class Mistake:
     """An example that the model got wrong."""
 
@@ -52,6 +60,7 @@ class Evaluation:
     reliability: list[dict[str, float]]  # of each bin of probabilities, what came true
     thresholds: list[dict[str, float]] | None  # of two classes, for the second one
     unread: int = 0  # tokens of all texts that were not read
+    new_to_training: NewToTraining | None = None  # None where training has no example of these
     raw_text: dict[str, dict[str, float]] | None = None  # of a tagger that cut the texts itself
 
 
@@ -82,6 +91,7 @@ class SetEvaluation:
     reliability: list[dict[str, float]]
     mistakes: list[WrongSet]
     unread: int = 0  # tokens of all texts that were not read
+    new_to_training: NewToTraining | None = None  # None where training has no example of these
 
 
 @dataclass(frozen=True)
@@ -108,6 +118,7 @@ class NumberEvaluation:
     mean_mae: float  # of answering the mean of these examples always
     mistakes: list[WrongNumber]  # the largest errors first
     unread: int = 0  # tokens of all texts that were not read
+    new_to_training: NewToTraining | None = None  # None where training has no example of these
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,7 @@ class TextEvaluation:
     signatures: dict[str, str]  # how the scores were counted
     mistakes: list[WrongText]
     unread: int = 0  # tokens of all texts that were not read
+    new_to_training: NewToTraining | None = None  # None where training has no example of these
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ import json
 import shlex
 import warnings
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from seqtasks.config import RunConfig
 from seqtasks.errors import DataError, RunError
 from seqtasks.runs import Run, disk_errors, write_text
+from seqtasks.runs.checksums import check_files
+from seqtasks.tasks.evaluation import NewToTraining
+from seqtasks.tasks.run_data import rows_not_in_train
 from seqtasks.tasks.sources import load_splits
 
 
@@ -38,6 +41,7 @@ def load_predictor(run: Run, config: RunConfig) -> Any:
     from seqtasks.tasks.registry import get_task  # brings TensorFlow with it
 
     check_weights(run)
+    check_files(run.path, "vocabulary", run.best_weights.relative_to(run.path).as_posix())
     task = get_task(config.task)
     codec = task.load_codec(config, run.vocabulary)
     model = task.build(config, codec)
@@ -80,8 +84,25 @@ def evaluate_run(run: Run, config: RunConfig, part: Any = None, splits: Any = No
         with suppress(DataError):
             splits = splits or load_splits(config)
     evaluation = task.evaluate(config, predictor, part, splits)
+    if splits is not None and hasattr(evaluation, "new_to_training"):
+        evaluation = _with_new(evaluation, task, config, predictor, part, splits)
     if own:
         with disk_errors(run.path):
             text = json.dumps(asdict(evaluation), ensure_ascii=False, indent=1)
             write_text(run.evaluation, text + "\n")
     return evaluation
+
+
+def _with_new(evaluation, task, config, predictor, part, splits) -> Any:
+    """Add the scores on those examples that training hasn't, where it has some of them."""
+    rows = rows_not_in_train(splits, part)
+    if rows is None or len(rows) == len(part):
+        return evaluation
+    scores = {}
+    if rows:
+        found = vars(task.evaluate(config, predictor, part.select(rows), None))
+        scores = found.get("scores") or found  # of written texts they are one field
+        scores = {name: value for name, value in scores.items() if isinstance(value, float)}
+        for one_sided in ("threshold", "majority_accuracy", "mean_mae"):  # no scores of the model
+            scores.pop(one_sided, None)
+    return replace(evaluation, new_to_training=NewToTraining(len(rows), scores))

@@ -14,7 +14,8 @@ import tensorflow as tf
 
 from seqtasks.config import TrainingConfig
 from seqtasks.errors import TrainingError
-from seqtasks.runs import Run, disk_errors, replacing
+from seqtasks.runs import Run, disk_errors, replacing, write_text
+from seqtasks.runs.checksums import with_next
 from seqtasks.training.state import TrainingState, load_state, save_state
 from seqtasks.training.step import Totals, TrainingStep
 
@@ -67,8 +68,14 @@ def fit(
     run: Run,
     watcher: Watcher,
     resume: bool = False,
+    ended: bool = False,
+    saved: Callable[[], None] = lambda: None,
 ) -> TrainingState:
     """Train a model until its score stops rising; leave the best weights in the run and the model.
+
+    Before the first batch, after each epoch and every `save_minutes` in one, a state is saved from
+    which training goes on to the same weights, to the last bit. SIGINT (Ctrl-C), SIGTERM and SIGHUP
+    save one too, and end training.
 
     Args:
         model: maps inputs to outputs, both as the task defines them.
@@ -78,6 +85,8 @@ def fit(
             the same for the same numbers, and how many batches the whole epoch has.
         validate: returns the mean loss and the score, higher is better, of the model as it is.
         resume: whether to go on from the run's saved state.
+        ended: whether that state is the end, and only what is made of it is missing.
+        saved: called whenever a state was saved.
 
     Returns:
         The state at the end. `finished` says why it ended and is empty after an interruption, when
@@ -95,31 +104,56 @@ def fit(
         config.average_decay,
         config.clip_value,
     )
-    state = TrainingState()
-    if resume:
-        state = load_state(run.last_state, step.variables())
-        state.finished = ""
-        run.keep_metrics(state.epoch)
+    state = load_state(run.last_state, step.variables()) if resume else TrainingState()
+    state.finished = (state.finished or f"{state.epoch} epochs") if ended else ""
+    _bring_up_to_date(run, state)
+
+    def save() -> None:
+        save_state(run.last_state, state, step.variables())
+        saved()
+
     with (
         disk_errors(run.path),
         tf.summary.create_file_writer(str(run.tensorboard)).as_default(),
         _interruption() as interrupted,
     ):
+        for row in state.rows:
+            _log(row)
+        if not resume:
+            save()
         while not state.finished and state.epoch < config.epochs:
-            if not _train_epoch(step, batches, config, state, watcher, interrupted):
-                save_state(run.last_state, state, step.variables())
+            if not _train_epoch(step, batches, config, state, watcher, interrupted, save):
+                save()
                 return state
-            _end_epoch(step, validate, config, state, run, watcher)
-        state.finished = state.finished or f"{config.epochs} epochs"
-        save_state(run.last_state, state, step.variables())
-    model.load_weights(run.best_weights)
+            result = _end_epoch(step, validate, config, state, run)
+            save()
+            run.write_metrics(state.rows)
+            _log(state.rows[-1])
+            watcher.epoch_ended(result)
+            if interrupted() and not state.finished:
+                return state
+    if state.schedule.best_score is not None:
+        model.load_weights(run.best_weights)
     return state
 
 
-def _train_epoch(step, batches, config, state, watcher, interrupted) -> bool:
+def _bring_up_to_date(run: Run, state: TrainingState) -> None:
+    """Let the files that are made of the state say what it says: nothing more, nothing twice."""
+    with disk_errors(run.path):
+        if not state.rows:  # or the state is an earlier version's, which had them there alone
+            rows = run.read_metrics() if state.epoch else []
+            state.rows = [row for row in rows if row["epoch"] <= state.epoch]
+        if state.rows or run.metrics.exists():
+            run.write_metrics(state.rows)
+        for events in run.tensorboard.glob("events.out.tfevents.*"):
+            with contextlib.suppress(PermissionError):  # Windows, while TensorBoard has it open
+                events.unlink()
+
+
+def _train_epoch(step, batches, config, state, watcher, interrupted, save) -> bool:
     """Train on the rest of the current epoch; False where it was interrupted."""
     dataset, count = batches(state.epoch, state.batch)
-    started = shown = time.perf_counter()
+    started = shown = kept = time.perf_counter()
     spent_before = state.seconds
     # Whatever ends the loop, the step that was begun is finished and counted.
     for inputs, targets in dataset:
@@ -134,7 +168,12 @@ def _train_epoch(step, batches, config, state, watcher, interrupted) -> bool:
             seconds = now - started
             watcher.progressed(Progress(epoch, config.epochs, state.batch, count, totals, seconds))
         if interrupted():
+            _checked_totals(step, state, config)  # what is no number is not worth saving
             return False
+        if config.save_minutes and now - kept > 60 * config.save_minutes and state.batch < count:
+            _checked_totals(step, state, config)
+            save()
+            kept = time.perf_counter()
     return True
 
 
@@ -153,11 +192,11 @@ def _check_finite(loss, what, state, config) -> None:
         )
 
 
-def _end_epoch(step, validate, config, state, run, watcher) -> None:
-    """Validate, decide what follows from it, and write the epoch down."""
+def _end_epoch(step, validate, config, state, run) -> EpochResult:
+    """Validate, decide what follows from it, and keep the weights if they are the best."""
     totals = _checked_totals(step, state, config)
     started = time.perf_counter()
-    rate = _rates(totals, state, run)
+    rate = _rates(totals, state)
     step.swap_averages()
     validation_loss, score = validate()
     _check_finite(validation_loss, "validation loss", state, config)
@@ -165,9 +204,7 @@ def _end_epoch(step, validate, config, state, run, watcher) -> None:
     state.batch = 0
     decision = state.schedule.decide(score, validation_loss, state.epoch, config)
     if decision == "best":
-        with replacing(run.best_weights) as temporary:
-            _reserve(temporary, step.model)
-            step.model.save_weights(temporary)
+        _save_weights(step.model, run)
     step.swap_averages()
     state.seconds += time.perf_counter() - started
     result = EpochResult(
@@ -187,32 +224,47 @@ def _end_epoch(step, validate, config, state, run, watcher) -> None:
         state.finished = f"no better score in {config.patience} epochs"
     if config.target_score is not None and score >= config.target_score:
         state.finished = f"the score reached {config.target_score:g}"
+    if not state.finished and state.epoch >= config.epochs:
+        state.finished = f"{config.epochs} epochs"
     step.reset_totals()
-    run.append_metrics(vars(result))
-    _log(result)
-    save_state(run.last_state, state, step.variables())
-    watcher.epoch_ended(result)
+    state.rows.append(dict(vars(result)))
+    return result
+
+
+def _save_weights(model, run) -> None:
+    """Write the best weights and their checksum; a kill at any moment leaves the two in step."""
+    with replacing(run.best_weights) as temporary:
+        _reserve(temporary, model)
+        model.save_weights(temporary)
+        known = run.checksums.read_text("utf-8") if run.checksums.exists() else "{}"
+        name = run.best_weights.relative_to(run.path).as_posix()
+        write_text(run.checksums, with_next(known, name, run.best_weights, temporary))
 
 
 def _reserve(path, model) -> None:
     """Make sure that the weights fit: HDF5 crashes the process when the disk fills up."""
     size = sum(weight.value.dtype.size * math.prod(weight.shape) for weight in model.weights)
+    size += 4_096 * (len(model.weights) + 4)
     with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, size + 4_096 * (len(model.weights) + 4))
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:  # macOS and Windows, where only what is written is sure to have its place
+            for _ in range(0, size, 1 << 20):
+                file.write(bytes(1 << 20))
     path.unlink()
 
 
-def _rates(totals: Totals, state: TrainingState, run: Run) -> tuple[float, float]:
+def _rates(totals: Totals, state: TrainingState) -> tuple[float, float]:
     """Examples and tokens per second in the epoch that just ended."""
-    rows = run.read_metrics()
-    seconds = max(state.seconds - (rows[-1]["seconds"] if rows else 0.0), 1e-9)
+    before = state.rows[-1]["seconds"] if state.rows else 0.0
+    seconds = max(state.seconds - before, 1e-9)
     return totals.examples / seconds, totals.tokens / seconds
 
 
-def _log(result: EpochResult) -> None:
-    for name, value in vars(result).items():
+def _log(row: dict[str, Any]) -> None:
+    for name, value in row.items():
         if isinstance(value, float):
-            tf.summary.scalar(name, value, step=result.epoch)
+            tf.summary.scalar(name, value, step=row["epoch"])
     tf.summary.flush()
 
 
@@ -220,9 +272,14 @@ def _log(result: EpochResult) -> None:
 def _interruption() -> Iterator[Callable[[], bool]]:
     """Note the first Ctrl-C instead of stopping in the middle of a step; a second one stops there.
 
-    Outside the main thread signals can't be caught, and Ctrl-C is left as it is.
+    SIGTERM, by which a machine is shut down, and SIGHUP, by which a terminal is closed, are noted
+    too, unless they are ignored, as after `nohup`. Outside the main thread signals can't be caught,
+    and all is left as it is.
     """
     asked = False
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")  # the last one is Windows'
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {}
 
     def note(signum, frame):
         nonlocal asked
@@ -231,11 +288,11 @@ def _interruption() -> Iterator[Callable[[], bool]]:
         asked = True
 
     try:
-        before = signal.signal(signal.SIGINT, note)
-    except ValueError:
-        yield lambda: False
-        return
-    try:
+        with contextlib.suppress(ValueError):  # outside the main thread
+            for number in numbers:
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    before[number] = signal.signal(number, note)
         yield lambda: asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

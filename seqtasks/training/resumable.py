@@ -1,40 +1,58 @@
 """Whether a run can be resumed, which is known without TensorFlow."""
 
-from typing import Any
+from typing import Any, Literal
 
 from seqtasks.config import RunConfig
 from seqtasks.errors import ConfigError, RunError
 from seqtasks.runs import Run
-from seqtasks.training.state import TrainingState, read_state
+from seqtasks.training.state import read_state
 
 # What may differ when a run is resumed: how long to go on, never what is trained.
 _FREE_ON_RESUME = {"epochs", "patience", "target"}
+_HOW_SAVED = "save_minutes"  # which may differ too, but decides nothing
+
+Begun = Literal["anew", "go on", "finish"]
 
 
-def check_resumable(run: Run, config: RunConfig) -> bool:
+def check_resumable(run: Run, config: RunConfig) -> Begun:
     """Check that a run can go on as a configuration says.
 
     Returns:
-        Whether it has begun: one that was killed before anything was saved starts anew.
+        "go on", or "anew" for a run that was killed before anything was saved, or "finish" for one
+        that was killed after its last epoch, before its learning curve and card were written.
 
     Raises:
         ConfigError: where `config` differs from the run's in more than how long to go on.
         RunError: where the run can't be resumed, or has nothing left to do.
     """
     _check_same(run, config)
-    begun = run.last_state.exists() or bool(run.read_metrics())
-    state = read_state(run.last_state) if begun else TrainingState()
-    if state.epoch >= config.training.epochs:
+    # An earlier version wrote a line of metrics before it first saved a state.
+    if not run.last_state.exists() and len(run.read_metrics()) < 2:
+        return "anew"
+    state = read_state(run.last_state)
+    now, before = (
+        config_of.training.model_dump(include=_FREE_ON_RESUME) for config_of in (config, run.config)
+    )
+    done = state.epoch >= config.training.epochs
+    ended = state.finished or state.epoch >= run.config.training.epochs
+    if ended and (done or now == before) and not is_complete(run):
+        return "finish"
+    if done:
         raise RunError(
             f"{run.path}: all {state.epoch} epochs are done; ask for more, such as "
             f"--epochs {state.epoch + 5}"
         )
-    if state.finished and config.training == run.config.training:
+    if state.finished and now == before:
         raise RunError(
             f"{run.path}: training has ended: {state.finished}; ask for more epochs, more "
             "patience or another target"
         )
-    return begun
+    return "go on"
+
+
+def is_complete(run: Run) -> bool:
+    """Whether a run that has ended has all that is made of it."""
+    return run.model_card.is_file() and run.learning_curve.is_file()
 
 
 def _check_same(run: Run, config: RunConfig) -> None:
@@ -58,6 +76,6 @@ def _comparable(config: RunConfig) -> dict[str, Any]:
             flat.update({f"{key}.{inner}": v for inner, v in value.items()})
         else:
             flat[key] = value
-    for key in _FREE_ON_RESUME:
+    for key in (*_FREE_ON_RESUME, _HOW_SAVED):
         del flat[f"training.{key}"]
     return flat

@@ -1,6 +1,7 @@
 """The state of an unfinished training, saved so that it resumes as if it had never stopped."""
 
 import json
+import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ class TrainingState:
     seconds: float = 0.0  # spent so far
     finished: str = ""  # why it ended; empty while it can go on
     schedule: Schedule = field(default_factory=Schedule)
+    rows: list[dict[str, Any]] = field(default_factory=list)  # the metrics of each epoch
 
 
 def save_state(path: Path, state: TrainingState, variables: list[Any]) -> None:
@@ -62,5 +64,14 @@ def _read(path: Path) -> tuple[TrainingState, list[np.ndarray]]:
         return TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])}), values
     except FileNotFoundError:
         raise RunError(f"{path}: no saved state; this run can't be resumed") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        EOFError,
+        RuntimeError,
+        BadZipFile,
+        zlib.error,
+    ) as error:
         raise RunError(f"{path}: the saved state is damaged; start anew") from error

@@ -11,8 +11,10 @@ from seqtasks.config import RunConfig
 from seqtasks.data.splits import Splits
 from seqtasks.errors import TrainingError
 from seqtasks.inspection.training_plots import learning_curve
-from seqtasks.runs import Run, choose_path, create_run, disk_errors, write_text
+from seqtasks.runs import Run, choose_path, disk_errors, new_run, write_text, writing
+from seqtasks.runs.checksums import check_files
 from seqtasks.tasks.registry import get_task
+from seqtasks.tasks.run_data import check_data, save_data
 from seqtasks.tasks.selection import score_name
 from seqtasks.tasks.sources import check_training, load_splits
 from seqtasks.training.fit import Watcher, fit
@@ -51,33 +53,66 @@ def train(
         DataError: where the data can't be used.
         TrainingError: where the loss is no longer a number.
     """
-    path = choose_path(runs_dir, config, overwrite)
-    splits = splits or load_splits(config)
-    check_training(config, splits)
-    codec = get_task(config.task).make_codec(config, splits)
+    choose_path(runs_dir, config, overwrite)
+    read = splits or load_splits(config)
+    check_training(config, read)
+    codec = get_task(config.task).make_codec(config, read)
     model = _build(config, codec)
-    run = create_run(path, config, codec.save)
-    return _fit(run, config, codec, model, splits, watcher, resume=False)
+
+    def save(run: Run) -> None:
+        codec.save(run.vocabulary)
+        save_data(run, config, read)
+
+    with new_run(runs_dir, config, overwrite, save) as run:
+        return _fit(run, config, codec, model, read, watcher)
 
 
-def resume(run: Run, config: RunConfig, watcher: Watcher, splits: Splits | None = None) -> Outcome:
+def resume(
+    run: Run,
+    config: RunConfig,
+    watcher: Watcher,
+    splits: Splits | None = None,
+    accept_new_data: bool = False,
+) -> Outcome:
     """Go on with an interrupted run, or with a finished one for more epochs.
+
+    The run's config.yaml changes with the first state that is saved.
 
     Args:
         watcher: who is told how training goes.
         splits: the run's data, where they were read before.
+        accept_new_data: whether the data may be others than those it was begun with.
 
     Raises:
-        ConfigError, RunError: as `check_resumable`.
+        ConfigError, RunError: as `check_resumable`; where the data differ, or another process
+            trains the run.
         DataError: where the data can't be used.
     """
-    begun = check_resumable(run, config)
-    codec = get_task(config.task).load_codec(config, run.vocabulary)
-    splits = splits or load_splits(config)
-    model = _build(config, codec)
-    with disk_errors(run.path):
-        write_text(run.config_file, config.to_yaml())
-    return _fit(run, config, codec, model, splits, watcher, resume=begun)
+    with writing(run):
+        begun = check_resumable(run, config)
+        check_files(run.path, "vocabulary")
+        codec = get_task(config.task).load_codec(config, run.vocabulary)
+        splits = splits or load_splits(config)
+        check_data(run, config, splits, ("train", "validation"), accept_new_data)
+        model = _build(config, codec)
+
+        written = False
+
+        def saved() -> None:
+            nonlocal written
+            if not written:
+                write_text(run.config_file, config.to_yaml())
+                if accept_new_data:
+                    save_data(run, config, splits)
+            written = True
+
+        if begun == "finish":
+            with disk_errors(run.path):
+                saved()
+        if begun == "go on":  # the card of an end that is none any more
+            with disk_errors(run.path):
+                run.model_card.unlink(missing_ok=True)
+        return _fit(run, config, codec, model, splits, watcher, begun, saved)
 
 
 def _build(config, codec) -> keras.Model:
@@ -96,19 +131,30 @@ def _build(config, codec) -> keras.Model:
         keras.config.set_dtype_policy(before)
 
 
-def _fit(run, config, codec, model, splits, watcher, resume) -> Outcome:
+def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda: None) -> Outcome:
     task = get_task(config.task)
     how = task.prepare_fit(config, codec, model, splits)
     score, validate = how.score or task.score, how.validate
     if config.training.select_by == "loss":  # which every task has
         score, validate = score_name("loss"), lambda: _by_loss(how.validate())
-    state = fit(model, how.loss, how.batches, validate, config.training, run, watcher, resume)
+    state = fit(
+        model,
+        how.loss,
+        how.batches,
+        validate,
+        config.training,
+        run,
+        watcher,
+        resume=begun != "anew",
+        ended=begun == "finish",
+        saved=saved,
+    )
     outcome = Outcome(run, state, score, model.count_params())
     if state.finished:
         with disk_errors(run.path):
             rows = run.read_metrics()
             run.plots.mkdir(exist_ok=True)
-            learning_curve(rows, score, run.plots / "learning_curve.png")
+            learning_curve(rows, score, run.learning_curve)
             facts = {**split_sizes(splits), **task.facts(codec)}
             judged = task.judge(config, codec, model, splits)
             card = model_card(run, config, facts, rows, outcome.parameters, score, judged)

@@ -3,11 +3,13 @@
 import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from seqtasks.config import load_config
+from seqtasks.tasks.sources import load_splits
 
 
 @pytest.fixture
@@ -50,6 +52,44 @@ def test_the_report_agrees_with_the_predictions(succeeds, trained, films, judged
         assert found["recall"] == pytest.approx(pairs[label, label] / 40)
         assert found["precision"] == pytest.approx(pairs[label, label] / max(claimed, 1))
         assert found["support"] == 40
+
+
+def test_examples_that_training_has_are_counted_and_the_others_judged_alone(
+    succeeds, trained, films, judged, tmp_path
+):
+    text, result = judged
+    splits = load_splits(load_config((trained.run / "config.yaml",)))
+    others = [*zip(splits.test.texts, splits.test.labels, strict=True)]
+    others += zip(splits.validation.texts, splits.validation.labels, strict=True)
+    new = tmp_path / "new.tsv"
+    new.write_text("".join(f"{text}\t{label}\n" for text, label in others), "utf-8")
+    alone = json.loads(succeeds("evaluate", trained.run, "--data", new, "--json").stdout)
+    assert alone["new_to_training"] is None
+    found = result["new_to_training"]
+    assert found["examples"] == len(others)
+    for name in ("accuracy", "macro_f1", "ece"):
+        assert found["scores"][name] == pytest.approx(alone[name])
+    assert f"{80 - len(others)} of the 80 examples are in the training data too" in text
+    # The same in capitals and with more spaces are the same to the model.
+    new.write_text("".join(f" {text.upper()}  \t{label}\n" for text, label in others), "utf-8")
+    with new.open("a", encoding="utf-8") as file:
+        file.write(f"{splits.train.texts[0].upper()} \t{splits.train.labels[0]}\n")
+    capitals = json.loads(succeeds("evaluate", trained.run, "--data", new, "--json").stdout)
+    assert capitals["new_to_training"]["examples"] == capitals["examples"] - 1 == len(others)
+
+
+def test_another_test_set_than_the_runs_is_refused_or_accepted(refused, succeeds, copied, tmp_path):
+    other = tmp_path / "other.tsv"
+    source = Path(load_config((copied / "config.yaml",)).data.source)
+    lines = source.read_text("utf-8").splitlines(keepends=True)
+    other.write_text("".join(lines[:60]), "utf-8")
+    config = (copied / "config.yaml").read_text("utf-8")
+    (copied / "config.yaml").write_text(config.replace(str(source), str(other)), "utf-8")
+    message = refused("evaluate", copied)
+    assert "not those the run was begun with" in message
+    assert "--accept-new-data" in message
+    done = succeeds("evaluate", copied, "--accept-new-data", noted=r"(Note: .*\n)+")
+    assert "instead of" in done.stderr
 
 
 def test_the_screen_shows_what_json_says(judged, films):
@@ -145,6 +185,7 @@ def test_an_error_is_one_line_whatever_is_in_its_text(succeeds, trained, tmp_pat
 
 def test_classes_may_have_the_names_of_averages(succeeds, copied, tmp_path):
     (copied / "vocabulary" / "labels.txt").write_text("accuracy\nmacro avg\n")
+    (copied / "checksums.json").unlink()
     path = tmp_path / "names.tsv"
     path.write_text("a film\taccuracy\nb film\tmacro avg\nc film\tmacro avg\n")
     text = succeeds("evaluate", copied, "--data", path).stdout

@@ -16,12 +16,15 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from seqtasks.config import TASKS
 from seqtasks.export import export as export_module
+from seqtasks.export.recorded_answers import read_answers
+from seqtasks.runs.locks import Lock
 from seqtasks.serving.embedded import make_loader
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
 from seqtasks.serving.http_app import make_app
 from seqtasks.serving.http_server import HttpOptions, HttpServer
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.model_config import ModelSettings
+from seqtasks.serving.warmup import WARMUP_FILE
 
 # Training and exporting a task takes seconds, so only one of them is fast.
 NOTED = r"(note: .*\n)*"  # what predict tells of texts and answers that were cut
@@ -465,12 +468,34 @@ def test_the_next_version_is_the_one_after_the_largest(tmp_path):
 @pytest.mark.slow
 def test_versions_count_up_and_what_a_killed_export_left_is_removed(cases, succeeds, tmp_path):
     base = tmp_path / "names"
-    dead = subprocess.Popen([sys.executable, "-c", ""])
-    dead.wait()
-    for name in ("7", f".unfinished.{dead.pid}"):
+    for name in ("7", ".unfinished.0a.version", ".unfinished.0b.version", ".unfinished.1"):
         (base / name).mkdir(parents=True)
-    assert str(base / "8") in succeeds("export", cases("recall")[1], "--to", base).stdout
-    assert sorted(path.name for path in base.iterdir()) == ["7", "8"]
+    (base / ".unfinished.0a.version" / "saved_model.pb").write_bytes(b"half")
+    (base / ".unfinished.0a.version.lock").write_text('{"pid": 1, "host": "gone"}')
+    with Lock(base / ".unfinished.0b.version.lock"):  # of an export that is at work
+        assert str(base / "8") in succeeds("export", cases("recall")[1], "--to", base).stdout
+    left = {".unfinished.0b.version", ".unfinished.1"}  # the last one is of an earlier version
+    assert {path.name for path in base.iterdir()} == {"7", "8", *left}
+
+
+@pytest.mark.slow
+def test_an_export_needs_no_training_data_and_compares_with_more_where_it_is_told(
+    cases, succeeds, refused, exported, tmp_path
+):
+    source, run = cases(FAST)[:2]
+    folder, moved = exported(FAST), Path(shutil.copytree(run, tmp_path / "moved"))
+    config = (moved / "config.yaml").read_text("utf-8")
+    (moved / "config.yaml").write_text(config.replace(str(source), "nowhere.tsv"), "utf-8")
+    check = ("export", moved, "--check-only", folder, "--json")
+    alone = len(list(read_answers(folder / WARMUP_FILE)))  # as many as there were of the samples
+    assert json.loads(succeeds(*check, "--data", source).stdout)["answers"] > alone > 0
+    (moved / "samples.json").write_text('["red cat"]', "utf-8")
+    assert 0 < json.loads(succeeds(*check).stdout)["answers"] <= alone
+    assert "nosuch.tsv" in refused(*check, "--data", tmp_path / "nosuch.tsv")
+    (moved / "samples.json").write_text("[", "utf-8")
+    assert "samples.json: damaged" in refused(*check)
+    (moved / "samples.json").unlink()  # as in a run of an earlier version
+    assert "nowhere.tsv" in refused(*check)
 
 
 @pytest.mark.slow
@@ -482,6 +507,8 @@ def test_a_run_and_its_export_agree_and_one_of_other_weights_is_found_out(
     other = shutil.copytree(run, tmp_path / "other")
     with h5py.File(other / "checkpoints" / "best.weights.h5", "r+") as weights:
         weights.visititems(lambda _, item: add_to(item, 0.5))
+    assert "best.weights.h5: damaged" in refused("export", other, "--check-only", folder)
+    (other / "checksums.json").unlink()
     assert "otherwise" in refused("export", other, "--check-only", folder)
 
 

@@ -323,3 +323,29 @@ def test_readers_need_no_tensorflow():
     script = f"import sys, {', '.join(modules)}\n"
     script += "assert not {'tensorflow', 'sklearn', 'tensorflow_datasets'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_texts_that_are_read_alike_never_fall_into_two_splits(seed):
+    rng = random.Random(seed)
+    words = ["Good", "film", "좋다", "Ärger", "not", "bad"]
+    own = [f"{' '.join(rng.choices(words, k=4))} {number}" for number in range(200)]
+    twins = [*map(str.upper, own), *(f"{text} " for text in own)]
+    twins += [text.replace(" ", "\u3000 ") for text in own]
+    rng.shuffle(twins)
+    texts = own + twins
+    part = LabelledTexts(texts, ["a"] * len(texts), "x.tsv", [*range(len(texts))])
+    pieces = carve(part, 0.2, 0.2, seed)
+    splits_of = {}
+    for name, piece in pieces.items():
+        for text in piece.texts:
+            splits_of.setdefault(" ".join(text.lower().split()), set()).add(name)
+    assert len(splits_of) == 200
+    assert all(len(names) == 1 for names in splits_of.values())
+    # Where no text has a twin, each is where an earlier version put it: by its own hash.
+    alone = LabelledTexts(own, ["a"] * 200, "x.tsv", [*range(200)])
+    for name, piece in carve(alone, 0.2, 0.2, seed).items():
+        assert set(piece.texts) == set(pieces[name].texts) & set(own)
+        for text in piece.texts:
+            place = hashed(text, seed) / 2**64
+            assert name == ("test" if place < 0.2 else "validation" if place < 0.4 else "train")

@@ -56,3 +56,8 @@ def test_labels_are_counted_the_most_frequent_first():
 
 def test_lengths_may_be_numpy_s():
     assert spread(np.array([2, 9], np.int32))["mean"] == 5.5
+
+
+def test_texts_are_the_same_whatever_their_case_and_spaces():
+    found = repetitions(["Good film", "good  FILM ", "bad", "좋다\u200b"], {"BAD", " 좋다"})
+    assert found == {"duplicates": 1, "shared_with_train": 2}

@@ -41,5 +41,5 @@ def test_a_task_is_trained_evaluated_asked_and_served_at_a_precision(
         assert len(list(predictor.predict(small.test.asked(3)))) >= 1
     endpoint, *_ = made.task.endpoints(predictor)
     function = tf.function(endpoint.function, input_signature=endpoint.specs, autograph=False)
-    feeds = next(requests(endpoint, raw_inputs(small.test, 5)))
+    feeds = next(requests(endpoint, raw_inputs(small.test.asked(5))))
     assert function(*feeds.values()).keys() == endpoint.outputs.keys()

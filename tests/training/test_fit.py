@@ -3,8 +3,10 @@
 The score is scripted wherever only decisions are looked at, and the model's own where weights are.
 """
 
+import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -15,7 +17,9 @@ import tensorflow as tf
 from seqtasks.config import SentimentConfig, TrainingConfig
 from seqtasks.errors import RunError, TrainingError
 from seqtasks.runs import create_run
+from seqtasks.runs.checksums import check_files
 from seqtasks.training.fit import fit
+from seqtasks.training.state import read_state
 
 
 def no_vocabulary(folder):
@@ -80,10 +84,10 @@ class Diary:
         self.results.append(result)
 
 
-def interrupt_at(epoch, batch):
+def interrupt_at(epoch, batch, number=signal.SIGINT):
     def act(progress):
         if (progress.epoch, progress.batch) == (epoch, batch):
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
 
     return act
 
@@ -240,8 +244,9 @@ def test_a_loss_that_is_no_number_stops_with_advice_and_keeps_no_weights(new_run
     assert "epoch 1, batch" in message
     assert "--set training.learning_rate=0.0125" in message
     assert "--set training.clip_norm=0.25" in message
-    assert list(run.best_weights.parent.iterdir()) == []
+    assert not run.best_weights.exists()
     assert run.read_metrics() == []
+    assert read_state(run.last_state).batch == 0  # from which it can begin anew
 
 
 def test_a_loss_that_explodes_later_leaves_the_state_of_the_epoch_before(new_run):
@@ -353,11 +358,159 @@ def test_two_interruptions_of_one_epoch_change_nothing(new_run, straight, every_
     assert_as_straight(straight, run, model, state)
 
 
-def test_epochs_after_the_saved_state_are_taught_again(new_run, straight):
-    """A crash between writing the metrics and saving the state leaves a line too many."""
+@pytest.mark.parametrize("change", ["one too many", "none", "a torn line"])
+def test_the_metrics_are_those_of_the_saved_state_whatever_a_crash_left(new_run, straight, change):
     run = new_run()
     teach(run, config=changed(epochs=2))
-    run.append_metrics({**run.read_metrics()[-1], "epoch": 3})
+    rows = run.read_metrics()
+    if change == "one too many":
+        run.write_metrics([*rows, {**rows[-1], "epoch": 3}])
+    elif change == "none":
+        run.metrics.unlink()
+    else:
+        run.metrics.write_text('{"epoch": 1, "sco')
+    model, state = teach(run, resume=True)
+    assert_as_straight(straight, run, model, state)
+
+
+def test_the_state_of_an_earlier_version_has_its_metrics_in_their_file(new_run, straight):
+    run = new_run()
+    _, state = teach(run, config=changed(epochs=2))
+    rows = run.read_metrics()
+    with np.load(run.last_state) as saved:
+        values = dict(saved)
+    fields = {key: value for key, value in vars(state).items() if key != "rows"}
+    fields["schedule"] = vars(state.schedule)
+    values["state"] = np.array(json.dumps(fields))
+    with run.last_state.open("wb") as file:
+        np.savez(file, **values)
+    run.write_metrics([*rows, {**rows[-1], "epoch": 3}])
+    model, state = teach(run, resume=True)
+    assert_as_straight(straight, run, model, state)
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing of the package catches it."""
+
+
+KILLS = [  # the how-manieth time that this file is put in its place, and on which side of it
+    ("last.npz", 1, "before"),
+    ("last.npz", 1, "after"),
+    ("checksums.json", 2, "after"),
+    ("best.weights.h5", 2, "after"),
+    ("last.npz", 3, "before"),
+    ("last.npz", 3, "after"),
+    ("metrics.jsonl", 3, "before"),
+    ("last.npz", 5, "after"),
+]
+
+
+@pytest.mark.parametrize(("name", "number", "side"), KILLS, ids=str)
+def test_a_kill_anywhere_changes_nothing(new_run, straight, monkeypatch, name, number, side):
+    run, real, seen = new_run(), Path.replace, []
+
+    def replace(self, target):
+        seen.append(Path(target).name)
+        hit = seen[-1] == name and seen.count(name) == number
+        if hit and side == "before":
+            raise Killed
+        real(self, target)
+        if hit:
+            raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", replace)
+        with pytest.raises(Killed):
+            teach(run)
+    begun = run.last_state.exists()
+    assert begun == ((name, number, side) != KILLS[0])
+    model, state = teach(run, resume=begun)
+    assert_as_straight(straight, run, model, state)
+    check_files(run.path, "checkpoints")
+    assert_points_are_those_of_the_metrics(run)
+
+
+def points(run):
+    """What TensorBoard shows: of each name and step all values, in all files."""
+    found = {}
+    for path in run.tensorboard.glob("events.out.tfevents.*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                found.setdefault((value.tag, event.step), []).append(tf.make_ndarray(value.tensor))
+    return found
+
+
+def assert_points_are_those_of_the_metrics(run):
+    expected = {
+        (name, row["epoch"]): [pytest.approx(value)]
+        for row in run.read_metrics()
+        for name, value in row.items()
+        if isinstance(value, float)
+    }
+    assert points(run) == expected
+
+
+def test_a_state_is_saved_before_the_first_batch_and_inside_an_epoch(
+    new_run, straight, every_batch
+):
+    run, watched = new_run(), []
+
+    def look(progress):
+        state = read_state(run.last_state)
+        watched.append((state.epoch, state.batch))
+        if len(watched) == 8:
+            raise Killed
+
+    with pytest.raises(Killed):
+        teach(run, config=changed(save_minutes=1e-9), watcher=Diary(look))
+    # Each batch is shown before it is saved, and an epoch's last one is saved at its end.
+    assert watched == [(0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (1, 0), (1, 1), (1, 2)]
+    model, state = teach(run, resume=True, seed=9)
+    assert_as_straight(straight, run, model, state)
+
+
+def test_inside_an_epoch_nothing_is_saved_before_its_time(new_run, every_batch):
+    for minutes in (0, 5):
+        run, watched = new_run(f"run{minutes}"), set()
+        look = Diary(lambda _, run=run, w=watched: w.add(read_state(run.last_state).batch))
+        teach(run, config=changed(save_minutes=minutes, epochs=2), watcher=look)
+        assert watched == {0}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
+def test_the_signals_of_a_machine_and_a_terminal_that_end_save_as_ctrl_c_does(
+    new_run, straight, every_batch, number
+):
+    before = signal.getsignal(number)
+    run = new_run()
+    teach(run, watcher=Diary(interrupt_at(2, 3, number)))
+    assert signal.getsignal(number) is before
+    assert read_state(run.last_state).batch == 3
+    model, state = teach(run, resume=True)
+    assert_as_straight(straight, run, model, state)
+
+
+def test_a_signal_that_is_ignored_stays_ignored(new_run, every_batch):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        _, state = teach(new_run(), watcher=Diary(interrupt_at(2, 3, signal.SIGHUP)))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert state.finished
+
+
+def test_an_interruption_in_the_validation_ends_training_after_it(new_run, straight):
+    run, asked = new_run(), iter([False, True])
+    model = network()
+    own = own_score(model)
+
+    def validate():
+        if next(asked):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return own()
+
+    state = fit(model, cross_entropy, batches, validate, CONFIG, run, Diary())
+    assert (state.epoch, state.batch, state.finished) == (2, 0, "")
     model, state = teach(run, resume=True)
     assert_as_straight(straight, run, model, state)
 

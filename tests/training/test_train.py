@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
+from dataclasses import replace
+from pathlib import Path
 
 import keras
 import matplotlib.pyplot as plt
@@ -11,7 +14,9 @@ import pytest
 
 from seqtasks.config import load_config
 from seqtasks.errors import ConfigError, DataError, RunError
-from seqtasks.runs import find_run
+from seqtasks.runs import Run, find_run, live_writer, writing
+from seqtasks.tasks.run_data import check_data
+from seqtasks.tasks.sources import load_splits
 from seqtasks.training.train import resume, summary, train
 
 BATCH = 8
@@ -113,6 +118,9 @@ def test_a_run_has_all_that_its_documentation_lists(straight):
     assert files - events == {
         "config.yaml",
         "environment.json",
+        "data.json",
+        "samples.json",
+        "checksums.json",
         "vocabulary/words.txt",
         "vocabulary/labels.txt",
         "checkpoints/best.weights.h5",
@@ -206,6 +214,77 @@ def test_a_name_that_is_taken_is_refused_and_the_run_untouched(straight, configu
 
 def test_a_run_that_is_done_can_not_be_resumed_without_more_epochs(straight, configured):
     with pytest.raises(RunError, match="all 4 epochs are done; ask for more, such as --epochs 9"):
+        resume(straight.run, configured("straight"), Silent())
+
+
+@pytest.mark.parametrize("lost", ["model_card.md", "plots/learning_curve.png"])
+def test_a_run_that_lacks_only_its_card_or_its_curve_is_completed(
+    straight, configured, runs, tmp_path, lost
+):
+    run = Run(Path(shutil.copytree(straight.run.path, tmp_path / "straight")))
+    card, config = run.model_card.read_text("utf-8"), run.config_file.read_bytes()
+    (run.path / lost).unlink()
+    outcome = resume(run, run.config, Silent())
+    assert outcome.state.finished == "4 epochs"
+    assert (run.path / lost).is_file()
+    assert run.model_card.read_text("utf-8") == card.replace(str(runs), str(tmp_path))
+    assert run.config_file.read_bytes() == config
+    assert_same_run(run, straight.run)
+    with pytest.raises(RunError, match="all 4 epochs are done"):
+        resume(run, run.config, Silent())
+
+
+def test_more_epochs_that_are_killed_before_they_are_saved_leave_the_run_as_it_was(
+    straight, configured, tmp_path, monkeypatch
+):
+    run = Run(Path(shutil.copytree(straight.run.path, tmp_path / "straight")))
+    config, state = run.config_file.read_bytes(), run.last_state.read_bytes()
+
+    class Killed(BaseException):
+        pass
+
+    def kill(*_):
+        raise Killed
+
+    more = configured("straight", epochs=6)
+    with monkeypatch.context() as patched:
+        patched.setattr("seqtasks.training.fit.save_state", kill)
+        with pytest.raises(Killed):
+            resume(run, more, Silent())
+    assert run.config_file.read_bytes() == config
+    assert run.last_state.read_bytes() == state
+    assert live_writer(run) is None
+    outcome = resume(run, more, Silent())
+    assert outcome.state.finished == "6 epochs"
+    assert run.config.training.epochs == 6
+    assert "of 6)" in run.model_card.read_text("utf-8")
+
+
+def test_other_data_than_the_run_was_begun_with_are_refused_or_accepted(
+    straight, configured, reviews, tmp_path
+):
+    run = Run(Path(shutil.copytree(straight.run.path, tmp_path / "straight")))
+    config, splits = configured("straight", epochs=5), load_splits(run.config)
+    labels = [{"pos": "neg", "neg": "pos"}[label] for label in splits.train.labels]
+    halved = splits.train.select(range(0, len(splits.train), 2))
+    spaced = replace(splits.train, texts=[f" {text.upper()} " for text in splits.train.texts])
+    for train_part, told in (
+        (replace(splits.train, labels=labels), "as before, but not the same"),
+        (halved, f"train has {len(halved)} examples instead of {len(splits.train)}"),
+    ):
+        with pytest.raises(RunError, match=told):
+            resume(run, config, Silent(), replace(splits, train=train_part))
+    assert check_data(run, config, replace(splits, train=spaced), ("train",)) == []
+    assert "test" in str(check_data(run, config, replace(splits, test=halved), ("train",)))
+    swapped = replace(splits, train=replace(splits.train, labels=labels))
+    assert resume(run, config, Silent(), swapped, accept_new_data=True).state.epoch == 5
+    assert check_data(run, config, swapped, ("train",)) == []  # which are the run's from now on
+
+
+def test_a_run_that_another_process_trains_is_not_resumed(straight, configured):
+    with writing(straight.run), pytest.raises(RunError, match=r"process \d+ on .* trains this run"):
+        resume(straight.run, configured("straight", epochs=9), Silent())
+    with pytest.raises(RunError, match="all 4 epochs are done"):
         resume(straight.run, configured("straight"), Silent())
 
 

@@ -1,0 +1,39 @@
+"""The run directory: what a run writes, and how it is found again.
+
+RUN/
+  config.yaml                  the resolved configuration
+  environment.json             versions, machine, command
+  data.json                    how many examples each split had, and their digest
+  samples.json                 some texts of it, to compare an export with; of images samples.npz
+  checksums.json               of vocabulary and weights, by which damage is noticed
+  vocabulary/                  words.txt, characters.txt, labels.txt
+  checkpoints/best.weights.h5  the weights with the best validation score
+  checkpoints/last.npz         everything that training needs to resume
+  metrics.jsonl                a line per epoch
+  tensorboard/                 the same, for TensorBoard
+  plots/                       learning curve, confusion matrix
+  evaluation.json              what `evaluate` found
+  model_card.md                what the model is, what it was trained on, how good it is
+
+The process that trains the run holds a lock there, .lock, which is gone when it has ended.
+"""
+
+from seqtasks.runs.create import choose_path, create_run, default_name, new_run, version_notices
+from seqtasks.runs.files import disk_errors, replacing, write_text
+from seqtasks.runs.run import Run, check_free, find_run, live_writer, writing
+
+__all__ = [
+    "Run",
+    "check_free",
+    "choose_path",
+    "create_run",
+    "default_name",
+    "disk_errors",
+    "find_run",
+    "live_writer",
+    "new_run",
+    "replacing",
+    "version_notices",
+    "write_text",
+    "writing",
+]

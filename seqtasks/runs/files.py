@@ -1,0 +1,59 @@
+"""Files written whole or not at all, and what a disk that refuses means."""
+
+import contextlib
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from seqtasks.errors import RunError
+
+UNFINISHED = ".unfinished."  # how the name begins of what is being written
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a name next to `path` to write to; the file replaces `path` only if all went well.
+
+    The name keeps the suffixes of `path`, since some writers insist on their own.
+    """
+    temporary = temporary_name(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def temporary_name(path: Path) -> Path:
+    """A name next to `path` that nobody else uses, and that tells what it is."""
+    return path.with_name(f"{UNFINISHED}{uuid.uuid4().hex[:12]}.{path.name}")
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn an error of the disk into one of ours that says what to do.
+
+    Raises:
+        RunError: where the disk is full or can't be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunError(
+            f"{error.filename or path}: can't write: {reason}. "
+            "Free some space, or choose a folder that can be written with --runs-dir"
+        ) from error
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what killed processes left in a run, whose lock is ours."""
+    for left in (*path.glob(f"{UNFINISHED}*"), *path.glob(f"*/{UNFINISHED}*")):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
