@@ -21,7 +21,7 @@ from seqtasks.topologies.one_to_many import OneToMany
 from seqtasks.topologies.recurrent_stack import layers_of
 from seqtasks.topologies.seq2seq import Seq2Seq
 
-TOKENS = 500  # that are shown of a longer text
+TOKENS = 200  # that are shown of a longer text
 START = "⟨start⟩"  # what a decoder reads first
 _AT_ONCE = 64  # beginnings of a text that are answered at once
 _NOTHING = "the text has no token to read; give one with a word in it"
