@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from seqtasks.errors import ConfigError
+from seqtasks.lessons.words import LANGUAGES, Language, language_of_locale
 
 
 @click.command()
@@ -22,7 +23,7 @@ from seqtasks.errors import ConfigError
 @click.option(
     "--lang",
     "languages",
-    type=click.Choice(("ko", "en")),
+    type=click.Choice(LANGUAGES),
     multiple=True,
     help="Language of the pages; both if it is given twice. Default: by the locale.",
 )
@@ -33,12 +34,10 @@ from seqtasks.errors import ConfigError
     type=click.Path(path_type=Path, file_okay=False),
     help="Folder of the pages; the runs that they are made of go to runs/ in it.",
 )
-@click.option(
-    "--small", is_flag=True, help="As small as can be: to see the form, not the figures."
-)
+@click.option("--small", is_flag=True, help="As small as can be: to see the form, not the figures.")
 def lesson(
     numbers: tuple[int, ...], everything: bool, listed: bool, claims: tuple[int, ...],
-    languages: tuple[str, ...], out: Path, small: bool,
+    languages: tuple[Language, ...], out: Path, small: bool,
 ) -> None:  # fmt: skip
     """See what the five pages claim: lesson 1 is page 000, lesson 5 is page 004.
 
@@ -48,9 +47,10 @@ def lesson(
     """
     from seqtasks.lessons.claims import PAGES, claims_of, find_claim
     from seqtasks.lessons.pages import LESSONS, find_lesson
-    from seqtasks.lessons.words import LANGUAGES, language_of_locale
 
-    chosen = tuple(name for name in LANGUAGES if name in languages) or (language_of_locale(),)
+    chosen: tuple[Language, ...] = tuple(name for name in LANGUAGES if name in languages) or (
+        language_of_locale(),
+    )
     if listed:
         for number, one in enumerate(LESSONS, start=1):
             click.echo(f"{number}  {one.page}  {one.title}")

@@ -55,8 +55,7 @@ CLAIMS = (
         Both(
             "By the time the blank about the mood has to be filled, little of the puppy met in the "
             "morning is left in an RNN's state.",
-            "기분을 묻는 빈칸에 이르면, 아침에 만난 강아지는 RNN의 상태에 거의 남아 있지 "
-            "않습니다.",
+            "기분을 묻는 빈칸에 이르면, 아침에 만난 강아지는 RNN의 상태에 거의 남아 있지 않습니다.",
         ),
     ),
     _claim(
@@ -120,8 +119,7 @@ CLAIMS = (
         Both(
             "Three gates, a candidate, a memory and an output: six equations are the whole LSTM, "
             "whatever letters a page gives them.",
-            "게이트 셋, 후보, 기억, 출력. 페이지마다 글자는 달라도 이 여섯 식이 LSTM의 "
-            "전부입니다.",
+            "게이트 셋, 후보, 기억, 출력. 페이지마다 글자는 달라도 이 여섯 식이 LSTM의 전부입니다.",
         ),
     ),
     _claim(
@@ -153,8 +151,7 @@ CLAIMS = (
         Both(
             "A gate is a number between 0 and 1 that says how much passes, and training finds out "
             "when to open it.",
-            "게이트는 얼마나 흘려보낼지 말하는 0과 1 사이의 수이고, 언제 열지는 학습이 "
-            "알아냅니다.",
+            "게이트는 얼마나 흘려보낼지 말하는 0과 1 사이의 수이고, 언제 열지는 학습이 알아냅니다.",
         ),
     ),
     _claim(
@@ -173,8 +170,7 @@ CLAIMS = (
         Both(
             "Each gate is computed in a few steps: a linear map, σ or tanh, and a product element "
             "by element.",
-            "게이트 하나하나는 몇 단계로 계산됩니다. 선형 변환, σ나 tanh, 그리고 원소별 "
-            "곱입니다.",
+            "게이트 하나하나는 몇 단계로 계산됩니다. 선형 변환, σ나 tanh, 그리고 원소별 곱입니다.",
         ),
     ),
     _claim(
@@ -184,8 +180,7 @@ CLAIMS = (
         Both(
             "Along c the gradient meets only + and ⊙, so it is the forget gates that decide how "
             "much of it passes.",
-            "c를 따라가는 기울기는 +와 ⊙만 만나므로, 얼마나 지나갈지는 forget 게이트가 "
-            "정합니다.",
+            "c를 따라가는 기울기는 +와 ⊙만 만나므로, 얼마나 지나갈지는 forget 게이트가 정합니다.",
         ),
     ),
     _claim(

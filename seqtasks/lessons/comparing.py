@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
 
 import numpy as np
 
+from seqtasks.inspection.charts import line_chart
+from seqtasks.inspection.html_page import table
 from seqtasks.lessons.code import Place
-from seqtasks.lessons.figures import lines, table
 from seqtasks.lessons.lesson import Figure, Section
 from seqtasks.lessons.stories import story_run
 from seqtasks.lessons.words import Both
@@ -39,7 +41,7 @@ def _sizes(workshop: Workshop) -> Figure:
         rows.append([f"H = D = {size}", *(f"{of[k][n]:,}" for k in of for n in (0, 1))])
     head = ["", *(f"{k} {what}" for k in ("RNN", "LSTM", "GRU") for what in _what(workshop))]
     return Figure(
-        table(head, rows),
+        [table(head, rows)],
         workshop.word(
             f"The GRU has {min(shares):.0%} of the LSTM's parameters.",
             f"GRU의 매개변수는 LSTM의 {min(shares):.0%}입니다.",
@@ -87,7 +89,13 @@ def _by_data(workshop: Workshop) -> Figure:
             by_size.append(scores)
     head = ["", *(workshop.word(f"{size:,} reviews", f"리뷰 {size:,}건") for size in sizes)]
     rows = [
-        [kind, *(f"{np.mean(scores):.3f} ({min(scores):.3f}–{max(scores):.3f})" for scores in found[kind])]
+        [
+            kind,
+            *(
+                f"{np.mean(scores):.3f} ({min(scores):.3f}–{max(scores):.3f})"
+                for scores in found[kind]
+            ),
+        ]
         for kind in found
     ]
     ahead = [
@@ -95,12 +103,13 @@ def _by_data(workshop: Workshop) -> Figure:
         for lstm, gru in zip(found["LSTM"], found["GRU"], strict=True)
     ]
     return Figure(
-        table(head, rows),
+        [table(head, rows)],
         workshop.word(
             f"Mean validation accuracy of {len(seeds)} seeds, and the worst and best of them. With "
             f"{sizes[0]:,} reviews {ahead[0]} is ahead, with {sizes[1]:,} {ahead[1]}; look at the "
             "spread before you believe it.",
-            f"시드 {len(seeds)}개의 평균 검증 정확도와, 괄호 안의 가장 나쁜 값과 가장 좋은 값입니다. "
+            f"시드 {len(seeds)}개의 평균 검증 정확도와, 괄호 안의 가장 나쁜 값과 가장 좋은 "
+            "값입니다. "
             f"리뷰 {sizes[0]:,}건에서 앞선 쪽은 {ahead[0]}, {sizes[1]:,}건에서는 {ahead[1]}입니다. "
             "믿기 전에 흩어진 폭을 보세요.",
         ),
@@ -136,17 +145,20 @@ def _three(workshop: Workshop) -> Figure:
         workshop.word("best validation accuracy", "최고 검증 정확도"),
     ]
     longest = max(map(len, curves.values()))
-    padded = {name: [*curve, *[float("nan")] * (longest - len(curve))] for name, curve in curves.items()}
-    picture = lines(
-        padded,
+    padded = {
+        name: [*curve, *[float("nan")] * (longest - len(curve))] for name, curve in curves.items()
+    }
+    picture = line_chart(
+        workshop.word("Validation by epoch", "에포크별 검증"),
         list(range(1, longest + 1)),
+        padded,
         workshop.word("epoch", "에포크"),
         workshop.word("validation accuracy", "검증 정확도"),
     )
     winner = max(best, key=lambda arch: best[arch]).upper()
     told = ", ".join(f"{arch.upper()} {score:.0%}" for arch, score in best.items())
     return Figure(
-        table(head, rows) + picture,
+        [table(head, rows), picture],
         workshop.word(
             f"On these stories: {told}. {winner} is best or among the best, in one run each.",
             f"이 이야기들에서는 {told}입니다. 한 번씩 실행한 결과로는 {winner}가 가장 낫거나 가장 "
@@ -177,7 +189,8 @@ SECTIONS = (
         Both(
             "Both cells learn few reviews and many, each with several seeds, since one run may "
             "be lucky. The seed decides the first weights and the order of the examples.",
-            "두 셀이 적은 리뷰와 많은 리뷰를, 저마다 여러 시드로 배웁니다. 한 번의 실행은 운이 좋았을 "
+            "두 셀이 적은 리뷰와 많은 리뷰를, 저마다 여러 시드로 배웁니다. 한 번의 실행은 운이 "
+            "좋았을 "
             "수도 있기 때문입니다. 시드는 첫 가중치와 예의 순서를 정합니다.",
         ),
         (Place("training.train:_build", "keras.utils.set_random_seed"),),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from seqtasks.inspection.charts import Chart, heatmap
+from seqtasks.inspection.html_page import Markup, table
 from seqtasks.lessons.code import Place
-from seqtasks.lessons.figures import grid, table
+from seqtasks.lessons.figures import layer_box
 from seqtasks.lessons.lesson import Figure, Section
 from seqtasks.lessons.stories import read_story, story_run
 from seqtasks.lessons.words import Both
@@ -35,7 +37,7 @@ def _numbers(*shape: int, seed: int) -> Any:
 
 
 def _six_equations(workshop: Workshop) -> Figure:
-    """Each equation by itself, written in NumPy as the pages have it, beside what the cell gives."""
+    """Each equation by itself, written in NumPy as the pages have it, beside the cell's."""
     import numpy as np
 
     cell, width, units = _cell("LSTM", 3, 4), 4, 3
@@ -48,13 +50,15 @@ def _six_equations(workshop: Workshop) -> Figure:
     W_x, W_h, b = (np.split(weight.numpy(), 4, axis=-1) for weight in (cell.W_x, cell.W_h, cell.b))
     x, h, c = x_t.numpy(), h_prev.numpy(), c_prev.numpy()
     sums = [x @ W_x[n] + h @ W_h[n] + b[n] for n in range(4)]
-    by_hand = {
+    by_hand: dict[str, Any] = {
         name: np.tanh(z) if name == "g" else 1 / (1 + np.exp(-z))
         for name, z in zip("fgio", sums, strict=True)
     }
     by_hand["c_t"] = by_hand["f"] * c + by_hand["i"] * by_hand["g"]
     by_hand["h_t"] = by_hand["o"] * np.tanh(by_hand["c_t"])
-    of_cell = dict(zip(("f", "g", "i", "o", "c_t", "h_t"), (*saved, c_t, h_t), strict=True))
+    of_cell: dict[str, Any] = dict(
+        zip(("f", "g", "i", "o", "c_t", "h_t"), (*saved, c_t, h_t), strict=True)
+    )
     apart = max(float(np.abs(by_hand[name] - of_cell[name].numpy()).max()) for name in by_hand)
     letters = {"f": ("f_t", "f_t"), "g": ("c̃_t", "g_t"), "i": ("i_t", "i_t"), "o": ("o_t", "o_t")}
     rows = [
@@ -76,7 +80,7 @@ def _six_equations(workshop: Workshop) -> Figure:
         *(f"{layer} {n + 1}" for n in range(units)),
     ]
     return Figure(
-        table(head, rows),
+        [table(head, rows)],
         workshop.word(
             f"Six equations by hand and one step of the cell differ by {apart:.0e} at most.",
             f"여섯 식을 손으로 계산한 값과 셀의 한 걸음은 많아야 {apart:.0e}만큼 다릅니다.",
@@ -92,7 +96,11 @@ def _one_affine_map(workshop: Workshop) -> Figure:
     cell = _cell("LSTM", units, width)
     x, h = _numbers(8, width, seed=3), _numbers(8, units, seed=4)
     in_one = (cell.project(x) + tf.matmul(h, cell.W_h)).numpy()
-    blocks = list(zip("fgio", *(np.split(w.numpy(), 4, -1) for w in (cell.W_x, cell.W_h, cell.b))))
+    blocks = list(
+        zip(
+            "fgio", *(np.split(w.numpy(), 4, -1) for w in (cell.W_x, cell.W_h, cell.b)), strict=True
+        )
+    )
     four = [x.numpy() @ W_x + h.numpy() @ W_h + b for _, W_x, W_h, b in blocks]
     apart = float(np.abs(np.concatenate(four, axis=1) - in_one).max())
     rows = [
@@ -111,7 +119,7 @@ def _one_affine_map(workshop: Workshop) -> Figure:
     )
     head = ["", workshop.word("columns", "열"), "W_x", "W_h", "b"]
     return Figure(
-        table(head, rows),
+        [table(head, rows)],
         workshop.word(
             f"Four maps and the one map of the cell differ by {apart:.0e} at most.",
             f"네 변환의 결과와 셀의 변환 하나의 결과는 많아야 {apart:.0e}만큼 다릅니다.",
@@ -127,12 +135,13 @@ def _interface(workshop: Workshop) -> Figure:
 
     units, width, steps = 3, 4, 5
     x = tf.ones((2, steps, width))
-    rows, shapes = [], {}
+    rows, shapes, pictures = [], {}, []
     for kind in ("RNN", "LSTM", "GRU"):
         layer = getattr(seqtasks, kind)(units, return_sequences=True, return_state=True)
         h, *states = layer(x)
         shapes[kind] = tuple(h.shape)
         inside = ", ".join(["h", "c"][: len(states)])
+        pictures.append(layer_box(kind, inside.split(", ")))
         rows.append([kind, str(tuple(x.shape)), str(tuple(h.shape)), inside])
     head = [
         "",
@@ -140,39 +149,15 @@ def _interface(workshop: Workshop) -> Figure:
         workshop.word("out: (N, T, H)", "출력 (N, T, H)"),
         workshop.word("carried from step to step", "시각에서 시각으로"),
     ]
-    picture = "".join(_box(workshop, kind) for kind in ("RNN", "LSTM"))
     same = len(set(shapes.values())) == 1
     return Figure(
-        f"<div class=boxes>{picture}</div>{table(head, rows)}",
+        [Markup("".join(pictures)), table(head, rows)],
         workshop.word(
             f"The outputs of all three have {'the same form' if same else 'different forms'}, "
             f"{shapes['RNN']}; only the LSTM hands on a second state.",
             f"세 층의 출력은 {'모두 같은' if same else '서로 다른'} 모양 {shapes['RNN']}이고, "
             "LSTM만 상태를 하나 더 넘겨 줍니다.",
         ),
-    )
-
-
-def _box(workshop: Workshop, kind: str) -> str:
-    """A layer as a box: x from below, h above, and what is carried from left to right."""
-    carried = ["h", "c"] if kind == "LSTM" else ["h"]
-    lines = []
-    for n, letter in enumerate(carried):
-        y = 70 + 30 * n
-        lines.append(
-            f"<path d='M8 {y}H60M160 {y}H212' class=arrow marker-end='url(#arrow)'/>"
-            f"<text x='10' y='{y - 6}'>{letter}<tspan dy='4' font-size='9'>t-1</tspan></text>"
-            f"<text x='186' y='{y - 6}'>{letter}<tspan dy='4' font-size='9'>t</tspan></text>"
-        )
-    return (
-        "<svg viewBox='0 0 220 180' width='220' height='180' role=img>"
-        f"<title>{kind}</title><defs><marker id='arrow' viewBox='0 0 8 8' refX='7' refY='4' "
-        "markerWidth='7' markerHeight='7' orient='auto'><path d='M0 0L8 4L0 8z'/></marker></defs>"
-        f"<rect x='60' y='40' width='100' height='90' rx='8'/>"
-        f"<text x='110' y='90' text-anchor='middle' font-weight='bold'>{kind}</text>{''.join(lines)}"
-        "<path d='M110 40V12M110 172V131' class=arrow marker-end='url(#arrow)'/>"
-        "<text x='118' y='20'>h<tspan dy='4' font-size='9'>t</tspan></text>"
-        "<text x='118' y='168'>x<tspan dy='4' font-size='9'>t</tspan></text></svg>"
     )
 
 
@@ -202,21 +187,22 @@ def _gru(workshop: Workshop) -> Figure:
     takes = reading.gates["z"].mean(axis=1)
     most, least = (reading.tokens[int(n)] for n in (takes.argmax(), takes.argmin()))
     return Figure(
-        picture + table(head, rows),
+        [picture, table(head, rows)],
         workshop.word(
             f"z is widest open at {most!r} and most closed at {least!r}: there h_t stays nearly "
             "what it was.",
-            f"z는 '{most}'에서 가장 크게 열리고 '{least}'에서 가장 닫힙니다. 닫힌 곳에서 h_t는 거의 "
+            f"z는 '{most}'에서 가장 크게 열리고 '{least}'에서 가장 닫힙니다. 닫힌 곳에서 h_t는 "
+            "거의 "
             "그대로입니다.",
         ),
     )
 
 
-def _by_token(workshop: Workshop, reading: Any, gates: tuple[str, ...]) -> str:
+def _by_token(workshop: Workshop, reading: Any, gates: tuple[str, ...]) -> Chart:
     """The mean of each gate over the units, token by token."""
     means = [reading.gates[name].mean(axis=1) for name in gates]
     name = workshop.word("mean over the units, 0 closed, 1 open", "유닛 평균, 0은 닫힘, 1은 열림")
-    return grid(means, gates, reading.tokens, name, most=1.0)
+    return heatmap(name, means, gates, reading.tokens, most=1.0)
 
 
 def _valves(workshop: Workshop) -> Figure:
@@ -228,7 +214,7 @@ def _valves(workshop: Workshop) -> Figure:
     forget = reading.gates["f"].mean(axis=1)
     most, least = (reading.tokens[int(n)] for n in (forget.argmax(), forget.argmin()))
     return Figure(
-        _by_token(workshop, reading, ("f", "i", "o")),
+        [_by_token(workshop, reading, ("f", "i", "o"))],
         workshop.word(
             f"All {values.size:,} gate values lie between {values.min():.3f} and "
             f"{values.max():.3f}. The forget gate is widest open at {most!r}, and closes most at "
@@ -247,7 +233,7 @@ def _two_memories(workshop: Workshop) -> Figure:
     order = np.argsort(-np.abs(reading.c[-1]))[:8]
     units = [workshop.word(f"unit {n}", f"유닛 {n}") for n in order]
     pictures = [
-        grid(state[:, order].T, units, reading.tokens, name, signed=True)
+        heatmap(name, state[:, order].T, units, reading.tokens)
         for state, name in ((reading.c, "c_t"), (reading.h, "h_t"))
     ]
 
@@ -257,7 +243,7 @@ def _two_memories(workshop: Workshop) -> Figure:
 
     c, h = steadiness(reading.c), steadiness(reading.h)
     return Figure(
-        "".join(pictures),
+        pictures,
         workshop.word(
             f"From token to token c changes by {c:.0%} of its size, h by {h:.0%}.",
             f"토큰 하나가 지날 때 c는 제 크기의 {c:.0%}, h는 {h:.0%}만큼 바뀝니다.",
@@ -306,7 +292,7 @@ def _steps(workshop: Workshop) -> Figure:
     head = ["", "STEP", "", workshop.word("value", "값")]
     token = reading.tokens[t]
     return Figure(
-        table(head, rows),
+        [table(head, rows)],
         workshop.word(
             f"Unit {unit} at {token!r}: of {c_prev:+.3f} in memory {value['f']:.0%} is kept, and "
             f"{value['i'] * value['g']:+.3f} is added; {h_t:+.3f} is said.",
@@ -337,7 +323,8 @@ SECTIONS = (
             "Each gate has its own W_x, W_h and b. Side by side they are one matrix with four "
             "times the columns, so a single product does the work of four, and what comes out is "
             "cut into four again.",
-            "게이트마다 자기의 W_x, W_h, b가 있습니다. 나란히 놓으면 열이 네 배인 행렬 하나가 되어, "
+            "게이트마다 자기의 W_x, W_h, b가 있습니다. 나란히 놓으면 열이 네 배인 행렬 하나가 "
+            "되어, "
             "곱 한 번이 네 번의 일을 합니다. 나온 것은 다시 넷으로 자릅니다.",
         ),
         (
@@ -354,7 +341,8 @@ SECTIONS = (
             "candidate. z takes from the old state what it gives to the candidate: one gate does "
             "what the LSTM's f and i do. The picture shows both on a story that the run has "
             "learnt.",
-            "r은 순환 곱보다 앞에 있으므로, r이 0이면 h_{t-1}에서 아무것도 후보에 닿지 않습니다. z는 "
+            "r은 순환 곱보다 앞에 있으므로, r이 0이면 h_{t-1}에서 아무것도 후보에 닿지 않습니다. "
+            "z는 "
             "후보에 주는 만큼 지난 상태에서 덜어 냅니다. LSTM의 f와 i가 하는 일을 게이트 하나가 "
             "합니다. 그림은 학습한 실행이 이야기를 읽을 때의 두 게이트입니다.",
         ),
@@ -371,7 +359,8 @@ SECTIONS = (
             "σ makes a number between 0 and 1 of any sum, and the product with it lets that share "
             "pass. Nobody sets the gates: they are computed from the token and the state, by "
             "weights that were learnt like all others.",
-            "σ는 어떤 합이든 0과 1 사이의 수로 만들고, 그 수를 곱하면 그만큼만 지나갑니다. 게이트를 "
+            "σ는 어떤 합이든 0과 1 사이의 수로 만들고, 그 수를 곱하면 그만큼만 지나갑니다. "
+            "게이트를 "
             "정해 주는 사람은 없습니다. 다른 가중치처럼 학습된 가중치로, 토큰과 상태에서 "
             "계산합니다.",
         ),
@@ -385,7 +374,8 @@ SECTIONS = (
             "c_t is the old memory, partly kept, and something new. h_t is that part of it which "
             "the output gate lets out at this step. The pictures show the units with most in "
             "memory at the end, from the first token to the last.",
-            "c_t는 일부를 지킨 지난 기억에 새것을 더한 값입니다. h_t는 그 가운데 output 게이트가 이 "
+            "c_t는 일부를 지킨 지난 기억에 새것을 더한 값입니다. h_t는 그 가운데 output 게이트가 "
+            "이 "
             "시각에 내보내는 부분입니다. 그림은 끝에 가장 많이 기억하는 유닛을 첫 토큰부터 마지막 "
             "토큰까지 보여 줍니다.",
         ),
@@ -403,14 +393,19 @@ SECTIONS = (
         ),
         (Place(f"{_LSTM}.step", "f, g, i, o = tf.split", 8),),
         _steps,
-        ("Z_f = h_{t-1} W_h^(f) + x_t W_x^(f) + b^(f)", "f_t = σ(Z_f)", "c_t = f_t c_{t-1} + i_t c~_t"),
+        (
+            "Z_f = h_{t-1} W_h^(f) + x_t W_x^(f) + b^(f)",
+            "f_t = σ(Z_f)",
+            "c_t = f_t c_{t-1} + i_t c~_t",
+        ),
     ),
     Section(
         15,
         Both(
             "A layer hands its h upwards and to its own next step. The LSTM has a second path, c, "
             "from step to step only. So wherever an RNN stands, an LSTM or a GRU can stand.",
-            "층은 h를 위로, 그리고 자신의 다음 시각으로 넘깁니다. LSTM에는 시각에서 시각으로만 가는 "
+            "층은 h를 위로, 그리고 자신의 다음 시각으로 넘깁니다. LSTM에는 시각에서 시각으로만 "
+            "가는 "
             "두 번째 길 c가 있습니다. 그래서 RNN이 있는 자리에는 LSTM이나 GRU를 넣을 수 있습니다.",
         ),
         (

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from seqtasks.inspection.charts import Chart
+from seqtasks.inspection.html_page import Markup
 from seqtasks.lessons.code import Place, docstring_block
 from seqtasks.lessons.words import Both
 from seqtasks.lessons.workshop import Workshop
@@ -15,11 +17,11 @@ class Figure:
     """What was made for a claim, in the workshop's language.
 
     Attributes:
-        html: the picture or table.
-        found: what it shows, with its numbers.
+        parts: charts, tables and other markup.
+        found: what they show, with the numbers.
     """
 
-    html: str
+    parts: Sequence[Chart | Markup]
     found: str
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from seqtasks.inspection.charts import heatmap, line_chart
 from seqtasks.lessons.code import Place
-from seqtasks.lessons.figures import grid, lines
 from seqtasks.lessons.lesson import Figure, Section
 from seqtasks.lessons.stories import read_story, story_run
 from seqtasks.lessons.words import Both
@@ -20,26 +22,27 @@ def _accuracy_by_distance(workshop: Workshop) -> Figure:
 
     learnt = workshop.size(20, 3)
     distances = [max(1, learnt * share // 4) for share in (1, 2, 4, 6, 8)]
-    curves = {}
+    curves: dict[str, list[float]] = {}
     for arch in _CELLS:
         predictor = workshop.predictor(story_run(workshop, arch).run)
         right = []
         for distance in distances:
-            part = load_recall(distance, 2, train=8, validation=8, test=200).test
+            part: Any = load_recall(distance, 2, train=8, validation=8, test=200).test
             data = examples(predictor.codec, part)
             best = predictor.probabilities(data, 8_192).argmax(axis=1)
             right.append(float((best == data.labels.numpy()).mean()))
         curves[arch.upper()] = right
-    picture = lines(
-        curves,
+    picture = line_chart(
+        workshop.word("Accuracy by distance", "거리별 정확도"),
         distances,
+        curves,
         workshop.word("words in between", "사이의 낱말 수"),
         workshop.word("accuracy", "정확도"),
     )
     at = distances.index(learnt)
     told = ", ".join(f"{name} {values[at]:.0%}" for name, values in curves.items())
     return Figure(
-        picture,
+        [picture],
         workshop.word(
             f"After {learnt} words in between: {told}; guessing would be 12.5 %. Longer stories "
             "than these were never trained on.",
@@ -55,15 +58,15 @@ def _what_is_left(workshop: Workshop) -> Figure:
         reading = read_story(workshop, arch)
         shares[arch.upper()] = reading.left / reading.left.sum()
     tokens = read_story(workshop, "lstm").tokens
-    picture = grid(
+    picture = heatmap(
+        workshop.word("share of ‖∂h_T/∂x_t‖", "‖∂h_T/∂x_t‖의 몫"),
         list(shares.values()),
         list(shares),
         tokens,
-        workshop.word("share of |∂h_T/∂x_t|", "|∂h_T/∂x_t|의 몫"),
     )
     name = int(np.argmax(shares["LSTM"][:-2]))
     return Figure(
-        picture,
+        [picture],
         workshop.word(
             f"At the end {tokens[name]!r} has {shares['LSTM'][name]:.1%} of the LSTM's attention "
             f"to its past and {shares['RNN'][name]:.1%} of the RNN's.",
@@ -95,7 +98,8 @@ SECTIONS = (
             "How much of a word is left in the last state is how much the state would move if the "
             "word moved: the size of a derivative. Shares of the whole are shown, so that the two "
             "cells can be compared.",
-            "낱말이 마지막 상태에 얼마나 남았는지는, 그 낱말이 움직일 때 상태가 얼마나 움직이는지로 "
+            "낱말이 마지막 상태에 얼마나 남았는지는, 그 낱말이 움직일 때 상태가 얼마나 "
+            "움직이는지로 "
             "잽니다. 곧 미분의 크기입니다. 두 셀을 견줄 수 있도록 전체에서 차지하는 몫을 보입니다.",
         ),
         (

@@ -40,8 +40,7 @@ LESSONS = (
             10: Both(
                 "The page gives the four equations as a picture and fixes in words which part of "
                 "each is which.",
-                "이 페이지는 네 식을 그림으로 보이고, 어느 부분이 어떤 역할인지는 말로 "
-                "정합니다.",
+                "이 페이지는 네 식을 그림으로 보이고, 어느 부분이 어떤 역할인지는 말로 정합니다.",
             ),
             11: Both(
                 "The page compares a gate with a sluice that may stand half open.",
@@ -82,8 +81,9 @@ LESSONS = (
         ),
         {
             18: Both(
-                "The first of the page's drawings: each circle below has one above.",
-                "이 페이지의 첫 번째 그림입니다. 아래의 동그라미마다 위에 동그라미가 하나 있습니다.",
+                "The first of the page's drawings: each circle has one above.",
+                "이 페이지의 첫 번째 그림입니다. 아래의 동그라미마다 위에 동그라미가 하나 "
+                "있습니다.",
             ),
             19: Both(
                 "The fourth drawing, with English to Korean as its example, as here.",
@@ -149,7 +149,8 @@ LESSONS = (
             14: Both(
                 "The page asks how gates can cure vanishing, and answers with the two kinds of "
                 "node on c's way back.",
-                "이 페이지는 게이트가 어떻게 소실을 막는지 묻고, c가 거슬러 가는 길에 있는 두 종류의 "
+                "이 페이지는 게이트가 어떻게 소실을 막는지 묻고, c가 거슬러 가는 길에 있는 두 "
+                "종류의 "
                 "노드로 답합니다.",
             ),
             16: Both(
@@ -179,7 +180,8 @@ LESSONS = (
                 "보입니다. 여기서는 그 몫을 잽니다.",
             ),
             8: Both(
-                "The page writes c̃ for the candidate and Z for the sum before σ or tanh: its Z_f is "
+                "The page writes c̃ for the candidate and Z for the sum before σ or tanh: its Z_f "
+                "is "
                 "the f block of our affine map, and its c̃_t is our g.",
                 "이 페이지는 후보를 c̃로, σ나 tanh 앞의 합을 Z로 씁니다. Z_f는 우리 아핀 변환의 f "
                 "블록이고, c̃_t는 우리의 g입니다.",

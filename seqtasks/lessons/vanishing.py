@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from seqtasks.inspection.charts import line_chart
+from seqtasks.inspection.html_page import table
 from seqtasks.lessons.code import Place
-from seqtasks.lessons.figures import lines, table
 from seqtasks.lessons.lesson import Figure, Section
 from seqtasks.lessons.stories import read_story
 from seqtasks.lessons.words import Both
@@ -28,8 +29,9 @@ def _windows(workshop: Workshop) -> Figure:
 
     def run(size: int) -> tuple[Any, Any]:
         """The last output, and the gradient of its size by every input; None: not reached."""
-        states, gradients = None, None
-        h = None
+        states: Any = None
+        h: Any = None
+        gradients: Any = None
         for start in range(0, steps, size):
             part = x[:, start : start + size]
             with tf.GradientTape() as tape:
@@ -45,25 +47,30 @@ def _windows(workshop: Workshop) -> Figure:
     whole, cut = run(steps), run(window)
     apart = float(np.abs(whole[0] - cut[0]).max())
     kept = layer.cell.saves + len(layer.cell.state_size)
-    picture = lines(
+    picture = line_chart(
+        workshop.word("How far back the gradient reaches", "기울기가 닿는 곳"),
+        list(range(1, steps + 1)),
         {
             workshop.word("whole sequence", "시퀀스 전체"): list(whole[1]),
             workshop.word(f"windows of {window}", f"창 {window}"): list(cut[1]),
         },
-        list(range(1, steps + 1)),
         workshop.word("step t", "시각 t"),
         "|∂|h_T|/∂x_t|",
         log=True,
     )
-    head = [workshop.word("steps at once", "한 번에 가는 시각 수"), workshop.word("kept numbers", "붙들어 둔 수")]
+    head = [
+        workshop.word("steps at once", "한 번에 가는 시각 수"),
+        workshop.word("kept numbers", "붙들어 둔 수"),
+    ]
     rows = [[n, f"{n * kept * units:,}"] for n in (window, steps // 2, steps, 2 * steps)]
     reached = int((cut[1] > 0).sum())
     return Figure(
-        picture + table(head, rows),
+        [picture, table(head, rows)],
         workshop.word(
             f"The last output is the same to {apart:.0e}, since the state is carried from window "
             f"to window; its gradient reaches {reached} of {steps} steps.",
-            f"상태가 창에서 창으로 이어지므로 마지막 출력은 {apart:.0e}까지 같습니다. 기울기는 시각 "
+            f"상태가 창에서 창으로 이어지므로 마지막 출력은 {apart:.0e}까지 같습니다. 기울기는 "
+            "시각 "
             f"{steps}개 가운데 {reached}개에 닿습니다.",
         ),
     )
@@ -76,26 +83,26 @@ def _along_c(workshop: Workshop) -> Figure:
     for t in range(len(f) - 2, -1, -1):
         after[t] = after[t + 1] * f[t + 1]
     by_gates = np.linalg.norm(after, axis=1)
-    steps = list(range(1, len(f) + 1))
-    picture = lines(
+    picture = line_chart(
+        workshop.word("The way back along c", "c를 따라 거슬러 가는 길"),
+        reading.tokens,
         {
             workshop.word("product of the forget gates", "forget 게이트의 곱"): list(by_gates),
             workshop.word("measured ∂c_T/∂c_t", "잰 ∂c_T/∂c_t"): list(reading.passed),
         },
-        steps,
-        workshop.word("step t", "시각 t"),
+        workshop.word("token", "토큰"),
         workshop.word("norm", "노름"),
         log=True,
-        names=reading.tokens,
     )
     first, ratio = by_gates[0], reading.passed[0] / by_gates[0]
     return Figure(
-        picture,
+        [picture],
         workshop.word(
             f"From the last token to the first the forget gates let through a norm of "
             f"{first:.3g} of {by_gates[-1]:.3g}; the whole derivative, which also takes the way "
             f"through h, is {ratio:.2f} times that.",
-            f"마지막 토큰에서 첫 토큰까지 forget 게이트를 지나 남는 노름은 {by_gates[-1]:.3g} 가운데 "
+            f"마지막 토큰에서 첫 토큰까지 forget 게이트를 지나 남는 노름은 {by_gates[-1]:.3g} "
+            "가운데 "
             f"{first:.3g}입니다. h를 거치는 길까지 더한 전체 미분은 그 {ratio:.2f}배입니다.",
         ),
     )
@@ -125,16 +132,19 @@ def _on_the_way_back(workshop: Workshop) -> Figure:
                 all_h.append(states[0])
             loss = tf.reduce_sum(all_h[-1] ** 2)
         curves[kind] = [float(tf.norm(g)) for g in tape.gradient(loss, all_h)]
-    picture = lines(
-        curves,
+    picture = line_chart(
+        "‖∂L/∂h_t‖",
         list(range(1, steps + 1)),
+        curves,
         workshop.word("step t", "시각 t"),
         "‖∂L/∂h_t‖",
         log=True,
     )
-    told = ", ".join(f"{kind} {curve[-1] / max(curve[0], 1e-30):.1e}" for kind, curve in curves.items())
+    told = ", ".join(
+        f"{kind} {curve[-1] / max(curve[0], 1e-30):.1e}" for kind, curve in curves.items()
+    )
     return Figure(
-        picture,
+        [picture],
         workshop.word(
             f"By how much the gradient shrinks over {steps} steps, untrained: {told}.",
             f"학습하기 전, 시각 {steps}개를 거스르며 기울기가 줄어드는 배수: {told}.",
@@ -151,15 +161,20 @@ def _tanh(workshop: Workshop) -> Figure:
     x = np.linspace(-4, 4, 33)
     y = tf.tanh(tf.constant(x))
     slope = d_tanh(y, tf.ones_like(y)).numpy()
-    picture = lines(
-        {"tanh(x)": list(y.numpy()), "1 - tanh(x)²": list(slope)}, list(x), "x", ""
+    picture = line_chart(
+        workshop.word("tanh and its derivative", "tanh와 그 미분"),
+        list(x),
+        {"tanh(x)": list(y.numpy()), "1 - tanh(x)²": list(slope)},
+        "x",
+        "y",
     )
     return Figure(
-        picture,
+        [picture],
         workshop.word(
             f"The derivative is {slope.max():.0f} at 0 and {slope.min():.4f} at ±4. Ten times "
             f"through tanh at y = 0.5 leaves {0.75**10:.3f} of a gradient.",
-            f"미분은 0에서 {slope.max():.0f}, ±4에서 {slope.min():.4f}입니다. y = 0.5인 tanh를 열 번 "
+            f"미분은 0에서 {slope.max():.0f}, ±4에서 {slope.min():.4f}입니다. y = 0.5인 tanh를 열 "
+            "번 "
             f"지나면 기울기는 {0.75**10:.3f}만 남습니다.",
         ),
     )
@@ -181,16 +196,17 @@ def _again_and_again(workshop: Workshop) -> Figure:
             gradient = tf.matmul(gradient, W, transpose_b=True)
         curves[f"W_h × {scale:g}"] = norms
         largest.append(float(tf.linalg.svd(W, compute_uv=False)[0]))
-    picture = lines(
-        curves,
+    picture = line_chart(
+        workshop.word("A vector multiplied with W_h again and again", "W_h를 거듭 곱한 벡터"),
         list(range(times)),
+        curves,
         workshop.word("how often multiplied", "곱한 횟수"),
         workshop.word("norm", "노름"),
         log=True,
     )
     ends = [f"{norms[-1]:.1e}" for norms in curves.values()]
     return Figure(
-        picture,
+        [picture],
         workshop.word(
             f"Largest singular value {largest[0]:.2f}: the norm ends at {ends[0]}. Half of W_h, "
             f"{largest[1]:.2f}: {ends[1]}.",
@@ -233,11 +249,12 @@ def _clipping(workshop: Workshop) -> Figure:
         workshop.word("cosine of both", "둘의 코사인"),
     ]
     return Figure(
-        table(head, rows),
+        [table(head, rows)],
         workshop.word(
             f"One batch of a run has ‖ĝ‖ = {norm:.3g}. Below the threshold nothing happens; above "
             "it the gradient gets shorter and keeps its direction.",
-            f"한 실행의 배치 하나에서 ‖ĝ‖ = {norm:.3g}입니다. 임계값보다 작으면 아무 일도 없고, 크면 "
+            f"한 실행의 배치 하나에서 ‖ĝ‖ = {norm:.3g}입니다. 임계값보다 작으면 아무 일도 없고, "
+            "크면 "
             "짧아질 뿐 방향은 그대로입니다.",
         ),
     )
@@ -283,7 +300,8 @@ SECTIONS = (
             "tanh left aside, each step back multiplies with the same matrix. A number above 1, "
             "multiplied again and again, explodes, and one below 1 vanishes; for a matrix the "
             "largest singular value says how much longer it can make a vector.",
-            "tanh를 접어 두면, 한 걸음 거스를 때마다 같은 행렬을 곱합니다. 1보다 큰 수를 거듭 곱하면 "
+            "tanh를 접어 두면, 한 걸음 거스를 때마다 같은 행렬을 곱합니다. 1보다 큰 수를 거듭 "
+            "곱하면 "
             "폭발하고, 1보다 작은 수를 거듭 곱하면 소실됩니다. 행렬에서는 가장 큰 특잇값이 벡터를 "
             "얼마나 길게 만들 수 있는지 말해 줍니다.",
         ),
@@ -327,8 +345,10 @@ SECTIONS = (
             "and ⊙ multiplies it by f, element by element, with another f at each step and no "
             "matrix in between. Where the gates stay open, the gradient stays. The measured "
             "derivative differs a little from that product, since there is also a way through h.",
-            "c_t는 f ⊙ c_{t-1}에 무언가를 더한 값입니다. 거슬러 갈 때 +는 기울기를 그대로 넘기고, ⊙는 "
-            "원소마다 f를 곱합니다. f는 시각마다 다르고 사이에 행렬은 없습니다. 게이트가 열려 있으면 "
+            "c_t는 f ⊙ c_{t-1}에 무언가를 더한 값입니다. 거슬러 갈 때 +는 기울기를 그대로 넘기고, "
+            "⊙는 "
+            "원소마다 f를 곱합니다. f는 시각마다 다르고 사이에 행렬은 없습니다. 게이트가 열려 "
+            "있으면 "
             "기울기도 남습니다. 실제로 잰 미분은 이 곱과 조금 다릅니다. h를 거치는 길도 있기 "
             "때문입니다.",
         ),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from seqtasks.inspection.charts import heatmap
+from seqtasks.inspection.html_page import figures, table
 from seqtasks.lessons.code import Place
-from seqtasks.lessons.figures import grid, pixels, table, weighed
+from seqtasks.lessons.figures import pixels, weighed
 from seqtasks.lessons.lesson import Figure, Section
 from seqtasks.lessons.words import Both
 from seqtasks.lessons.workshop import Workshop
@@ -50,7 +52,7 @@ def _tags(workshop: Workshop) -> Figure:
     ]
     many = len(answer.tokens)
     return Figure(
-        table(["", *columns], rows),
+        [table(["", *columns], rows)],
         workshop.word(
             f"{many} tokens went in and {many} tags came out, one a step.",
             f"토큰 {many}개가 들어가 태그 {many}개가 나왔습니다. 시각마다 하나씩입니다.",
@@ -69,14 +71,15 @@ def _translation(workshop: Workshop) -> Figure:
         decoding__max_length=workshop.size(40, 8),
     ).run
     (answer,) = workshop.predictor(run).predict(["I read the old book in the library yesterday ."])
-    picture = grid(
+    picture = heatmap(
+        workshop.word("Attention: where the decoder looked", "어텐션: 디코더가 본 곳"),
         answer.attention,
         answer.target_tokens,
         answer.source_tokens,
-        workshop.word("attention: where the decoder looked", "어텐션: 디코더가 본 곳"),
+        most=1.0,
     )
     return Figure(
-        picture,
+        [picture],
         workshop.word(
             f"{len(answer.source_tokens)} tokens were read to the end, and then "
             f"{len(answer.target_tokens)} were written: {answer.translation!r}.",
@@ -102,7 +105,7 @@ def _one_and_many(workshop: Workshop) -> Figure:
     captioner = workshop.predictor(run)
     splits = workshop.splits(run.config)
     shown = examples(captioner.codec, splits.test or splits.validation)
-    images = shown.images[:5]
+    images: Any = shown.images[:5]
     captions = captioner.texts(replace(shown, images=images, lengths=shown.lengths[:5]), beam=1)
     head = [workshop.word("input", "입력"), "", workshop.word("output", "출력")]
     rows = [[review, "→", f"{answer.label} {answer.probability:.3f}"]]
@@ -112,7 +115,7 @@ def _one_and_many(workshop: Workshop) -> Figure:
     ]
     many = len(review.split())
     return Figure(
-        table(head, rows),
+        [table(head, rows)],
         workshop.word(
             f"Above, {many} words became one answer; below, each image became a word, written "
             f"letter by letter.",
@@ -145,7 +148,8 @@ def _both_directions(workshop: Workshop) -> Figure:
                 tape.watch(vectors)
                 part = vectors[:, t:] if backwards else vectors[:, : t + 1]
                 size = tf.norm(layer(part))
-            reach[t] = np.linalg.norm(tape.gradient(size, vectors)[0], axis=1)
+            gradient: Any = tape.gradient(size, vectors)
+            reach[t] = np.linalg.norm(gradient[0], axis=1)
         parts.append(reach)
     forward, backward = parts
     names = (
@@ -153,10 +157,10 @@ def _both_directions(workshop: Workshop) -> Figure:
         (workshop.word("backwards", "거꾸로"), backward),
         (workshop.word("both", "두 방향"), np.hypot(forward, backward)),
     )
-    html = "".join(grid(reach, words, words, name) for name, reach in names)
+    charts = [heatmap(name, reach.tolist(), words, words) for name, reach in names]
     unread = int((forward[0] == 0).sum())
     return Figure(
-        html,
+        [figures(charts, workshop.language)],
         workshop.word(
             f"At the first word {unread} of {len(words)} words haven't been read by the forward "
             "layer; together the two know all of them at each step.",
@@ -188,7 +192,7 @@ def _hierarchy(workshop: Workshop) -> Figure:
     sentence = " ".join(word for word, _ in most.words)
     label = f"{answer.label} {answer.probability:.3f}"
     return Figure(
-        weighed([(one.weight, one.words) for one in attended]),
+        [weighed([(one.weight, one.words) for one in attended])],
         workshop.word(
             f"{label}: of {len(attended)} sentences one has {most.weight:.0%} of the attention: "
             f"{sentence!r}.",
@@ -276,7 +280,8 @@ SECTIONS = (
             "add up to 1. In these toy reviews a single sentence decides, and nobody has told the "
             "network which.",
             "낱말을 읽어 문장마다 벡터를 만들고, 문장의 벡터를 읽어 문서의 벡터를 만듭니다. 두 "
-            "단계 모두에서 어텐션이 부분마다 무게를 주며, 무게의 합은 1입니다. 이 장난감 리뷰에서는 "
+            "단계 모두에서 어텐션이 부분마다 무게를 주며, 무게의 합은 1입니다. 이 장난감 "
+            "리뷰에서는 "
             "문장 하나가 답을 정하는데, 어느 문장인지는 아무도 알려 주지 않았습니다.",
         ),
         (Place("topologies.hierarchical:_Level.call", "weights = self.pooling", 2),),
