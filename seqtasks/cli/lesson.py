@@ -4,7 +4,6 @@ from pathlib import Path
 
 import click
 
-from seqtasks.errors import ConfigError
 from seqtasks.lessons.words import LANGUAGES, Language, language_of_locale
 
 
@@ -67,9 +66,6 @@ def lesson(
         wanted[page] = {*(wanted.get(page) or ()), number}
     if everything:
         wanted = dict.fromkeys(PAGES)
-    if out.exists() and not out.is_dir():
-        raise ConfigError(f"--out {out}: expected a folder, found a file")
-
     from seqtasks.cli.startup import start_tensorflow
 
     start_tensorflow(halve_cores=True)

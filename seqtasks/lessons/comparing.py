@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ from seqtasks.inspection.charts import line_chart
 from seqtasks.inspection.html_page import table
 from seqtasks.lessons.code import Place
 from seqtasks.lessons.lesson import Figure, Section
-from seqtasks.lessons.stories import story_run
+from seqtasks.lessons.stories import story_keys, story_run
 from seqtasks.lessons.words import Both
 from seqtasks.lessons.workshop import Workshop
+from seqtasks.runs import write_text
 
 _CELLS = ("rnn", "lstm", "gru")
 
@@ -57,42 +59,36 @@ def _what(workshop: Workshop) -> tuple[str, str]:
 
 
 def _by_data(workshop: Workshop) -> Figure:
-    """LSTM and GRU on few reviews and on many, with several seeds."""
-    from seqtasks.config import load_config
-
-    sizes = (32, 64) if workshop.small else (300, 3_000)
+    """LSTM and GRU on few stories and on many, with several seeds."""
+    sizes = (64,) if workshop.small else (250, 1_000)
     seeds = range(1, workshop.size(3, 1) + 1)
-    splits = workshop.splits(load_config())
+    splits = workshop.splits(story_run(workshop, "lstm").run.config)
+    folder = workshop.folder.parent / "data"
+    validation = _write(folder / "stories-validation.tsv", splits.validation)
     found: dict[str, list[list[float]]] = {"LSTM": [], "GRU": []}
     for kind, by_size in found.items():
         for size in sizes:
-            file = workshop.folder.parent / f"reviews-{size}.tsv"
-            rows = zip(splits.train.texts[:size], splits.train.labels[:size], strict=True)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("".join(f"{text}\t{label}\n" for text, label in rows), "utf-8")
+            part = splits.train.select(range(min(size, len(splits.train))))
+            file = _write(folder / f"stories-{size}.tsv", part)
+            keys = {
+                **story_keys(workshop, kind.lower()),
+                "data__source": file,
+                "data__validation": validation,
+                "data__test_fraction": 0,
+            }
+            del keys["data__distance"]
             scores = []
             for seed in seeds:
-                outcome = workshop.train(
-                    f"{kind.lower()}-{size}-{seed}",
-                    "sentiment",
-                    data__source=str(file),
-                    data__test_fraction=0,
-                    data__validation_fraction=0.3,
-                    seed=seed,
-                    model__arch=kind.lower(),
-                    model__units=workshop.size(32, 4),
-                    model__embedding_units=workshop.size(32, 4),
-                    training__epochs=workshop.size(5, 1),
-                    training__learning_rate=6e-3,
-                )
+                name = f"{kind.lower()}-{size}-{seed}"
+                outcome = workshop.train(name, "sentiment", **{**keys, "seed": seed})
                 scores.append(outcome.state.schedule.best_score)
             by_size.append(scores)
-    head = ["", *(workshop.word(f"{size:,} reviews", f"리뷰 {size:,}건") for size in sizes)]
+    head = ["", *(workshop.word(f"{size:,} stories", f"이야기 {size:,}개") for size in sizes)]
     rows = [
         [
             kind,
             *(
-                f"{np.mean(scores):.3f} ({min(scores):.3f}–{max(scores):.3f})"
+                f"{np.mean(scores):.3f} ({min(scores):.3f} – {max(scores):.3f})"
                 for scores in found[kind]
             ),
         ]
@@ -102,18 +98,25 @@ def _by_data(workshop: Workshop) -> Figure:
         "GRU" if np.mean(gru) > np.mean(lstm) else "LSTM"
         for lstm, gru in zip(found["LSTM"], found["GRU"], strict=True)
     ]
+    told = ", ".join(f"{size:,}: {kind}" for size, kind in zip(sizes, ahead, strict=True))
     return Figure(
         [table(head, rows)],
         workshop.word(
-            f"Mean validation accuracy of {len(seeds)} seeds, and the worst and best of them. With "
-            f"{sizes[0]:,} reviews {ahead[0]} is ahead, with {sizes[1]:,} {ahead[1]}; look at the "
-            "spread before you believe it.",
-            f"시드 {len(seeds)}개의 평균 검증 정확도와, 괄호 안의 가장 나쁜 값과 가장 좋은 "
+            f"Mean validation accuracy of {len(seeds)} seeds, in brackets the worst and the best. "
+            f"Ahead by the number of stories: {told}; look at the spread before you believe it.",
+            f"시드 {len(seeds)}개의 평균 검증 정확도이고, 괄호 안은 가장 나쁜 값과 가장 좋은 "
             "값입니다. "
-            f"리뷰 {sizes[0]:,}건에서 앞선 쪽은 {ahead[0]}, {sizes[1]:,}건에서는 {ahead[1]}입니다. "
-            "믿기 전에 흩어진 폭을 보세요.",
+            f"이야기 수에 따라 앞선 쪽: {told}. 믿기 전에 흩어진 폭을 보세요.",
         ),
     )
+
+
+def _write(file: Path, part: Any) -> str:
+    """Write labelled texts as a table that `train --data` reads."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = zip(part.texts, part.labels, strict=True)
+    write_text(file, "".join(f"{text}\t{label}\n" for text, label in rows))
+    return str(file)
 
 
 def _three(workshop: Workshop) -> Figure:
@@ -187,9 +190,10 @@ SECTIONS = (
     Section(
         17,
         Both(
-            "Both cells learn few reviews and many, each with several seeds, since one run may "
+            "Both cells learn from few stories and from many, each with several seeds, since one "
+            "run may "
             "be lucky. The seed decides the first weights and the order of the examples.",
-            "두 셀이 적은 리뷰와 많은 리뷰를, 저마다 여러 시드로 배웁니다. 한 번의 실행은 운이 "
+            "두 셀이 적은 이야기와 많은 이야기로, 저마다 여러 시드로 배웁니다. 한 번의 실행은 운이 "
             "좋았을 "
             "수도 있기 때문입니다. 시드는 첫 가중치와 예의 순서를 정합니다.",
         ),

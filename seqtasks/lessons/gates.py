@@ -167,7 +167,7 @@ def _gru(workshop: Workshop) -> Figure:
 
     reading = read_story(workshop, "gru")
     cell = story_run(workshop, "gru").cell
-    x_t = tf.convert_to_tensor(reading.vectors[:1])
+    x_t = tf.convert_to_tensor(reading.arrays["x"][:1])
     a_x, weights = cell.project(x_t), cell.recurrent_weights(tf.convert_to_tensor(cell.W_h))
     units = cell.units
     closed = tf.concat([a_x[:, :units], a_x[:, units : 2 * units] - 1e4, a_x[:, 2 * units :]], 1)
@@ -175,7 +175,7 @@ def _gru(workshop: Workshop) -> Figure:
     def candidate(a_x: Any, h_prev: Any) -> Any:
         return cell.step(a_x, (tf.convert_to_tensor(h_prev),), weights)[1][2].numpy()
 
-    one, other = reading.h[:1], -reading.h[-1:]
+    one, other = reading.arrays["h"][:1], -reading.arrays["h"][-1:]
     moved_open = float(abs(candidate(a_x, one) - candidate(a_x, other)).max())
     moved_closed = float(abs(candidate(closed, one) - candidate(closed, other)).max())
     head = [f"max |Δh~|, {workshop.word('two different h_prev', '서로 다른 두 h_prev')}", ""]
@@ -184,7 +184,7 @@ def _gru(workshop: Workshop) -> Figure:
         ["r = 0", f"{moved_closed:.3f}"],
     ]
     picture = _by_token(workshop, reading, ("z", "r"))
-    takes = reading.gates["z"].mean(axis=1)
+    takes = reading.arrays["z"].mean(axis=1)
     most, least = (reading.tokens[int(n)] for n in (takes.argmax(), takes.argmin()))
     return Figure(
         [picture, table(head, rows)],
@@ -200,7 +200,7 @@ def _gru(workshop: Workshop) -> Figure:
 
 def _by_token(workshop: Workshop, reading: Any, gates: tuple[str, ...]) -> Chart:
     """The mean of each gate over the units, token by token."""
-    means = [reading.gates[name].mean(axis=1) for name in gates]
+    means = [reading.arrays[name].mean(axis=1) for name in gates]
     name = workshop.word("mean over the units, 0 closed, 1 open", "유닛 평균, 0은 닫힘, 1은 열림")
     return heatmap(name, means, gates, reading.tokens, most=1.0)
 
@@ -209,9 +209,9 @@ def _valves(workshop: Workshop) -> Figure:
     import numpy as np
 
     reading = read_story(workshop, "lstm")
-    gates = [reading.gates[name] for name in "fio"]
+    gates = [reading.arrays[name] for name in "fio"]
     values = np.concatenate([gate.ravel() for gate in gates])
-    forget = reading.gates["f"].mean(axis=1)
+    forget = reading.arrays["f"].mean(axis=1)
     most, least = (reading.tokens[int(n)] for n in (forget.argmax(), forget.argmin()))
     return Figure(
         [_by_token(workshop, reading, ("f", "i", "o"))],
@@ -230,18 +230,18 @@ def _two_memories(workshop: Workshop) -> Figure:
     import numpy as np
 
     reading = read_story(workshop, "lstm")
-    order = np.argsort(-np.abs(reading.c[-1]))[:8]
+    order = np.argsort(-np.abs(reading.arrays["c"][-1]))[:8]
     units = [workshop.word(f"unit {n}", f"유닛 {n}") for n in order]
     pictures = [
         heatmap(name, state[:, order].T, units, reading.tokens)
-        for state, name in ((reading.c, "c_t"), (reading.h, "h_t"))
+        for state, name in ((reading.arrays["c"], "c_t"), (reading.arrays["h"], "h_t"))
     ]
 
     def steadiness(state: Any) -> float:
         moved = np.abs(np.diff(state, axis=0)).mean()
         return float(moved / np.abs(state).mean())
 
-    c, h = steadiness(reading.c), steadiness(reading.h)
+    c, h = steadiness(reading.arrays["c"]), steadiness(reading.arrays["h"])
     return Figure(
         pictures,
         workshop.word(
@@ -258,17 +258,17 @@ def _steps(workshop: Workshop) -> Figure:
     reading = read_story(workshop, "lstm")
     cell = story_run(workshop, "lstm").cell
     t = len(reading.tokens) - 1
-    unit = int(np.abs(reading.c[t]).argmax())
-    h_prev, c_prev = reading.h[t - 1], reading.c[t - 1, unit]
+    unit = int(np.abs(reading.arrays["c"][t]).argmax())
+    h_prev, c_prev = reading.arrays["h"][t - 1], reading.arrays["c"][t - 1, unit]
     units = cell.units
     columns = dict(zip("fgio", range(unit, 4 * units, units), strict=True))
     W_x, W_h, b = (weight.numpy() for weight in (cell.W_x, cell.W_h, cell.b))
     Z = {
-        name: float(reading.vectors[t] @ W_x[:, n] + h_prev @ W_h[:, n] + b[n])
+        name: float(reading.arrays["x"][t] @ W_x[:, n] + h_prev @ W_h[:, n] + b[n])
         for name, n in columns.items()
     }
-    value = {name: float(reading.gates[name][t, unit]) for name in "fgio"}
-    c_t, h_t = float(reading.c[t, unit]), float(reading.h[t, unit])
+    value = {name: float(reading.arrays[name][t, unit]) for name in "fgio"}
+    c_t, h_t = float(reading.arrays["c"][t, unit]), float(reading.arrays["h"][t, unit])
     rows = []
     for name, says, final in (
         ("f", workshop.word("forget gate", "망각 게이트"), ("f_t × c_{t-1}", value["f"] * c_prev)),

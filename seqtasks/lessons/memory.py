@@ -55,8 +55,7 @@ def _accuracy_by_distance(workshop: Workshop) -> Figure:
 def _what_is_left(workshop: Workshop) -> Figure:
     shares = {}
     for arch in ("rnn", "lstm"):
-        reading = read_story(workshop, arch)
-        shares[arch.upper()] = reading.left / reading.left.sum()
+        shares[arch.upper()] = read_story(workshop, arch).left
     tokens = read_story(workshop, "lstm").tokens
     picture = heatmap(
         workshop.word("share of ‖∂h_T/∂x_t‖", "‖∂h_T/∂x_t‖의 몫"),

@@ -78,32 +78,29 @@ def _windows(workshop: Workshop) -> Figure:
 
 def _along_c(workshop: Workshop) -> Figure:
     reading = read_story(workshop, "lstm")
-    f = reading.gates["f"]
-    after = np.ones_like(f)
-    for t in range(len(f) - 2, -1, -1):
-        after[t] = after[t + 1] * f[t + 1]
-    by_gates = np.linalg.norm(after, axis=1)
+    by_gates = np.abs(reading.arrays["forgotten"]).mean(axis=1)
+    measured = np.abs(reading.arrays["d_memory"]).mean(axis=1)
     picture = line_chart(
         workshop.word("The way back along c", "c를 따라 거슬러 가는 길"),
         reading.tokens,
         {
             workshop.word("product of the forget gates", "forget 게이트의 곱"): list(by_gates),
-            workshop.word("measured ∂c_T/∂c_t", "잰 ∂c_T/∂c_t"): list(reading.passed),
+            workshop.word("measured ∂c_T/∂c_t", "잰 ∂c_T/∂c_t"): list(measured),
         },
         workshop.word("token", "토큰"),
-        workshop.word("norm", "노름"),
+        workshop.word("mean of the units", "유닛의 평균"),
         log=True,
     )
-    first, ratio = by_gates[0], reading.passed[0] / by_gates[0]
+    first, ratio = by_gates[0], measured[0] / by_gates[0]
     return Figure(
         [picture],
         workshop.word(
-            f"From the last token to the first the forget gates let through a norm of "
-            f"{first:.3g} of {by_gates[-1]:.3g}; the whole derivative, which also takes the way "
-            f"through h, is {ratio:.2f} times that.",
-            f"마지막 토큰에서 첫 토큰까지 forget 게이트를 지나 남는 노름은 {by_gates[-1]:.3g} "
-            "가운데 "
-            f"{first:.3g}입니다. h를 거치는 길까지 더한 전체 미분은 그 {ratio:.2f}배입니다.",
+            f"From the last token back to the first, {first:.2g} of 1 passes the forget gates, on "
+            f"average; the whole derivative, which also takes the ways through h, is {ratio:.2f} "
+            "times that.",
+            "마지막 토큰에서 첫 토큰까지 forget 게이트를 지나 남는 몫은 1 가운데 평균 "
+            f"{first:.2g}입니다. "
+            f"h를 거치는 길까지 더한 전체 미분은 그 {ratio:.2f}배입니다.",
         ),
     )
 
