@@ -16,8 +16,10 @@ PACKAGE = Path(__file__).parents[1] / "seqtasks"
 # loaded models (clients use their signatures), and two files below both.
 ROOMS: dict[str, str] = {
     "__main__": "cli",
-    "cli": "benchmarks training export clients serving serving.models serving.limits inspection "
-    "tasks toys data runs config metrics seqtasks answers advice errors",
+    "cli": "lessons benchmarks training export clients serving serving.models serving.limits "
+    "inspection tasks toys data runs config metrics seqtasks answers advice errors",
+    "lessons": "loaded training inspection tasks toys topologies layers cells text data runs "
+    "config metrics seqtasks errors",
     "loaded": "inspection tasks runs config errors",
     "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "
     "topologies layers cells text data runs config metrics errors",

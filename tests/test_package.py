@@ -29,7 +29,7 @@ def tree(tmp_path_factory):
     """A copy of the tree as a user has it, with what working in it leaves there."""
     copy = tmp_path_factory.mktemp("package") / "tree"
     copy.mkdir()
-    for name in (".gitignore", "LICENSE", "README.md", "pyproject.toml"):
+    for name in (".gitignore", "LICENSE", "README.md", "README.ko.md", "pyproject.toml"):
         shutil.copy(ROOT / name, copy)
     for name in ("seqtasks", "configs", "tests"):
         shutil.copytree(ROOT / name, copy / name)
@@ -68,7 +68,7 @@ def test_a_source_distribution_holds_the_tree_without_what_work_leaves_in_it(tre
     (path,) = tree.parent.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         held = {name.partition("/")[2] for name in archive.getnames()}
-    top = {"LICENSE", "README.md", "pyproject.toml", ".gitignore", "PKG-INFO"}
+    top = {"LICENSE", "README.md", "README.ko.md", "pyproject.toml", ".gitignore", "PKG-INFO"}
     assert held == files("seqtasks") | files("configs") | files("tests") | top
 
 

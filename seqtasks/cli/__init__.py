@@ -22,6 +22,7 @@ VERBS = {
     "client": "Send texts to a model on a server.",
     "data": "List, show and describe data sets.",
     "config": "Show, check and explain configurations.",
+    "lesson": "See what the five teaching pages claim, one lesson a page.",
     "bench": "Measure speed and memory, compared with Keras and PyTorch.",
 }
 _REFUSED = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT)

@@ -1,0 +1,359 @@
+"""What happens to gradients on their way back through time: where they vanish and explode."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from seqtasks.inspection.charts import line_chart
+from seqtasks.inspection.html_page import table
+from seqtasks.lessons.code import Place
+from seqtasks.lessons.lesson import Figure, Section
+from seqtasks.lessons.stories import read_story
+from seqtasks.lessons.words import Both
+from seqtasks.lessons.workshop import Workshop
+
+
+def _windows(workshop: Workshop) -> Figure:
+    """A long sequence whole and in windows: the same states, another way back."""
+    import keras
+    import tensorflow as tf
+
+    import seqtasks
+
+    steps, window, units = workshop.size(120, 12), workshop.size(30, 4), workshop.size(32, 3)
+    keras.utils.set_random_seed(1)
+    layer = seqtasks.LSTM(units, return_sequences=True, return_state=True)
+    x = tf.random.stateless_normal((1, steps, 8), seed=(1, 2))
+
+    def run(size: int) -> tuple[Any, Any]:
+        """The last output, and the gradient of its size by every input; None: not reached."""
+        states: Any = None
+        h: Any = None
+        gradients: Any = None
+        for start in range(0, steps, size):
+            part = x[:, start : start + size]
+            with tf.GradientTape() as tape:
+                tape.watch(part)
+                h, *states = layer(part, initial_state=states)
+                size_of_last = tf.norm(h[:, -1])
+            gradients = tape.gradient(size_of_last, part)
+            states = [tf.stop_gradient(state) for state in states]
+        reach = np.zeros(steps)
+        reach[steps - gradients.shape[1] :] = np.linalg.norm(gradients[0], axis=1)
+        return h[0, -1].numpy(), reach
+
+    whole, cut = run(steps), run(window)
+    apart = float(np.abs(whole[0] - cut[0]).max())
+    kept = layer.cell.saves + len(layer.cell.state_size)
+    picture = line_chart(
+        workshop.word("How far back the gradient reaches", "기울기가 닿는 곳"),
+        list(range(1, steps + 1)),
+        {
+            workshop.word("whole sequence", "시퀀스 전체"): list(whole[1]),
+            workshop.word(f"windows of {window}", f"창 {window}"): list(cut[1]),
+        },
+        workshop.word("step t", "시각 t"),
+        "|∂|h_T|/∂x_t|",
+        log=True,
+    )
+    head = [
+        workshop.word("steps at once", "한 번에 가는 시각 수"),
+        workshop.word("kept numbers", "붙들어 둔 수"),
+    ]
+    rows = [[n, f"{n * kept * units:,}"] for n in (window, steps // 2, steps, 2 * steps)]
+    reached = int((cut[1] > 0).sum())
+    return Figure(
+        [picture, table(head, rows)],
+        workshop.word(
+            f"The last output is the same to {apart:.0e}, since the state is carried from window "
+            f"to window; its gradient reaches {reached} of {steps} steps.",
+            f"상태가 창에서 창으로 이어지므로 마지막 출력은 {apart:.0e}까지 같습니다. 기울기는 "
+            "시각 "
+            f"{steps}개 가운데 {reached}개에 닿습니다.",
+        ),
+    )
+
+
+def _along_c(workshop: Workshop) -> Figure:
+    reading = read_story(workshop, "lstm")
+    by_gates = np.abs(reading.arrays["forgotten"]).mean(axis=1)
+    measured = np.abs(reading.arrays["d_memory"]).mean(axis=1)
+    picture = line_chart(
+        workshop.word("The way back along c", "c를 따라 거슬러 가는 길"),
+        reading.tokens,
+        {
+            workshop.word("product of the forget gates", "forget 게이트의 곱"): list(by_gates),
+            workshop.word("measured ∂c_T/∂c_t", "잰 ∂c_T/∂c_t"): list(measured),
+        },
+        workshop.word("token", "토큰"),
+        workshop.word("mean of the units", "유닛의 평균"),
+        log=True,
+    )
+    first, ratio = by_gates[0], measured[0] / by_gates[0]
+    return Figure(
+        [picture],
+        workshop.word(
+            f"From the last token back to the first, {first:.2g} of 1 passes the forget gates, on "
+            f"average; the whole derivative, which also takes the ways through h, is {ratio:.2f} "
+            "times that.",
+            "마지막 토큰에서 첫 토큰까지 forget 게이트를 지나 남는 몫은 1 가운데 평균 "
+            f"{first:.2g}입니다. "
+            f"h를 거치는 길까지 더한 전체 미분은 그 {ratio:.2f}배입니다.",
+        ),
+    )
+
+
+def _on_the_way_back(workshop: Workshop) -> Figure:
+    """‖∂L/∂h_t‖ of fresh cells of the three kinds, for the same inputs."""
+    import keras
+    import tensorflow as tf
+
+    import seqtasks
+
+    steps, units, width = workshop.size(60, 8), workshop.size(32, 3), 16
+    x = tf.random.stateless_normal((8, steps, width), seed=(3, 1))
+    curves = {}
+    for kind in ("RNN", "LSTM", "GRU"):
+        keras.utils.set_random_seed(1)
+        cell = getattr(seqtasks, f"{kind}Cell")(units)
+        cell.build((None, width))
+        weights = cell.recurrent_weights(cell.W_h.value)
+        states = tuple(tf.zeros((8, units)) for _ in cell.state_size)
+        all_h = []
+        with tf.GradientTape() as tape:
+            for x_t in tf.unstack(x, axis=1):
+                tape.watch(states[0])
+                states, _ = cell.step(cell.project(x_t), states, weights)
+                all_h.append(states[0])
+            loss = tf.reduce_sum(all_h[-1] ** 2)
+        curves[kind] = [float(tf.norm(g)) for g in tape.gradient(loss, all_h)]
+    picture = line_chart(
+        "‖∂L/∂h_t‖",
+        list(range(1, steps + 1)),
+        curves,
+        workshop.word("step t", "시각 t"),
+        "‖∂L/∂h_t‖",
+        log=True,
+    )
+    told = ", ".join(
+        f"{kind} {curve[-1] / max(curve[0], 1e-30):.1e}" for kind, curve in curves.items()
+    )
+    return Figure(
+        [picture],
+        workshop.word(
+            f"By how much the gradient shrinks over {steps} steps, untrained: {told}.",
+            f"학습하기 전, 시각 {steps}개를 거스르며 기울기가 줄어드는 배수: {told}.",
+        ),
+    )
+
+
+def _tanh(workshop: Workshop) -> Figure:
+    """The cell's own derivative, beside tanh itself."""
+    import tensorflow as tf
+
+    from seqtasks.cells.parts import d_tanh
+
+    x = np.linspace(-4, 4, 33)
+    y = tf.tanh(tf.constant(x))
+    slope = d_tanh(y, tf.ones_like(y)).numpy()
+    picture = line_chart(
+        workshop.word("tanh and its derivative", "tanh와 그 미분"),
+        list(x),
+        {"tanh(x)": list(y.numpy()), "1 - tanh(x)²": list(slope)},
+        "x",
+        "y",
+    )
+    return Figure(
+        [picture],
+        workshop.word(
+            f"The derivative is {slope.max():.0f} at 0 and {slope.min():.4f} at ±4. Ten times "
+            f"through tanh at y = 0.5 leaves {0.75**10:.3f} of a gradient.",
+            f"미분은 0에서 {slope.max():.0f}, ±4에서 {slope.min():.4f}입니다. y = 0.5인 tanh를 열 "
+            "번 "
+            f"지나면 기울기는 {0.75**10:.3f}만 남습니다.",
+        ),
+    )
+
+
+def _again_and_again(workshop: Workshop) -> Figure:
+    """The RNN's step back without its tanh: the product with W_h transposed, repeated."""
+    import tensorflow as tf
+
+    times, units = workshop.size(30, 4), workshop.size(16, 3)
+    W_h = tf.random.stateless_normal((units, units), seed=(7, 1)) / units**0.5 * 1.6
+    start = tf.random.stateless_normal((1, units), seed=(7, 2))
+    curves, largest = {}, []
+    for scale in (1.0, 0.5):
+        W = W_h * scale
+        gradient, norms = start, []
+        for _ in range(times):
+            norms.append(float(tf.norm(gradient)))
+            gradient = tf.matmul(gradient, W, transpose_b=True)
+        curves[f"W_h × {scale:g}"] = norms
+        largest.append(float(tf.linalg.svd(W, compute_uv=False)[0]))
+    picture = line_chart(
+        workshop.word("A vector multiplied with W_h again and again", "W_h를 거듭 곱한 벡터"),
+        list(range(times)),
+        curves,
+        workshop.word("how often multiplied", "곱한 횟수"),
+        workshop.word("norm", "노름"),
+        log=True,
+    )
+    ends = [f"{norms[-1]:.1e}" for norms in curves.values()]
+    return Figure(
+        [picture],
+        workshop.word(
+            f"Largest singular value {largest[0]:.2f}: the norm ends at {ends[0]}. Half of W_h, "
+            f"{largest[1]:.2f}: {ends[1]}.",
+            f"가장 큰 특잇값이 {largest[0]:.2f}이면 노름은 {ends[0]}에 이르고, W_h를 절반으로 줄여 "
+            f"{largest[1]:.2f}이면 {ends[1]}에 이릅니다.",
+        ),
+    )
+
+
+def _clipping(workshop: Workshop) -> Figure:
+    """A run's gradient before and after clipping to several thresholds."""
+    import tensorflow as tf
+
+    from seqtasks.lessons.stories import story_run
+    from seqtasks.tasks.registry import get_task
+
+    run = story_run(workshop, "rnn").run
+    config, predictor = run.config, workshop.predictor(run)
+    fit = get_task(config.task).prepare_fit(
+        config, predictor.codec, predictor.model, workshop.splits(config)
+    )
+    inputs, targets = next(iter(fit.batches(0, 0)[0]))
+    weights = [weight.value for weight in predictor.model.trainable_variables]
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(fit.loss(targets, predictor.model(inputs, training=False)))
+    gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, weights)]
+    norm = float(tf.linalg.global_norm(gradients))
+    rows = []
+    for share in (2.0, 0.5, 0.1):
+        clipped, _ = tf.clip_by_global_norm(gradients, share * norm)
+        after = float(tf.linalg.global_norm(clipped))
+        dot = sum(float(tf.reduce_sum(a * b)) for a, b in zip(gradients, clipped, strict=True))
+        rows.append(
+            [f"{share * norm:.3g}", f"{norm:.3g}", f"{after:.3g}", f"{dot / norm / after:.4f}"]
+        )
+    head = [
+        workshop.word("threshold", "임계값"),
+        workshop.word("‖ĝ‖ before", "이전 ‖ĝ‖"),
+        workshop.word("‖ĝ‖ after", "이후 ‖ĝ‖"),
+        workshop.word("cosine of both", "둘의 코사인"),
+    ]
+    return Figure(
+        [table(head, rows)],
+        workshop.word(
+            f"One batch of a run has ‖ĝ‖ = {norm:.3g}. Below the threshold nothing happens; above "
+            "it the gradient gets shorter and keeps its direction.",
+            f"한 실행의 배치 하나에서 ‖ĝ‖ = {norm:.3g}입니다. 임계값보다 작으면 아무 일도 없고, "
+            "크면 "
+            "짧아질 뿐 방향은 그대로입니다.",
+        ),
+    )
+
+
+SECTIONS = (
+    Section(
+        3,
+        Both(
+            "The loss is at the end. At each step back the gradient passes tanh and is multiplied "
+            "with W_h, so what arrives at step t is a product with as many factors as there are "
+            "steps in between. The axis is one of powers of ten: a straight line falls "
+            "exponentially.",
+            "손실은 끝에 있습니다. 한 걸음 거스를 때마다 기울기는 tanh를 지나고 W_h와 곱해지므로, "
+            "시각 t에 닿는 것은 사이의 시각 수만큼 인수가 있는 곱입니다. 축은 10의 거듭제곱이라, "
+            "곧은 선은 지수로 줄어든다는 뜻입니다.",
+        ),
+        (
+            Place("cells.rnn:RNNCell.step_back", "da = d_tanh", 2),
+            Place("cells.lstm:LSTMCell.step_back", "return da, (tf.matmul"),
+            Place("cells.gru:GRUCell.step_back", "dh_prev = "),
+        ),
+        _on_the_way_back,
+        ("∂L/∂h_{t-1} = (∂L/∂h_t ⊙ (1 - h_t^2)) W_h^T",),
+    ),
+    Section(
+        4,
+        Both(
+            "The derivative is largest where tanh is steepest, at 0, and there it is 1. "
+            "Everywhere else it is less, and where tanh is nearly flat almost nothing passes. The "
+            "curve below is computed by the function that our cells go back with.",
+            "미분은 tanh가 가장 가파른 0에서 가장 크고, 그 값이 1입니다. 다른 곳에서는 모두 그보다 "
+            "작으며, tanh가 거의 평평한 곳에서는 거의 아무것도 지나가지 못합니다. 아래 곡선은 우리 "
+            "셀이 거슬러 갈 때 쓰는 함수로 계산했습니다.",
+        ),
+        (Place("cells.parts:d_tanh", "return"),),
+        _tanh,
+        ("y = tanh(x)", "∂y/∂x = 1 - y^2"),
+    ),
+    Section(
+        5,
+        Both(
+            "tanh left aside, each step back multiplies with the same matrix. A number above 1, "
+            "multiplied again and again, explodes, and one below 1 vanishes; for a matrix the "
+            "largest singular value says how much longer it can make a vector.",
+            "tanh를 접어 두면, 한 걸음 거스를 때마다 같은 행렬을 곱합니다. 1보다 큰 수를 거듭 "
+            "곱하면 "
+            "폭발하고, 1보다 작은 수를 거듭 곱하면 소실됩니다. 행렬에서는 가장 큰 특잇값이 벡터를 "
+            "얼마나 길게 만들 수 있는지 말해 줍니다.",
+        ),
+        (Place("cells.rnn:RNNCell.step_back", "return da, (tf.matmul"),),
+        _again_and_again,
+        ("dh_{t-n} = dh_t (W_h^T)^n", "‖dh W_h^T‖ ≤ σ_1 ‖dh‖"),
+    ),
+    Section(
+        6,
+        Both(
+            "Clipping is a remedy for explosion only. All gradients together are one long vector; "
+            "if it is longer than the threshold, every part of it is scaled by the same factor.",
+            "클리핑은 폭발에만 듣는 처방입니다. 모든 기울기를 이어 긴 벡터 하나로 보고, 임계값보다 "
+            "길면 모든 부분을 같은 배수로 줄입니다.",
+        ),
+        (Place("training.step:TrainingStep._train", "tf.clip_by_global_norm"),),
+        _clipping,
+        ("‖ĝ‖ ≥ threshold:  ĝ = threshold / ‖ĝ‖ ĝ",),
+    ),
+    Section(
+        7,
+        Both(
+            "Going back needs what each step kept, so memory grows with the number of steps. In "
+            "windows, the state goes on from one to the next, but the gradient stops at the "
+            "window's beginning. A language model here is trained like that.",
+            "거슬러 가려면 시각마다 붙들어 둔 것이 필요하므로, 메모리는 시각의 수만큼 늘어납니다. "
+            "창으로 자르면 상태는 다음 창으로 이어지지만 기울기는 창의 처음에서 멈춥니다. 여기의 "
+            "언어 모델은 그렇게 학습합니다.",
+        ),
+        (
+            Place("cells.lstm:LSTMCell", "saves = 4"),
+            Place("tasks.language_model:windows", "for start in range"),
+        ),
+        _windows,
+        ("h_0 = h_T of the window before, ∂L/∂h_0 = 0",),
+    ),
+    Section(
+        14,
+        Both(
+            "c_t is f ⊙ c_{t-1} plus something. On the way back + passes the gradient on as it is, "
+            "and ⊙ multiplies it by f, element by element, with another f at each step and no "
+            "matrix in between. Where the gates stay open, the gradient stays. The measured "
+            "derivative differs a little from that product, since there is also a way through h.",
+            "c_t는 f ⊙ c_{t-1}에 무언가를 더한 값입니다. 거슬러 갈 때 +는 기울기를 그대로 넘기고, "
+            "⊙는 "
+            "원소마다 f를 곱합니다. f는 시각마다 다르고 사이에 행렬은 없습니다. 게이트가 열려 "
+            "있으면 "
+            "기울기도 남습니다. 실제로 잰 미분은 이 곱과 조금 다릅니다. h를 거치는 길도 있기 "
+            "때문입니다.",
+        ),
+        (
+            Place("cells.lstm:LSTMCell.step", "c_t = f * c_prev"),
+            Place("cells.lstm:LSTMCell.step_back", "return da, (tf.matmul"),
+        ),
+        _along_c,
+        ("∂c_t/∂c_{t-1} = diag(f_t)", "∂c_T/∂c_t ≈ diag(f_T ⊙ … ⊙ f_{t+1})"),
+    ),
+)
