@@ -1,5 +1,6 @@
 """A tiny data set, one short training that all tests share, and ways to use the command line."""
 
+import functools
 import random
 import re
 import shutil
@@ -10,6 +11,7 @@ from typing import Any, NamedTuple
 import cases as tiny_cases
 import pytest
 from click.testing import CliRunner, Result
+from once import once
 
 from seqtasks.cli import main
 
@@ -128,19 +130,28 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
 def cases(
     tmp_path_factory: pytest.TempPathFactory, succeeds: Seqtasks, tiny: tuple[str, ...]
 ) -> Callable[[str], tuple[Any, Path, list[str], list[str]]]:
-    """Each task taught once, when first asked for: its source, its run and texts to try."""
-    made = {}
+    """Each task trained once, when first asked for: its source, its run and texts to try."""
 
-    def taught(task):
-        if task not in made:
-            folder = tmp_path_factory.mktemp(task)
-            source, texts = getattr(tiny_cases, f"make_{task}")(folder, random.Random(task))
-            data = ("--data", source) if source else ()
-            settings = [word for key in tiny_cases.MORE.get(task, ()) for word in ("--set", key)]
-            place = ("--name", task, "--runs-dir", folder)
-            command = ("train", "--task", task, *data, *place, *tiny, *settings, "--epochs", 1)
-            succeeds(*command)
-            made[task] = (source, folder / task, texts, settings)
-        return made[task]
+    def trained_on(task: str, source: Any, settings: list[str], folder: Path) -> None:
+        data = ("--data", source) if source else ()
+        place = ("--name", task, "--runs-dir", folder)
+        command = ("train", "--task", task, *data, *place, *tiny, *settings, "--epochs", 1)
+        succeeds(*command)
 
-    return taught
+    def made(task: str) -> tuple[Any, Path, list[str], list[str]]:
+        settings = [word for key in tiny_cases.MORE.get(task, ()) for word in ("--set", key)]
+        written = []
+
+        def make(folder: Path) -> None:
+            written.append(write(folder))
+            trained_on(task, written[0][0], settings, folder)
+
+        def write(folder: Path) -> Any:
+            return getattr(tiny_cases, f"make_{task}")(folder, random.Random(task))
+
+        folder = once(tmp_path_factory, f"run-{task}", make)
+        # The other processes write the same data again, to know where they are.
+        source, texts = written[0] if written else write(folder)
+        return source, folder / task, texts, settings
+
+    return functools.cache(made)

@@ -1,5 +1,7 @@
 """Tiny data for every task in files, and a tiny network of each that was taught a few steps."""
 
+import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,6 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import pytest
+from once import once
 
 from seqtasks.config import RunConfig, load_config
 from seqtasks.data.splits import Splits
@@ -80,16 +83,27 @@ def make(tmp_path_factory) -> Callable[..., Made]:
 
 
 @pytest.fixture(scope="session")
-def taught(make) -> Callable[[str], Taught]:
+def taught(make, tmp_path_factory) -> Callable[[str], Taught]:
     """A network of a task that was taught once for all tests, none of which may change it."""
-    kept: dict[str, Taught] = {}
 
     def of(task: str) -> Taught:
-        if task not in kept:
-            kept[task] = teach(make(task), epochs=6)
-        return kept[task]
+        done: list[Taught] = []
 
-    return of
+        def work(folder: Path) -> None:
+            done.append(teach(make(task), epochs=6))
+            done[0].made.model.save_weights(folder / "of.weights.h5")
+            figures = (done[0].train_losses, done[0].before, done[0].after)
+            (folder / "figures.json").write_text(json.dumps(figures))
+
+        folder = once(tmp_path_factory, f"taught-{task}", work)
+        if done:
+            return done[0]
+        made = make(task)
+        made.model.load_weights(folder / "of.weights.h5")
+        losses, before, after = json.loads((folder / "figures.json").read_text())
+        return Taught(made, made.predictor(), losses, tuple(before), tuple(after))
+
+    return functools.cache(of)
 
 
 def teach(made: Made, epochs: int) -> Taught:
