@@ -116,10 +116,10 @@ def _show_new(screen: Console, evaluation: Any) -> None:
     if new is None:
         return
     shared = evaluation.examples - new.examples
+    rest = f"on the rest, {new.examples:,}:" if new.examples else "there is no rest to be judged by"
     screen.print(
         f"\n{shared:,} of the {evaluation.examples:,} examples are in the training data too, but "
-        f"for case and spaces; {'on the other' if new.examples else 'there are no others'}"
-        f"{f' {new.examples:,}:' if new.examples else ''}",
+        f"for case and spaces; {rest}",
         soft_wrap=True,
     )
     for name, score in new.scores.items():

@@ -139,11 +139,13 @@ def _claim(path: Path, overwrite: bool) -> Lock | None:
     if not path.exists():
         made = temporary_name(path)
         made.mkdir()
-        (made / ".lock").touch()
         try:
+            (made / ".lock").touch()
             made.rename(path)
-        except OSError:  # another process was faster
-            shutil.rmtree(made)
+        except OSError:
+            shutil.rmtree(made, ignore_errors=True)
+            if not path.exists():  # else another process was faster
+                raise
     may_be_taken = overwrite or _is_left_over(path)
     try:
         lock = Lock(path / ".lock") if may_be_taken else None

@@ -53,9 +53,10 @@ class Lock:
             "host": socket.gethostname(),
             "started": time.strftime("%Y-%m-%d %H:%M:%S %z"),
         }
-        os.ftruncate(self._file, 0)
-        os.lseek(self._file, 0, os.SEEK_SET)
-        os.write(self._file, (json.dumps(about) + "\n").encode())
+        with contextlib.suppress(OSError):  # on a full disk nobody learns who it is
+            os.ftruncate(self._file, 0)
+            os.lseek(self._file, 0, os.SEEK_SET)
+            os.write(self._file, (json.dumps(about) + "\n").encode())
 
     def release(self) -> None:
         """Let go, and remove the file."""
