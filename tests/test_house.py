@@ -20,6 +20,7 @@ ROOMS: dict[str, str] = {
     "inspection tasks toys data runs config metrics seqtasks answers advice errors",
     "lessons": "training inspection tasks toys topologies layers cells text data runs config "
     "metrics seqtasks errors",
+    "loaded": "inspection tasks runs config errors",
     "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "
     "topologies layers cells text data runs config metrics errors",
     "training": "inspection tasks data runs config metrics errors",
