@@ -40,7 +40,7 @@ def test_every_text_is_in_both_languages():
     for text in all_texts():
         assert text.en
         assert not HANGUL.search(text.en), text.en
-        assert text.ko == text.en or HANGUL.search(text.ko) or not re.search("[a-z]{5}", text.ko)
+        assert HANGUL.search(text.ko) or text.ko in ("Truncated BPTT", text.en), text.ko
     written = " ".join(text.ko for text in all_texts())
     assert len(HANGUL.findall(written)) > 3_000
 
