@@ -10,7 +10,7 @@ from seqtasks.runs import find_run
 from seqtasks.tasks.finished_run import check_weights, evaluate_run, load_predictor
 
 if TYPE_CHECKING:
-    from seqtasks.inspection.trace import Trace
+    from seqtasks.inspection.trace_page import ShownTrace
 
 
 class LoadedRun:
@@ -66,7 +66,7 @@ class LoadedRun:
         part = None if data is None else read_part(self.config, str(data))
         return evaluate_run(self._run, self.config, part)
 
-    def inspect(self, text: str, tokens: int = 200) -> "Trace":
+    def inspect(self, text: str, tokens: int = 200) -> "ShownTrace":
         """Follow one text through the model, token by token.
 
         Args:
@@ -81,8 +81,9 @@ class LoadedRun:
             DataError: a text without a token.
         """
         from seqtasks.inspection.trace import trace
+        from seqtasks.inspection.trace_page import ShownTrace
 
-        return trace(self._predictor, self.config.task, text, tokens)
+        return ShownTrace(**vars(trace(self._predictor, self.config.task, text, tokens)))
 
     def __repr__(self) -> str:
         return f"LoadedRun({str(self.path)!r}, task={self.config.task!r})"

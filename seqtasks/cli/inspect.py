@@ -1,9 +1,7 @@
 """`seqtasks inspect`."""
 
 import json
-import locale
 import math
-import os
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqtasks.cli.options import run_argument, runs_dir_option
+from seqtasks.cli.pages import check_output, page_language
+from seqtasks.cli.predict import check_texts
 from seqtasks.config import load_config
 from seqtasks.runs import find_run
 
@@ -189,25 +189,6 @@ def inspect(
         click.echo(f"Written: {path}", err=as_json)
 
 
-def page_language() -> str:
-    """The language of pages by the locale: "ko", or else "en"."""
-    named = os.environ.get("LC_ALL") or os.environ.get("LANG") or locale.getlocale()[0] or ""
-    return "ko" if named.lower().startswith(("ko", "korean")) else "en"
-
-
-def check_output(path: Path, option: str) -> None:
-    """Refuse a file that can't be written, before anything is computed.
-
-    Raises:
-        click.UsageError: says why.
-    """
-    folder = path.parent
-    if not folder.is_dir():
-        raise click.UsageError(f"{option} {path}: can't write: there is no folder {folder}")
-    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        raise click.UsageError(f"{option} {path}: can't write: permission denied")
-
-
 def _check_options(text, npz, html, step, unit, find, data) -> None:
     if find is None and not text:
         raise click.UsageError("give one TEXT or more, or --find UNIT --data FILE")
@@ -222,8 +203,6 @@ def _check_options(text, npz, html, step, unit, find, data) -> None:
     for path, option in ((npz, "--npz"), (html, "--html")):
         if path:
             check_output(path, option)
-    from seqtasks.cli.predict import check_texts
-
     check_texts(text, None)
 
 

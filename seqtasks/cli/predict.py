@@ -13,6 +13,7 @@ import click
 
 from seqtasks import answers
 from seqtasks.cli.options import assignments_option, run_argument, runs_dir_option
+from seqtasks.cli.pages import check_output, page_language
 from seqtasks.config import TaggedDataConfig, load_config
 from seqtasks.errors import DataError, RunError
 from seqtasks.runs import find_run
@@ -131,8 +132,6 @@ def _check_html(path: Path, run: Path, runs_dir: Path, server: str | None) -> No
     Raises:
         click.UsageError: says which.
     """
-    from seqtasks.cli.inspect import check_output
-
     if server:
         raise click.UsageError("--html: a page is made of RUN itself; leave --server out")
     check_output(path, "--html")
@@ -151,7 +150,6 @@ def _write_attention(path: Path, found: list[dict[str, Any]]) -> None:
     """Write the page of --html, if all went well so far."""
     if sys.exc_info()[0] is not None:
         return
-    from seqtasks.cli.inspect import page_language
     from seqtasks.inspection.trace_page import write_attention
 
     write_attention(path, found, page_language())

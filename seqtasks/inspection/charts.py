@@ -8,6 +8,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from seqtasks.inspection.svg import plain, short, text_at, width_of
 
@@ -45,7 +46,7 @@ class Chart:
 def line_chart(
     title: str,
     x: Sequence[float] | Sequence[str],
-    series: Mapping[str, Sequence[float]],
+    series: Mapping[str, Any],
     x_label: str,
     y_label: str,
     log: bool = False,
@@ -56,8 +57,9 @@ def line_chart(
     Args:
         title: what is shown.
         x: numbers; or names, such as tokens, of places at equal distances.
-        series: from a name to its values, one for each of `x`. One that isn't finite, or not
-            positive on a log axis, is a gap in the line; it stands in the table as it is.
+        series: from a name to its values, an array or a list, one for each of `x`. One that
+            isn't finite, or not positive on a log axis, is a gap in the line; it stands in the
+            table as it is.
         x_label, y_label: of the axes.
         log: whether the y axis is logarithmic.
         description: what there is to see, for those who can't.
@@ -124,7 +126,7 @@ def line_chart(
 
 def heatmap(
     title: str,
-    values: Sequence[Sequence[float]],
+    values: Any,
     rows: Sequence[str],
     columns: Sequence[str],
     most: float | None = None,
@@ -134,7 +136,7 @@ def heatmap(
 
     Args:
         title: what is shown.
-        values: (rows, columns).
+        values: (rows, columns), an array or lists.
         rows: their names, such as units.
         columns: their names, such as tokens.
         most: the value that is drawn with full strength; 1 for gates. Default: the largest.

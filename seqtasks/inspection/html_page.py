@@ -33,10 +33,10 @@ figcaption { font-weight: 600; margin-bottom: .4rem; }
 .picture svg { display: block; height: auto; max-width: none; }
 .table { max-height: 26rem; overflow-y: auto; margin: .4rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 3px 9px; border: 1px solid var(--grid); text-align: right;
+th, td { padding: 3px 9px; border: 1px solid var(--grid); text-align: left;
   white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-thead th { position: sticky; top: 0; background: var(--box); }
+.number { text-align: right; }
+thead th { position: sticky; top: 0; background: var(--box); white-space: normal; }
 summary { cursor: pointer; color: var(--muted); }
 pre { background: var(--box); padding: 10px 12px; overflow-x: auto; line-height: 1.45; }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
@@ -100,12 +100,7 @@ def write_page(path: Path, title: str, sections: Iterable[Section], lang: str = 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], label: str = "") -> Markup:
     """A table of texts, which scrolls where it is too wide."""
     top = "".join(f'<th scope="col">{_safe(cell)}</th>' for cell in head)
-    body = "\n".join(
-        "<tr>"
-        + "".join(f"<td>{cell if isinstance(cell, Markup) else _safe(cell)}</td>" for cell in row)
-        + "</tr>"
-        for row in rows
-    )
+    body = "\n".join(f"<tr>{''.join(map(_table_cell, row))}</tr>" for row in rows)
     named = _safe(label or " ".join(head).strip() or "table")
     return Markup(
         f'<div class="table" tabindex="0" role="region" aria-label="{named}"><table>'
@@ -172,6 +167,15 @@ def _section(section: Section, lang: str) -> str:
         + "\n".join(_part(part, lang) for part in section.parts)
         + "\n</section>"
     )
+
+
+def _table_cell(cell: str) -> str:
+    inner = cell if isinstance(cell, Markup) else _safe(cell)
+    try:
+        float(cell)
+    except ValueError:
+        return f"<td>{inner}</td>"
+    return f'<td class="number">{inner}</td>'
 
 
 def _part(part: str | Chart | Markup, lang: str) -> str:

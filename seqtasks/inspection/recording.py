@@ -85,6 +85,9 @@ class Recorder:
     def __call__(self, layer: Recurrent, x: Any, states: Any, W_h: Any, lengths: Any) -> Any:
         """Run (N, T, D) to h (N, T, H) and the states after each row's last real step."""
         if self.tape:
+            # One's own, since both directions read the same tensor: what comes back through the
+            # other must not be counted here.
+            x = tf.identity(x)
             self.tape.watch(x)
         cell: Any = layer.cell
         weights, W_x = cell.recurrent_weights(W_h), cell.W_x.value

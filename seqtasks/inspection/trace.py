@@ -124,11 +124,6 @@ class Trace:
                 named[f"{layer.name}/{name}"] = [step, *across]
         return named
 
-    def _repr_html_(self) -> str:
-        from seqtasks.inspection.trace_page import trace_fragment
-
-        return trace_fragment(self)
-
 
 def trace(predictor: Any, task: str, text: str, most: int = TOKENS) -> Trace:
     """Follow one text through a model.
@@ -343,9 +338,12 @@ def _decoder(
         finally:
             decoder.token_vectors.observer = None
         y = output(readout)
-    of_vectors, *gradients = tape.gradient(
-        y, [vectors[0], *(run.x for run in recorder.runs)], unconnected_gradients="zero"
+    found: Any = tape.gradient(
+        y,
+        [vectors[0], *(run.x for run in recorder.runs)],
+        unconnected_gradients=tf.UnconnectedGradients.ZERO,
     )
+    of_vectors, *gradients = found
     chances = tf.exp(decoder.log_probabilities(readout.scores()[0]))
     running = _texts(codec.tokens(tf.argmax(chances, axis=-1)).numpy())
     layers = _layer_traces(stacks, recorder.runs, gradients, {"": tokens})
@@ -371,13 +369,17 @@ def _beginnings(inputs: dict[str, tf.Tensor], ends: list[int]) -> dict[str, tf.T
     limits = tf.reshape(tf.constant(ends), [-1] + [1] * (len(ids.shape) - 1))
     kept = places <= limits
     return {
-        name: tf.where(kept if values.shape.rank == ids.shape.rank else kept[..., None], values, 0)
+        name: tf.where(
+            kept if values.shape.rank == ids.shape.rank else tf.expand_dims(kept, -1), values, 0
+        )
         for name, values in inputs.items()
     }
 
 
-def _gradients(tape: tf.GradientTape, y: tf.Tensor, runs: list[Recorded]) -> list[tf.Tensor]:
-    return tape.gradient(y, [run.x for run in runs], unconnected_gradients="zero")
+def _gradients(tape: tf.GradientTape, y: tf.Tensor, runs: list[Recorded]) -> Any:
+    return tape.gradient(
+        y, [run.x for run in runs], unconnected_gradients=tf.UnconnectedGradients.ZERO
+    )
 
 
 def _of_vectors(layer: Any, runs: list[Recorded], gradients: list[tf.Tensor]) -> np.ndarray:

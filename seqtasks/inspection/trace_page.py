@@ -95,9 +95,11 @@ def write_attention(path: Path, found: Sequence[dict[str, Any]], lang: str = "en
     write_page(path, say["attention"], sections, lang)
 
 
-def trace_fragment(trace: Trace) -> str:
-    """A trace as HTML for a notebook."""
-    return fragment(sections_of(trace), "en")
+class ShownTrace(Trace):
+    """A trace that a notebook shows as pictures."""
+
+    def _repr_html_(self) -> str:
+        return fragment(sections_of(self), "en")
 
 
 def sections_of(
@@ -111,7 +113,7 @@ def sections_of(
     if np.isfinite(trace.certainty).all():
         numbers = _are_numbers(trace)
         label = say["number" if numbers else "certainty"]
-        charts.append(line_chart(label, steps, {label: trace.certainty}, say["token"], "y"))
+        charts.append(line_chart(label, steps, {label: trace.certainty}, say["token"], ""))
     charts.append(
         line_chart(
             say["gradient"], steps, {say["gradient"]: trace.gradient}, say["token"], "|∂y/∂x_t|"
