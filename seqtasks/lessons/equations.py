@@ -5,7 +5,7 @@ from html import escape
 
 # A letter, or `h~`, with what is lowered and raised behind it: W_x^(f), h_{t-1}, c_prev.
 _NAME = re.compile(
-    r"(?P<base>[A-Za-zσ∂Π‖∏Ƶ]+[~̃]?)"
+    r"(?P<base>[A-Za-zα-ω]+[~̃]?)"
     r"(?:_(?P<low>\{[^}]*\}|[A-Za-z0-9]+))?"
     r"(?:\^(?P<high>\([^)]*\)|\{[^}]*\}|[A-Za-z0-9]+))?"
 )

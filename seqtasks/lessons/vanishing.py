@@ -62,7 +62,7 @@ def _windows(workshop: Workshop) -> Figure:
         workshop.word("steps at once", "한 번에 가는 시각 수"),
         workshop.word("kept numbers", "붙들어 둔 수"),
     ]
-    rows = [[n, f"{n * kept * units:,}"] for n in (window, steps // 2, steps, 2 * steps)]
+    rows = [[str(n), f"{n * kept * units:,}"] for n in (window, steps // 2, steps, 2 * steps)]
     reached = int((cut[1] > 0).sum())
     return Figure(
         [picture, table(head, rows)],
@@ -249,10 +249,14 @@ SECTIONS = (
             "The loss is at the end. At each step back the gradient passes tanh and is multiplied "
             "with W_h, so what arrives at step t is a product with as many factors as there are "
             "steps in between. The axis is one of powers of ten: a straight line falls "
-            "exponentially.",
+            "exponentially. Our W_h begins orthogonal, which slows the decay, and training may "
+            "slow "
+            "it more. What the LSTM hands on along c isn't in these curves: that is claim 14.",
             "손실은 끝에 있습니다. 한 걸음 거스를 때마다 기울기는 tanh를 지나고 W_h와 곱해지므로, "
             "시각 t에 닿는 것은 사이의 시각 수만큼 인수가 있는 곱입니다. 축은 10의 거듭제곱이라, "
-            "곧은 선은 지수로 줄어든다는 뜻입니다.",
+            "곧은 선은 지수로 줄어든다는 뜻입니다. 우리 W_h는 직교 행렬로 시작해 덜 줄어들고, "
+            "학습하면 더 덜 줄어들기도 합니다. LSTM이 c를 따라 넘기는 것은 이 곡선에 없으며, 주장 "
+            "14에서 봅니다.",
         ),
         (
             Place("cells.rnn:RNNCell.step_back", "da = d_tanh", 2),
