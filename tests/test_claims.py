@@ -1,4 +1,4 @@
-"""The table of the pages' claims, in README.md and README.ko.md, and that its commands show them."""
+"""The table of the pages' claims in both READMEs, and that its commands show them."""
 
 import re
 import shlex

@@ -176,8 +176,7 @@ def _again_and_again(workshop: Workshop) -> Figure:
 
     times = workshop.size(20, 4)
     whole, half = (repeated_product(scale, 4, times, seed=1) for scale in (1.0, 0.5))
-    small = repeated_product(0.5 / half.singular_value, 4, times, seed=1)
-    curves = {f"σ_1 = {one.singular_value:.2f}": one.norms for one in (whole, half, small)}
+    curves = {f"σ_1 = {one.singular_value:.2f}": one.norms for one in (whole, half)}
     picture = line_chart(
         workshop.word("A gradient, multiplied with W_h again and again", "W_h를 거듭 곱한 기울기"),
         list(range(times + 1)),
@@ -190,10 +189,10 @@ def _again_and_again(workshop: Workshop) -> Figure:
     return Figure(
         [picture],
         workshop.word(
-            f"A W_h of random numbers, half of it, and one scaled down further. After {times} "
-            f"products, by the largest singular value, {told}.",
-            f"무작위 W_h, 그 절반, 그리고 더 줄인 W_h입니다. {times}번 곱한 뒤의 노름은 가장 큰 "
-            f"특잇값에 따라 {told}입니다.",
+            f"A W_h of random numbers, and half of it. After {times} products, by the largest "
+            f"singular value, {told}.",
+            f"무작위 W_h와 그 절반입니다. {times}번 곱한 뒤의 노름은 가장 큰 특잇값에 따라 "
+            f"{told}입니다.",
         ),
     )
 
@@ -296,7 +295,7 @@ SECTIONS = (
             Place("inspection.gradients:repeated_product", "gradient = gradient @ W_h.T"),
         ),
         _again_and_again,
-        ("dh_{t-n} = dh_t (W_h^T)^n", "‖dh W_h^T‖ ≤ σ_1 ‖dh‖"),
+        ("dh_{t-n} = dh_t W_h^T W_h^T … W_h^T", "‖dh W_h^T‖ ≤ σ_1 ‖dh‖"),
     ),
     Section(
         6,
