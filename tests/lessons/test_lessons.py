@@ -129,6 +129,9 @@ def test_the_language_is_that_of_the_locale(named, language, monkeypatch):
 # --- The pages, made as small as can be -----------------------------------------------------------
 
 
+_WITHOUT_END = ("meta", "link", "br")
+
+
 class Page(HTMLParser):
     """What a page has: anchors with their text, links, sections, pictures and tables."""
 
@@ -147,7 +150,7 @@ class Page(HTMLParser):
                 self._section = self.sections.setdefault(name, [])
             elif tag == "section":
                 self._section = None
-        if tag not in ("meta", "link", "br", "rect", "path", "circle", "img", "input"):
+        if tag not in _WITHOUT_END:
             self._open.append(given.get("id"))
         if self._section is not None:
             self._section.append(tag)
@@ -158,7 +161,7 @@ class Page(HTMLParser):
             self.sources.append(given["href"])
 
     def handle_endtag(self, tag):
-        if self._open:
+        if tag not in _WITHOUT_END:
             self._open.pop()
 
     def handle_data(self, data):
