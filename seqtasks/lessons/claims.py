@@ -217,7 +217,7 @@ CLAIMS = (
     _claim(
         18,
         "001",
-        Both("Many to many, step by step", "Many to Many, 시각마다 하나씩"),
+        Both("Many to many, step by step", "여럿에서 여럿, 시각마다 하나씩"),
         Both(
             "Each input has its own output, as each word has its tag.",
             "입력마다 출력이 하나씩 있습니다. 낱말마다 품사가 있듯이 말입니다.",
@@ -226,7 +226,7 @@ CLAIMS = (
     _claim(
         19,
         "001",
-        Both("Sequence to sequence", "Sequence to Sequence"),
+        Both("Sequence to sequence", "시퀀스에서 시퀀스로"),
         Both(
             "One sequence is read to its end, and then another is written, as in translation.",
             "시퀀스 하나를 끝까지 읽고 나서 다른 시퀀스를 써 냅니다. 번역이 그렇습니다.",
@@ -235,7 +235,7 @@ CLAIMS = (
     _claim(
         20,
         "001",
-        Both("Many to one, one to many", "Many to One, One to Many"),
+        Both("Many to one, one to many", "여럿에서 하나, 하나에서 여럿"),
         Both(
             "Many words become one answer, and one image becomes many letters.",
             "여러 낱말이 답 하나가 되고, 이미지 하나가 여러 글자가 됩니다.",

@@ -5,11 +5,11 @@ from html import escape
 
 # A letter, or `h~`, with what is lowered and raised behind it: W_x^(f), h_{t-1}, c_prev.
 _NAME = re.compile(
-    r"(?P<base>[A-Za-zσ∂Π‖∏Ƶ]+[~̃]?)"
+    r"(?P<base>[A-Za-zα-ωΣ]+[~̃]?)"
     r"(?:_(?P<low>\{[^}]*\}|[A-Za-z0-9]+))?"
     r"(?:\^(?P<high>\([^)]*\)|\{[^}]*\}|[A-Za-z0-9]+))?"
 )
-_FUNCTIONS = {"tanh", "σ", "min", "max", "exp", "softmax", "mean", "sum", "log", "if", "diag"}
+_FUNCTIONS = {"Σ", "tanh", "σ", "min", "max", "exp", "softmax", "mean", "sum", "log", "if", "diag"}
 
 
 def equation_html(equation: str) -> str:

@@ -251,53 +251,37 @@ def _two_memories(workshop: Workshop) -> Figure:
     )
 
 
+_PARTS = {
+    "Forget gate": "망각 게이트",
+    "Candidate": "새로운 정보 후보",
+    "Input gate": "입력 게이트",
+    "Cell state": "셀 상태",
+    "Output gate": "출력 게이트",
+}
+
+
 def _steps(workshop: Workshop) -> Figure:
     """Page 003's STEP (1) to (4) at one token of a trained run."""
-    import numpy as np
+    from seqtasks.inspection.steps import most_changing, numbered, step_lines
 
     reading = read_story(workshop, "lstm")
-    cell = story_run(workshop, "lstm").cell
-    t = len(reading.tokens) - 1
-    unit = int(np.abs(reading.arrays["c"][t]).argmax())
-    h_prev, c_prev = reading.arrays["h"][t - 1], reading.arrays["c"][t - 1, unit]
-    units = cell.units
-    columns = dict(zip("fgio", range(unit, 4 * units, units), strict=True))
-    W_x, W_h, b = (weight.numpy() for weight in (cell.W_x, cell.W_h, cell.b))
-    Z = {
-        name: float(reading.arrays["x"][t] @ W_x[:, n] + h_prev @ W_h[:, n] + b[n])
-        for name, n in columns.items()
-    }
-    value = {name: float(reading.arrays[name][t, unit]) for name in "fgio"}
-    c_t, h_t = float(reading.arrays["c"][t, unit]), float(reading.arrays["h"][t, unit])
+    t, (unit,) = len(reading.tokens) - 1, most_changing(reading, 1)
+    lines = step_lines(reading, t, unit)
     rows = []
-    for name, says, final in (
-        ("f", workshop.word("forget gate", "망각 게이트"), ("f_t × c_{t-1}", value["f"] * c_prev)),
-        ("g", workshop.word("candidate c̃", "새로운 정보 후보 c̃"), None),
-        ("i", workshop.word("input gate", "입력 게이트"), ("i_t × c̃_t", value["i"] * value["g"])),
-    ):
-        letter, function = ("c", "tanh") if name == "g" else (name, "σ")
-        rows += [
-            [says, "(1)", f"Z_{letter} = h_{{t-1}} W_h + x_t W_x + b", f"{Z[name]:+.4f}"],
-            ["", "(2)", f"{function}(Z_{letter})", f"{value[name]:+.4f}"],
-        ]
-        if final:
-            rows.append(["", "(3)", final[0], f"{final[1]:+.4f}"])
-    rows += [
-        ["c_t", "", "f_t × c_{t-1} + i_t × c̃_t", f"{c_t:+.4f}"],
-        [workshop.word("output gate", "출력 게이트"), "(1)", "tanh(c_t)", f"{np.tanh(c_t):+.4f}"],
-        ["", "(2)", "Z_o = h_{t-1} W_h + x_t W_x + b", f"{Z['o']:+.4f}"],
-        ["", "(3)", "σ(Z_o)", f"{value['o']:+.4f}"],
-        ["", "(4)", "h_t = o_t × tanh(c_t)", f"{h_t:+.4f}"],
-    ]
-    head = ["", "STEP", "", workshop.word("value", "값")]
+    for label, line in numbered(lines):
+        part, _, step = label.partition(", ")
+        rows.append([workshop.word(part, _PARTS[part]), step, line.name, line.equation])
+        rows[-1].append(f"{line.value:+.6f}")
+    head = ["", "STEP", "", "", workshop.word("value", "값")]
+    value = {line.name: line.value for line in lines}
     token = reading.tokens[t]
     return Figure(
         [table(head, rows)],
         workshop.word(
-            f"Unit {unit} at {token!r}: of {c_prev:+.3f} in memory {value['f']:.0%} is kept, and "
-            f"{value['i'] * value['g']:+.3f} is added; {h_t:+.3f} is said.",
-            f"'{token}'에서 유닛 {unit}: 기억 {c_prev:+.3f} 가운데 {value['f']:.0%}를 지키고 "
-            f"{value['i'] * value['g']:+.3f}을 더합니다. 내보내는 값은 {h_t:+.3f}입니다.",
+            f"Unit {unit} at {token!r}: {value['f_t']:.0%} of its memory is kept, "
+            f"{value['new']:+.3f} is added, and {value['h_t']:+.3f} is said.",
+            f"'{token}'에서 유닛 {unit}: 기억의 {value['f_t']:.0%}를 지키고 {value['new']:+.3f}을 "
+            f"더합니다. 내보내는 값은 {value['h_t']:+.3f}입니다.",
         ),
     )
 
