@@ -3,6 +3,7 @@
 RUN/
   config.yaml                  the resolved configuration
   environment.json             versions, machine, command
+  network.json                 parameters, and multiplications by what they are made for
   vocabulary/                  words.txt, characters.txt, labels.txt
   checkpoints/best.weights.h5  the weights with the best validation score
   checkpoints/last.npz         everything that training needs to resume
@@ -39,6 +40,8 @@ class Run:
     def __init__(self, path: Path):
         self.path = path
         self.config_file = path / "config.yaml"
+        self.environment = path / "environment.json"
+        self.network = path / "network.json"
         self.vocabulary = path / "vocabulary"
         self.best_weights = path / "checkpoints" / "best.weights.h5"
         self.last_state = path / "checkpoints" / "last.npz"

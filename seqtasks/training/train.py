@@ -17,6 +17,7 @@ from seqtasks.tasks.selection import score_name
 from seqtasks.tasks.sources import check_training, load_splits
 from seqtasks.training.fit import Watcher, fit
 from seqtasks.training.model_card import model_card, split_sizes
+from seqtasks.training.records import record_network, record_resumption
 from seqtasks.training.resumable import check_resumable
 from seqtasks.training.state import TrainingState
 
@@ -76,6 +77,8 @@ def resume(run: Run, config: RunConfig, watcher: Watcher, splits: Splits | None 
     splits = splits or load_splits(config)
     model = _build(config, codec)
     with disk_errors(run.path):
+        if config != run.config:
+            record_resumption(run)
         write_text(run.config_file, config.to_yaml())
     return _fit(run, config, codec, model, splits, watcher, resume=begun)
 
@@ -97,6 +100,8 @@ def _build(config, codec) -> keras.Model:
 
 
 def _fit(run, config, codec, model, splits, watcher, resume) -> Outcome:
+    with disk_errors(run.path):
+        record_network(run, model)
     task = get_task(config.task)
     how = task.prepare_fit(config, codec, model, splits)
     score, validate = how.score or task.score, how.validate
