@@ -40,8 +40,6 @@ class Run:
     def __init__(self, path: Path):
         self.path = path
         self.config_file = path / "config.yaml"
-        self.environment = path / "environment.json"
-        self.network = path / "network.json"
         self.vocabulary = path / "vocabulary"
         self.best_weights = path / "checkpoints" / "best.weights.h5"
         self.last_state = path / "checkpoints" / "last.npz"

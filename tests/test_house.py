@@ -16,8 +16,9 @@ PACKAGE = Path(__file__).parents[1] / "seqtasks"
 # loaded models (clients use their signatures), and two files below both.
 ROOMS: dict[str, str] = {
     "__main__": "cli",
-    "cli": "benchmarks training export clients serving serving.models serving.limits inspection "
-    "tasks toys data runs config metrics seqtasks answers advice errors",
+    "cli": "experiments benchmarks training export clients serving serving.models serving.limits "
+    "inspection tasks toys data runs config metrics seqtasks answers advice errors",
+    "experiments": "training inspection runs config errors",
     "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "
     "topologies layers cells text data runs config metrics errors",
     "training": "inspection tasks data runs config metrics errors",

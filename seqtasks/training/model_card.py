@@ -32,7 +32,7 @@ def model_card(
     """
     best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
     quoted = shlex.quote(str(run.path))
-    environment = json.loads(run.environment.read_text("utf-8"))
+    environment = json.loads((run.path / "environment.json").read_text("utf-8"))
     cut = (
         f" A text longer than\n{config.text.max_length} tokens is cut at its end."
         if isinstance(config.text, BoundedTextConfig)

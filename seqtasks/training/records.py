@@ -9,11 +9,14 @@ import keras
 from seqtasks.inspection.multiplications import multiplications
 from seqtasks.runs import Run, write_text
 
+NETWORK = "network.json"
+_ENVIRONMENT = "environment.json"
+
 
 def record_network(run: Run, model: keras.Model) -> None:
     """Write how large a network is, and what it computes."""
     known = {"parameters": model.count_params(), "multiplications": multiplications(model)}
-    write_text(run.network, json.dumps(known) + "\n")
+    write_text(run.path / NETWORK, json.dumps(known) + "\n")
 
 
 def record_resumption(run: Run) -> None:
@@ -21,13 +24,13 @@ def record_resumption(run: Run) -> None:
 
     One that only goes on with an interrupted run changes nothing and need not be there.
     """
-    environment = json.loads(run.environment.read_text("utf-8"))
+    environment = json.loads((run.path / _ENVIRONMENT).read_text("utf-8"))
     environment.setdefault("resumed", []).append(["seqtasks", *sys.argv[1:]])
-    write_text(run.environment, json.dumps(environment, indent=2) + "\n")
+    write_text(run.path / _ENVIRONMENT, json.dumps(environment, indent=2) + "\n")
 
 
 def commands(run: Run) -> str:
     """The commands that made a run, as a shell takes them: the first, and those for more epochs."""
-    environment = json.loads(run.environment.read_text("utf-8"))
+    environment = json.loads((run.path / _ENVIRONMENT).read_text("utf-8"))
     every = [environment["command"], *environment.get("resumed", [])]
     return " && ".join(shlex.join(command) for command in every)

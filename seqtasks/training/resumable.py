@@ -37,6 +37,16 @@ def check_resumable(run: Run, config: RunConfig) -> bool:
     return begun
 
 
+def same_training(run: Run, config: RunConfig) -> bool:
+    """Whether a run was trained as `config` says, and as long.
+
+    Raises:
+        ConfigError: where `config` differs from the run's in more than how long to go on.
+    """
+    _check_same(run, config)
+    return run.config.training == config.training
+
+
 def _check_same(run: Run, config: RunConfig) -> None:
     before, now = _comparable(run.config), _comparable(config)
     changed = [key for key in now if now[key] != before[key]]
