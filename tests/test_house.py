@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "seqtasks"
 ROOMS: dict[str, str] = {
     "__main__": "cli",
     "cli": "experiments benchmarks training export clients serving serving.models serving.limits "
-    "inspection tasks toys data runs config metrics seqtasks answers advice errors",
+    "inspection tasks toys data runs config metrics bootstrap seqtasks answers advice errors",
     "experiments": "training inspection runs config errors",
     "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "
     "topologies layers cells text data runs config metrics errors",
@@ -30,7 +30,7 @@ ROOMS: dict[str, str] = {
     "serving.limits": "serving.status errors",
     "serving.status": "errors",
     "inspection": "tasks topologies layers cells text data runs config metrics errors",
-    "tasks": "topologies search text toys data runs config metrics entities errors",
+    "tasks": "topologies search text toys data runs config metrics bootstrap entities errors",
     "topologies": "search layers text config errors",
     "search": "text errors",
     "text": "config errors",
@@ -38,7 +38,8 @@ ROOMS: dict[str, str] = {
     "data": "errors",
     "runs": "config seqtasks locks errors",
     "config": "errors",
-    "metrics": "entities errors",
+    "metrics": "bootstrap entities errors",
+    "bootstrap": "",
     "entities": "",
     "seqtasks": "layers cells",
     "layers": "cells errors",

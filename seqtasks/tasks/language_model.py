@@ -11,6 +11,7 @@ from typing import Any, final
 import numpy as np
 import tensorflow as tf
 
+from seqtasks.bootstrap import Interval, interval, ratio
 from seqtasks.config import LanguageModelConfig
 from seqtasks.data.plain import PlainText
 from seqtasks.data.splits import Splits
@@ -28,6 +29,7 @@ from seqtasks.topologies.next_step import NextStep
 
 _CANDIDATES = 10  # of the next token that `step` names
 _NO_LIMIT = 2**31 - 1  # tokens of a line, of which none is cut
+_PIECE = 64  # tokens that are resampled together
 _EVALUATION_WINDOW = 1_024  # tokens read at once outside training; speed only, never the answers
 
 
@@ -133,6 +135,18 @@ def training_data(
 def _rows(config: LanguageModelConfig, ids: np.ndarray) -> int:
     """How many stretches are read side by side: fewer where the text has too little for them."""
     return max(1, min(config.training.batch_size, len(ids) // config.training.window))
+
+
+def _perplexity_interval(losses: np.ndarray) -> Interval:
+    """The interval of the perplexity; pieces of the text are resampled, since neighbours are alike.
+
+    Args:
+        losses: (tokens,) of the whole text.
+    """
+    pieces = np.arange(len(losses)) // _PIECE
+    sums = [np.bincount(pieces, losses), np.bincount(pieces)]
+    low, high = interval(np.stack(sums, axis=1), ratio)
+    return [math.exp(low), math.exp(high)]
 
 
 class Predictor:
@@ -272,6 +286,7 @@ class LanguageModel(Task):
             nats_per_character=nats / len(part.text),
             bits_per_character=nats / math.log(2) / len(part.text),
             xz_bits_per_character=8 * len(lzma.compress(part.text.encode())) / len(part.text),
+            intervals={"perplexity": _perplexity_interval(losses)},
         )
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
