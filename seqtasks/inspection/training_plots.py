@@ -48,7 +48,7 @@ def confusion_picture(confusions: list[list[int]], labels: list[str], path: Path
         path: where the PNG goes.
     """
     counts = np.array(confusions)
-    names = [_drawable(name) if name.isascii() else f"#{n}" for n, name in enumerate(labels)]
+    names = [_in_font(name, number) for number, name in enumerate(labels)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 2.2 + 0.55 * len(labels)
     figure, axes = plt.subplots(figsize=(size + 1, size), layout="constrained")
@@ -101,7 +101,7 @@ def lines_picture(
             marker="o",
             color=colour,
             linestyle=style,
-            label=_drawable(line.name),
+            label=_in_font(line.name, number),
             clip_on=False,
         )
         spreads = [point.spread for point in line.points]
@@ -109,7 +109,8 @@ def lines_picture(
             axes.errorbar(x, y, spreads, fmt="none", color=colour, capsize=3)
     axes.set_xscale("log" if horizontal.logarithmic else "linear")
     for axis, found in ((axes.xaxis, horizontal), (axes.yaxis, vertical)):
-        axis.set_ticks([place for place, _ in found.ticks], [_drawable(t) for _, t in found.ticks])
+        names_shown = [_in_font(text, number) for number, (_, text) in enumerate(found.ticks)]
+        axis.set_ticks([place for place, _ in found.ticks], names_shown)
     axes.minorticks_off()
     axes.set(xlim=(horizontal.low, horizontal.high), ylim=(vertical.low, vertical.high))
     axes.set(xlabel=across, ylabel=up)
@@ -117,6 +118,11 @@ def lines_picture(
     if lines:
         figure.legend(loc="outside right upper")
     _save(figure, path)
+
+
+def _in_font(name: str, number: int) -> str:
+    """A name, or its number where the font may lack its letters."""
+    return _drawable(name) if name.isascii() else f"#{number}"
 
 
 def _drawable(name: str) -> str:
