@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from seqtasks.bootstrap import Interval, interval
+
 BINS = 10  # of probabilities, for calibration
 
 
@@ -284,6 +286,25 @@ def token_bleu(hypotheses: list[str], references: list[list[str]]) -> float:
 
     metric = BLEU(lowercase=True, tokenize="none", force=True)
     return min(metric.corpus_score(hypotheses, _reference_streams(references)).score, 100.0)
+
+
+def text_intervals(hypotheses: list[str], references: list[list[str]]) -> dict[str, Interval]:
+    """The bootstrap intervals of `text_scores`' BLEU and chrF, of resampled corpora.
+
+    Two members of sacrebleu's metrics are private: what gives the counts of each text, and what
+    makes a score of their sums. A test fails if a release no longer has them, or gives them another
+    meaning.
+    """
+    found, streams = {}, _reference_streams(references)
+    for name, metric in _metrics().items():
+        counts = metric._extract_corpus_statistics(hypotheses, streams)
+
+        def score(sums: np.ndarray, metric: Any = metric) -> float:
+            return metric._aggregate_and_compute([sums.astype(int).tolist()]).score
+
+        low, high = interval(np.array(counts), score)
+        found[name] = [min(low, 100.0), min(high, 100.0)]
+    return found
 
 
 def is_exact(hypothesis: str, references: list[str]) -> bool:

@@ -16,10 +16,12 @@ PACKAGE = Path(__file__).parents[1] / "seqtasks"
 # loaded models (clients use their signatures), and two files below both.
 ROOMS: dict[str, str] = {
     "__main__": "cli",
-    "cli": "lessons benchmarks training export clients serving serving.models serving.limits "
-    "inspection tasks toys data runs config metrics seqtasks answers advice errors",
+    "cli": "lessons experiments benchmarks training export clients serving serving.models "
+    "serving.limits inspection tasks toys data runs config metrics bootstrap seqtasks answers "
+    "advice errors",
     "lessons": "loaded training inspection tasks toys topologies layers cells text data runs "
     "config metrics seqtasks errors",
+    "experiments": "training inspection runs config errors",
     "loaded": "inspection tasks runs config errors",
     "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "
     "topologies layers cells text data runs config metrics errors",
@@ -32,7 +34,7 @@ ROOMS: dict[str, str] = {
     "serving.limits": "serving.status errors",
     "serving.status": "errors",
     "inspection": "tasks topologies layers cells text data runs config metrics errors",
-    "tasks": "topologies search text toys data runs config metrics entities errors",
+    "tasks": "topologies search text toys data runs config metrics bootstrap entities errors",
     "topologies": "search layers text config errors",
     "search": "text errors",
     "text": "config errors",
@@ -40,7 +42,8 @@ ROOMS: dict[str, str] = {
     "data": "errors",
     "runs": "config seqtasks errors",
     "config": "errors",
-    "metrics": "entities errors",
+    "metrics": "bootstrap entities errors",
+    "bootstrap": "",
     "entities": "",
     "seqtasks": "layers cells",
     "layers": "cells errors",

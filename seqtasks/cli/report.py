@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from seqtasks.bootstrap import LEVEL, RESAMPLES
 from seqtasks.cli.screen import console, one_line
 from seqtasks.metrics import class_key
 from seqtasks.tasks.evaluation import (
@@ -73,6 +74,7 @@ def _show_surprise(screen: Console, evaluation: PlainTextEvaluation) -> None:
     ):
         table.add_row(name, value)
     screen.print(table)
+    _show_intervals(screen, evaluation)
 
 
 def _show_text_scores(screen: Console, evaluation: TextEvaluation, errors: int) -> None:
@@ -90,11 +92,10 @@ def _show_text_scores(screen: Console, evaluation: TextEvaluation, errors: int) 
     screen.print()
     for name, signature in evaluation.signatures.items():
         screen.print(f"{name}: {signature}")
-    _show_unread(screen, evaluation.unread)
-    shown = evaluation.mistakes[:errors]
-    if shown:
-        screen.print(f"\n{len(shown)} of {len(evaluation.mistakes)} texts not written as expected")
-    for mistake in shown:
+    _show_intervals(screen, evaluation)
+    _show_limits(screen, evaluation)
+    what = "{shown} of {all} texts not written as expected"
+    for mistake in _mistakes(screen, evaluation, errors, what):
         for name, text in (
             ("text", mistake.text),
             ("right", mistake.right),
@@ -104,10 +105,35 @@ def _show_text_scores(screen: Console, evaluation: TextEvaluation, errors: int) 
         screen.print()
 
 
-def _show_unread(screen: Console, unread: int) -> None:
-    """Print how much of the texts was beyond what the run reads, if anything."""
-    if unread:
-        screen.print(f"\ntokens beyond text.max_length, which were not read: {unread:,}")
+def _show_limits(screen: Console, evaluation: Any) -> None:
+    """Print what limits of the run had an effect: what was not read, and what was cut off."""
+    if evaluation.unread:
+        screen.print(f"\ntokens beyond text.max_length, which were not read: {evaluation.unread:,}")
+    if cut := getattr(evaluation, "cut", 0):
+        screen.print(f"\nanswers that were cut off at decoding.max_length: {cut:,}")
+
+
+def _mistakes(screen: Console, evaluation: Any, errors: int, heading: str) -> list[Any]:
+    """Give the first mistakes, after the heading of their list where there are some."""
+    shown = evaluation.mistakes[:errors]
+    if shown:
+        screen.print("\n" + heading.format(shown=len(shown), all=len(evaluation.mistakes)))
+    return shown
+
+
+def _show_intervals(screen: Console, evaluation: Any) -> None:
+    """Print between what the scores would probably lie of other examples of the same kind."""
+    intervals = getattr(evaluation, "intervals", None)
+    if not intervals:
+        return
+    screen.print(f"\n{LEVEL} % bootstrap intervals, {RESAMPLES:,} resamples")
+    for name, (low, high) in intervals.items():
+        digits = 2 if name in ("BLEU", "chrF") else 4
+        shown = _NAMES.get(name, name.replace("_", " "))
+        screen.print(f"  {shown:27} {low:.{digits}f} to {high:.{digits}f}")
+
+
+_NAMES = {"micro_f1": "micro F1", "entity_F1": "F1 of entities", "mae": "mean absolute error"}
 
 
 def _show_new(screen: Console, evaluation: Any) -> None:
@@ -150,11 +176,9 @@ def _show_sets(screen: Console, evaluation: SetEvaluation, errors: int) -> None:
     ):
         if score is not None:
             screen.print(f"{name:29} {score:.4f}")
-    _show_unread(screen, evaluation.unread)
-    shown = evaluation.mistakes[:errors]
-    if shown:
-        screen.print(f"\n{len(shown)} of {len(evaluation.mistakes)} mistakes")
-    for mistake in shown:
+    _show_intervals(screen, evaluation)
+    _show_limits(screen, evaluation)
+    for mistake in _mistakes(screen, evaluation, errors, "{shown} of {all} mistakes"):
         right, given = (", ".join(s) or "none" for s in (mistake.labels, mistake.predicted))
         screen.print(
             f"  {escape(right)} taken for {escape(given)}: {escape(one_line(mistake.text))}",
@@ -174,11 +198,9 @@ def _show_regression(screen: Console, evaluation: NumberEvaluation, errors: int)
     ):
         if score is not None:
             screen.print(f"{name:29} {score:.4f}")
-    _show_unread(screen, evaluation.unread)
-    shown = evaluation.mistakes[:errors]
-    if shown:
-        screen.print(f"\nThe {len(shown)} largest errors")
-    for mistake in shown:
+    _show_intervals(screen, evaluation)
+    _show_limits(screen, evaluation)
+    for mistake in _mistakes(screen, evaluation, errors, "The {shown} largest errors"):
         screen.print(
             f"  {mistake.right:g} taken for {mistake.predicted:.4g}: "
             f"{escape(one_line(mistake.text))}",
@@ -223,11 +245,10 @@ def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
         screen.print()
     if evaluation.entities:
         _show_entities(screen, evaluation.entities)
-    _show_unread(screen, evaluation.unread)
-    shown = evaluation.mistakes[:errors]
-    if shown:
-        screen.print(f"\nThe {len(shown)} most confident of {len(evaluation.mistakes)} mistakes")
-    for mistake in shown:
+    _show_intervals(screen, evaluation)
+    _show_limits(screen, evaluation)
+    what = "The {shown} most confident of {all} mistakes"
+    for mistake in _mistakes(screen, evaluation, errors, what):
         screen.print(
             f"  {escape(mistake.label)} taken for {escape(mistake.predicted)} "
             f"({mistake.probability:.3f}): {escape(one_line(mistake.text))}",

@@ -15,7 +15,7 @@ from seqtasks.cli.options import (
     tell,
 )
 from seqtasks.config import TASKS, RunConfig, load_config
-from seqtasks.runs import Run, check_free, choose_path, find_run, version_notices
+from seqtasks.runs import Run, check_free, choose_path, default_name, find_run, version_notices
 
 if TYPE_CHECKING:
     from seqtasks.data.splits import Splits
@@ -44,6 +44,12 @@ if TYPE_CHECKING:
 @data_options
 @config_options
 @click.option("--seed", type=int, help="Seed of weights, batches, dropout and splits. Default: 1.")
+@click.option(
+    "--seeds",
+    metavar="N|LIST",
+    help="Train with so many seeds, or with those of a list such as 1,2,7, one run after the "
+    "other: NAME-seed1 and so on. The same command goes on after an interruption.",
+)
 @click.option("--epochs", type=int, help="Number of epochs at most. Default: 20, or the task's.")
 @click.option(
     "--precision", help="float32, or mixed_bfloat16: faster on new CPUs. Default: float32."
@@ -64,7 +70,8 @@ if TYPE_CHECKING:
 )
 def train(
     config_files: tuple[Path, ...], assignments: tuple[str, ...], runs_dir: Path,
-    resumed: Path | None, accept_new_data: bool, overwrite: bool, as_json: bool, **options: Any,
+    resumed: Path | None, accept_new_data: bool, overwrite: bool, as_json: bool,
+    seeds: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Train a model and write its run directory.
 
@@ -80,6 +87,11 @@ def train(
         run = find_run(resumed, runs_dir)
         config_files = (run.config_file, *config_files)
     config = load_config(config_files, assignments, configured(options))
+    if seeds is not None:
+        if run is not None:
+            raise click.UsageError("--resume goes on with one run, --seeds trains several: choose")
+        _train_seeds(config, seeds, runs_dir, overwrite, as_json)
+        return
 
     from seqtasks.cli.screen import TrainingScreen, show_outcome
     from seqtasks.cli.startup import start_tensorflow
@@ -101,6 +113,20 @@ def train(
         click.echo(json.dumps(training.summary(outcome)))
     else:
         show_outcome(outcome)
+
+
+def _train_seeds(
+    config: RunConfig, given: str, runs_dir: Path, overwrite: bool, as_json: bool
+) -> None:
+    """Train a run for each seed, and say how far their scores spread."""
+    from seqtasks.cli.several import show_seeds, train_several
+    from seqtasks.experiments.grid import parse_seeds, with_seeds
+
+    seeds = parse_seeds(given, config.seed)
+    configs = with_seeds(config, config.name or default_name(config), seeds)
+    found = train_several(configs, runs_dir, overwrite, quiet=as_json)
+    if found is not None:
+        show_seeds(found, as_json)
 
 
 def _check(

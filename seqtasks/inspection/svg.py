@@ -1,8 +1,10 @@
 """Pictures of an evaluation as SVG: text stays text, in the reader's own fonts and any script."""
 
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+from seqtasks.inspection.lines import COLOURS, Axis, Line, axes_of
 from seqtasks.metrics import BINS
 from seqtasks.runs import write_text
 
@@ -87,7 +89,73 @@ def reliability_svg(bins: list[dict[str, float]], ece: float, path: Path) -> Non
     _write(path, left + side + 24, top + side + 56, "Reliability", parts)
 
 
+def lines_svg(
+    lines: Sequence[Line], across: str, up: str, path: Path, names: Sequence[str] | None = None
+) -> None:
+    """Write lines with a mark at each point, the spread of each, and a legend.
+
+    Args:
+        lines: the lines; pointing at a mark says its line and its values.
+        across, up: what the axes are.
+        path: where the SVG goes.
+        names: of the places 0, 1, ... of the axis across, where it has names and no numbers.
+    """
+    horizontal, vertical = axes_of(lines, names)
+    left, top, width, height = 72, 24, 480, 320
+    legend = 32 + 9 * max((_width(_short(line.name)) for line in lines), default=0)
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return left + width * horizontal.share(x), top + height * (1 - vertical.share(y))
+
+    parts = _frame(horizontal, vertical, (left, top, width, height))
+    parts += [
+        _text(left + width / 2, top + height + 44, across, "middle"),
+        _text(_MARGIN, top + height / 2, up, "middle", turned=True),
+    ]
+    for number, line in enumerate(lines):
+        colour = COLOURS[number % len(COLOURS)]
+        dashes = f" stroke-dasharray='{4 * (number // len(COLOURS))} 3'"
+        dashes = dashes if number >= len(COLOURS) else ""
+        places = [place(point.x, point.y) for point in line.points]
+        way = "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+        stroke = f"stroke='{colour}' stroke-width='2'"
+        parts.append(f"<path d='M{way}' fill='none' {stroke}{dashes}/>")
+        for point, (x, y) in zip(line.points, places, strict=True):
+            if point.spread:
+                low, high = (place(point.x, point.y + s * point.spread)[1] for s in (-1, 1))
+                parts.append(f"<path d='M{x:.1f} {low:.1f}V{high:.1f}' fill='none' {stroke}/>")
+            at = names[int(point.x)] if names is not None else f"{point.x:.6g}"
+            what = f"{line.name}: {across} {at}, {up} {point.y:.4f}"
+            what += f" ± {point.spread:.4f}" if point.spread else ""
+            parts.append(
+                f"<circle cx='{x:.1f}' cy='{y:.1f}' r='4' fill='{colour}'>"
+                f"<title>{escape(_plain(what))}</title></circle>"
+            )
+        x, y = left + width + 16, top + 8 + 20 * number
+        parts.append(f"<path d='M{x} {y}h16' fill='none' {stroke}{dashes}/>")
+        parts.append(_text(x + 22, y, _short(line.name), "start", title=line.name))
+    size = max(top + height + 64, top + 16 + 20 * len(lines))
+    _write(path, left + width + 16 + legend, size, f"{up} by {across}", parts)
+
+
+def _frame(across: Axis, up: Axis, box: tuple[int, int, int, int]) -> list[str]:
+    """The frame of a picture, lines at the ticks, and what stands there."""
+    left, top, width, height = box
+    place = f"x='{left}' y='{top}' width='{width}' height='{height}'"
+    parts = [f"<rect {place} fill='none' stroke='#ccc'/>"]
+    for value, text in up.ticks:
+        y = top + height * (1 - up.share(value))
+        parts.append(f"<path d='M{left} {y:.1f}h{width}' stroke='#eee' fill='none'/>")
+        parts.append(_text(left - 8, round(y, 1), text, "end"))
+    for value, text in across.ticks:
+        x = left + width * across.share(value)
+        parts.append(f"<path d='M{x:.1f} {top + height}v5' stroke='#777' fill='none'/>")
+        parts.append(_text(round(x, 1), top + height + 18, _short(text), "middle", title=text))
+    return parts
+
+
 def _write(path: Path, width: float, height: float, title: str, parts: list[str]) -> None:
+    title = escape(_plain(title))
     head = (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:g} {height:g}' "
         f"width='{width:g}' height='{height:g}' role='img' {FONT}>\n<title>{title}</title>\n"

@@ -1,5 +1,6 @@
 """Plots of a run, as PNG files."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
+from seqtasks.inspection.lines import COLOURS, Line, axes_of
 from seqtasks.metrics import BINS
 from seqtasks.runs import replacing
 
@@ -46,7 +48,7 @@ def confusion_picture(confusions: list[list[int]], labels: list[str], path: Path
         path: where the PNG goes.
     """
     counts = np.array(confusions)
-    names = [_drawable(name) if name.isascii() else f"#{n}" for n, name in enumerate(labels)]
+    names = [_in_font(name, number) for number, name in enumerate(labels)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 2.2 + 0.55 * len(labels)
     figure, axes = plt.subplots(figsize=(size + 1, size), layout="constrained")
@@ -81,6 +83,46 @@ def reliability_picture(bins: list[dict[str, float]], ece: float, path: Path) ->
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability", ylabel="share of right answers")
     axes.set_title(f"Expected calibration error {ece:.4f}")
     _save(figure, path)
+
+
+def lines_picture(
+    lines: Sequence[Line], across: str, up: str, path: Path, names: Sequence[str] | None = None
+) -> None:
+    """Draw lines with a mark at each point and the spread of each; arguments as `lines_svg`'s."""
+    horizontal, vertical = axes_of(lines, names)
+    figure, axes = plt.subplots(figsize=(8, 4.4), layout="constrained")
+    for number, line in enumerate(lines):
+        x, y = [point.x for point in line.points], [point.y for point in line.points]
+        colour = COLOURS[number % len(COLOURS)]
+        style = ("-", "--", ":")[number // len(COLOURS) % 3]
+        axes.plot(
+            x,
+            y,
+            marker="o",
+            color=colour,
+            linestyle=style,
+            label=_in_font(line.name, number),
+            clip_on=False,
+        )
+        spreads = [point.spread for point in line.points]
+        if any(spreads):
+            axes.errorbar(x, y, spreads, fmt="none", color=colour, capsize=3)
+    axes.set_xscale("log" if horizontal.logarithmic else "linear")
+    for axis, found in ((axes.xaxis, horizontal), (axes.yaxis, vertical)):
+        names_shown = [_in_font(text, number) for number, (_, text) in enumerate(found.ticks)]
+        axis.set_ticks([place for place, _ in found.ticks], names_shown)
+    axes.minorticks_off()
+    axes.set(xlim=(horizontal.low, horizontal.high), ylim=(vertical.low, vertical.high))
+    axes.set(xlabel=across, ylabel=up)
+    axes.grid(alpha=0.3)
+    if lines:
+        figure.legend(loc="outside right upper")
+    _save(figure, path)
+
+
+def _in_font(name: str, number: int) -> str:
+    """A name, or its number where the font may lack its letters."""
+    return _drawable(name) if name.isascii() else f"#{number}"
 
 
 def _drawable(name: str) -> str:

@@ -3,6 +3,7 @@
 RUN/
   config.yaml                  the resolved configuration
   environment.json             versions, machine, command
+  network.json                 parameters, and multiplications by what they are made for
   data.json                    how many examples each split had, and their digest
   samples.json                 some texts of it, to compare an export with; of images samples.npz
   checksums.json               of vocabulary and weights, by which damage is noticed

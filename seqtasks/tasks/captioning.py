@@ -120,11 +120,17 @@ class Predictor:
 
     def texts(self, data: Examples, beam: int) -> list[str]:
         """The best caption of each image, in their order."""
+        return self.written(data, beam)[0]
+
+    def written(self, data: Examples, beam: int) -> tuple[list[str], int]:
+        """What `texts` gives, and how many of them were cut off at `decoding.max_length`."""
         answers: list[str] = []
+        cut = 0
         for start in range(0, len(data.lengths), _BATCH_ROWS):
-            texts, _, _ = self._caption(data.images[start : start + _BATCH_ROWS], beam, 1)
+            texts, _, were_cut = self._caption(data.images[start : start + _BATCH_ROWS], beam, 1)
             answers += [text.decode() for text in texts[:, 0].numpy()]
-        return answers
+            cut += int(tf.math.count_nonzero(were_cut[:, 0]))
+        return answers, cut
 
 
 def as_trained(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
@@ -209,9 +215,10 @@ class Captioning(Task):
         splits: Splits | None,
     ) -> TextEvaluation:
         """Caption a split by beam search and compare: BLEU, chrF, exact matches."""
-        answers = predictor.texts(examples(predictor.codec, part), config.decoding.beam)
+        data = examples(predictor.codec, part)
+        answers, cut = predictor.written(data, config.decoding.beam)
         names = [f"image {line}" for line in part.lines]
-        return evaluate_texts(part.source, names, part.captions, answers)
+        return evaluate_texts(part.source, names, part.captions, answers, cut=cut)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Image to text."""

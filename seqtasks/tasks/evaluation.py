@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from seqtasks.bootstrap import Interval, interval, mean_interval, ratio
 from seqtasks.metrics import (
     calibration,
     classification_report,
@@ -14,11 +15,15 @@ from seqtasks.metrics import (
     number_scores,
     set_report,
     set_scores,
+    text_intervals,
     text_scores,
     text_signatures,
     threshold_table,
     token_bleu,
 )
+
+Intervals = dict[str, Interval]
+"""The 95 % bootstrap interval of a score, by the name of its field; see `seqtasks.bootstrap`."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Evaluation:
     thresholds: list[dict[str, float]] | None  # of two classes, for the second one
     unread: int = 0  # tokens of all texts that were not read
     new_to_training: NewToTraining | None = None  # None where training has no example of these
+    intervals: Intervals | None = None
     raw_text: dict[str, dict[str, float]] | None = None  # of a tagger that cut the texts itself
 
 
@@ -92,6 +98,7 @@ class SetEvaluation:
     mistakes: list[WrongSet]
     unread: int = 0  # tokens of all texts that were not read
     new_to_training: NewToTraining | None = None  # None where training has no example of these
+    intervals: Intervals | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +126,7 @@ class NumberEvaluation:
     mistakes: list[WrongNumber]  # the largest errors first
     unread: int = 0  # tokens of all texts that were not read
     new_to_training: NewToTraining | None = None  # None where training has no example of these
+    intervals: Intervals | None = None
 
 
 @dataclass(frozen=True)
@@ -141,8 +149,10 @@ class TextEvaluation:
     texts: int  # different ones
     signatures: dict[str, str]  # how the scores were counted
     mistakes: list[WrongText]
+    cut: int = 0  # answers that were cut off at `decoding.max_length`
     unread: int = 0  # tokens of all texts that were not read
     new_to_training: NewToTraining | None = None  # None where training has no example of these
+    intervals: Intervals | None = None
 
 
 @dataclass(frozen=True)
@@ -159,6 +169,7 @@ class PlainTextEvaluation:
     nats_per_character: float
     bits_per_character: float
     xz_bits_per_character: float  # of a compressor that has seen nothing else
+    intervals: Intervals | None = None
 
 
 def evaluate_texts(
@@ -168,12 +179,14 @@ def evaluate_texts(
     written: list[str],
     set_apart: Callable[[list[str]], list[str]] | None = None,
     unread: int = 0,
+    cut: int = 0,
 ) -> TextEvaluation:
     """Compare what was written for each text with what is right.
 
     Args:
         set_apart: puts a space between all tokens of texts; with it, their BLEU is counted too.
         unread: tokens of all texts that were not read.
+        cut: how many of what was written were cut off.
     """
     references: dict[str, list[str]] = {}
     for text, answer in zip(texts, right, strict=True):
@@ -205,8 +218,17 @@ def evaluate_texts(
         texts=len(references),
         signatures=text_signatures(written, one_each),
         mistakes=mistakes,
+        cut=cut,
         unread=unread,
+        intervals={
+            **text_intervals(written, one_each),
+            "exact": mean_interval(_exact(written, one_each)),
+        },
     )
+
+
+def _exact(written: list[str], references: list[list[str]]) -> np.ndarray:
+    return np.array([is_exact(*pair) for pair in zip(written, references, strict=True)])
 
 
 def evaluate_answers(
@@ -220,6 +242,8 @@ def evaluate_answers(
     entities: dict[str, Any] | None = None,
     raw_text: dict[str, dict[str, float]] | None = None,
     unread: int = 0,
+    sentences: np.ndarray | None = None,
+    entity_counts: np.ndarray | None = None,
 ) -> Evaluation:
     """Compare what a model answered with what is right, one label for each text.
 
@@ -230,6 +254,10 @@ def evaluate_answers(
         entities: scores of entities, where labels say where they begin and end.
         raw_text: scores of words and tags where the texts' words were not given.
         unread: tokens of all texts that were not read.
+        sentences: (examples,) the number of the sentence that each is of, which are then resampled
+            for intervals; by default each is one of its own.
+        entity_counts: (sentences, 2) of each sentence twice the entities that are right, and those
+            that there are and that were found, together.
     """
     number = {label: n for n, label in enumerate(labels)}
     true = np.array([number[label] for label in right])
@@ -266,7 +294,20 @@ def evaluate_answers(
         ece=calibrated["ece"],
         reliability=calibrated["bins"],
         thresholds=thresholds,
+        intervals=_answers_intervals(true == predicted, sentences, entity_counts),
     )
+
+
+def _answers_intervals(
+    right: np.ndarray, sentences: np.ndarray | None, entity_counts: np.ndarray | None
+) -> Intervals:
+    if sentences is None:
+        return {"accuracy": mean_interval(right)}
+    counts = [np.bincount(sentences, weights) for weights in (right, np.ones(len(right)))]
+    found = {"accuracy": interval(np.stack(counts, axis=1), ratio)}
+    if entity_counts is not None:
+        found["entity_F1"] = interval(entity_counts, ratio)
+    return found
 
 
 def evaluate_sets(
@@ -302,11 +343,21 @@ def evaluate_sets(
         labels=labels,
         ece=calibrated["ece"],
         reliability=calibrated["bins"],
+        intervals={
+            "micro_f1": interval(_set_counts(right, answered), ratio),
+            "exact": mean_interval((right == answered).all(axis=1)),
+        },
         mistakes=[
             WrongSet(texts[row], names[right[row]].tolist(), names[answered[row]].tolist())
             for row in np.flatnonzero((right != answered).any(axis=1))
         ],
     )
+
+
+def _set_counts(right: np.ndarray, answered: np.ndarray) -> np.ndarray:
+    """Of each example twice the labels that are right, and all that are there and were given."""
+    both = 2 * (right & answered).sum(axis=1)
+    return np.stack([both, right.sum(axis=1) + answered.sum(axis=1)], axis=1)
 
 
 def evaluate_numbers(
@@ -332,6 +383,7 @@ def evaluate_numbers(
         baseline=name,
         baseline_mae=None if guesses is None else number_scores(right, guesses)["mae"],
         mean_mae=float(np.abs(right - right.mean()).mean()),
+        intervals={"mae": mean_interval(np.abs(right - answered))},
         mistakes=[
             WrongNumber(texts[row], float(right[row]), float(answered[row])) for row in worst
         ],

@@ -11,6 +11,7 @@ from typing import Any, final
 import numpy as np
 import tensorflow as tf
 
+from seqtasks.bootstrap import Interval, interval, ratio
 from seqtasks.config import LanguageModelConfig
 from seqtasks.data.plain import PlainText
 from seqtasks.data.splits import Splits
@@ -28,7 +29,8 @@ from seqtasks.topologies.next_step import NextStep
 
 _CANDIDATES = 10  # of the next token that `step` names
 _NO_LIMIT = 2**31 - 1  # tokens of a line, of which none is cut
-_EVALUATION_ROWS, _EVALUATION_WINDOW = 32, 256  # how a text is cut to be read outside training
+_PIECE = 64  # tokens that are resampled together
+_EVALUATION_WINDOW = 1_024  # tokens read at once outside training; speed only, never the answers
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,18 @@ def _rows(config: LanguageModelConfig, ids: np.ndarray) -> int:
     return max(1, min(config.training.batch_size, len(ids) // config.training.window))
 
 
+def _perplexity_interval(losses: np.ndarray) -> Interval:
+    """The interval of the perplexity; pieces of the text are resampled, since neighbours are alike.
+
+    Args:
+        losses: (tokens,) of the whole text.
+    """
+    pieces = np.arange(len(losses)) // _PIECE
+    sums = [np.bincount(pieces, losses), np.bincount(pieces)]
+    low, high = interval(np.stack(sums, axis=1), ratio)
+    return [math.exp(low), math.exp(high)]
+
+
 class Predictor:
     """Goes on with texts, and measures how well it would have."""
 
@@ -146,19 +160,18 @@ class Predictor:
 
         def losses(ids, following, states):
             readout, states, _ = model.decoder(ids, states)
-            return tf.reduce_sum(loss(following, readout)), states
+            return loss(following, readout), states
 
         self._losses = tf.function(losses, autograph=False, reduce_retracing=True)
         self._continue = tf.function(self.continuation, autograph=False, reduce_retracing=True)
 
-    def nats(self, ids: np.ndarray) -> float:
-        """The sum of all tokens' losses."""
-        rows = max(1, min(_EVALUATION_ROWS, len(ids) // _EVALUATION_WINDOW))
-        states, total = self.model.zero_states(rows), 0.0
-        for batch in windows(ids, rows, _EVALUATION_WINDOW):
-            loss, states = self._losses(batch["ids"], batch["next"], states)
-            total += float(loss)
-        return total
+    def nats(self, ids: np.ndarray) -> np.ndarray:
+        """The loss of each token, (tokens,), given all of the text before it."""
+        states, found = self.model.zero_states(1), []
+        for batch in windows(ids, 1, _EVALUATION_WINDOW):
+            losses, states = self._losses(batch["ids"], batch["next"], states)
+            found.append(losses.numpy())
+        return np.concatenate(found)
 
     def continuation(self, text, length, temperature, top_k, seed):
         """What follows texts (N,): (N,) of strings, of `length` tokens each."""
@@ -236,7 +249,7 @@ class LanguageModel(Task):
             rare = RareTokens(known, count(train, known), weight, config.seed)
 
         def validate() -> tuple[float, float]:
-            loss = predictor.nats(validation) / len(validation)
+            loss = float(predictor.nats(validation).mean(dtype=float))
             return loss, math.exp(-loss)
 
         return Fit(
@@ -260,7 +273,8 @@ class LanguageModel(Task):
     ) -> PlainTextEvaluation:
         """Measure how surprising a text is, and how small a compressor makes it."""
         ids = _ids(predictor.codec, part)
-        nats = predictor.nats(ids)
+        losses = predictor.nats(ids)
+        nats = float(losses.sum(dtype=float))
         return PlainTextEvaluation(
             source=part.source,
             unit=config.text.unit,
@@ -272,6 +286,7 @@ class LanguageModel(Task):
             nats_per_character=nats / len(part.text),
             bits_per_character=nats / math.log(2) / len(part.text),
             xz_bits_per_character=8 * len(lzma.compress(part.text.encode())) / len(part.text),
+            intervals={"perplexity": _perplexity_interval(losses)},
         )
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:

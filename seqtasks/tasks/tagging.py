@@ -242,8 +242,10 @@ class Tagging(Task):
             [float(row.max()) for rows in found for row in rows],
             sorted({*codec.tags, *(tag for tags in right for tag in tags)}),
             baseline,
-            _entities(codec.scheme, right, tagged),
+            (entities := _entities(codec.scheme, right, tagged)),
             self._raw_scores(predictor, part),
+            sentences=np.repeat(np.arange(len(right)), [len(tags) for tags in right]),
+            entity_counts=_entity_counts(codec.scheme, right, tagged) if entities else None,
         )
 
     def _raw_scores(
@@ -300,6 +302,15 @@ def _entities(
     if scheme is None or not all(scheme.reads(tag) for tags in right for tag in tags):
         return None
     return {"scheme": scheme.name, **entity_report(scheme, right, tagged)}
+
+
+def _entity_counts(scheme: Any, right: list[list[str]], tagged: list[list[str]]) -> np.ndarray:
+    """Of each sentence twice the entities that are right, and those there and found, together."""
+    counts = []
+    for tags, found in zip(right, tagged, strict=True):
+        there, seen = {*scheme.spans(tags)}, {*scheme.spans(found)}
+        counts.append((2 * len(there & seen), len(there) + len(seen)))
+    return np.array(counts)
 
 
 def _endpoints(predictor: Predictor) -> list[Endpoint]:

@@ -155,11 +155,16 @@ class Predictor:
 
     def texts(self, data: Examples, beam: int) -> list[str]:
         """The best translation of each example's text, in their order."""
-        answers = np.full(len(data.lengths), None, object)
+        return self.written(data, beam)[0]
+
+    def written(self, data: Examples, beam: int) -> tuple[list[str], int]:
+        """What `texts` gives, and how many of them were cut off at `decoding.max_length`."""
+        answers, cut = np.full(len(data.lengths), None, object), 0
         for rows in plan_batches(data.lengths, _SPLIT_TOKENS, max(1, _SPLIT_ROWS // beam)):
-            found, _, _ = self._translate(tf.gather(data.texts, rows), beam, 1)
-            answers[rows] = [text.decode() for text in found[:, 0].numpy()]
-        return answers.tolist()
+            texts, _, found = self._translate(tf.gather(data.texts, rows), beam, 1)
+            answers[rows] = [text.decode() for text in texts[:, 0].numpy()]
+            cut += int(tf.math.count_nonzero(cut_off(found)[:, 0]))
+        return answers.tolist(), cut
 
 
 def _prediction(row, text, sources, answers, tokens, found, unread, cut) -> Prediction:
@@ -253,9 +258,10 @@ class Translation(Task):
         and again of the words that `split_reversibly` makes.
         """
         data = examples(predictor.codec, part)
-        answers = predictor.texts(data, config.decoding.beam)
+        answers, cut = predictor.written(data, config.decoding.beam)
         unread = predictor.codec.source.unread(part.texts)
-        return evaluate_texts(part.source, part.texts, part.targets, answers, _set_apart, unread)
+        given = (part.source, part.texts, part.targets)
+        return evaluate_texts(*given, answers, _set_apart, unread, cut)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Text to text; and the best few, with where the model looked."""

@@ -1,12 +1,15 @@
 """The model card: what a run's model is, what it was trained on, how good it is."""
 
 import json
+import re
+import shlex
 from typing import Any
 
 from seqtasks.config import BoundedTextConfig, RunConfig
 from seqtasks.data.splits import Splits
 from seqtasks.runs import Run
 from seqtasks.tasks.evaluation import Evaluation
+from seqtasks.training.records import commands
 
 
 def model_card(
@@ -28,6 +31,7 @@ def model_card(
         judged: what was found of validation, one of the classes of `seqtasks.tasks.evaluation`.
     """
     best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
+    quoted = shlex.quote(str(run.path))
     environment = json.loads((run.path / "environment.json").read_text("utf-8"))
     cut = (
         f" A text longer than\n{config.text.max_length} tokens is cut at its end."
@@ -47,9 +51,9 @@ A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
 | validation {score} | {best["score"]:.4f} (epoch {best["epoch"]} of {len(rows)}) |
 | time | {rows[-1]["seconds"]:.0f} s on {environment["cores"]} cores |
 | seed | {config.seed} |
-| command | `{" ".join(environment["command"])}` |
+| command | {_code(commands(run))} |
 
-The test score is in `evaluation.json` once `seqtasks evaluate {run.path}` has run.
+The test score is in `evaluation.json` once `seqtasks evaluate {quoted}` has run.
 
 The model knows the language and the kind of text it was trained on and no other. The validation
 score chose the weights, so expect a little less on new text.{cut}
@@ -107,6 +111,14 @@ def split_sizes(splits: Splits) -> dict[str, str]:
             ("test", splits.test),
         )
     }
+
+
+def _code(text: str) -> str:
+    """A text as code in a table, whatever is in it: on one line, within enough backticks."""
+    text = _escaped(" ".join(text.splitlines()))
+    fence = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{text}{pad}{fence}"
 
 
 def _escaped(value: str) -> str:

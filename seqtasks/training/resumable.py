@@ -55,6 +55,16 @@ def is_complete(run: Run) -> bool:
     return run.model_card.is_file() and run.learning_curve.is_file()
 
 
+def same_training(run: Run, config: RunConfig) -> bool:
+    """Whether a run was trained as `config` says, and as long.
+
+    Raises:
+        ConfigError: where `config` differs from the run's in more than how long to go on.
+    """
+    _check_same(run, config)
+    return run.config.training == config.training
+
+
 def _check_same(run: Run, config: RunConfig) -> None:
     before, now = _comparable(run.config), _comparable(config)
     changed = [key for key in now if now[key] != before[key]]

@@ -39,7 +39,7 @@ def read_state(path: Path) -> TrainingState:
     Raises:
         RunError: where the file is missing or damaged.
     """
-    return _read(path)[0]
+    return _read(path, with_values=False)[0]
 
 
 def load_state(path: Path, variables: list[Any]) -> TrainingState:
@@ -49,6 +49,10 @@ def load_state(path: Path, variables: list[Any]) -> TrainingState:
         RunError: where the file is missing, damaged, or of another model.
     """
     state, values = _read(path)
+    if len(values) == len(variables) - 1:
+        # A state of seqtasks 0.1 ends with the sum of losses, examples and tokens of the epoch. It
+        # lacks how many losses were summed: what their sum was divided by were the examples.
+        values.append(values[-2])
     if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
         raise RunError(f"{path}: the saved state is of another model; start anew")
     for variable, value in zip(variables, values, strict=True):
@@ -56,10 +60,11 @@ def load_state(path: Path, variables: list[Any]) -> TrainingState:
     return state
 
 
-def _read(path: Path) -> tuple[TrainingState, list[np.ndarray]]:
+def _read(path: Path, with_values: bool = True) -> tuple[TrainingState, list[np.ndarray]]:
     try:
         with path.open("rb") as file, np.load(file) as saved:
-            values = [saved[key] for key in sorted(saved.files) if key != "state"]
+            keys = sorted({*saved.files} - {"state"}) if with_values else []
+            values = [saved[key] for key in keys]
             fields = json.loads(str(saved["state"]))
         return TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])}), values
     except FileNotFoundError:

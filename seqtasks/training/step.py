@@ -15,11 +15,12 @@ class Totals:
     loss: float
     examples: int
     tokens: int
+    losses: int  # of which `loss` is the sum: one for each example, or for each real token
 
     @property
     def mean_loss(self) -> float:
-        """Loss per example."""
-        return self.loss / max(self.examples, 1)
+        """Loss per example, or per real token where each has one, as validation's is."""
+        return self.loss / max(self.losses, 1)
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -86,6 +87,7 @@ class TrainingStep:
         self._loss = tf.Variable(tf.zeros((), tf.float64), trainable=False)
         self._examples = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._tokens = tf.Variable(tf.zeros((), tf.int64), trainable=False)
+        self._losses = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._step: Any = None
 
     def __call__(self, inputs: Any, targets: Any) -> None:
@@ -98,7 +100,8 @@ class TrainingStep:
 
     def _train(self, inputs, targets):
         with tf.GradientTape() as tape:
-            loss = tf.reduce_mean(self.loss(targets, self.model(inputs, training=True)))
+            losses = self.loss(targets, self.model(inputs, training=True))
+            loss = tf.reduce_mean(losses)
         weights = self.model.trainable_variables
         gradients = tape.gradient(loss, [w.value for w in weights])
         # An embedding's gradient comes as one row per token read; a token that is read again and
@@ -110,9 +113,13 @@ class TrainingStep:
         gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer.apply(gradients, weights)
         self._update_averages()
-        examples = tf.shape(targets, tf.int64)[0]
-        self._loss.assign_add(tf.cast(loss, tf.float64) * tf.cast(examples, tf.float64))
-        self._examples.assign_add(examples)
+        self._add_up(losses, inputs, targets)
+
+    def _add_up(self, losses, inputs, targets):
+        """Add a batch to the running totals."""
+        self._loss.assign_add(tf.reduce_sum(tf.cast(losses, tf.float64)))
+        self._losses.assign_add(tf.size(losses, tf.int64))
+        self._examples.assign_add(tf.shape(targets, tf.int64)[0])
         # Where the model writes a text, the tokens it writes count, else those it reads.
         ids = inputs.get("target_ids", inputs.get("ids"))
         self._tokens.assign_add(tf.math.count_nonzero(ids))
@@ -146,18 +153,17 @@ class TrainingStep:
 
     def totals(self) -> Totals:
         """Read the running totals; waits for the device."""
-        return Totals(
-            float(self._loss.numpy()), int(self._examples.numpy()), int(self._tokens.numpy())
-        )
+        counts = (self._examples, self._tokens, self._losses)
+        return Totals(float(self._loss.numpy()), *(int(count.numpy()) for count in counts))
 
     def reset_totals(self) -> None:
         """Set the running totals to zero."""
-        for total in (self._loss, self._examples, self._tokens):
+        for total in (self._loss, self._examples, self._tokens, self._losses):
             total.assign(tf.zeros_like(total))
 
     def variables(self) -> list[Any]:
         """Everything that a later step depends on, dropout's random state included."""
-        totals = [self._loss, self._examples, self._tokens]
+        totals = [self._loss, self._examples, self._tokens, self._losses]
         carried = getattr(self.model, "carried", [])  # the states of truncated back-propagation
         return [
             *self.model.variables,

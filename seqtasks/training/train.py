@@ -19,6 +19,7 @@ from seqtasks.tasks.selection import score_name
 from seqtasks.tasks.sources import check_training, load_splits
 from seqtasks.training.fit import Watcher, fit
 from seqtasks.training.model_card import model_card, split_sizes
+from seqtasks.training.records import record_network, record_resumption
 from seqtasks.training.resumable import check_resumable
 from seqtasks.training.state import TrainingState
 
@@ -101,6 +102,8 @@ def resume(
         def saved() -> None:
             nonlocal written
             if not written:
+                if config != run.config:
+                    record_resumption(run)
                 write_text(run.config_file, config.to_yaml())
                 if accept_new_data:
                     save_data(run, config, splits)
@@ -132,6 +135,8 @@ def _build(config, codec) -> keras.Model:
 
 
 def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda: None) -> Outcome:
+    with disk_errors(run.path):
+        record_network(run, model)
     task = get_task(config.task)
     how = task.prepare_fit(config, codec, model, splits)
     score, validate = how.score or task.score, how.validate

@@ -142,6 +142,14 @@ def test_the_runs_own_test_data_are_judged_by_default_and_the_report_is_kept(
         assert len(picture.convert("RGB").getcolors(1 << 24) or []) > 10
 
 
+def test_the_accuracy_has_an_interval_around_it(judged):
+    text, result = judged
+    low, high = result["intervals"]["accuracy"]
+    assert 0 <= low < result["accuracy"] < high <= 1
+    shown = text.partition("95 % bootstrap intervals, 1,000 resamples\n")[2].splitlines()[0]
+    assert shown.split() == ["accuracy", f"{low:.4f}", "to", f"{high:.4f}"]
+
+
 @pytest.mark.parametrize(("asked", "shown"), [(0, 0), (2, 2), (9, 3)])
 def test_as_many_errors_are_shown_as_asked(succeeds, trained, contested, asked, shown):
     options = ("--data", contested, "--errors", asked)

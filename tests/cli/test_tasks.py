@@ -89,7 +89,7 @@ def test_runs_stand_side_by_side(cases, succeeds, tmp_path):
     runs = [cases(task)[1] for task in ("sentiment", "translation", "language_model")]
     for run in runs:
         succeeds("evaluate", run)
-    heading, *lines = succeeds("compare", *runs).stdout.splitlines()
+    heading, *lines = succeeds("compare", *runs).stdout.splitlines()[2:]
     assert [line.split()[:2] for line in lines] == [[run.name, run.name] for run in runs]
     assert "accuracy" in heading
     rows = [json.loads(x) for x in succeeds("compare", "--json", *runs).stdout.splitlines()]
@@ -107,6 +107,26 @@ def test_a_run_that_was_never_judged_or_is_damaged(cases, succeeds, refused, tmp
     assert "bare" in succeeds("compare", copied).stdout
     (copied / "evaluation.json").write_text("{")
     assert str(copied / "evaluation.json") in refused("compare", copied)
+
+
+def test_answers_that_are_cut_off_are_counted(cases, succeeds):
+    """As many as `predict` marks; five tokens are too few for a model that has learnt nothing."""
+    for task in ("translation", "captioning"):
+        source, run, _, _ = cases(task)
+        data = ("--data", source, "--set", "decoding.max_length=1")
+        text = succeeds("evaluate", run, *data, "--errors", 0).stdout
+        found = json.loads(succeeds("evaluate", run, *data, "--json").stdout)
+        assert 0 < found["cut"] <= found["examples"] == 40
+        assert f"answers that were cut off at decoding.max_length: {found['cut']}\n" in text
+        if task == "translation":
+            texts = [line.split("\t")[0] for line in source.read_text().splitlines()]
+            lines = ("--json", "--set", "decoding.max_length=1")
+            given = "".join(f"{one}\n" for one in texts).encode()
+            predicted = succeeds(
+                "predict", run, *lines, input=given, noted="note: answers cut .*\n"
+            )
+            answers = predicted.stdout.splitlines()
+            assert found["cut"] == sum(bool(json.loads(one).get("cut")) for one in answers)
 
 
 # --- What is refused -----------------------------------------------------------------------------

@@ -189,10 +189,25 @@ def test_totals_are_sums_over_the_steps_until_they_are_reset():
         step({"ids": tf.constant(ids)}, tf.constant(targets))
     totals = step.totals()
     assert (totals.loss, totals.examples, totals.tokens) == (5.0, 3, 6)
-    assert totals.mean_loss == pytest.approx(5 / 3)
+    assert (totals.losses, totals.mean_loss) == (3, pytest.approx(5 / 3))
     step.reset_totals()
     totals = step.totals()
     assert (totals.loss, totals.examples, totals.tokens, totals.mean_loss) == (0, 0, 0, 0)
+
+
+def test_where_each_token_has_a_loss_their_mean_is_of_a_token_in_whatever_batch_it_came():
+    """A long text and two short ones: 0.5 of five tokens, 3 of one and 6 of another."""
+
+    def given(targets, outputs):
+        return tf.boolean_mask(targets, targets > 0) + 0 * tf.reduce_sum(outputs)
+
+    step = TrainingStep(tiny_model(), given, 1e-3, 1.0)
+    for targets in ([[0.5] * 5], [[3.0, 0, 0, 0, 0], [6.0, 0, 0, 0, 0]]):
+        ids = np.ones((len(targets), 5), "int32")
+        step({"ids": tf.constant(ids)}, tf.constant(targets))
+    totals = step.totals()
+    assert (totals.loss, totals.examples, totals.losses) == (11.5, 3, 7)
+    assert totals.mean_loss == pytest.approx(11.5 / 7)
 
 
 # --- The running average of the weights ---------------------------------------------------------

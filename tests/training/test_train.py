@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import signal
 from dataclasses import replace
@@ -17,6 +18,8 @@ from seqtasks.errors import ConfigError, DataError, RunError
 from seqtasks.runs import Run, find_run, live_writer, writing
 from seqtasks.tasks.run_data import check_data
 from seqtasks.tasks.sources import load_splits
+from seqtasks.training.model_card import model_card
+from seqtasks.training.records import record_resumption
 from seqtasks.training.train import resume, summary, train
 
 BATCH = 8
@@ -121,6 +124,7 @@ def test_a_run_has_all_that_its_documentation_lists(straight):
         "data.json",
         "samples.json",
         "checksums.json",
+        "network.json",
         "vocabulary/words.txt",
         "vocabulary/labels.txt",
         "checkpoints/best.weights.h5",
@@ -172,6 +176,33 @@ def test_the_model_card_has_the_figures_of_the_run(straight):
         assert fact in card
     assert "evaluation.json" in card
     assert f"seqtasks evaluate {straight.run.path}" in card
+
+
+def test_the_commands_on_the_card_can_be_typed_as_they_stand_and_are_complete(straight, tmp_path):
+    run = Run(shutil.copytree(straight.run.path, tmp_path / "my run"))
+    environment = json.loads((run.path / "environment.json").read_text("utf-8"))
+    first = ["seqtasks", "train", "--data", "my `films`|2.tsv", "--name", "it's $HOME"]
+    environment["command"] = first
+    (run.path / "environment.json").write_text(json.dumps(environment), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        more = ["train", "--resume", "my run", "--epochs", "9"]
+        patch.setattr("sys.argv", ["seqtasks", *more])
+        record_resumption(run)
+    card = model_card(run, run.config, {}, run.read_metrics(), 1, "accuracy")
+    (row,) = [line for line in card.splitlines() if line.startswith("| command |")]
+    code = row.removeprefix("| command | ``").removesuffix("`` |").strip()
+    one, other = code.replace(chr(92) + "|", "|").split(" && ")
+    assert shlex.split(one) == first
+    assert shlex.split(other) == ["seqtasks", *more]
+    assert f"seqtasks evaluate '{run.path}'" in card
+
+
+def test_the_size_of_the_network_is_written_down(straight):
+    known = json.loads((straight.run.path / "network.json").read_text("utf-8"))
+    D, H = 4, 3
+    assert known["parameters"] == straight.parameters
+    one_direction = 3 * (D * H + H * H) + 3 * H
+    assert known["multiplications"] == {"token": 2 * one_direction, "example": 2 * H * 2}
 
 
 def test_the_learning_curve_is_a_picture(straight):
@@ -319,6 +350,8 @@ def test_two_epochs_and_two_more_are_four(straight, configured, runs):
     assert second.state.finished == "4 epochs"
     assert [row["epoch"] for row in second.run.read_metrics()] == [1, 2, 3, 4]
     assert second.run.config.training.epochs == 4
+    environment = json.loads((second.run.path / "environment.json").read_text("utf-8"))
+    assert len(environment["resumed"]) == 1
     assert_same_run(second.run, straight.run)
 
 
@@ -333,6 +366,8 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     assert not first.run.model_card.exists()
     second = resume(first.run, configured("broken"), Silent())
     assert second.run.model_card.exists()
+    # What only went on made the run no other one.
+    assert "resumed" not in json.loads((second.run.path / "environment.json").read_text("utf-8"))
     assert [row["epoch"] for row in second.run.read_metrics()] == [1, 2, 3, 4]
     assert_same_run(second.run, straight.run)
 

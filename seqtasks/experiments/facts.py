@@ -1,0 +1,148 @@
+"""What a run's files say of it: settings, size, speed, scores, and whether it is finished."""
+
+import json
+import statistics
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from seqtasks.config import RunConfig
+from seqtasks.errors import RunError
+from seqtasks.runs import Run, live_writer
+from seqtasks.training.state import read_state
+
+# What `evaluate` found by which runs are put in order; of the first that a run has. Less is better
+# of those with -1.
+MAIN_FIGURES = {
+    "entity_F1": 1,
+    "accuracy": 1,
+    "micro_f1": 1,
+    "r2": 1,
+    "BLEU": 1,
+    "chrF": 1,
+    "perplexity": -1,
+}
+FIGURES = (
+    "accuracy", "baseline_accuracy", "entity_F1", "macro_f1", "majority_accuracy", "micro_f1",
+    "ece", "mae", "baseline_mae", "rmse", "r2", "spearman", "BLEU", "BLEU of tokens", "chrF",
+    "exact", "nats_per_character", "perplexity",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run.
+
+    Attributes:
+        settings: the configuration's keys, dotted, with their values, but for name and seed.
+        parameters, multiplications: of its network, the latter of each token; None where the run
+            was made by a version that didn't write them down.
+        seconds: of training.
+        seconds_per_1000_tokens: of training; the median of its epochs, without the first, which
+            builds the graph, if there are others.
+        validation: the best score of validation, more is better.
+        figures: what `evaluate` found, by name.
+        state: running, finished, interrupted, or damaged.
+    """
+
+    name: str
+    path: Path
+    task: str
+    seed: int
+    settings: dict[str, Any]
+    state: str
+    parameters: int | None = None
+    multiplications: int | None = None
+    epochs: int = 0
+    seconds: float | None = None
+    seconds_per_1000_tokens: float | None = None
+    validation: float | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def main_figure(self) -> tuple[str, float] | None:
+        """The figure of `evaluate` that a run is judged by, and its value; None before it."""
+        found = (name for name in MAIN_FIGURES if self.figures.get(name) is not None)
+        name = next(found, None)
+        return None if name is None else (name, self.figures[name])
+
+
+def facts(run: Run) -> Facts:
+    """Read what is known of a run.
+
+    Raises:
+        RunError, ConfigError: a file of it that is damaged.
+    """
+    config, rows = run.config, _metrics(run)
+    network = _json(run.path / "network.json", "go on with the run to make it anew")
+    found = _json(run.evaluation, "make it anew by seqtasks evaluate")
+    found.update(found.pop("scores", None) or {})
+    found["entity_F1"] = (found.get("entities") or {}).get("F1")
+    speeds = [row["tokens_per_second"] for row in rows[1:] or rows if row["tokens_per_second"]]
+    counts = network.get("multiplications") or {}
+    return Facts(
+        name=run.path.name,
+        path=run.path,
+        task=config.task,
+        seed=config.seed,
+        settings=settings(config),
+        state=state(run),
+        parameters=network.get("parameters"),
+        multiplications=(counts.get("token", 0) + counts.get("written", 0)) or None,
+        epochs=len(rows),
+        seconds=rows[-1]["seconds"] if rows else None,
+        seconds_per_1000_tokens=1_000 / statistics.median(speeds) if speeds else None,
+        validation=max((row["score"] for row in rows), default=None),
+        figures={name: found[name] for name in FIGURES if found.get(name) is not None},
+    )
+
+
+def state(run: Run) -> str:
+    """Whether a run is being trained (running), has ended (finished), or can go on (interrupted).
+
+    Raises:
+        RunError: where its saved state is damaged.
+    """
+    if live_writer(run):
+        return "running"
+    if not run.last_state.exists():
+        return "interrupted"
+    return "finished" if read_state(run.last_state).finished else "interrupted"
+
+
+def settings(config: RunConfig) -> dict[str, Any]:
+    """All dotted keys of a configuration and their values, but for its name and seed.
+
+    >>> from seqtasks.config import RecallConfig
+    >>> settings(RecallConfig())["data.distance"]
+    100
+    """
+    flat: dict[str, Any] = {}
+    for key, value in config.to_dict().items():
+        if isinstance(value, dict):
+            flat.update({f"{key}.{inner}": one for inner, one in value.items()})
+        elif key not in ("name", "seed"):
+            flat[key] = value
+    return flat
+
+
+def _metrics(run: Run) -> list[dict[str, Any]]:
+    try:
+        rows = run.read_metrics()
+        return [{name: row[name] for name in _READ} for row in rows]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"{run.metrics}: damaged: expected the figures of an epoch a line"
+        ) from error
+
+
+_READ = ("epoch", "score", "seconds", "tokens_per_second")
+
+
+def _json(file: Path, advice: str) -> dict[str, Any]:
+    if not file.exists():
+        return {}
+    try:
+        return dict(json.loads(file.read_text("utf-8")))
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{file}: damaged; {advice}") from error
