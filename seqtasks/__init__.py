@@ -1,9 +1,15 @@
 """Recurrent sequence models for Keras: five pages' equations, trained, evaluated and served.
 
 The public names below are imported when first used, so that `import seqtasks` stays light.
+`load_run` opens a finished run, in a notebook or in a program:
+
+    run = seqtasks.load_run("runs/toy_sentiment-bilstm")
+    run.predict(["a great film"])[0].label
+    run.inspect("a great film")          # a picture in a notebook; .layers have the arrays
 """
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ __all__ = [
     "RNNCell",
     "Stacked",
     "__version__",
+    "load_run",
 ]
 
 _MODULES = {
@@ -38,6 +45,27 @@ _MODULES = {
     "Bidirectional": "seqtasks.layers.bidirectional",
     "Stacked": "seqtasks.layers.stacked",
 }
+
+
+def load_run(path: str | Path, runs_dir: str | Path = "runs") -> Any:
+    """Open a finished run: its best weights, ready to predict, evaluate and inspect.
+
+    Args:
+        path: of the run directory, or the name of one in `runs_dir`.
+        runs_dir: where named runs are.
+
+    Returns:
+        A `seqtasks.loaded.LoadedRun`.
+
+    Raises:
+        seqtasks.errors.RunError: where there is no such run, or it has no weights yet.
+    """
+    # By a relative name: that room is far above this one, which only has the public names.
+    return import_module(".loaded", __name__).LoadedRun(Path(path), Path(runs_dir))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

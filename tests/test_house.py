@@ -18,6 +18,7 @@ ROOMS: dict[str, str] = {
     "__main__": "cli",
     "cli": "benchmarks training export clients serving serving.models serving.limits inspection "
     "tasks toys data runs config metrics seqtasks answers advice errors",
+    "loaded": "inspection tasks runs config errors",
     "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "
     "topologies layers cells text data runs config metrics errors",
     "training": "inspection tasks data runs config metrics errors",

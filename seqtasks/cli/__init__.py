@@ -15,6 +15,7 @@ VERBS = {
     "train": "Train a model and write its run directory.",
     "evaluate": "Say how good a run is, compared with a baseline.",
     "predict": "Run a model on texts: arguments, a file or a pipe.",
+    "inspect": "Show a run's gates, memory and gradients on texts, step by step.",
     "compare": "Compare runs in one table.",
     "export": "Write a run's model as TF Serving reads it.",
     "serve": "Serve exported models over REST and gRPC, as TF Serving does.",

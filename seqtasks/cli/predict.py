@@ -13,6 +13,7 @@ import click
 
 from seqtasks import answers
 from seqtasks.cli.options import assignments_option, run_argument, runs_dir_option
+from seqtasks.cli.pages import check_output, page_language
 from seqtasks.config import TaggedDataConfig, load_config
 from seqtasks.errors import DataError, RunError
 from seqtasks.runs import find_run
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _BATCH = 64
 _BYTES = 65_536
+_PICTURES = 100  # answers on a page of --html
 
 
 # Of texts, to what `--json` writes and what people are shown.
@@ -47,6 +49,12 @@ Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
     "--json", "as_json", is_flag=True, help="Print one JSON object per line, with all details."
 )
 @click.option(
+    "--html",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write a page, too, of where the model looked: translations and documents, by attention.",
+)
+@click.option(
     "--server",
     metavar="URL",
     help="Ask a server that serves RUN's export: http://, https:// or grpc://HOST:PORT.",
@@ -56,7 +64,8 @@ Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
 @runs_dir_option
 def predict(
     run: Path, text: tuple[str, ...], file: BinaryIO | None, ready: bool, as_json: bool,
-    server: str | None, model: str | None, assignments: tuple[str, ...], runs_dir: Path,
+    html: Path | None, server: str | None, model: str | None, assignments: tuple[str, ...],
+    runs_dir: Path,
 ) -> None:  # fmt: skip
     """Run a trained model on texts, one result per line.
 
@@ -77,6 +86,8 @@ def predict(
     same; but captions have no runners-up, and translations only where RUN is at hand.
     """
     check_texts(text, file)
+    if html:
+        _check_html(html, run, runs_dir, server)
     if model and not server:
         raise click.UsageError("--model is the name on a server: it needs --server")
     if assignments and server:
@@ -103,11 +114,46 @@ def predict(
             ask = _loaded(run, runs_dir, assignments)
         notices = _Notices()
         end.callback(notices.tell)
+        kept: list[dict[str, Any]] = []
+        if html:
+            end.callback(_write_attention, html, kept)
         for batch in text_batches(text, file):
             for answer, shown in ask(batch):
                 click.echo(json.dumps(answer, ensure_ascii=False) if as_json else shown)
                 notices.note(answer)
+                if html and len(kept) < _PICTURES:
+                    kept.append(answer)
             sys.stdout.flush()
+
+
+def _check_html(path: Path, run: Path, runs_dir: Path, server: str | None) -> None:
+    """Refuse a page that would show nothing, or that can't be written, before TensorFlow starts.
+
+    Raises:
+        click.UsageError: says which.
+    """
+    if server:
+        raise click.UsageError("--html: a page is made of RUN itself; leave --server out")
+    check_output(path, "--html")
+    config = find_run(run, runs_dir).config
+    model: Any = config.model
+    translates = getattr(model, "attention", "none") != "none"
+    levels = getattr(model, "topology", "flat") == "hierarchical" and model.pooling == "attention"
+    if not translates and not levels:
+        raise click.UsageError(
+            f"--html shows where a model looked, and this run of {config.task} has no attention; "
+            "seqtasks inspect RUN TEXT --html FILE shows its gates and memory"
+        )
+
+
+def _write_attention(path: Path, found: list[dict[str, Any]]) -> None:
+    """Write the page of --html, if all went well so far."""
+    if sys.exc_info()[0] is not None:
+        return
+    from seqtasks.inspection.trace_page import write_attention
+
+    write_attention(path, found, page_language())
+    click.echo(f"Written: {path}", err=True)
 
 
 class _Notices:

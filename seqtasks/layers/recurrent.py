@@ -43,6 +43,7 @@ class Recurrent(keras.Layer):
         self.weight_drop = weight_drop
         self.seed = seed
         self.split_batch = True  # `Bidirectional` has two loops already and sets it to False
+        self.observer: Any = None  # what runs the cell instead, to see each step of it
         self.supports_masking = True
         self.supports_jit = False  # see `seqtasks.layers.scan`
         self.cell = self.cell_class(units, name="cell", dtype=self.dtype_policy)
@@ -95,6 +96,8 @@ class Recurrent(keras.Layer):
 
     def _run(self, x, states, W_h, lengths, training):
         """Scan (N, T, D) to h (N, T, H) and the last states."""
+        if self.observer:
+            return self.observer(self, x, states, W_h, lengths)
         run = scan_halves if self.split_batch else scan
         W_x, b = self.cell.W_x.value, tf.cast(self.cell.b.value, state_dtype(self))
         return run(self.cell, x, states, W_x, W_h, b, lengths, self.return_state, keep=training)

@@ -32,6 +32,15 @@ class TokenVectors(keras.layers.Embedding):
     would be as large as the table.
     """
 
+    observer: Any = None  # what is shown the vectors that are read
+
+    def call(self, inputs):
+        """Look up the vectors of ids."""
+        vectors = super().call(inputs)
+        if self.observer:
+            self.observer(vectors)
+        return vectors
+
     def add_weight(self, *arguments: Any, **options: Any) -> Any:
         """Create a weight that Keras doesn't cast."""
         return super().add_weight(*arguments, **{**options, "autocast": False})

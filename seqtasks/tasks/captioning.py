@@ -110,7 +110,7 @@ class Predictor:
             if not file.strip():  # no name, no image
                 yield Prediction(file, "", 0.0, [])
                 continue
-            image = _as_trained(read_image(file), self.codec.image_shape)
+            image = as_trained(read_image(file), self.codec.image_shape)
             decoding = self.decoding
             texts, scores, cut = self._caption(image[np.newaxis], decoding.beam, decoding.n_best)
             first, *others = zip(texts[0].numpy(), scores[0].numpy(), strict=True)
@@ -127,7 +127,7 @@ class Predictor:
         return answers
 
 
-def _as_trained(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def as_trained(image: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """An image in the model's size and channels: colours averaged, or grey repeated.
 
     How opaque it is, the last of 2 or 4 channels, is left out, or is 1, where need be.

@@ -218,7 +218,7 @@ CHANNELS = {
 @pytest.mark.parametrize(("given", "wanted"), CHANNELS)
 def test_colours_are_averaged_and_grey_is_repeated(given, wanted):
     image = drawn(4, 6, given)
-    found = captioning._as_trained(image, (4, 6, wanted))
+    found = captioning.as_trained(image, (4, 6, wanted))
     assert found.shape == (4, 6, wanted)
     assert found.dtype == np.float32
     for at in np.ndindex(4, 6):
@@ -236,20 +236,20 @@ def test_another_size_shows_the_same_brightness_in_the_same_places(size):
         right = (np.arange(width) + 0.5) / width
         return (0.2 + 0.5 * down[:, np.newaxis] + 0.1 * right)[..., np.newaxis].astype(np.float32)
 
-    found = captioning._as_trained(slope(height, width), SHAPE)
+    found = captioning.as_trained(slope(height, width), SHAPE)
     assert found.shape == SHAPE
     if min(size) > 4:
         # At the edges the filter has less to average.
         np.testing.assert_allclose(found[1:-1, 1:-1], slope(5, 7)[1:-1, 1:-1], rtol=0, atol=0.02)
     even = np.full((height, width, 3), 0.3, np.float32)
-    np.testing.assert_allclose(captioning._as_trained(even, SHAPE), 0.3, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(captioning.as_trained(even, SHAPE), 0.3, rtol=0, atol=1e-6)
 
 
 def test_fine_stripes_are_averaged_away_and_not_picked_from():
     # Nine columns for one, so that the middle of each nine is a column of its own.
     stripes = np.zeros((45, 63, 1), np.float32)
     stripes[:, ::2] = 1
-    np.testing.assert_allclose(captioning._as_trained(stripes, SHAPE), 0.5, rtol=0, atol=0.05)
+    np.testing.assert_allclose(captioning.as_trained(stripes, SHAPE), 0.5, rtol=0, atol=0.05)
 
 
 # --- Evaluation and sources ---------------------------------------------------------------------
