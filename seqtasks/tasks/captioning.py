@@ -209,9 +209,11 @@ class Captioning(Task):
         splits: Splits | None,
     ) -> TextEvaluation:
         """Caption a split by beam search and compare: BLEU, chrF, exact matches."""
-        answers = predictor.texts(examples(predictor.codec, part), config.decoding.beam)
+        data = examples(predictor.codec, part)
+        answers = predictor.texts(data, config.decoding.beam)
         names = [f"image {line}" for line in part.lines]
-        return evaluate_texts(part.source, names, part.captions, answers)
+        lengths = data.lengths - 1  # without the end
+        return evaluate_texts(part.source, names, part.captions, answers, lengths=lengths)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Image to text."""

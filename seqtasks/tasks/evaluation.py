@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqtasks.metrics import (
+    by_length,
     calibration,
     classification_report,
     confusion_matrix,
@@ -52,6 +53,7 @@ class Evaluation:
     reliability: list[dict[str, float]]  # of each bin of probabilities, what came true
     thresholds: list[dict[str, float]] | None  # of two classes, for the second one
     unread: int = 0  # tokens of all texts that were not read
+    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
     raw_text: dict[str, dict[str, float]] | None = None  # of a tagger that cut the texts itself
 
 
@@ -82,6 +84,7 @@ class SetEvaluation:
     reliability: list[dict[str, float]]
     mistakes: list[WrongSet]
     unread: int = 0  # tokens of all texts that were not read
+    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class NumberEvaluation:
     mean_mae: float  # of answering the mean of these examples always
     mistakes: list[WrongNumber]  # the largest errors first
     unread: int = 0  # tokens of all texts that were not read
+    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,7 @@ class TextEvaluation:
     signatures: dict[str, str]  # how the scores were counted
     mistakes: list[WrongText]
     unread: int = 0  # tokens of all texts that were not read
+    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
 
 
 @dataclass(frozen=True)
@@ -156,12 +161,14 @@ def evaluate_texts(
     written: list[str],
     set_apart: Callable[[list[str]], list[str]] | None = None,
     unread: int = 0,
+    lengths: np.ndarray | None = None,
 ) -> TextEvaluation:
     """Compare what was written for each text with what is right.
 
     Args:
         set_apart: puts a space between all tokens of texts; with it, their BLEU is counted too.
         unread: tokens of all texts that were not read.
+        lengths: (texts,) in tokens, by which the scores are compared, if given.
     """
     references: dict[str, list[str]] = {}
     for text, answer in zip(texts, right, strict=True):
@@ -180,6 +187,16 @@ def evaluate_texts(
     several = None
     if len(references) < len(texts):
         several = scores([of_text[text] for text in references], list(references.values()))
+    grouped = None
+    if lengths is not None:
+        # Of chrF, since few long texts are written without any mistake.
+        grouped = by_length(
+            "chrF",
+            lengths,
+            lambda rows: text_scores([written[n] for n in rows], [one_each[n] for n in rows])[
+                "chrF"
+            ],
+        )
     mistakes = [
         WrongText(text, " / ".join(dict.fromkeys(answers)), of_text[text])
         for text, answers in references.items()
@@ -194,6 +211,7 @@ def evaluate_texts(
         signatures=text_signatures(written, one_each),
         mistakes=mistakes,
         unread=unread,
+        by_length=grouped,
     )
 
 

@@ -254,8 +254,11 @@ class Translation(Task):
         """
         data = examples(predictor.codec, part)
         answers = predictor.texts(data, config.decoding.beam)
-        unread = predictor.codec.source.unread(part.texts)
-        return evaluate_texts(part.source, part.texts, part.targets, answers, _set_apart, unread)
+        source = predictor.codec.source
+        unread, lengths = source.unread(part.texts), source.statistics(part.texts)[0]
+        return evaluate_texts(
+            part.source, part.texts, part.targets, answers, _set_apart, unread, lengths
+        )
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Text to text; and the best few, with where the model looked."""
