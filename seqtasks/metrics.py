@@ -1,6 +1,6 @@
 """What each task is judged by, from reference implementations."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from seqtasks.bootstrap import Interval, interval
 
 BINS = 10  # of probabilities, for calibration
+_LENGTH_GROUPS = 8
 
 
 def classification_report(true: np.ndarray, predicted: np.ndarray, names: list[str]) -> Any:
@@ -143,6 +144,42 @@ def calibration(chances: np.ndarray, right: np.ndarray, bins: int = BINS) -> dic
             )
     error = sum(row["examples"] * abs(row["right"] - row["probability"]) for row in rows)
     return {"ece": error / max(len(chances), 1), "bins": rows}
+
+
+def by_length(
+    name: str, lengths: Sequence[int] | np.ndarray, score: Callable[[np.ndarray], float]
+) -> dict[str, Any]:
+    """A score of short examples, of longer ones and so on, in groups of about equal size.
+
+    Args:
+        name: of the score.
+        lengths: (examples,) in tokens. Examples of one length are never in two groups.
+        score: of the examples whose numbers it is given.
+
+    Returns:
+        `score`, its name, and `groups`, the shortest first, each with the lengths `from` and `to`,
+        the number of `examples` and their `score`. At most eight.
+
+    >>> right = np.array([1, 1, 0])
+    >>> found = by_length("accuracy", [3, 5, 3], lambda rows: right[rows].mean())
+    >>> [(group["from"], group["to"], group["score"]) for group in found["groups"]]
+    [(3, 3, 0.5), (5, 5, 1.0)]
+    """
+    lengths = np.asarray(lengths, int)
+    if not lengths.size:
+        return {"score": name, "groups": []}
+    shares = np.arange(1, _LENGTH_GROUPS + 1) / _LENGTH_GROUPS
+    # Each edge is a length that occurs, so that no group is empty.
+    edges = np.unique(np.quantile(lengths, shares, method="inverted_cdf"))
+    places, groups = np.searchsorted(edges, lengths), []
+    for place in range(len(edges)):
+        rows = np.flatnonzero(places == place)
+        own = lengths[rows]
+        groups.append({
+            "from": int(own.min()), "to": int(own.max()), "examples": len(rows),
+            "score": float(score(rows)),
+        })  # fmt: skip
+    return {"score": name, "groups": groups}
 
 
 def threshold_table(chances: np.ndarray, positive: np.ndarray) -> list[dict[str, float]]:

@@ -13,6 +13,7 @@ from seqtasks.metrics import (
     bag_of_words,
     bag_of_words_numbers,
     bag_of_words_sets,
+    by_length,
     calibration,
     class_key,
     classification_report,
@@ -434,3 +435,35 @@ def test_bags_of_words_learn_sets_and_numbers():
     numbers = np.array([3.0 * text.count("good") - text.count("bad") for text in texts])
     good, bad = bag_of_words_numbers(texts, numbers, ["good 3", "bad 3"])
     assert good > 2 > 0 > bad
+
+
+# --- By length ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_of_lengths_hold_each_example_once_in_order_of_length(seed):
+    rng = np.random.default_rng(seed)
+    lengths = rng.geometric(0.1, size=rng.integers(1, 200))
+    right = rng.random(len(lengths)) < 0.5
+    seen = []
+
+    def score(rows):
+        seen.append(rows)
+        return right[rows].mean()
+
+    found = by_length("accuracy", lengths, score)
+    assert found["score"] == "accuracy"
+    assert len(found["groups"]) <= 8
+    assert sorted(np.concatenate(seen)) == list(range(len(lengths)))
+    for group in found["groups"]:
+        inside = (group["from"] <= lengths) & (lengths <= group["to"])
+        assert group["examples"] == inside.sum() > 0
+        assert group["score"] == pytest.approx(right[inside].mean())
+    ends = [group[end] for group in found["groups"] for end in ("from", "to")]
+    assert ends == sorted(ends)
+    assert (ends[0], ends[-1]) == (lengths.min(), lengths.max())
+
+
+def test_one_length_is_one_group_and_no_examples_are_none():
+    assert len(by_length("x", [4] * 50, len)["groups"]) == 1
+    assert by_length("x", [], len)["groups"] == []

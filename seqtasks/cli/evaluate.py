@@ -47,7 +47,8 @@ def evaluate(
 
     RUN is a run directory, or the name of one in --runs-dir. The report is also kept in the run, as
     evaluation.json and, of classes, as pictures (PNG and SVG) in plots: confusion_matrix, and
-    reliability, which shows how often answers of each probability are right.
+    reliability, which shows how often answers of each probability are right. lengths.svg there
+    shows the score of short and of long examples, of all tasks but language_model.
     """
     found = find_run(run, runs_dir)
     config = load_config((found.config_file,), assignments, configured(options))
@@ -89,6 +90,12 @@ def evaluate(
             picture = found.plots / "reliability.png"
             reliability_picture(evaluation.reliability, evaluation.ece, picture)
             reliability_svg(evaluation.reliability, evaluation.ece, picture.with_suffix(".svg"))
+    grouped = getattr(evaluation, "by_length", None)
+    if part is None and grouped and grouped["groups"]:
+        from seqtasks.inspection.charts import lengths_chart, write_svg
+
+        with disk_errors(found.path):
+            write_svg(found.plots / "lengths.svg", lengths_chart(grouped))
     if as_json:
         found = asdict(evaluation)
         if "mistakes" in found:

@@ -8,9 +8,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from seqtasks.inspection.svg import plain, short, text_at, width_of
+from seqtasks.runs import write_text
 
 _INK, _MUTED, _GRID = "var(--ink, #1a1a1a)", "var(--muted, #5c5c5c)", "var(--grid, #d0d0d0)"
 _HIGH, _LOW = "var(--high, #08519c)", "var(--low, #b3400f)"
@@ -218,6 +220,26 @@ def bars(
     parts.append(text_at(round(left, 1), foot + 12, label, "start", _MUTED))
     svg = _svg(_WIDTH, foot + 28, title, description, parts)
     return Chart(title, svg, ["", label], table, _WIDTH)
+
+
+def write_svg(path: Path, chart: Chart) -> None:
+    """Write a chart's picture as a file that stands alone, on white, whole or not at all."""
+    paper = "</title><rect width='100%' height='100%' fill='#fff'/>"
+    write_text(path, chart.svg.replace("</title>", paper, 1) + "\n")
+
+
+def lengths_chart(found: Mapping[str, Any]) -> Chart:
+    """Draw how good a model is on short and on long examples.
+
+    Args:
+        found: `by_length`'s, of `seqtasks.metrics`.
+    """
+    names, score = [], found["score"]
+    for group in found["groups"]:
+        short_and_long = dict.fromkeys(f"{group[end]:,}" for end in ("from", "to"))
+        names.append(f"{'–'.join(short_and_long)} ({group['examples']:,})")
+    title = f"{score} by length: tokens (examples)"
+    return bars(title, names, [group["score"] for group in found["groups"]], title)
 
 
 def _svg(width: float, height: float, title: str, description: str, parts: list[str]) -> str:

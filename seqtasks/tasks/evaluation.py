@@ -8,6 +8,7 @@ import numpy as np
 
 from seqtasks.bootstrap import Interval, interval, mean_interval, ratio
 from seqtasks.metrics import (
+    by_length,
     calibration,
     classification_report,
     confusion_matrix,
@@ -67,6 +68,7 @@ class Evaluation:
     unread: int = 0  # tokens of all texts that were not read
     new_to_training: NewToTraining | None = None  # None where training has no example of these
     intervals: Intervals | None = None
+    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
     raw_text: dict[str, dict[str, float]] | None = None  # of a tagger that cut the texts itself
 
 
@@ -99,6 +101,7 @@ class SetEvaluation:
     unread: int = 0  # tokens of all texts that were not read
     new_to_training: NewToTraining | None = None  # None where training has no example of these
     intervals: Intervals | None = None
+    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ class NumberEvaluation:
     unread: int = 0  # tokens of all texts that were not read
     new_to_training: NewToTraining | None = None  # None where training has no example of these
     intervals: Intervals | None = None
+    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
 
 
 @dataclass(frozen=True)
@@ -153,6 +157,7 @@ class TextEvaluation:
     unread: int = 0  # tokens of all texts that were not read
     new_to_training: NewToTraining | None = None  # None where training has no example of these
     intervals: Intervals | None = None
+    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
 
 
 @dataclass(frozen=True)
@@ -180,6 +185,7 @@ def evaluate_texts(
     set_apart: Callable[[list[str]], list[str]] | None = None,
     unread: int = 0,
     cut: int = 0,
+    lengths: np.ndarray | None = None,
 ) -> TextEvaluation:
     """Compare what was written for each text with what is right.
 
@@ -187,6 +193,7 @@ def evaluate_texts(
         set_apart: puts a space between all tokens of texts; with it, their BLEU is counted too.
         unread: tokens of all texts that were not read.
         cut: how many of what was written were cut off.
+        lengths: (texts,) in tokens, by which the scores are compared, if given.
     """
     references: dict[str, list[str]] = {}
     for text, answer in zip(texts, right, strict=True):
@@ -205,6 +212,16 @@ def evaluate_texts(
     several = None
     if len(references) < len(texts):
         several = scores([of_text[text] for text in references], list(references.values()))
+    grouped = None
+    if lengths is not None:
+        # Of chrF, since few long texts are written without any mistake.
+        grouped = by_length(
+            "chrF",
+            lengths,
+            lambda rows: text_scores([written[n] for n in rows], [one_each[n] for n in rows])[
+                "chrF"
+            ],
+        )
     mistakes = [
         WrongText(text, " / ".join(dict.fromkeys(answers)), of_text[text])
         for text, answers in references.items()
@@ -224,6 +241,7 @@ def evaluate_texts(
             **text_intervals(written, one_each),
             "exact": mean_interval(_exact(written, one_each)),
         },
+        by_length=grouped,
     )
 
 

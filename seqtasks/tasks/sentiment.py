@@ -23,6 +23,7 @@ from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import spread
 from seqtasks.errors import DataError
+from seqtasks.metrics import by_length
 from seqtasks.tasks.endpoints import TEXT, Endpoint, step_endpoint
 from seqtasks.tasks.heads.choice import load_head, make_head
 from seqtasks.tasks.heads.head import Attended, Head
@@ -228,8 +229,18 @@ class Classification(Task, ABC):
         """
         data = examples(predictor.codec, part)
         answers = predictor.probabilities(data, config.training.batch_tokens)
-        found = predictor.codec.head.evaluate(part, answers, predictor.threshold, splits)
-        return replace(found, unread=predictor.codec.encoder.unread(part.texts))
+        head, threshold = predictor.codec.head, predictor.threshold
+        found = head.evaluate(part, answers, threshold, splits)
+        targets = head.targets(part)
+
+        def score(rows: np.ndarray) -> float:
+            return head.judge(targets[rows], answers[rows], threshold)[1][head.plainest]
+
+        return replace(
+            found,
+            unread=predictor.codec.encoder.unread(part.texts),
+            by_length=by_length(head.plainest, data.lengths, score),
+        )
 
     def judge(self, config: Any, codec: Codec, model: keras.Model, splits: Splits) -> Any:
         """Evaluate the model on validation."""

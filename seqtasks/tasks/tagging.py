@@ -3,6 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -25,7 +26,7 @@ from seqtasks.entities import (
     token_offsets,
 )
 from seqtasks.errors import DataError, RunError
-from seqtasks.metrics import macro_f1, raw_text_scores
+from seqtasks.metrics import by_length, macro_f1, raw_text_scores
 from seqtasks.tasks.endpoints import TEXT, Endpoint, Input
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.heads.weights import class_weights
@@ -234,7 +235,13 @@ class Tagging(Task):
         if splits is not None:
             guesses = zip(_most_frequent_tags(splits.train, part), at, strict=True)
             baseline = "each word's most frequent tag", [s[t] for s, kept in guesses for t in kept]
-        return evaluate_answers(
+        judged = [n for n, kept in enumerate(at) if kept]
+
+        def score(rows: np.ndarray) -> float:
+            pairs = [zip(right[judged[n]], tagged[judged[n]], strict=True) for n in rows]
+            return float(np.mean([tag == given for pair in pairs for tag, given in pair]))
+
+        evaluation = evaluate_answers(
             part.source,
             [_marked(words, t) for words, kept in zip(part.tokens, at, strict=True) for t in kept],
             [tag for tags in right for tag in tags],
@@ -247,6 +254,7 @@ class Tagging(Task):
             sentences=np.repeat(np.arange(len(right)), [len(tags) for tags in right]),
             entity_counts=_entity_counts(codec.scheme, right, tagged) if entities else None,
         )
+        return replace(evaluation, by_length=by_length("accuracy", data.lengths[judged], score))
 
     def _raw_scores(
         self, predictor: Predictor, part: TaggedSentences

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import xml.etree.ElementTree as ET
 from collections import Counter
 from pathlib import Path
 
@@ -228,3 +230,31 @@ def test_columns_of_another_file_can_be_named(succeeds, trained, tmp_path):
     columns = ("--text-column", "review", "--label-column", "stars", "--json")
     result = json.loads(succeeds("evaluate", trained.run, "--data", path, *columns).stdout)
     assert result["examples"] == 2
+
+
+@pytest.mark.parametrize(
+    ("task", "name"), [("documents", "accuracy"), ("tagging", "accuracy"), ("translation", "chrF")]
+)
+def test_the_score_by_length_is_kept_and_drawn(succeeds, cases, tmp_path, task, name):
+    run = shutil.copytree(cases(task)[1], tmp_path / task)
+    found = json.loads(succeeds("evaluate", run, "--json", noted=r"(?s).*").stdout)
+    grouped = found["by_length"]
+    assert grouped["score"] == name
+    assert json.loads((run / "evaluation.json").read_text("utf-8"))["by_length"] == grouped
+    groups = grouped["groups"]
+    if task != "tagging":  # whose examples are tokens, and lengths those of sentences
+        assert sum(group["examples"] for group in groups) == found["examples"]
+    if task == "documents":
+        mean = sum(group["examples"] * group["score"] for group in groups) / found["examples"]
+        assert mean == pytest.approx(found["accuracy"])
+    root = ET.fromstring((run / "plots" / "lengths.svg").read_bytes())
+    drawn = [each.text or "" for each in root.iter("{http://www.w3.org/2000/svg}title")]
+    for group in groups:
+        told = f" ({group['examples']}): {group['score']:.4g}"
+        assert any(text.startswith(str(group["from"])) and text.endswith(told) for text in drawn)
+
+
+def test_another_file_is_not_drawn_into_the_run(succeeds, copied, contested):
+    before = sorted(copied.rglob("*"))
+    succeeds("evaluate", copied, "--data", contested)
+    assert sorted(copied.rglob("*")) == before

@@ -53,6 +53,7 @@ class Categories(Head):
     kind = "category"
     file = "labels.txt"
     score = "accuracy"
+    plainest = "accuracy"
 
     @property
     def labels(self) -> list[str]:

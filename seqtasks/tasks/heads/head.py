@@ -39,11 +39,13 @@ class Head(ABC):
         kind: which.
         file: what it is saved in, within a run's vocabulary.
         score: what `training.select_by` is by default.
+        plainest: of `judge`'s scores the one that can be read of a few examples, too.
     """
 
     kind: ClassVar[Kind]
     file: ClassVar[str]
     score: ClassVar[str]
+    plainest: ClassVar[str]
 
     @property
     @abstractmethod

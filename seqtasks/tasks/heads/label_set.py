@@ -55,6 +55,7 @@ class LabelSets(Head):
     kind = "set"
     file = "label_set.json"
     score = "micro_f1"
+    plainest = "micro_f1"
 
     @property
     def labels(self) -> list[str]:

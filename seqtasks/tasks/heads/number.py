@@ -52,6 +52,7 @@ class Number(Head):
     kind = "number"
     file = "number.json"
     score = "r2"
+    plainest = "mae"
 
     @property
     def labels(self) -> list[str]:
