@@ -102,15 +102,15 @@ def lines_svg(
     """
     horizontal, vertical = axes_of(lines, names)
     left, top, width, height = 72, 24, 480, 320
-    legend = 32 + 9 * max((_width(_short(line.name)) for line in lines), default=0)
+    legend = 32 + 9 * max((width_of(short(line.name)) for line in lines), default=0)
 
     def place(x: float, y: float) -> tuple[float, float]:
         return left + width * horizontal.share(x), top + height * (1 - vertical.share(y))
 
     parts = _frame(horizontal, vertical, (left, top, width, height))
     parts += [
-        _text(left + width / 2, top + height + 44, across, "middle"),
-        _text(_MARGIN, top + height / 2, up, "middle", turned=True),
+        text_at(left + width / 2, top + height + 44, across, "middle"),
+        text_at(_MARGIN, top + height / 2, up, "middle", turned=True),
     ]
     for number, line in enumerate(lines):
         colour = COLOURS[number % len(COLOURS)]
@@ -129,11 +129,11 @@ def lines_svg(
             what += f" ± {point.spread:.4f}" if point.spread else ""
             parts.append(
                 f"<circle cx='{x:.1f}' cy='{y:.1f}' r='4' fill='{colour}'>"
-                f"<title>{escape(_plain(what))}</title></circle>"
+                f"<title>{escape(plain(what))}</title></circle>"
             )
         x, y = left + width + 16, top + 8 + 20 * number
         parts.append(f"<path d='M{x} {y}h16' fill='none' {stroke}{dashes}/>")
-        parts.append(_text(x + 22, y, _short(line.name), "start", title=line.name))
+        parts.append(text_at(x + 22, y, short(line.name), "start", title=line.name))
     size = max(top + height + 64, top + 16 + 20 * len(lines))
     _write(path, left + width + 16 + legend, size, f"{up} by {across}", parts)
 
@@ -146,16 +146,16 @@ def _frame(across: Axis, up: Axis, box: tuple[int, int, int, int]) -> list[str]:
     for value, text in up.ticks:
         y = top + height * (1 - up.share(value))
         parts.append(f"<path d='M{left} {y:.1f}h{width}' stroke='#eee' fill='none'/>")
-        parts.append(_text(left - 8, round(y, 1), text, "end"))
+        parts.append(text_at(left - 8, round(y, 1), text, "end"))
     for value, text in across.ticks:
         x = left + width * across.share(value)
         parts.append(f"<path d='M{x:.1f} {top + height}v5' stroke='#777' fill='none'/>")
-        parts.append(_text(round(x, 1), top + height + 18, _short(text), "middle", title=text))
+        parts.append(text_at(round(x, 1), top + height + 18, short(text), "middle", title=text))
     return parts
 
 
 def _write(path: Path, width: float, height: float, title: str, parts: list[str]) -> None:
-    title = escape(_plain(title))
+    title = escape(plain(title))
     head = (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width:g} {height:g}' "
         f"width='{width:g}' height='{height:g}' role='img' {FONT}>\n<title>{title}</title>\n"

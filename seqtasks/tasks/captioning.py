@@ -216,16 +216,11 @@ class Captioning(Task):
     ) -> TextEvaluation:
         """Caption a split by beam search and compare: BLEU, chrF, exact matches."""
         data = examples(predictor.codec, part)
-<<<<<<< HEAD
         answers, cut = predictor.written(data, config.decoding.beam)
         names = [f"image {line}" for line in part.lines]
-        return evaluate_texts(part.source, names, part.captions, answers, cut=cut)
-=======
-        answers = predictor.texts(data, config.decoding.beam)
-        names = [f"image {line}" for line in part.lines]
         lengths = data.lengths - 1  # without the end
-        return evaluate_texts(part.source, names, part.captions, answers, lengths=lengths)
->>>>>>> charts
+        given = (part.source, names, part.captions, answers)
+        return evaluate_texts(*given, cut=cut, lengths=lengths)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Image to text."""

@@ -1,6 +1,6 @@
 """How good a model is: scores, the baseline's, and the worst mistakes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -185,7 +185,7 @@ def evaluate_texts(
     set_apart: Callable[[list[str]], list[str]] | None = None,
     unread: int = 0,
     cut: int = 0,
-    lengths: np.ndarray | None = None,
+    lengths: Sequence[int] | np.ndarray | None = None,
 ) -> TextEvaluation:
     """Compare what was written for each text with what is right.
 

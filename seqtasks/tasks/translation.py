@@ -258,19 +258,11 @@ class Translation(Task):
         and again of the words that `split_reversibly` makes.
         """
         data = examples(predictor.codec, part)
-<<<<<<< HEAD
         answers, cut = predictor.written(data, config.decoding.beam)
-        unread = predictor.codec.source.unread(part.texts)
-        given = (part.source, part.texts, part.targets)
-        return evaluate_texts(*given, answers, _set_apart, unread, cut)
-=======
-        answers = predictor.texts(data, config.decoding.beam)
         source = predictor.codec.source
         unread, lengths = source.unread(part.texts), source.statistics(part.texts)[0]
-        return evaluate_texts(
-            part.source, part.texts, part.targets, answers, _set_apart, unread, lengths
-        )
->>>>>>> charts
+        given = (part.source, part.texts, part.targets)
+        return evaluate_texts(*given, answers, _set_apart, unread, cut, lengths)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Text to text; and the best few, with where the model looked."""

@@ -252,9 +252,3 @@ def test_the_score_by_length_is_kept_and_drawn(succeeds, cases, tmp_path, task, 
     for group in groups:
         told = f" ({group['examples']}): {group['score']:.4g}"
         assert any(text.startswith(str(group["from"])) and text.endswith(told) for text in drawn)
-
-
-def test_another_file_is_not_drawn_into_the_run(succeeds, copied, contested):
-    before = sorted(copied.rglob("*"))
-    succeeds("evaluate", copied, "--data", contested)
-    assert sorted(copied.rglob("*")) == before

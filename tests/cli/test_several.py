@@ -8,9 +8,9 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from seqtasks.locks import Lock
 
 from seqtasks.config import load_config
+from seqtasks.runs.locks import Lock
 from seqtasks.training.step import TrainingStep
 
 
