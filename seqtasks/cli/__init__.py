@@ -1,13 +1,13 @@
 """The command line: one file per verb, each thin. Heavy imports wait until a verb needs them."""
 
 import difflib
-import errno
 from importlib import import_module
 from typing import Any
 
 import click
 
 from seqtasks import __version__
+from seqtasks.cli.mistakes import one_line
 from seqtasks.errors import SeqtasksError
 
 # The verbs in the order of a run's life, each with the line that `--help` shows for it.
@@ -26,7 +26,6 @@ VERBS = {
     "lesson": "See what the five teaching pages claim, one lesson a page.",
     "bench": "Measure speed and memory, compared with Keras and PyTorch.",
 }
-_REFUSED = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT)
 
 
 class UserMistake(click.ClickException):
@@ -66,10 +65,12 @@ class Verbs(click.Group):
             return super().invoke(ctx)
         except SeqtasksError as error:
             raise UserMistake(str(error)) from error
-        except OSError as error:
-            if error.errno not in _REFUSED:
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            if (told := one_line(error)) is None:
                 raise
-            raise UserMistake(f"{error.filename or 'output'}: {error.strerror}") from error
+            raise UserMistake(told) from error
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})

@@ -1,5 +1,6 @@
 """From defaults, files and options to the checked configuration of a task."""
 
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 import seqtasks.config.tasks  # noqa: F401, defines the configurations that there are
 from seqtasks.config.schema import CONFIGS, RunConfig, tasks_of
 from seqtasks.config.shipped import find_config
+from seqtasks.config.yaml_text import read_yaml
 from seqtasks.errors import ConfigError, did_you_mean
 
 _DEFAULT_TASK = "sentiment"
@@ -82,7 +84,12 @@ def parse_config(
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        mode = path.stat().st_mode
+        # A named pipe may have no writer, and reading waits for ever; the shell's <(...) has one.
+        pipe = stat.S_ISFIFO(mode) and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
+        if pipe or stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+            raise ConfigError(f"{path}: is a pipe, socket or device; expected a YAML file")
+        content = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: can't read the configuration: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -104,7 +111,7 @@ def _parse_assignment(assignment: str) -> tuple[str, Any]:
     if value.startswith("#"):  # a comment to YAML, but nobody sets a key to a comment
         return key, value
     try:
-        return key, yaml.safe_load(value)
+        return key, read_yaml(value)
     except yaml.YAMLError:
         raise ConfigError(f"--set {assignment}: the value isn't YAML") from None
 
@@ -125,10 +132,14 @@ def _merge(
     """Merge `new` into `into`, noting for each path which source set it last."""
     for key, value in new.items():
         here = (*path, str(key))
+        before = origin.get(here, source)
         origin[here] = source
         if not isinstance(value, dict):
             into[key] = value
             continue
+        if not path and not isinstance(into.get(key), dict | None):  # a section has keys
+            where, dotted = _place(here, {here: before})
+            raise ConfigError(f"{where}: {dotted}expected keys; received {into[key]!r}")
         if not isinstance(into.get(key), dict):
             into[key] = {}
         _merge(into[key], value, source, origin, here)

@@ -23,8 +23,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1, strict=True)]  # strict: true is not 1
-CountOrZero = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]  # strict: true is not 1
+CountOrZero = Annotated[int, Field(ge=0, lt=2**31)]
+# Beyond these its inverse or its square is 0 in float32, and so is each gradient clipped to it.
+Threshold = Annotated[float, Field(gt=0, ge=1e-18, le=1e37)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Pooling = Literal["last", "mean", "max", "attention"]
 ClassWeight = Literal["balanced"] | dict[str, Positive] | None
@@ -331,10 +333,10 @@ class TrainingConfig(Strict):
         default="float32",
         description="of matrix products outside the loops over time; the rest is float32",
     )
-    clip_norm: Positive = Field(
+    clip_norm: Threshold = Field(
         default=1.0, description="the global norm that the gradients are clipped to"
     )
-    clip_value: Positive | None = Field(
+    clip_value: Threshold | None = Field(
         default=None,
         description="what each entry of a gradient is clipped to, before the norm; default: none",
     )

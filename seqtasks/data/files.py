@@ -44,7 +44,7 @@ def check_file(path: Path, expected: str = "a file") -> None:
         expected: what to ask for where a folder is.
     """
     try:
-        is_folder = stat.S_ISDIR(path.stat().st_mode)
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError) as error:
         with suppress(OSError):  # a folder that isn't there or can't be listed offers no name
             hint = did_you_mean(path.name, [other.name for other in path.parent.iterdir()])
@@ -54,8 +54,12 @@ def check_file(path: Path, expected: str = "a file") -> None:
         raise DataError(f"{shorten(str(path))} is no file's name: {error}") from error
     except OSError as error:
         raise cannot_read(path, error) from error
-    if is_folder:
+    if stat.S_ISDIR(mode):
         raise DataError(f"{path} is a folder; expected {expected}")
+    # A named pipe may have no writer, and reading waits for ever; the shell's <(...) has one.
+    pipe = stat.S_ISFIFO(mode) and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
+    if pipe or stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        raise DataError(f"{path} is a pipe, socket or device; expected {expected}")
 
 
 def file_format(path: Path, formats: Mapping[str, str] = TABLES) -> str:

@@ -34,7 +34,9 @@ ConfigSource = Callable[[], ModelServerConfig]
 
 # The ports of the program in its Docker image.
 _IMAGE_REST, _IMAGE_GRPC = 8501, 8500
-_PASSED_ON = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_PASSED_ON = tuple(  # Windows has no SIGHUP
+    getattr(signal, name) for name in ("SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+)
 _NO_TIMEOUT = 2**31 - 1  # milliseconds; the flag is an int32
 _STEP_SECONDS = 0.1
 
