@@ -37,6 +37,7 @@ TRANSLATION: dict[str, Any] = {
     "text.unit": "word",
     "text.target_unit": "word",
     "text.min_count": 2,
+    "text.unknown_weight": 0,
     "text.max_length": 60,
     "model.arch": "bigru",
     "model.units": 256,
