@@ -1,4 +1,4 @@
-"""YAML as configurations use it: plain keys and values, each key once, no deeper than anyone writes.
+"""YAML as configurations use it: plain values, each key once, no deeper than anyone writes.
 
 PyYAML lets the last of two equal keys win, follows a value that contains itself, and ends in a
 RecursionError where brackets are nested a few hundred deep. None of it is a configuration.
