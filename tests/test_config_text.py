@@ -26,6 +26,7 @@ NO_CONFIGURATION = {
     "deep mappings": ("".join(f"{' ' * n}k:\n" for n in range(DEEP)), "nested more than", "line"),
     "deep tuple keys": ("? " * DEEP + "1", "nested more than", "line 1"),
     "aliases of aliases": (LAUGHS, "more than 100,000 values", "line"),
+    "no time": ("seed: !!timestamp 9\n", "not YAML", ""),
     "no month": ("name: 2026-13-01\n", "month", ""),
     "more digits than Python reads": ("seed: " + "9" * 5_000, "digits", ""),
 }
@@ -119,3 +120,13 @@ def test_a_threshold_is_refused_where_float32_would_clip_every_gradient_to_zero(
         assert np.float32(1) / np.float32(found) >= tiny
         assert np.float32(found) > tiny
     assert np.float32(1e-18) ** 2 >= tiny  # Adam squares what is left
+
+
+@pytest.mark.parametrize("value", ["[" * DEEP, "9" * 5_000, "x" * 5_000, "[" + "1, " * 900 + "1]"])
+def test_a_long_value_is_not_told_whole(value):
+    assert len(refused((), (f"model.units={value}",))) < 400
+    assert len(refused((), (f"model={value}", "model.units=8"))) < 400
+
+
+def test_a_number_that_python_reads_and_does_not_write_is_refused():
+    assert "thousands of digits" in refused((), ("seed=0x" + "f" * 6_000,))

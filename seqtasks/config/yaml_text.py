@@ -68,7 +68,8 @@ def read_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(text, _Loader)  # a SafeLoader
-    except (ValueError, OverflowError) as error:  # such as 2026-13-01, or a number of 5,000 digits
+    except (ValueError, OverflowError, AttributeError) as error:
+        # Such as 2026-13-01, a number of 5,000 digits, or !!timestamp of what is no time.
         raise yaml.YAMLError(str(error)) from error
 
 
