@@ -45,7 +45,9 @@ def one_line(error: Exception) -> str | None:
     >>> one_line(KeyError("units")) is None
     True
     """
-    if isinstance(error, BrokenPipeError):  # whoever reads the output has enough: click ends quietly
+    if isinstance(
+        error, BrokenPipeError
+    ):  # whoever reads the output has enough: click ends quietly
         return None
     if isinstance(error, OSError):
         advice = _ADVICE.get(error.errno or 0)

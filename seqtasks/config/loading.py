@@ -107,13 +107,26 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _parse_assignment(assignment: str) -> tuple[str, Any]:
     key, equals, value = assignment.partition("=")
     if not equals or not key:
-        raise ConfigError(f"--set {assignment}: expected key=value, such as model.units=128")
+        raise ConfigError(
+            f"--set {_short(assignment)}: expected key=value, such as model.units=128"
+        )
     if value.startswith("#"):  # a comment to YAML, but nobody sets a key to a comment
         return key, value
     try:
         return key, read_yaml(value)
     except yaml.YAMLError:
-        raise ConfigError(f"--set {assignment}: the value isn't YAML") from None
+        raise ConfigError(f"--set {_short(assignment)}: the value isn't YAML") from None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else f"{text[:200]}…"
+
+
+def _told(value: Any) -> str:
+    try:
+        return _short(repr(value))
+    except ValueError:  # a hexadecimal number that Python reads but doesn't write in decimals
+        return "a number of thousands of digits"
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:
@@ -139,7 +152,7 @@ def _merge(
             continue
         if not path and not isinstance(into.get(key), dict | None):  # a section has keys
             where, dotted = _place(here, {here: before})
-            raise ConfigError(f"{where}: {dotted}expected keys; received {into[key]!r}")
+            raise ConfigError(f"{where}: {dotted}expected keys; received {_told(into[key])}")
         if not isinstance(into.get(key), dict):
             into[key] = {}
         _merge(into[key], value, source, origin, here)
@@ -162,7 +175,7 @@ def _explain(
     if isinstance(received, dict | RunConfig):
         yield f"{where}: {dotted}{message}"
     else:
-        yield f"{where}: {dotted}{message}; received {received!r}"
+        yield f"{where}: {dotted}{message}; received {_told(received)}"
 
 
 def _explain_unknown_key(

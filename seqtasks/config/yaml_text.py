@@ -1,4 +1,4 @@
-"""YAML as configurations use it: plain keys and values, each key once, no deeper than anyone writes.
+"""YAML as configurations use it: plain values, each key once, no deeper than anyone writes.
 
 PyYAML lets the last of two equal keys win, follows a value that contains itself, and ends in a
 RecursionError where brackets are nested a few hundred deep. None of it is a configuration.
@@ -68,7 +68,8 @@ def read_yaml(text: str) -> Any:
     """
     try:
         return yaml.load(text, _Loader)  # a SafeLoader
-    except (ValueError, OverflowError) as error:  # such as 2026-13-01, or a number of 5,000 digits
+    except (ValueError, OverflowError, AttributeError) as error:
+        # Such as 2026-13-01, a number of 5,000 digits, or !!timestamp of what is no time.
         raise yaml.YAMLError(str(error)) from error
 
 

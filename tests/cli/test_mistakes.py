@@ -1,4 +1,4 @@
-"""What fails in the middle of something else is one line with advice; a defect stays a traceback."""
+"""What fails amid something else is one line with advice; a defect stays a traceback."""
 
 import errno
 import json

@@ -151,3 +151,15 @@ def test_quoted_text_is_one_short_line():
     assert shorten("a\nb") == "'a\\nb'"
     assert shorten("x" * 60) == repr("x" * 60)
     assert shorten("x" * 61) == repr("x" * 59 + "…")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_named_pipe_is_refused_and_not_waited_for(tmp_path):
+    path = tmp_path / "train.tsv"
+    os.mkfifo(path)
+    assert error_of(path) == (
+        f"{path} is a pipe, socket or device; expected a file that ends in one of "
+        ".tsv, .txt, .csv, .jsonl, .ndjson, .xlsx"
+    )
+    with pytest.raises(DataError, match="pipe, socket or device; expected an image"):
+        check_file(path, "an image")

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import random
+import runpy
 import signal
 import socket
 import stat
@@ -341,3 +342,9 @@ def test_a_program_that_cant_be_run_is_named(tmp_path, models):
     broken.write_text("no program")
     with pytest.raises(ConfigError, match="tensorflow_model_server: can't be run: "):
         run(broken, models)
+
+
+def test_a_system_without_sighup_passes_the_other_signals_on(monkeypatch):
+    monkeypatch.delattr(signal, "SIGHUP", raising=False)  # as on Windows
+    there = runpy.run_path(binary.__file__)
+    assert there["_PASSED_ON"] == (signal.SIGTERM, signal.SIGINT)
