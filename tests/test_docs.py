@@ -108,8 +108,8 @@ def check_command(arguments: tuple[str, ...]) -> None:
     settings = [word for word in values.get("assignments") or () if not placeholder(word)]
     names = [Path(word) for word in values.get("config_files") or () if not placeholder(word)]
     files = [ROOT / name if name.suffix else find_config(name) for name in names]
-    arch = values.get("arch")
-    assert arch is None or placeholder(arch) or arch in ARCHS, arch
+    archs = (values.get("arch") or "").split(",")  # `compare` takes several
+    assert all(not arch or placeholder(arch) or arch in ARCHS for arch in archs), archs
     given = {key: v for key, v in values.items() if key in OPTION_KEYS and not placeholder(str(v))}
     load_config(tuple(files), tuple(settings), configured(given))
 

@@ -12,6 +12,7 @@ from seqtasks.cli.options import run_argument, runs_dir_option
 from seqtasks.cli.pages import check_output, page_language
 from seqtasks.cli.predict import check_texts
 from seqtasks.config import load_config
+from seqtasks.config.sections import ImagesDataConfig, PlainDataConfig, RecallDataConfig
 from seqtasks.runs import find_run
 
 if TYPE_CHECKING:
@@ -127,11 +128,11 @@ def inspect(
     _check_options(text, npz, html, step, unit, find, data)
     found = find_run(run, runs_dir)
     config = load_config((found.config_file,))
-    if config.task != "language_model":
+    if not isinstance(config.data, PlainDataConfig):  # a language model begins with nothing, too
         for place, each in enumerate(text, 1):
             if not each.strip():
                 raise click.UsageError(f"TEXT {place} is empty: there is no token to show")
-    if find is not None and config.task in ("captioning", "recall"):
+    if find is not None and isinstance(config.data, (ImagesDataConfig, RecallDataConfig)):
         raise click.UsageError(
             f"--find looks through texts; a run of {config.task} has no file of them"
         )
