@@ -111,7 +111,9 @@ def check_command(arguments: tuple[str, ...]) -> None:
     archs = (values.get("arch") or "").split(",")  # `compare` takes several
     assert all(not arch or placeholder(arch) or arch in ARCHS for arch in archs), archs
     given = {key: v for key, v in values.items() if key in OPTION_KEYS and not placeholder(str(v))}
-    load_config(tuple(files), tuple(settings), configured(given))
+    for arch in archs:
+        one = {**given, "arch": arch} if "arch" in given else given
+        load_config(tuple(files), tuple(settings), configured(one))
 
 
 def all_options() -> set[str]:
