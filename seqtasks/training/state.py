@@ -48,10 +48,10 @@ def load_state(path: Path, variables: list[Any]) -> TrainingState:
     Raises:
         RunError: where the file is missing, damaged, or of another model.
     """
-    state, values = _read(path)
-    if len(values) == len(variables) - 1:
-        # A state of seqtasks 0.1 ends with the sum of losses, examples and tokens of the epoch. It
-        # lacks how many losses were summed: what their sum was divided by were the examples.
+    state, values, keeps_metrics = _read(path)
+    if not keeps_metrics and len(values) == len(variables) - 1:
+        # A state of before 2026-11-30 ends with the sum of losses, examples and tokens of the
+        # epoch. It lacks how many losses were summed: the sum was divided by the examples.
         values.append(values[-2])
     if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
         raise RunError(f"{path}: the saved state is of another model; start anew")
@@ -60,13 +60,15 @@ def load_state(path: Path, variables: list[Any]) -> TrainingState:
     return state
 
 
-def _read(path: Path, with_values: bool = True) -> tuple[TrainingState, list[np.ndarray]]:
+def _read(path: Path, with_values: bool = True) -> tuple[TrainingState, list[np.ndarray], bool]:
+    """The state, the values, and whether it has the metrics, as it has since 2026-11-30."""
     try:
         with path.open("rb") as file, np.load(file) as saved:
             keys = sorted({*saved.files} - {"state"}) if with_values else []
             values = [saved[key] for key in keys]
             fields = json.loads(str(saved["state"]))
-        return TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])}), values
+        state = TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])})
+        return state, values, "rows" in fields
     except FileNotFoundError:
         raise RunError(f"{path}: no saved state; this run can't be resumed") from None
     except (

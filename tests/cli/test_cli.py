@@ -77,6 +77,7 @@ def test_the_overview_lists_the_verbs_in_the_order_of_a_runs_life(succeeds):
         "client",
         "data",
         "config",
+        "lesson",
         "bench",
     ]
     assert [line.split()[0] for line in text.partition("Commands:\n")[2].splitlines()] == order

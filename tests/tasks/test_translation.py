@@ -316,7 +316,8 @@ def test_how_a_split_is_batched_changes_no_score(random, predictor, monkeypatch,
 
 def test_the_beam_of_the_configuration_is_the_one_that_is_evaluated(random, predictor, monkeypatch):
     seen = []
-    monkeypatch.setattr(predictor, "texts", lambda data, beam: seen.append(beam) or ["x"] * 15)
+    written = ["x"] * 15, 0
+    monkeypatch.setattr(predictor, "written", lambda data, beam: seen.append(beam) or written)
     config = random.with_decoding(beam=7)
     random.task.evaluate(config, predictor, random.splits.test, None)
     assert seen == [7]
