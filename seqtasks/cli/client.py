@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 import click
 
 from seqtasks import answers
+from seqtasks.cli.notices import Notices
 from seqtasks.cli.predict import check_texts, open_client, text_batches
 from seqtasks.clients.client import Client, to_json
 from seqtasks.errors import ServingError, did_you_mean
@@ -61,7 +62,7 @@ def client(
     """Send texts to a server's MODEL, one answer per line.
 
     The server is that of `seqtasks serve`, or TF Serving itself. Answers look as those of
-    `seqtasks predict`; what has no such form is written as JSON.
+    `seqtasks predict`, notes of what was cut included; what has no such form is written as JSON.
 
     Texts come from the arguments, from --file, or line by line from standard input. A signature
     that takes no `text` has all that it takes from --input.
@@ -74,12 +75,14 @@ def client(
         elif show_metadata:
             _show_metadata(found.metadata(model), as_json)
         else:
-            asked = _Asked(found, model, signature, given)
+            asked, notices = _Asked(found, model, signature, given), Notices()
             for batch in asked.batches(text, file):
                 for row in asked.answer(batch):
                     shown = None if as_json else answers.line(row)
                     click.echo(to_json(row) if shown is None else shown)
+                    notices.note(row)
                 sys.stdout.flush()
+            notices.tell()
 
 
 class _Asked:

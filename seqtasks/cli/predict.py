@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from seqtasks import answers
+from seqtasks.cli.notices import Notices
 from seqtasks.cli.options import assignments_option, run_argument, runs_dir_option
 from seqtasks.cli.pages import check_output, page_language
 from seqtasks.config import TaggedDataConfig, load_config
@@ -112,7 +113,7 @@ def predict(
             ask = _served(run, runs_dir, server, model, as_json, end)
         else:
             ask = _loaded(run, runs_dir, assignments)
-        notices = _Notices()
+        notices = Notices()
         end.callback(notices.tell)
         kept: list[dict[str, Any]] = []
         if html:
@@ -154,34 +155,6 @@ def _write_attention(path: Path, found: list[dict[str, Any]]) -> None:
 
     write_attention(path, found, page_language())
     click.echo(f"Written: {path}", err=True)
-
-
-class _Notices:
-    """Counts what answers say of texts that weren't read to their end, and tells it once."""
-
-    def __init__(self):
-        self._answers = self._long = self._unread = self._cut = 0
-
-    def note(self, answer: dict[str, Any]) -> None:
-        """Count an answer."""
-        self._answers += 1
-        self._long += "unread" in answer
-        self._unread += answer.get("unread", 0)
-        self._cut += "cut" in answer
-
-    def tell(self) -> None:
-        """Write a line to standard error for each kind that there was."""
-        of = f"of {self._answers:,}"
-        for count, told in (
-            (
-                self._long,
-                "texts longer than is read (text.max_length, text.max_sentences): "
-                f"{self._long:,} {of}; tokens not read: {self._unread:,}",
-            ),
-            (self._cut, f"answers cut off at decoding.max_length: {self._cut:,} {of}"),
-        ):
-            if count:
-                click.echo(f"note: {told}", err=True)
 
 
 def _tagger(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> "Tagger":
