@@ -1,5 +1,7 @@
 """Fixtures that more than one room's tests use, and which tests are slow."""
 
+import signal
+
 import pytest
 
 pytest_plugins = ["model_servers"]
@@ -13,6 +15,18 @@ _SLOW_PLACES = (
     "tests/benchmarks/",
     "tests/training/",
 )
+
+
+def pytest_configure() -> None:
+    """Have the signals that tests send do what they do in a terminal.
+
+    A shell starts what runs in its background with SIGINT ignored, and `nohup` SIGHUP.
+    """
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            usual = signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL
+            signal.signal(number, usual)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
