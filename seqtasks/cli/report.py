@@ -163,19 +163,25 @@ def _show_report(screen: Console, evaluation: Evaluation | SetEvaluation) -> Non
     screen.print(table)
 
 
+def _show_scores(screen: Console, *scores: tuple[str, float | None]) -> None:
+    """Print scores by name, those that there are."""
+    for name, score in scores:
+        if score is not None:
+            screen.print(f"{name:29} {score:.4f}")
+
+
 def _show_sets(screen: Console, evaluation: SetEvaluation, errors: int) -> None:
     """Print a report by label, scores, the baseline and mistakes."""
     _show_report(screen, evaluation)
     screen.print(f"\nLabels are given from a probability of {evaluation.threshold:g} on")
-    for name, score in (
+    _show_scores(
+        screen,
         ("micro F1", evaluation.micro_f1),
         (f"micro F1 of {evaluation.baseline}", evaluation.baseline_micro_f1),
         ("macro F1", evaluation.macro_f1),
         ("sets that are wholly right", evaluation.exact),
         ("expected calibration error", evaluation.ece),
-    ):
-        if score is not None:
-            screen.print(f"{name:29} {score:.4f}")
+    )
     _show_intervals(screen, evaluation)
     _show_limits(screen, evaluation)
     for mistake in _mistakes(screen, evaluation, errors, "{shown} of {all} mistakes"):
@@ -188,16 +194,15 @@ def _show_sets(screen: Console, evaluation: SetEvaluation, errors: int) -> None:
 
 def _show_regression(screen: Console, evaluation: NumberEvaluation, errors: int) -> None:
     """Print errors, correlation, the baseline and the worst mistakes."""
-    for name, score in (
+    _show_scores(
+        screen,
         ("mean absolute error", evaluation.mae),
         (f"that of {evaluation.baseline}", evaluation.baseline_mae),
         ("that of always the mean", evaluation.mean_mae),
         ("root mean squared error", evaluation.rmse),
         ("R2", evaluation.r2),
         ("Spearman's correlation", evaluation.spearman),
-    ):
-        if score is not None:
-            screen.print(f"{name:29} {score:.4f}")
+    )
     _show_intervals(screen, evaluation)
     _show_limits(screen, evaluation)
     for mistake in _mistakes(screen, evaluation, errors, "The {shown} largest errors"):

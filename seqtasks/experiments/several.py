@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqtasks.config import RunConfig
-from seqtasks.errors import ConfigError, RunError
-from seqtasks.runs import Run, choose_path, find_run, live_writer
+from seqtasks.errors import ConfigError
+from seqtasks.runs import Run, check_free, choose_path, find_run
 from seqtasks.training.resumable import check_resumable, is_complete, same_training
 from seqtasks.training.state import read_state
 
@@ -46,8 +46,7 @@ def _planned(config: RunConfig, folder: Path, overwrite: bool) -> Planned:
         choose_path(folder, config, overwrite)
         return Planned(config, None, done=False)
     run = find_run(path)
-    if who := live_writer(run):
-        raise RunError(f"{path}: {who} trains this run; wait until it has ended, or stop it")
+    check_free(run)
     try:
         done = _is_done(run, config)
         if not done:

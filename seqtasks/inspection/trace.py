@@ -196,7 +196,7 @@ def _reader(predictor: Any, task: str, text: str, most: int) -> Trace:
         last = outputs[0, len(tokens) - 1] if tagger else outputs[0]
         number = not tagger and codec.head.kind == "number"
         y = last[0] if number else tf.reduce_max(last)
-    gradients = _gradients(tape, y, recorder.runs)
+    gradients = _gradients(tape, y, _read_by(recorder.runs))
     reads = {"": tokens, "words": tokens}
     reads["sentences"] = [f"{n + 1}: {' '.join(s[:3])}" for n, s in enumerate(sentences)]
     attention: dict[str, np.ndarray] = {}
@@ -270,7 +270,7 @@ def _translation(predictor: Any, task: str, text: str, most: int) -> Trace:
         read = tf.pad(ids, [[0, 0], [1, 0]], constant_values=START_ID)
         readout, _, weights = decoder(read, states, prepared)
         y = _log_probability(decoder, readout, ids)
-    gradients = _gradients(tape, y, recorder.runs)
+    gradients = _gradients(tape, y, _read_by(recorder.runs))
     attention = {}
     if weights.shape[-1]:
         attention["written"] = weights.numpy()[0, : len(written)]
@@ -338,12 +338,7 @@ def _decoder(
         finally:
             decoder.token_vectors.observer = None
         y = output(readout)
-    found: Any = tape.gradient(
-        y,
-        [vectors[0], *(run.x for run in recorder.runs)],
-        unconnected_gradients=tf.UnconnectedGradients.ZERO,
-    )
-    of_vectors, *gradients = found
+    of_vectors, *gradients = _gradients(tape, y, [vectors[0], *_read_by(recorder.runs)])
     chances = tf.exp(decoder.log_probabilities(readout.scores()[0]))
     running = _texts(codec.tokens(tf.argmax(chances, axis=-1)).numpy())
     layers = _layer_traces(stacks, recorder.runs, gradients, {"": tokens})
@@ -376,10 +371,13 @@ def _beginnings(inputs: dict[str, tf.Tensor], ends: list[int]) -> dict[str, tf.T
     }
 
 
-def _gradients(tape: tf.GradientTape, y: tf.Tensor, runs: list[Recorded]) -> Any:
-    return tape.gradient(
-        y, [run.x for run in runs], unconnected_gradients=tf.UnconnectedGradients.ZERO
-    )
+def _gradients(tape: tf.GradientTape, y: tf.Tensor, read: list[tf.Tensor]) -> Any:
+    return tape.gradient(y, read, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+
+
+def _read_by(runs: list[Recorded]) -> list[tf.Tensor]:
+    """What each layer read."""
+    return [run.x for run in runs]
 
 
 def _of_vectors(layer: Any, runs: list[Recorded], gradients: list[tf.Tensor]) -> np.ndarray:

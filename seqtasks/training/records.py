@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from typing import Any
 
 import keras
 
@@ -24,13 +25,17 @@ def record_resumption(run: Run) -> None:
 
     One that only goes on with an interrupted run changes nothing and need not be there.
     """
-    environment = json.loads((run.path / _ENVIRONMENT).read_text("utf-8"))
+    environment = _environment(run)
     environment.setdefault("resumed", []).append(["seqtasks", *sys.argv[1:]])
     write_text(run.path / _ENVIRONMENT, json.dumps(environment, indent=2) + "\n")
 
 
 def commands(run: Run) -> str:
     """The commands that made a run, as a shell takes them: the first, and those for more epochs."""
-    environment = json.loads((run.path / _ENVIRONMENT).read_text("utf-8"))
+    environment = _environment(run)
     every = [environment["command"], *environment.get("resumed", [])]
     return " && ".join(shlex.join(command) for command in every)
+
+
+def _environment(run: Run) -> dict[str, Any]:
+    return json.loads((run.path / _ENVIRONMENT).read_text("utf-8"))
