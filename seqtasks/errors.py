@@ -24,10 +24,6 @@ class RunError(SeqtasksError):
     """A run directory that is missing, incomplete, or must not be overwritten."""
 
 
-class MaskError(SeqtasksError, ValueError):
-    """A mask that isn't right-padded: a real step after a padded one."""
-
-
 class TrainingError(SeqtasksError):
     """Training that can't go on, such as a loss that is no longer a number."""
 

@@ -167,7 +167,8 @@ def randomise(layer, seed):
     """Set all weights of a built Keras layer or cell to random ones, biases too; return them."""
     draw = np.random.default_rng(seed)
     drawn = [draw.normal(0, 0.5, w.shape) for w in layer.get_weights()]
-    layer.set_weights(drawn)
+    for weight, values in zip(layer.weights, drawn, strict=True):
+        weight.assign(values)
     return layer.get_weights()
 
 

@@ -6,6 +6,12 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+if keras.backend.backend() != "tensorflow":
+    raise ImportError(
+        "seqtasks' layers run on Keras' TensorFlow backend. Received: KERAS_BACKEND="
+        f"{keras.backend.backend()}; set it to tensorflow, or leave it out, before importing keras"
+    )
+
 
 def affine(x: tf.Tensor, W: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """x W + b over the last axis as ONE matrix product: (..., D), (D, G), (G,) to (..., G).

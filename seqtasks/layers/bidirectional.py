@@ -5,8 +5,17 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seqtasks.layers.masking import lengths_from_mask, mask_of
+from seqtasks.layers.masking import mask_of, steps_of
 from seqtasks.layers.recurrent import Recurrent
+
+# What becomes of the outputs of both directions, (N, T, H) or (N, H) each.
+_MERGED: dict[str | None, Any] = {
+    "concat": lambda forward, backward: tf.concat([forward, backward], axis=-1),
+    "sum": lambda forward, backward: forward + backward,
+    "ave": lambda forward, backward: (forward + backward) / 2,
+    "mul": lambda forward, backward: forward * backward,
+    None: lambda forward, backward: (forward, backward),
+}
 
 
 @keras.saving.register_keras_serializable(package="seqtasks")
@@ -23,12 +32,17 @@ class Bidirectional(keras.Layer):
     Args:
         layer: the forward layer; its options count for both. The backward layer has weights of
             its own.
-        merge_mode: "concat" joins the outputs of each step to (N, T, 2H); "sum" adds them.
+        merge_mode: "concat" joins the outputs of each step to (N, T, 2H); "sum" adds them, "ave"
+            takes their mean, "mul" multiplies them; None returns both, the forward layer's first.
         backward_layer: the layer to run backward, with the options of `layer` and `go_backwards`;
             made here by default.
 
     Returns what `layer` returns: outputs (N, T, 2H) or (N, 2H), both directions aligned in time;
     with `return_state` the forward layer's states follow, then the backward layer's.
+
+    Raises:
+        TypeError: where `layer` is none of `RNN`, `LSTM` and `GRU`.
+        ValueError: for another `merge_mode`, and where the two layers don't go together.
 
     >>> from seqtasks import LSTM
     >>> Bidirectional(LSTM(5, return_sequences=True))(tf.ones((2, 3, 4))).shape
@@ -38,19 +52,27 @@ class Bidirectional(keras.Layer):
     def __init__(
         self,
         layer: Recurrent,
-        merge_mode: str = "concat",
+        merge_mode: str | None = "concat",
         backward_layer: Recurrent | None = None,
         **keras_options: Any,
     ):
+        for given in (layer, backward_layer or layer):
+            if not isinstance(given, Recurrent):
+                raise TypeError(
+                    "Bidirectional runs seqtasks' RNN, LSTM or GRU. Received: "
+                    f"{type(given).__module__}.{type(given).__name__}; "
+                    "`seqtasks.layers.keras_weights.from_keras` makes one of ours of Keras' layer, "
+                    "and keras.layers.Bidirectional runs it as it is"
+                )
         super().__init__(**{"dtype": layer.dtype_policy, **keras_options})
-        if merge_mode not in ("concat", "sum"):
-            raise ValueError(f"merge_mode must be 'concat' or 'sum'. Received: {merge_mode!r}")
+        if merge_mode not in _MERGED:
+            raise ValueError(f"merge_mode must be one of {list(_MERGED)}. Received: {merge_mode!r}")
         if layer.go_backwards:
             raise ValueError("the layer to wrap must go forward. Received: go_backwards=True")
         self.layer = layer
         self.merge_mode = merge_mode
         self.backward_layer = backward_layer or _reversed_copy(layer)
-        for option in ("units", "return_sequences", "return_state"):
+        for option in ("units", "return_sequences", "return_state", "stateful"):
             if getattr(layer, option) != getattr(self.backward_layer, option):
                 raise ValueError(
                     f"both directions need the same {option}. Received: {getattr(layer, option)} "
@@ -61,6 +83,8 @@ class Bidirectional(keras.Layer):
         self.layer.split_batch = self.backward_layer.split_batch = False
         self.return_sequences = layer.return_sequences
         self.return_state = layer.return_state
+        self.stateful = layer.stateful
+        self.input_spec = keras.InputSpec(ndim=3)
         self.supports_masking = True
 
     @property
@@ -76,36 +100,53 @@ class Bidirectional(keras.Layer):
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
         """Run both layers over inputs (N, T, D); `initial_state`: forward states, then backward."""
-        mask = mask_of(inputs, mask)
+        steps = steps_of(mask_of(inputs, mask))
+        x = steps.to_front(tf.convert_to_tensor(inputs))
         half = len(self.layer.cell.state_size)
         states = [None, None]
         if initial_state is not None:
             flat = tf.nest.flatten(initial_state)
             states = [flat[:half], flat[half:]]
-        forward, forward_states = self._direction(self.layer, inputs, states[0], mask, training)
-        backward, states_b = self._direction(self.backward_layer, inputs, states[1], mask, training)
+        forward, states_f = self._direction(self.layer, x, states[0], steps.front, training)
+        backward, states_b = self._direction(
+            self.backward_layer, x, states[1], steps.front, training
+        )
         if self.return_sequences:
-            lengths = None if mask is None else lengths_from_mask(mask)
-            backward = (
-                tf.reverse(backward, [1])
-                if lengths is None
-                else tf.reverse_sequence(backward, lengths, 1)
-            )
-        if self.merge_mode == "concat":
-            outputs = tf.concat([forward, backward], axis=-1)
-        else:
-            outputs = forward + backward
-        return [outputs, *forward_states, *states_b] if self.return_state else outputs
+            forward = steps.to_places(forward)
+            backward = steps.to_places(steps.reversed(backward))
+        outputs = _MERGED[self.merge_mode](forward, backward)
+        if not self.return_state:
+            return outputs
+        return *(outputs if self.merge_mode is None else [outputs]), *states_f, *states_b
 
     def _direction(self, layer, inputs, initial_state, mask, training):
         outputs = layer(inputs, initial_state=initial_state, mask=mask, training=training)
-        return (outputs[0], outputs[1:]) if self.return_state else (outputs, [])
+        return (outputs[0], outputs[1:]) if self.return_state else (outputs, ())
+
+    def reset_state(self) -> None:
+        """With `stateful` layers: begin the next batch from zeros."""
+        self.layer.reset_state()
+        self.backward_layer.reset_state()
+
+    reset_states = reset_state  # Keras' other name
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Shapes of what `call` returns for inputs (N, T, D)."""
+        shapes = self.layer.compute_output_shape(input_shape)
+        *axes, H = shapes[0] if self.return_state else shapes
+        states = shapes[1:] if self.return_state else ()
+        if self.merge_mode is None:
+            return (*axes, H), (*axes, H), *states, *states
+        outputs = (*axes, self.units)
+        return (outputs, *states, *states) if self.return_state else outputs
 
     def compute_mask(self, inputs, previous_mask=None):
         """The mask of the outputs: the inputs' one where outputs have a time axis."""
         mask = previous_mask if self.return_sequences else None
-        states = 2 * len(self.layer.cell.state_size)
-        return [mask, *(None for _ in range(states))] if self.return_state else mask
+        masks = [mask, mask] if self.merge_mode is None else [mask]
+        if self.return_state:
+            masks += [None] * (2 * len(self.layer.cell.state_size))
+        return masks if len(masks) > 1 else mask
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""

@@ -184,7 +184,7 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
     weights_T = tuple(tf.transpose(W) for W in weights)
     W_x_T = tf.transpose(W_x)
     G, dtype, shape = W_x.shape[1], d_last[0].dtype, d_last[0].shape
-    steps_of_chunk = _chunk_steps(N)
+    steps_of_chunk = tf.minimum(_chunk_steps(N), tf.maximum(T, 1))
 
     def chunks_of(steps):
         return (steps + steps_of_chunk - 1) // steps_of_chunk
@@ -222,6 +222,9 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
             _stack(operand, steps, d_last[0], W.shape[0])
             for operand, W in zip(operands, weights, strict=True)
         ]
+        # All chunks are of one length, the first one of x with zeros before it, and so they are
+        # stacked: TensorFlow's vectorised Jacobians know no list of chunks of several lengths.
+        dx_part = tf.pad(dx_part, [[steps_of_chunk - steps, 0], [0, 0], [0, 0]])
         dx = _set(dx, chunks_of(start), dx_part)  # behind those of the chunks before it
         more = _recurrent_weight_gradients(operands, weights, da, W_x.dtype)
         d_weights = [d + d_more for d, d_more in zip(d_weights, more, strict=True)]
@@ -235,13 +238,14 @@ def _backward(cell, x, W_x, weights, states, kept, d_histories, d_last):
         (T, tuple(d_last), tuple(states), kept, dx, *zeros, d_weights),
         parallel_iterations=1,
     )
-    dx = tf.raw_ops.TensorListConcatV2(
+    dx = tf.raw_ops.TensorListStack(
         input_handle=dx,
-        element_shape=tf.stack([-1, N, x.shape[2]]),
-        leading_dims=tf.zeros([0], tf.int64),
+        element_shape=tf.stack([steps_of_chunk, N, x.shape[2]]),
         element_dtype=x.dtype,
-    )[0]
-    dx = tf.reshape(_turned(dx), tf.shape(x))
+    )
+    dx = tf.reshape(dx, tf.stack([-1, N, x.shape[2]]))
+    missing = tf.shape(dx)[0] - tf.shape(x)[1]
+    dx = tf.reshape(_turned(dx[tf.maximum(missing, 0) :]), tf.shape(x))
     return dx, tf.cast(dW_x, W_x.dtype), db, *d_weights, *d_states
 
 

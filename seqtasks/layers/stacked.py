@@ -51,6 +51,8 @@ class Stacked(keras.Layer):
         self.residual = residual
         self.return_sequences = layers[-1].return_sequences
         self.return_state = layers[-1].return_state
+        self.stateful = any(layer.stateful for layer in layers)
+        self.input_spec = keras.InputSpec(ndim=3)
         self.supports_masking = True
 
     @property
@@ -89,7 +91,24 @@ class Stacked(keras.Layer):
                 outputs, *layer_states = outputs
                 states += layer_states
             x = x + outputs if self.residual and index >= 2 else outputs
-        return [x, *states] if self.return_state else x
+        return (x, *states) if self.return_state else x
+
+    def reset_state(self) -> None:
+        """With `stateful` layers: begin the next batch from zeros."""
+        for layer in self.layers:
+            layer.reset_state()
+
+    reset_states = reset_state  # Keras' other name
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Shapes of what `call` returns for inputs (N, T, D)."""
+        shape, states = input_shape, []
+        for layer in self.layers:
+            shape = layer.compute_output_shape(shape)
+            if self.return_state:
+                shape, *layer_states = shape
+                states += layer_states
+        return (shape, *states) if self.return_state else shape
 
     def compute_mask(self, inputs, previous_mask=None):
         """The mask of the outputs: the inputs' one where outputs have a time axis."""

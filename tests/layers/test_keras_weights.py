@@ -172,8 +172,6 @@ def test_both_directions_keep_float64():
             keras.layers.LSTM(H, recurrent_activation="hard_sigmoid"),
             "recurrent_activation='sigmoid'.*recurrent_activation='hard_sigmoid'",
         ),
-        (keras.layers.LSTM(H, recurrent_dropout=0.5), "recurrent_dropout=0.0.*=0.5"),
-        (keras.layers.SimpleRNN(H, stateful=True), "stateful=False.*stateful=True"),
         (keras.layers.Bidirectional(keras.layers.GRU(H)), "reset_after=False"),
         (keras.layers.Dense(H), "SimpleRNN, LSTM, GRU or Bidirectional. Received: Dense"),
         (keras.layers.RNN(keras.layers.LSTMCell(H)), "Received: RNN"),
@@ -186,11 +184,54 @@ def test_what_the_pages_do_not_compute_is_not_taken_from_keras(layer, message):
         from_keras(layer)
 
 
-@pytest.mark.parametrize("merge_mode", ["mul", "ave", None])
-def test_other_ways_to_merge_two_directions_are_not_taken_from_keras(merge_mode):
-    theirs = keras.layers.Bidirectional(keras.layers.LSTM(H), merge_mode=merge_mode)
-    with pytest.raises(ValueError, match=f"Received: {merge_mode!r}"):
-        from_keras(theirs)
+def a_whole_model():
+    """Both directions, a layer with states, one inside another model and one for each part."""
+    L = keras.layers
+    ids = keras.Input((6,), dtype="int32")
+    vectors = L.Embedding(20, D, name="vectors")(ids)
+    both = L.Bidirectional(
+        L.LSTM(4, return_sequences=True, kernel_regularizer="l2"), merge_mode="ave"
+    )(vectors)
+    sequence, h, _ = L.LSTM(H, return_sequences=True, return_state=True, use_bias=False)(both)
+    inside = keras.Sequential([keras.Input((6, D)), L.GRU(3, reset_after=False)], name="inside")
+    parts = L.TimeDistributed(L.SimpleRNN(2))(L.Reshape((2, 3, D))(vectors))
+    joined = L.Concatenate()([L.Flatten()(sequence), h, inside(vectors), L.Flatten()(parts)])
+    return keras.Model(ids, L.Dense(2, name="dense")(joined))
+
+
+def test_whole_models_are_taken_over_and_given_back():
+    theirs = a_whole_model()
+    reference.randomise(theirs, 3)
+    ids = np.random.default_rng(4).integers(0, 20, (5, 6))
+    ours = from_keras(theirs)
+    kinds = [type(layer) for layer in ours.layers]
+    assert [kinds.count(kind) for kind in (Bidirectional, LSTM)] == [1, 1]
+    assert isinstance(ours.get_layer("inside").layers[0], GRU)
+    back = to_keras(ours)
+    expected = theirs(ids)
+    assert reference.largest_difference([ours(ids), back(ids)], [expected, expected]) < 1e-6
+    assert np.allclose(ours.losses, theirs.losses, rtol=1e-6)
+    ours.compile("adam", "mse")
+    ours.fit(ids, np.zeros((5, 2)), verbose=0)
+    assert reference.largest_difference([theirs(ids)], [expected]) == 0  # it has its own weights
+
+
+def test_a_model_written_as_a_class_is_refused():
+    class Written(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    with pytest.raises(ValueError, match="Written is a model written as a class"):
+        from_keras(Written())
+
+
+def test_a_stateful_layer_of_keras_is_taken_with_its_number_of_rows():
+    theirs = keras.layers.GRU(H, stateful=True, reset_after=False, return_sequences=True)
+    theirs(x())
+    theirs.reset_state()
+    ours = from_keras(theirs)
+    for _ in range(2):
+        assert same_outputs(ours, theirs)
 
 
 @pytest.mark.parametrize(

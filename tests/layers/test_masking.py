@@ -1,4 +1,4 @@
-"""Right-padded masks become lengths; every other mask is refused."""
+"""Masks of any shape: what they move, and that padding of any kind changes nothing."""
 
 import keras
 import numpy as np
@@ -7,73 +7,146 @@ import reference
 import tensorflow as tf
 
 from seqtasks import GRU, LSTM, RNN, Bidirectional, Stacked
-from seqtasks.errors import MaskError, SeqtasksError
-from seqtasks.layers.masking import lengths_from_mask, mask_of
+from seqtasks.layers.masking import Steps, mask_of
 
-NOT_RIGHT_PADDED = {
-    "left-padded": [[True, True, True], [False, True, True]],
-    "a hole": [[True, False, True], [True, True, True]],
-    "one late step": [[True, False, False], [False, False, True]],
-}
-MESSAGE = "the mask is not right-padded: a real step follows a padded one"
-IN_GRAPH = "right-padded: a real step follows a padded one"  # TensorFlow escapes the apostrophe
+N, T, D, H = 5, 7, 3, 4
+LAYERS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
 
-each_bad_mask = pytest.mark.parametrize("mask", NOT_RIGHT_PADDED.values(), ids=NOT_RIGHT_PADDED)
+each_kind = pytest.mark.parametrize("kind", LAYERS)
+each_direction = pytest.mark.parametrize("go_backwards", [False, True], ids=["forward", "backward"])
 
 
+def masks(rng):
+    """Masks of each form, (N, T): of right padding, left padding, holes, and all of it in one."""
+    lengths = rng.permutation([0, 1, 3, T - 1, T])
+    right = reference.mask_of(lengths, T)
+    holes = rng.random((N, T)) < 0.5
+    mixed = np.concatenate([right[:2], right[2:3, ::-1], holes[3:]])
+    return {"right": right, "left": right[:, ::-1], "holes": holes, "mixed": mixed}
+
+
+def real_rows(x, mask):
+    """The real steps of each row in front, zeros after them, and how many they are: in NumPy."""
+    front, lengths = np.zeros_like(x), mask.sum(axis=1)
+    for n in range(len(x)):
+        front[n, : lengths[n]] = x[n, mask[n]]
+    return front, lengths
+
+
+def at_places(outputs, mask):
+    """The first outputs of each row where its mask is True, and zeros elsewhere: in NumPy."""
+    placed = np.zeros_like(outputs)
+    for n in range(len(outputs)):
+        placed[n, mask[n]] = outputs[n, : mask[n].sum()]
+    return placed
+
+
+each_mask = pytest.mark.parametrize("form", ["right", "left", "holes", "mixed"])
+
+
+@each_mask
 @pytest.mark.parametrize("dtype", [bool, np.int32, np.float32])
-def test_lengths_are_the_numbers_of_real_steps(dtype):
-    mask = reference.mask_of([0, 1, 4, 5, 3], 5).astype(dtype)
-    lengths = lengths_from_mask(tf.constant(mask))
-    assert lengths.dtype == tf.int32
-    assert lengths.numpy().tolist() == [0, 1, 4, 5, 3]
+def test_steps_move_to_the_front_and_back(form, dtype):
+    rng = np.random.default_rng([1, len(form)])
+    mask, x = masks(rng)[form], rng.normal(size=(N, T, D))
+    front, lengths = real_rows(x, mask)
+    given = mask.astype(dtype)
+    for run in (lambda do: do(), lambda do: tf.function(do)()):
+        steps = Steps(tf.constant(given))
+        assert steps.lengths.dtype == tf.int32
+        assert np.array_equal(steps.lengths, lengths)
+        assert np.array_equal(run(lambda: Steps(given).to_front(tf.constant(x))), front)
+        assert np.array_equal(
+            run(lambda: Steps(given).to_places(tf.constant(x))), at_places(x, mask)
+        )
 
 
 @pytest.mark.parametrize("shape", [(0, 5), (3, 0), (0, 0)], ids=str)
 def test_a_mask_without_rows_or_steps_has_lengths_too(shape):
-    assert lengths_from_mask(tf.ones(shape, tf.bool)).numpy().tolist() == [0] * shape[0]
+    steps = Steps(tf.ones(shape, tf.bool))
+    assert steps.lengths.numpy().tolist() == [0] * shape[0]
+    assert steps.to_front(tf.ones((*shape, 2))).shape == (*shape, 2)
 
 
-def test_in_a_graph_of_unknown_shape_lengths_are_the_same():
-    graph = tf.function(lengths_from_mask, [tf.TensorSpec([None, None], tf.bool)])
-    for lengths, T in (([2, 0, 3], 3), ([1], 4), ([], 2), ([0, 0], 0)):
-        assert graph(reference.mask_of(lengths, T)).numpy().tolist() == lengths
+def layer_with(kind, seed=1, **options):
+    layer = LAYERS[kind](H, dtype="float64", **options)
+    layer.build((None, None, D))
+    layer.cell.set_weights(list(reference.weights(kind, D, H, seed)))
+    return layer
 
 
-@each_bad_mask
-def test_a_mask_that_is_not_right_padded_is_refused_eagerly(mask):
-    with pytest.raises(MaskError, match=MESSAGE) as caught:
-        lengths_from_mask(tf.constant(mask))
-    assert isinstance(caught.value, SeqtasksError)
-    assert isinstance(caught.value, ValueError)
+@each_mask
+@each_direction
+@each_kind
+def test_a_row_is_what_its_real_steps_are_alone(kind, go_backwards, form):
+    rng = np.random.default_rng([2, len(form)])
+    mask, x = masks(rng)[form], rng.normal(size=(N, T, D))
+    states = reference.states(kind, N, H, 3)
+    layer = layer_with(kind, return_sequences=True, return_state=True, go_backwards=go_backwards)
+    front, lengths = real_rows(x, mask)
+    outputs, last = reference.run(
+        kind, front, layer.cell.get_weights(), states, lengths, go_backwards
+    )
+    expected = [at_places(outputs, mask), *last]
+
+    def call(x, mask):
+        return layer(x, initial_state=list(states), mask=mask)
+
+    graph = tf.function(
+        call, [tf.TensorSpec([None, None, D], tf.float64), tf.TensorSpec([None, None], tf.bool)]
+    )
+    for run in (call, graph):
+        assert reference.largest_difference(run(x, mask), expected) < 1e-12
 
 
-@each_bad_mask
-def test_a_mask_that_is_not_right_padded_is_refused_when_the_graph_runs(mask):
-    graph = tf.function(lengths_from_mask, [tf.TensorSpec([None, None], tf.bool)])
-    with pytest.raises(tf.errors.InvalidArgumentError, match=IN_GRAPH):
-        graph(np.array(mask))
-
-
+@each_mask
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: RNN(3),
-        lambda: LSTM(3, return_sequences=True),
-        lambda: GRU(3, go_backwards=True),
-        lambda: Bidirectional(LSTM(3)),
-        lambda: Stacked([GRU(3, return_sequences=True), GRU(3)]),
+        lambda: LSTM(H, return_sequences=True, dtype="float64"),
+        lambda: GRU(H, return_sequences=True, go_backwards=True, dtype="float64"),
+        lambda: Bidirectional(GRU(H, return_sequences=True, dtype="float64")),
+        lambda: Stacked([RNN(H, return_sequences=True, dtype="float64") for _ in range(2)]),
     ],
-    ids=["RNN", "LSTM", "GRU backwards", "Bidirectional", "Stacked"],
+    ids=["LSTM", "GRU backwards", "Bidirectional", "Stacked"],
 )
-def test_every_layer_refuses_such_a_mask_eagerly_and_in_a_graph(make):
-    layer, x = make(), tf.constant(reference.inputs(2, 3, 4, 1), tf.float32)
-    layer(x, mask=tf.constant(reference.mask_of([3, 1], 3)))
-    bad = tf.constant(NOT_RIGHT_PADDED["left-padded"])
-    with pytest.raises(MaskError, match=MESSAGE):
-        layer(x, mask=bad)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=IN_GRAPH):
-        tf.function(lambda x, mask: layer(x, mask=mask))(x, bad)
+def test_gradients_are_those_of_right_padded_rows_and_nothing_behind_a_mask_matters(make, form):
+    rng = np.random.default_rng([4, len(form)])
+    mask, x = masks(rng)[form], rng.normal(size=(N, T, D))
+    upstream = rng.normal(size=(N, T, 2 * H))
+    layer = make()
+    front, lengths = real_rows(x, mask)
+
+    def outputs_and_gradients(x, mask, upstream):
+        x = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            outputs = layer(x, mask=tf.constant(mask))
+            loss = tf.reduce_sum(outputs * upstream[:, :, : outputs.shape[-1]])
+        return outputs, *tape.gradient(loss, [x, *layer.trainable_weights])
+
+    poisoned = np.where(mask[:, :, None], x, np.nan)
+    outputs, dx, *d_weights = outputs_and_gradients(poisoned, mask, upstream)
+    outputs_f, dx_f, *d_weights_f = outputs_and_gradients(
+        front, reference.mask_of(lengths, T), real_rows(upstream, mask)[0]
+    )
+    assert reference.largest_difference(d_weights, d_weights_f) < 1e-12
+    assert (
+        reference.largest_difference(
+            [outputs, dx], [at_places(outputs_f.numpy(), mask), at_places(dx_f.numpy(), mask)]
+        )
+        < 1e-12
+    )
+
+
+def test_padding_on_the_left_is_what_keras_makes_of_it():
+    texts = [[3, 1, 4, 1], [5, 9], [2]]
+    ids = keras.utils.pad_sequences(texts)  # on the left, by default
+    for kind in (LSTM, GRU, RNN):
+        embedding, layer = keras.layers.Embedding(10, D, mask_zero=True), kind(H)
+        together = layer(embedding(ids))
+        alone = tf.concat([layer(embedding(np.array([text]))) for text in texts], axis=0)
+        assert reference.largest_difference(together, alone) < 1e-6
 
 
 def test_keras_still_attaches_the_mask_where_mask_of_looks_for_it():
