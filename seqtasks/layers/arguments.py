@@ -135,7 +135,7 @@ def check_activations(layer: Any, **given: Any) -> None:
             )
 
 
-def note_without_effect(layer: Any, **given: bool) -> None:
+def note_without_effect(layer: Any, **given: Any) -> None:
     """Warn of arguments that say how Keras is to run its own loop; this one is always the fast one.
 
     Warns:

@@ -112,7 +112,7 @@ def to_keras(layer: Any) -> Any:
         )
     if layer.weight_drop:
         raise ValueError(f"Keras has no weight_drop. Received: {layer.name} with it")
-    options = {key: layer.get_config()[key] for key in _SHARED}
+    options: dict[str, Any] = {key: layer.get_config()[key] for key in _SHARED}
     options |= layer.weight_options.get_config()
     if isinstance(layer, GRU):
         options["reset_after"] = False

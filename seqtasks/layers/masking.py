@@ -54,7 +54,7 @@ class Steps:
         return tf.where(self.mask[:, :, tf.newaxis], moved, 0)
 
     def reversed(self, x: tf.Tensor) -> tf.Tensor:
-        """Turn the real steps of (N, T, D) round, which stand in front; what is after them stays."""
+        """Turn the real steps of (N, T, D), which stand in front, round; padding stays."""
         return tf.reverse_sequence(x, self.lengths, 1)
 
     def _places(self):

@@ -172,8 +172,8 @@ class Recurrent(keras.Layer):
                 raise
             raise NotImplementedError(
                 "TensorFlow has no forward-mode derivative (tf.autodiff.ForwardAccumulator) of the "
-                "lists that the loop over time keeps its steps in. tf.GradientTape goes through it, "
-                "its jacobian and batch_jacobian too"
+                "lists that the loop over time keeps its steps in. tf.GradientTape goes through "
+                "it, with its jacobian and batch_jacobian"
             ) from error
         return h, states[:count]
 
@@ -257,9 +257,9 @@ class Recurrent(keras.Layer):
         """
         if self.cell.blocks > 1 and not all(isinstance(w, PagesOrder) for w in weights):
             warnings.warn(
-                f"{type(self).__name__}.set_weights takes these arrays to be in the pages' order of "
-                "gates, since it can't see it: Keras' have the same shapes and another order, and "
-                "`seqtasks.layers.keras_weights.from_keras` converts them",
+                f"{type(self).__name__}.set_weights takes these arrays to be in the pages' order "
+                "of gates, since it can't see it: Keras' have the same shapes and another order, "
+                "and `seqtasks.layers.keras_weights.from_keras` converts them",
                 stacklevel=2,
             )
         super().set_weights(weights)
