@@ -174,7 +174,7 @@ def _kind_of(layer):
             f"Received: {type(layer).__name__}"
         )
     kind = kinds[type(layer)]
-    expected = {"activation": "tanh"}
+    expected: dict[str, Any] = {"activation": "tanh"}
     if kind is not RNN:
         expected["recurrent_activation"] = "sigmoid"
     if kind is GRU:

@@ -292,8 +292,7 @@ class RNN(Recurrent):
 
     `LSTM` and `GRU` have the same arguments.
 
-    What Keras' layers take is taken here too; README's "In your own Keras program" has what
-    differs.
+    What Keras' layers take is taken here too; `seqtasks.layers` says what differs.
 
     Args:
         units: H, the number of hidden units.
