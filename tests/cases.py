@@ -3,7 +3,6 @@
 import numpy as np
 from PIL import Image
 
-
 # Options for a network that is trained in a second.
 TINY = (
     *("--units", "4", "--set", "model.embedding_units=5"),

@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import os
 import platform
-import shlex
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -14,11 +14,12 @@ from typing import Any
 
 from seqtasks import __version__
 from seqtasks.config import RunConfig
-from seqtasks.errors import RunError
+from seqtasks.errors import RunError, typed
 from seqtasks.runs.checksums import checksums
 from seqtasks.runs.files import (
     UNFINISHED,
     disk_errors,
+    move,
     remove_unfinished,
     temporary_name,
     write_text,
@@ -31,6 +32,11 @@ _NAMES = {  # of what is in a run before it is one
     "checkpoints", "checksums.json", "data.json", "environment.json", "plots", "samples.json",
     "samples.npz", "vocabulary", ".lock",
 }  # fmt: skip
+_WINDOWS = os.name == "nt"
+_NO_FOLDER = re.compile(  # what Windows takes as no folder's name, or as another's
+    r"""[<>:"/\\|?*\x00-\x1f] | [. ]$ | ^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)""",
+    re.IGNORECASE | re.VERBOSE,
+)
 _TRIES = 100  # at a name, while other processes take them
 
 
@@ -41,7 +47,7 @@ def default_name(config: RunConfig) -> str:
     >>> default_name(SentimentConfig())
     'toy_sentiment-bilstm'
     """
-    source = config.data.source.removeprefix("tfds:").replace("/", "-").replace(":", "-")
+    source = re.sub(r"[/\\:]", "-", config.data.source.removeprefix("tfds:"))
     path = Path(config.data.source)
     if path.suffix and not config.data.source.startswith("tfds:"):
         generic = path.stem in ("train", "training", "data")
@@ -54,9 +60,15 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
 
     Raises:
         RunError: where the user's own name is taken and must not be overwritten, or where what is
-            to be overwritten is no run, or is being trained.
+            to be overwritten is no run, or is being trained; where it can't be a folder's.
     """
-    path = base / (config.name or default_name(config))
+    name = config.name or default_name(config)
+    if _WINDOWS and _NO_FOLDER.search(name):
+        raise RunError(
+            f"{name!r}: Windows has no folder of this name; choose a --name of letters, digits, "
+            "hyphens and the like, not a device's such as con"
+        )
+    path = base / name
     try:
         taken = path.exists() and not _is_left_over(path)
     except OSError as error:
@@ -72,7 +84,7 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
         return path
     if config.name:
         raise RunError(
-            f"{path}: this run exists. Go on with it by --resume {shlex.quote(str(path))}, "
+            f"{path}: this run exists. Go on with it by --resume {typed(path)}, "
             "replace it by --overwrite, or choose another --name"
         )
     number = 2
@@ -141,7 +153,7 @@ def _claim(path: Path, overwrite: bool) -> Lock | None:
         made.mkdir()
         try:
             (made / ".lock").touch()
-            made.rename(path)
+            move(made, path)
         except OSError:
             shutil.rmtree(made, ignore_errors=True)
             if not path.exists():  # else another process was faster
@@ -202,7 +214,7 @@ def _fill(path: Path, config: RunConfig, save: Callable[[Run], None]) -> None:
             if entry not in (staging, path / ".lock"):
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         for entry in sorted(staging.iterdir(), key=lambda entry: entry.name == "config.yaml"):
-            entry.rename(path / entry.name)
+            move(entry, path / entry.name)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
