@@ -1,20 +1,26 @@
 """Windows as far as this system can play it: what its Python lacks, and its rules for files.
 
-`python tests/windows.py FOLDER COMMAND` runs one of our commands, with files in the folder. Only
-what imports are ours see another Python (`ours_on_windows`); the rules for files are the system's
-own (`rules_for_files`). The facts are of the Python documentation ("Availability: Unix"), of
-typeshed's stubs, and of Microsoft's pages on naming files, MoveFileEx, DeleteFile and _locking.
+`python tests/windows.py FOLDER COMMAND...` runs commands of ours, one after the other, with files
+in the folder; the words of each are lines. Another Python is there for our own imports only
+(`ours_on_windows`), the rules for files for everybody's (`rules_for_files`). The facts are of the
+Python documentation ("Availability: Unix"), of typeshed's stubs, and of Microsoft's pages on naming
+files, MoveFileEx, DeleteFile and _locking.
 """
 
 import builtins
 import contextlib
 import errno
 import io
+import json
 import os
 import re
 import shutil
+import signal
 import sys
+import threading
+import time
 import types
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -153,7 +159,7 @@ def rules_for_files(base: Path) -> Iterator[list[str]]:
     inside = os.path.realpath(base)
 
     def full(path: Any, dir_fd: int | None = None) -> str:
-        return os.path.realpath(os.path.dirname(path) or ".") + "/" + os.path.basename(path)  # noqa: PTH118, PTH119, PTH120
+        return os.path.realpath(os.path.dirname(path) or ".") + "/" + os.path.basename(path)  # noqa: PTH119, PTH120
 
     def is_ours(path: Any) -> bool:
         return isinstance(path, str | os.PathLike) and full(path).startswith(f"{inside}/")
@@ -228,6 +234,16 @@ def rules_for_files(base: Path) -> Iterator[list[str]]:
             setattr(module, name, value)
 
 
+def _end_when_it_answers(url: str, answers: list[str]) -> None:
+    """Ask a server until it answers; note that, and end it."""
+    while not answers:
+        with contextlib.suppress(OSError), urllib.request.urlopen(url) as response:
+            status = json.loads(response.read())["model_version_status"]
+            answers.append(f"answered {status[0]['state']}")
+        time.sleep(0.05)
+    signal.raise_signal(signal.SIGTERM)
+
+
 def _program() -> int:
     folder, *commands = sys.argv[1:]
     ours_on_windows()
@@ -235,12 +251,21 @@ def _program() -> int:
 
     from seqtasks.cli import main
 
+    answers: list[str] = []
     with rules_for_files(Path(folder)) as refused:
         for command in commands:
-            result = CliRunner().invoke(main, command.split("\n"), prog_name="seqtasks")
-            print(f"exit code {result.exit_code}", repr(result.exception), result.stderr.strip())
-            print(*(f"refused {line}" for line in refused), sep="\n")
+            words = command.split("\n")
+            if words[0] == "serve":
+                port = words[words.index("--port") + 1]
+                url = f"http://127.0.0.1:{port}/v1/models/exports"
+                threading.Thread(
+                    target=_end_when_it_answers, args=(url, answers), daemon=True
+                ).start()
+            result = CliRunner().invoke(main, words, prog_name="seqtasks")
+            print("exit code", result.exit_code, result.exception or "", result.stderr.strip())
+            print(*(f"refused {line}\n" for line in refused), sep="", end="")
             refused.clear()
+    print(*answers)
     return 0
 
 
