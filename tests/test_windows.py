@@ -16,7 +16,7 @@ from test_house import PACKAGE
 
 from seqtasks import errors
 from seqtasks.config import SentimentConfig
-from seqtasks.errors import ConfigError, RunError, typed
+from seqtasks.errors import ConfigError, typed
 from seqtasks.runs import choose_path, create, default_name, files, locks, replacing, write_text
 from seqtasks.serving.addresses import keep_to_itself
 from seqtasks.serving.http_server import HttpOptions, HttpServer
@@ -56,7 +56,7 @@ def test_a_model_is_trained_resumed_exported_twice_and_served_by_the_rules_of_wi
     ends = [line for line in done.stdout.splitlines() if line.startswith("exit code")]
     assert len(ends) == len(commands)
     assert [end.split()[2] for end in ends] == ["0"] * 4 + ["2", "0"], done.stdout
-    assert "Windows has no folder of this name" in ends[4]
+    assert "nul" in ends[4]
     assert "answered AVAILABLE" in done.stdout
     assert sorted(path.name for path in exports.iterdir()) == ["1", "2"]
     assert (run / "model_card.md").is_file()
@@ -122,25 +122,6 @@ def test_a_use_is_found_however_it_is_written():
 
 # --- Names of files and commands -----------------------------------------------------------------
 
-NO_NAMES = ["con", "NUL", "aux.txt", "com1", "LPT9.a.b", "a:b", "what?", "a*", "x.", "x ", "a|b"]
-NAMES = ["console", "a-b_c", "com10", "null", ".hidden", "리뷰", "x.y", "com", "a b"]
-
-
-def test_a_name_that_windows_has_not_is_refused_there_before_anything_is_made(
-    tmp_path, monkeypatch
-):
-    for name in NO_NAMES:
-        config = SentimentConfig(name=name)
-        assert choose_path(tmp_path, config, False) == tmp_path / name  # here it is one
-        with monkeypatch.context() as patch:
-            patch.setattr(create, "_WINDOWS", True)
-            with pytest.raises(RunError, match="Windows has no folder of this name") as raised:
-                choose_path(tmp_path, config, False)
-            assert repr(name) in str(raised.value)
-    monkeypatch.setattr(create, "_WINDOWS", True)
-    for name in NAMES:
-        assert choose_path(tmp_path, SentimentConfig(name=name), False) == tmp_path / name
-
 
 @pytest.mark.parametrize(
     "source",
@@ -152,13 +133,12 @@ def test_a_name_that_windows_has_not_is_refused_there_before_anything_is_made(
         "tfds:a/b:1.0.0",
     ],
 )
-def test_a_run_is_named_after_data_on_any_drive(source, monkeypatch, tmp_path):
-    monkeypatch.setattr(create, "_WINDOWS", True)
+def test_a_run_is_named_after_data_on_any_drive(source, tmp_path):
     config = SentimentConfig.model_validate({"data": {"source": source}})
     assert default_name(config).endswith("-bilstm")
     path = choose_path(tmp_path, config, False)
     assert path.parent == tmp_path
-    assert "\\" not in path.name
+    assert not set(path.name) & set(":/\\")
 
 
 def test_commands_are_written_as_the_system_s_shell_takes_them(monkeypatch):

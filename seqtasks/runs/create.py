@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seqtasks import __version__
 from seqtasks.config import RunConfig
 from seqtasks.errors import RunError, typed
 from seqtasks.runs.checksums import checksums
@@ -26,17 +25,13 @@ from seqtasks.runs.files import (
 )
 from seqtasks.runs.locks import Lock, holder
 from seqtasks.runs.run import Run, check_free
+from seqtasks.version import __version__
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn", "pydantic")
 _NAMES = {  # of what is in a run before it is one
     "checkpoints", "checksums.json", "data.json", "environment.json", "plots", "samples.json",
     "samples.npz", "vocabulary", ".lock",
 }  # fmt: skip
-_WINDOWS = os.name == "nt"
-_NO_FOLDER = re.compile(  # what Windows takes as no folder's name, or as another's
-    r"""[<>:"/\\|?*\x00-\x1f] | [. ]$ | ^(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])\s*(\.|$)""",
-    re.IGNORECASE | re.VERBOSE,
-)
 _TRIES = 100  # at a name, while other processes take them
 
 
@@ -60,15 +55,9 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
 
     Raises:
         RunError: where the user's own name is taken and must not be overwritten, or where what is
-            to be overwritten is no run, or is being trained; where it can't be a folder's.
+            to be overwritten is no run, or is being trained.
     """
-    name = config.name or default_name(config)
-    if _WINDOWS and _NO_FOLDER.search(name):
-        raise RunError(
-            f"{name!r}: Windows has no folder of this name; choose a --name of letters, digits, "
-            "hyphens and the like, not a device's such as con"
-        )
-    path = base / name
+    path = base / (config.name or default_name(config))
     try:
         taken = path.exists() and not _is_left_over(path)
     except OSError as error:
