@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqtasks.version import __version__
+
 if TYPE_CHECKING:
     from seqtasks.cells.gru import GRUCell
     from seqtasks.cells.lstm import LSTMCell
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
     from seqtasks.layers.bidirectional import Bidirectional
     from seqtasks.layers.recurrent import GRU, LSTM, RNN
     from seqtasks.layers.stacked import Stacked
-
-__version__ = "0.1.0"
+    from seqtasks.loaded import LoadedRun
 
 __all__ = [
     "GRU",
@@ -47,7 +48,7 @@ _MODULES = {
 }
 
 
-def load_run(path: str | Path, runs_dir: str | Path = "runs") -> Any:
+def load_run(path: str | Path, runs_dir: str | Path = "runs") -> "LoadedRun":
     """Open a finished run: its best weights, ready to predict, evaluate and inspect.
 
     Args:
@@ -55,13 +56,14 @@ def load_run(path: str | Path, runs_dir: str | Path = "runs") -> Any:
         runs_dir: where named runs are.
 
     Returns:
-        A `seqtasks.loaded.LoadedRun`.
+        The run, which predicts, evaluates and inspects.
 
     Raises:
         seqtasks.errors.RunError: where there is no such run, or it has no weights yet.
     """
-    # By a relative name: that room is far above this one, which only has the public names.
-    return import_module(".loaded", __name__).LoadedRun(Path(path), Path(runs_dir))
+    from seqtasks.loaded import LoadedRun
+
+    return LoadedRun(Path(path), Path(runs_dir))
 
 
 def __dir__() -> list[str]:

@@ -5,7 +5,12 @@ They are raised where the cause is known and shown once, as one line, at the com
 """
 
 import difflib
+import os
+import shlex
+import subprocess
 from collections.abc import Iterable
+
+_WINDOWS = os.name == "nt"
 
 
 class SeqtasksError(Exception):
@@ -44,3 +49,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     close = difflib.get_close_matches(word, list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def typed(*words: object) -> str:
+    """Write words as they are typed in a shell: a POSIX one, or on Windows one of its two.
+
+    >>> typed("seqtasks", "evaluate", "runs/tiny films")
+    "seqtasks evaluate 'runs/tiny films'"
+    """
+    texts = [str(word) for word in words]
+    # cmd.exe knows no single quotes, and shlex puts them around every backslash.
+    return subprocess.list2cmdline(texts) if _WINDOWS else shlex.join(texts)

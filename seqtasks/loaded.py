@@ -74,8 +74,9 @@ class LoadedRun:
             tokens: how many of a longer text's tokens are shown, as if it ended there.
 
         Returns:
-            A `seqtasks.inspection.trace.Trace`: `gradient`, `running`, `attention`, and `layers`,
-            each with `arrays` by name, such as "f" or "h". A notebook shows it as pictures.
+            A `seqtasks.inspection.trace_data.Trace`: `gradient`, `running`, `attention`, and
+            `layers`, each with `arrays` by name, such as "f" or "h". A notebook shows it as
+            pictures.
 
         Raises:
             DataError: a text without a token.

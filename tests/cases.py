@@ -3,6 +3,12 @@
 import numpy as np
 from PIL import Image
 
+# Options for a network that is trained in a second.
+TINY = (
+    *("--units", "4", "--set", "model.embedding_units=5"),
+    *("--set", "training.batch_size=16", "--set", "training.learning_rate=0.01"),
+)
+
 
 def words(rng, least=1):
     return " ".join(rng.choices(["red", "cat", "sees", "dogs", "big"], k=rng.randint(least, 5)))

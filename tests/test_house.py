@@ -17,11 +17,12 @@ PACKAGE = Path(__file__).parents[1] / "seqtasks"
 ROOMS: dict[str, str] = {
     "__main__": "cli",
     "cli": "lessons experiments benchmarks training export clients serving serving.models "
-    "serving.limits inspection tasks toys data runs config metrics bootstrap seqtasks answers "
-    "advice errors",
-    "lessons": "loaded training inspection tasks toys topologies layers cells text data runs "
-    "config metrics seqtasks errors",
+    "serving.limits inspection tasks toys data runs config metrics bootstrap answers advice "
+    "version errors",
+    "lessons": "seqtasks loaded training inspection tasks toys topologies layers cells text data "
+    "runs config metrics errors",
     "experiments": "training inspection runs config errors",
+    "seqtasks": "loaded layers cells version",
     "loaded": "inspection tasks runs config errors",
     "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "
     "topologies layers cells text data runs config metrics errors",
@@ -40,16 +41,16 @@ ROOMS: dict[str, str] = {
     "text": "config errors",
     "toys": "data errors",
     "data": "errors",
-    "runs": "config seqtasks errors",
+    "runs": "config version errors",
     "config": "errors",
     "metrics": "bootstrap entities errors",
     "bootstrap": "",
     "entities": "",
-    "seqtasks": "layers cells",
     "layers": "cells errors",
     "cells": "",
     "advice": "",
     "answers": "",
+    "version": "",
     "errors": "",
 }
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
-from seqtasks import __version__
 from seqtasks.cli.mistakes import one_line
 from seqtasks.errors import SeqtasksError
+from seqtasks.version import __version__
 
 # The verbs in the order of a run's life, each with the line that `--help` shows for it.
 VERBS = {

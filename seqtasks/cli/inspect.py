@@ -16,7 +16,7 @@ from seqtasks.config.sections import ImagesDataConfig, PlainDataConfig, RecallDa
 from seqtasks.runs import find_run
 
 if TYPE_CHECKING:
-    from seqtasks.inspection.trace import Trace
+    from seqtasks.inspection.trace_data import Trace
 
 # Words that may stand where RUN does, and the commands that they are; a run of such a name is
 # given as ./gradients.

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from seqtasks.cli.screen import console, one_line
 from seqtasks.inspection.steps import most_changing, numbered, step_lines
-from seqtasks.inspection.trace import LayerTrace, Trace
+from seqtasks.inspection.trace_data import LayerTrace, Trace
 
 _COLUMNS = 3  # units of a layer that are shown where nothing else is said
 _BAR = 12

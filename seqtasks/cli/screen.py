@@ -1,6 +1,5 @@
 """What the user sees of a training: live progress, and a table after it."""
 
-import shlex
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from rich.text import Text
 
 from seqtasks import advice
 from seqtasks.config import RunConfig
+from seqtasks.errors import typed
 
 if TYPE_CHECKING:
     from seqtasks.training.fit import EpochResult, Progress
@@ -106,7 +106,7 @@ def show_outcome(outcome: "Outcome") -> None:
     if not state.finished:
         click.echo(
             f"Interrupted in epoch {state.epoch + 1}; all of it is saved. Go on with:\n\n"
-            f"    seqtasks train --resume {shlex.quote(str(run))}\n"
+            f"    seqtasks train --resume {typed(run)}\n"
         )
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
@@ -124,7 +124,7 @@ def show_outcome(outcome: "Outcome") -> None:
     screen.print()
     screen.print(table)
     show_advice(advice.for_training(outcome.run.read_metrics(), outcome.run.config.training.epochs))
-    click.echo(f"\nNext: seqtasks evaluate {shlex.quote(str(run))}")
+    click.echo(f"\nNext: seqtasks evaluate {typed(run)}")
 
 
 def show_advice(lines: Iterable[str]) -> None:

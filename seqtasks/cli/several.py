@@ -1,7 +1,6 @@
 """Training several runs in one command: what `train --seeds` and `compare --over` share."""
 
 import json
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ import click
 
 from seqtasks.cli.options import tell
 from seqtasks.config import RunConfig
+from seqtasks.errors import typed
 from seqtasks.experiments.facts import Facts, facts
 from seqtasks.experiments.groups import Group
 from seqtasks.experiments.several import Planned, plan
@@ -47,7 +47,7 @@ def train_several(
             done = ": finished already" if one.done else ""
             click.echo(f"Run {number} of {len(planned)}: {folder / str(one.config.name)}{done}")
         if not one.done and not _train(one, folder, overwrite, quiet):
-            words = shlex.join(["seqtasks", *sys.argv[1:]])
+            words = typed("seqtasks", *sys.argv[1:])
             click.echo(f"Interrupted; all of it is saved. Go on with:\n\n    {words}\n", err=quiet)
             return None
     return [facts(find_run(folder / str(one.config.name))) for one in planned]
@@ -102,4 +102,4 @@ def show_seeds(runs: Sequence[Facts], as_json: bool) -> None:
     tables.show_rows(console(), rows)
     click.echo(f"\nbest score of validation: mean {tables.spread(score)}, {len(runs)} seeds")
     click.echo(f"best run: {group.best.path}")
-    click.echo(f"\nNext: seqtasks evaluate {shlex.quote(str(group.best.path))}")
+    click.echo(f"\nNext: seqtasks evaluate {typed(group.best.path)}")

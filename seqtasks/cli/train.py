@@ -103,10 +103,11 @@ def train(
         from seqtasks.tasks.sources import load_splits
         from seqtasks.training import train as training
 
+        compared = splits is not None
         splits = splits or load_splits(config)
         screen.show(first_example(config, splits))
         if run is not None:
-            outcome = training.resume(run, config, screen, splits, accept_new_data)
+            outcome = training.resume(run, config, screen, splits, accept_new_data, compared)
         else:
             outcome = training.train(config, runs_dir, overwrite, screen, splits)
     if as_json:

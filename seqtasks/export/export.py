@@ -34,7 +34,7 @@ from seqtasks.export.readme import readme, signatures
 from seqtasks.export.recorded_answers import Answer, write_answers
 from seqtasks.export.samples import raw_inputs, requests
 from seqtasks.runs import Run, disk_errors, write_text
-from seqtasks.runs.files import UNFINISHED, temporary_name
+from seqtasks.runs.files import UNFINISHED, move, temporary_name
 from seqtasks.runs.locks import Lock
 from seqtasks.serving.warmup import WARMUP_FILE
 from seqtasks.tasks.endpoints import Endpoint
@@ -84,8 +84,10 @@ def export_run(run: Run, base: Path, version: int | None = None, more: Any = Non
         write_text(staging / "signatures.json", text + "\n")
         path = base / str(number)
         try:
-            staging.rename(path)
+            move(staging, path)
         except OSError as error:
+            if not path.exists():  # it is the disk that refuses
+                raise
             raise ExportError(f"{path}: another export took this number; try again") from error
     names = [endpoint.name for endpoint in endpoints]
     return Export(path, report["answers"], report["largest_difference"], names)

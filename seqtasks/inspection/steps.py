@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.errors import DataError
-from seqtasks.inspection.trace import LayerTrace
+from seqtasks.inspection.trace_data import LayerTrace
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from seqtasks.inspection.html_page import (
     write_page,
 )
 from seqtasks.inspection.steps import most_changing
-from seqtasks.inspection.trace import LayerTrace, Trace
+from seqtasks.inspection.trace_data import LayerTrace, Trace
 
 UNITS = 8  # that are shown where nothing else is said
 

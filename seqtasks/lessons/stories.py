@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seqtasks.lessons.workshop import Workshop
 
 if TYPE_CHECKING:
-    from seqtasks.inspection.trace import LayerTrace
+    from seqtasks.inspection.trace_data import LayerTrace
 
 _RATES = {"rnn": 3e-3, "lstm": 6e-3, "gru": 6e-3}
 

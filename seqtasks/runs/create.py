@@ -5,26 +5,27 @@ import importlib.metadata
 import json
 import os
 import platform
-import shlex
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from seqtasks import __version__
 from seqtasks.config import RunConfig
-from seqtasks.errors import RunError
+from seqtasks.errors import RunError, typed
 from seqtasks.runs.checksums import checksums
 from seqtasks.runs.files import (
     UNFINISHED,
     disk_errors,
+    move,
     remove_unfinished,
     temporary_name,
     write_text,
 )
 from seqtasks.runs.locks import Lock, holder
 from seqtasks.runs.run import Run, check_free
+from seqtasks.version import __version__
 
 _PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn", "pydantic")
 _NAMES = {  # of what is in a run before it is one
@@ -41,7 +42,7 @@ def default_name(config: RunConfig) -> str:
     >>> default_name(SentimentConfig())
     'toy_sentiment-bilstm'
     """
-    source = config.data.source.removeprefix("tfds:").replace("/", "-").replace(":", "-")
+    source = re.sub(r"[/\\:]", "-", config.data.source.removeprefix("tfds:"))
     path = Path(config.data.source)
     if path.suffix and not config.data.source.startswith("tfds:"):
         generic = path.stem in ("train", "training", "data")
@@ -72,7 +73,7 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
         return path
     if config.name:
         raise RunError(
-            f"{path}: this run exists. Go on with it by --resume {shlex.quote(str(path))}, "
+            f"{path}: this run exists. Go on with it by --resume {typed(path)}, "
             "replace it by --overwrite, or choose another --name"
         )
     number = 2
@@ -141,7 +142,7 @@ def _claim(path: Path, overwrite: bool) -> Lock | None:
         made.mkdir()
         try:
             (made / ".lock").touch()
-            made.rename(path)
+            move(made, path)
         except OSError:
             shutil.rmtree(made, ignore_errors=True)
             if not path.exists():  # else another process was faster
@@ -202,7 +203,7 @@ def _fill(path: Path, config: RunConfig, save: Callable[[Run], None]) -> None:
             if entry not in (staging, path / ".lock"):
                 shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         for entry in sorted(staging.iterdir(), key=lambda entry: entry.name == "config.yaml"):
-            entry.rename(path / entry.name)
+            move(entry, path / entry.name)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

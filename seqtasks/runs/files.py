@@ -1,20 +1,26 @@
 """Files written whole or not at all, and what a disk that refuses means."""
 
 import contextlib
+import os
 import shutil
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from seqtasks.errors import RunError
 
 UNFINISHED = ".unfinished."  # how the name begins of what is being written
 
+# Windows moves nothing that anybody has open, as an indexer or a virus scanner has for a moment
+# what was just written: there it is tried again. Elsewhere a refusal is one.
+_PAUSES = (0.05, 0.1, 0.2, 0.4, 0.8) if os.name == "nt" else ()  # seconds
+
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+    """Write a file whole or not at all; its lines end alike on every system."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 @contextlib.contextmanager
@@ -26,9 +32,30 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = temporary_name(path)
     try:
         yield temporary
-        temporary.replace(path)
+        _patiently(lambda: temporary.replace(path))
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file or a folder a new name that is free.
+
+    Raises:
+        OSError: where it is taken, or the disk refuses.
+    """
+    _patiently(lambda: source.rename(target))
+
+
+def _patiently(moving: Callable[[], object]) -> None:
+    for pause in (*_PAUSES, None):
+        try:
+            moving()
+        except PermissionError:
+            if pause is None:
+                raise
+            time.sleep(pause)
+        else:
+            return
 
 
 def temporary_name(path: Path) -> Path:

@@ -24,7 +24,8 @@ except ImportError:  # Windows
     import msvcrt
 
 _BYTE = 2**30  # the one that Windows locks
-_UNKNOWN = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP)
+_HELD = (errno.EACCES, errno.EDEADLK)  # Windows says so, and some of the systems with `flock`
+_UNKNOWN = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL)
 _TRIES = 10  # `holder` holds a lock for a moment, to see whether it can
 _PAUSE = 0.05  # seconds between them
 
@@ -122,7 +123,7 @@ def _lock(file: int, shared: bool) -> None:
     except BlockingIOError:
         raise
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EDEADLK) or not fcntl:
+        if error.errno in _HELD:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
         if error.errno not in _UNKNOWN:
             raise

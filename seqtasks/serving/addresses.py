@@ -13,6 +13,16 @@ def family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
+def keep_to_itself(listener: socket.socket) -> None:
+    """Let a socket have its port alone, also right after another process has had it.
+
+    Windows lets others share a port by the option that elsewhere only frees it at once.
+    """
+    exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)  # which Windows alone has
+    option = socket.SO_REUSEADDR if exclusive is None else exclusive
+    listener.setsockopt(socket.SOL_SOCKET, option, 1)
+
+
 def cannot_listen(
     host: str, port: int, error: Exception, choose: str = "--host or --port"
 ) -> ConfigError:

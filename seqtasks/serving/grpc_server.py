@@ -13,7 +13,7 @@ import grpc
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from seqtasks.serving.addresses import cannot_listen, family
+from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself
 from seqtasks.serving.limits import THREADS, Busy, Limits, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.monitoring import Metrics, access_log, log_request
@@ -265,7 +265,7 @@ def _listen(server: grpc.Server, host: str, port: int) -> int:
     """Take the port. gRPC doesn't say why it can't, so a plain socket tries first."""
     try:
         with socket.socket(family(host), socket.SOCK_STREAM) as trial:
-            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            keep_to_itself(trial)
             trial.bind((host, port))
         return server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
     except (OSError, OverflowError, RuntimeError) as error:

@@ -13,7 +13,7 @@ from typing import Protocol
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seqtasks.serving.addresses import cannot_listen, family
+from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself
 from seqtasks.serving.models.manager import ModelManager
 
 # Requests sent just before the end are still on their way, or in the socket's buffer.
@@ -198,7 +198,7 @@ def _listen(host: str, port: int) -> socket.socket:
     # asyncio turns off Nagle's delay, 40 ms for each answer, only if TCP is named here.
     listener = socket.socket(family(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        keep_to_itself(listener)
         listener.bind((host, port))
         listener.listen(2048)
     except (OSError, OverflowError) as error:

@@ -35,6 +35,18 @@ class NewToTraining:
     scores: dict[str, float]  # none where training has all of them
 
 
+@dataclass(frozen=True, kw_only=True)
+class _OfExamples:
+    """What is found of examples, whatever is answered to them."""
+
+    source: str
+    examples: int
+    unread: int = 0  # tokens of all texts that were not read
+    new_to_training: NewToTraining | None = None  # None where training has no example of these
+    intervals: Intervals | None = None
+    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
+
+
 @dataclass(frozen=True)
 class Mistake:
     """An example that the model got wrong."""
@@ -45,12 +57,10 @@ class Mistake:
     probability: float  # of the predicted label
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(_OfExamples):
     """What `evaluate` found."""
 
-    source: str
-    examples: int
     accuracy: float
     baseline: str | None  # what it is compared with; None where the training data aren't at hand
     baseline_accuracy: float | None
@@ -65,10 +75,6 @@ class Evaluation:
     ece: float  # expected calibration error, of the answers' probabilities
     reliability: list[dict[str, float]]  # of each bin of probabilities, what came true
     thresholds: list[dict[str, float]] | None  # of two classes, for the second one
-    unread: int = 0  # tokens of all texts that were not read
-    new_to_training: NewToTraining | None = None  # None where training has no example of these
-    intervals: Intervals | None = None
-    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
     raw_text: dict[str, dict[str, float]] | None = None  # of a tagger that cut the texts itself
 
 
@@ -81,12 +87,10 @@ class WrongSet:
     predicted: list[str]
 
 
-@dataclass(frozen=True)
-class SetEvaluation:
+@dataclass(frozen=True, kw_only=True)
+class SetEvaluation(_OfExamples):
     """What `evaluate` found of sets of labels."""
 
-    source: str
-    examples: int
     micro_f1: float
     macro_f1: float
     exact: float  # the share of examples whose whole set is right
@@ -98,10 +102,6 @@ class SetEvaluation:
     ece: float  # expected calibration error, of all labels' probabilities
     reliability: list[dict[str, float]]
     mistakes: list[WrongSet]
-    unread: int = 0  # tokens of all texts that were not read
-    new_to_training: NewToTraining | None = None  # None where training has no example of these
-    intervals: Intervals | None = None
-    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,10 @@ class WrongNumber:
     predicted: float
 
 
-@dataclass(frozen=True)
-class NumberEvaluation:
+@dataclass(frozen=True, kw_only=True)
+class NumberEvaluation(_OfExamples):
     """What `evaluate` found of numbers."""
 
-    source: str
-    examples: int
     mae: float  # mean absolute error
     rmse: float  # root of the mean squared error
     r2: float
@@ -127,10 +125,6 @@ class NumberEvaluation:
     baseline_mae: float | None
     mean_mae: float  # of answering the mean of these examples always
     mistakes: list[WrongNumber]  # the largest errors first
-    unread: int = 0  # tokens of all texts that were not read
-    new_to_training: NewToTraining | None = None  # None where training has no example of these
-    intervals: Intervals | None = None
-    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
 
 
 @dataclass(frozen=True)
@@ -142,22 +136,16 @@ class WrongText:
     written: str
 
 
-@dataclass(frozen=True)
-class TextEvaluation:
+@dataclass(frozen=True, kw_only=True)
+class TextEvaluation(_OfExamples):
     """What `evaluate` found of written text."""
 
-    source: str
-    examples: int
     scores: dict[str, float]  # of each example with its one right answer
     all_references: dict[str, float] | None  # of each text once, with all its right answers
     texts: int  # different ones
     signatures: dict[str, str]  # how the scores were counted
     mistakes: list[WrongText]
     cut: int = 0  # answers that were cut off at `decoding.max_length`
-    unread: int = 0  # tokens of all texts that were not read
-    new_to_training: NewToTraining | None = None  # None where training has no example of these
-    intervals: Intervals | None = None
-    by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """A finished run: ready to predict, or evaluated."""
 
 import json
-import shlex
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
 from seqtasks.config import RunConfig
-from seqtasks.errors import DataError, RunError
+from seqtasks.errors import DataError, RunError, typed
 from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.runs.checksums import check_files
 from seqtasks.tasks.evaluation import NewToTraining
@@ -25,7 +24,7 @@ def check_weights(run: Run) -> None:
     if not run.best_weights.is_file():
         raise RunError(
             f"{run.path}: no weights yet: no epoch was finished. Go on with it by "
-            f"seqtasks train --resume {shlex.quote(str(run.path))}"
+            f"seqtasks train --resume {typed(run.path)}"
         )
 
 

@@ -76,7 +76,9 @@ def check_data(
     if not run.data.is_file() or config.data != run.config.data:
         return []
     try:
-        before = {name: dict(facts) for name, facts in json.loads(run.data.read_text()).items()}
+        before = {
+            name: dict(facts) for name, facts in json.loads(run.data.read_text("utf-8")).items()
+        }
     except (ValueError, TypeError, AttributeError) as error:
         raise RunError(
             f"{run.data}: damaged; restore it from a copy, or remove it to do without"

@@ -2,11 +2,11 @@
 
 import json
 import re
-import shlex
 from typing import Any
 
 from seqtasks.config import BoundedTextConfig, RunConfig
 from seqtasks.data.splits import Splits
+from seqtasks.errors import typed
 from seqtasks.runs import Run
 from seqtasks.tasks.evaluation import Evaluation
 from seqtasks.training.records import commands
@@ -31,7 +31,7 @@ def model_card(
         judged: what was found of validation, one of the classes of `seqtasks.tasks.evaluation`.
     """
     best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
-    quoted = shlex.quote(str(run.path))
+    quoted = typed(run.path)
     environment = json.loads((run.path / "environment.json").read_text("utf-8"))
     cut = (
         f" A text longer than\n{config.text.max_length} tokens is cut at its end."

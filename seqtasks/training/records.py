@@ -1,12 +1,12 @@
 """What a run's files say of its network, and of the commands that made it."""
 
 import json
-import shlex
 import sys
 from typing import Any
 
 import keras
 
+from seqtasks.errors import typed
 from seqtasks.inspection.multiplications import multiplications
 from seqtasks.runs import Run, write_text
 
@@ -34,7 +34,7 @@ def commands(run: Run) -> str:
     """The commands that made a run, as a shell takes them: the first, and those for more epochs."""
     environment = _environment(run)
     every = [environment["command"], *environment.get("resumed", [])]
-    return " && ".join(shlex.join(command) for command in every)
+    return " && ".join(typed(*command) for command in every)
 
 
 def _environment(run: Run) -> dict[str, Any]:

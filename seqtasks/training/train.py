@@ -74,6 +74,7 @@ def resume(
     watcher: Watcher,
     splits: Splits | None = None,
     accept_new_data: bool = False,
+    compared: bool = False,
 ) -> Outcome:
     """Go on with an interrupted run, or with a finished one for more epochs.
 
@@ -83,6 +84,7 @@ def resume(
         watcher: who is told how training goes.
         splits: the run's data, where they were read before.
         accept_new_data: whether the data may be others than those it was begun with.
+        compared: whether `splits` have been compared with those (`check_data`), which takes time.
 
     Raises:
         ConfigError, RunError: as `check_resumable`; where the data differ, or another process
@@ -94,7 +96,8 @@ def resume(
         check_files(run.path, "vocabulary")
         codec = get_task(config.task).load_codec(config, run.vocabulary)
         splits = splits or load_splits(config)
-        check_data(run, config, splits, ("train", "validation"), accept_new_data)
+        if not compared:
+            check_data(run, config, splits, ("train", "validation"), accept_new_data)
         model = _build(config, codec)
 
         written = False
