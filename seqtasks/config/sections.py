@@ -28,6 +28,14 @@ CountOrZero = Annotated[int, Field(ge=0, lt=2**31)]
 # Beyond these its inverse or its square is 0 in float32, and so is each gradient clipped to it.
 Threshold = Annotated[float, Field(gt=0, ge=1e-18, le=1e37)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Case = Annotated[
+    Literal["lower", "keep", "restore"],
+    Field(
+        description="capitals of what is written: keep makes them part of the words; restore "
+        "writes each word as training texts do most often; both begin sentences with one where "
+        "these do; lower: none"
+    ),
+]
 Pooling = Literal["last", "mean", "max", "attention"]
 ClassWeight = Literal["balanced"] | dict[str, Positive] | None
 ERRORS = ("loss", "mae", "rmse")  # what `training.select_by` may name of which less is better

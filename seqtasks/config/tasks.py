@@ -12,6 +12,7 @@ from seqtasks.config.arch import Arch
 from seqtasks.config.schema import RunConfig
 from seqtasks.config.sections import (
     BoundedTextConfig,
+    Case,
     ClassifiedDataConfig,
     ClassifierConfig,
     ClassifierTrainingConfig,
@@ -253,6 +254,7 @@ class TranslationConfig(RunConfig):
         target_unit: Literal["word", "char"] = Field(
             default="word", description="what a token of the target language is"
         )
+        case: Case = "keep"
 
     class Model(TranslatorConfig):
         """A network that translates."""
@@ -311,6 +313,7 @@ class CaptioningConfig(RunConfig):
         unit: Literal["word", "char", "word+char"] = Field(
             default="char", description="what a token is: word or char"
         )
+        case: Case = "keep"
 
     class Model(WriterConfig):
         """A network that looks at an image and writes."""

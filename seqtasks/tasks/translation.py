@@ -208,6 +208,7 @@ class Translation(Task):
             sizes[text.target_unit],
             text.min_count,
             text.max_length,
+            case=text.case,
         )
         return Codec(source, target)
 
@@ -219,8 +220,8 @@ class Translation(Task):
         """
         text = config.text
         source = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
-        vocabulary = Vocabulary.load(folder / "target.txt")
-        return Codec(source, WrittenText(text.target_unit, vocabulary, text.max_length))
+        target = WrittenText.load(folder / "target.txt", text.target_unit, text.max_length)
+        return Codec(source, target)
 
     def build(self, config: TranslationConfig, codec: Codec) -> Seq2Seq:
         """Build the network, from both sides' ids to scores of the target's tokens (N, T, V)."""
