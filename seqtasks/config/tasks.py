@@ -277,7 +277,12 @@ class TranslationConfig(RunConfig):
 
         copy_unknown: bool = Field(
             default=True,
-            description="write, for an unknown word, the source's word that attention looks at",
+            description="write, for an unknown word, the source's word that attention looks at, if "
+            "it is a name, a number or what training copies; else write none",
+        )
+        coverage_penalty: NotNegative = Field(
+            default=0.0,
+            description="more favours answers that look at the whole source; 0: none",
         )
 
     task: Literal["translation"] = "translation"
@@ -296,6 +301,11 @@ class TranslationConfig(RunConfig):
     @model_validator(mode="after")
     def _sections_agree(self) -> "TranslationConfig":
         _check_beam(self, self.decoding)
+        if self.decoding.coverage_penalty and self.model.attention == "none":
+            raise ValueError(
+                "decoding.coverage_penalty counts what attention looks at, but model.attention is "
+                "'none'; use attention additive or multiplicative"
+            )
         return self
 
 
