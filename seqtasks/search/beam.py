@@ -226,7 +226,9 @@ class _Search:
             next_state = (next_own, trail)
             is_done = self.done(t, pool, live.limits)
             without = self.rules.without(trail, t, attention, self.end_id)
-            best = _best_tokens(readout, self.K, self.scores, is_done, without)
+            # Where an end costs something, what comes after it may be among the K best.
+            count = self.K + 1 if self.rules.covers else self.K
+            best = _best_tokens(readout, count, self.scores, is_done, without)
             cost = self.rules.cost(trail, t + 1 >= live.limits)
             next_pool, parents = _extend(
                 pool, is_done, *best, self.penalty(t + 1), self.end_id, cost

@@ -21,7 +21,8 @@ from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
 
 # What a word looks like, and whether such a word is copied unless training tells otherwise.
 LOOKS = {
-    "digits": True,  # it has one
+    "number": True,  # digits alone
+    "digits": True,  # among others
     "capital": True,  # within a sentence, or not as the first letter only
     "first": False,  # a capital letter that may be the sentence's
     "small": False,  # letters without capitals, or of a script that has none
@@ -140,7 +141,8 @@ def _looks(words: tf.RaggedTensor) -> tf.Tensor:
     names = [*LOOKS]
     found = tf.where(opens & one_capital, names.index("first"), names.index("capital"))
     found = tf.where(flat == low, names.index("small"), found)
-    found = tf.where(tf.strings.regex_full_match(flat, r".*\p{N}.*"), names.index("digits"), found)
+    for look, pattern in (("digits", r".*\p{N}.*"), ("number", r"\p{N}+")):
+        found = tf.where(tf.strings.regex_full_match(flat, pattern), names.index(look), found)
     return tf.where(is_word, found, names.index("sign"))
 
 

@@ -143,7 +143,7 @@ def learn_case(texts: list[str], unit: str, case: str) -> Case | None:
     if case == "keep" and unit == "char":
         return Case(True, {}, {})
     known = Case.learn(texts, case == "keep")
-    return known if known.kept or known.forms or known.begins else None
+    return known if known.kept or known.forms or any(known.begins.values()) else None
 
 
 def split_written(
