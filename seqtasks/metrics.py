@@ -7,6 +7,7 @@ import numpy as np
 
 from seqtasks.bootstrap import Interval, interval
 
+WITH_CASE = " with case"  # ends the names of scores in which a capital is another letter
 BINS = 10  # of probabilities, for calibration
 _LENGTH_GROUPS = 8
 
@@ -313,6 +314,27 @@ def text_scores(hypotheses: list[str], references: list[list[str]]) -> dict[str,
     return {**scores, "exact": float(np.mean(exact))}
 
 
+def cased_scores(hypotheses: list[str], references: list[list[str]]) -> dict[str, float]:
+    """`text_scores`' BLEU and chrF with case, none where no text has a capital.
+
+    >>> cased_scores(["Un chat noir dort."], [["un chat noir dort."]])["BLEU with case"] < 100
+    True
+    >>> cased_scores(["고양이가 잔다"], [["고양이가 잔다"]])
+    {}
+    """
+    if not _have_capitals(hypotheses, references):
+        return {}
+    streams = _reference_streams(references)
+    return {
+        f"{name}{WITH_CASE}": min(metric.corpus_score(hypotheses, streams).score, 100.0)
+        for name, metric in _metrics(lowercase=False).items()
+    }
+
+
+def _have_capitals(hypotheses: list[str], references: list[list[str]]) -> bool:
+    return any(text != text.lower() for texts in (hypotheses, *references) for text in texts)
+
+
 def token_bleu(hypotheses: list[str], references: list[list[str]]) -> float:
     """BLEU, lower-cased, of texts whose tokens have been set apart by spaces, from 0 to 100.
 
@@ -355,18 +377,22 @@ def is_exact(hypothesis: str, references: list[str]) -> bool:
 
 def text_signatures(hypotheses: list[str], references: list[list[str]]) -> dict[str, str]:
     """How sacrebleu counted: its signatures, which let others repeat the figures."""
+    metrics = _metrics()
+    if _have_capitals(hypotheses, references):
+        cased = _metrics(lowercase=False)
+        metrics |= {f"{name}{WITH_CASE}": metric for name, metric in cased.items()}
     signatures = {}
-    for name, metric in _metrics().items():
+    for name, metric in metrics.items():
         metric.corpus_score(hypotheses, _reference_streams(references))
         signatures[name] = str(metric.get_signature())
     return signatures
 
 
-def _metrics() -> dict[str, Any]:
+def _metrics(lowercase: bool = True) -> dict[str, Any]:
     from sacrebleu.metrics import BLEU, CHRF
 
     # Forced, or it warns on the error stream where a model has learnt a space before full stops.
-    return {"BLEU": BLEU(lowercase=True, force=True), "chrF": CHRF(lowercase=True)}
+    return {"BLEU": BLEU(lowercase=lowercase, force=True), "chrF": CHRF(lowercase=lowercase)}
 
 
 def _reference_streams(references: list[list[str]]) -> list[list[str | None]]:

@@ -181,6 +181,21 @@ def test_an_error_of_a_file_is_not_blamed_on_an_option_beside_it(write):
     assert "--units" not in message
 
 
+def test_the_least_length_is_less_than_the_most_which_counts_the_end():
+    setting = ("task=captioning", "decoding.max_length=9")
+    assert load_config(assignments=(*setting, "decoding.min_length=8")).decoding.min_length == 8
+    message = refused(assignments=[*setting, "decoding.min_length=9"])
+    assert "min_length is 9, but max_length is 9" in message
+
+
+def test_coverage_is_of_what_attention_looks_at():
+    setting = ("task=translation", "decoding.coverage_penalty=0.2")
+    assert load_config(assignments=setting).decoding.coverage_penalty == 0.2
+    message = refused(assignments=[*setting, "model.attention=none"])
+    assert "coverage_penalty" in message
+    assert "'none'; use attention additive or multiplicative" in message
+
+
 # --- Impossible values --------------------------------------------------------------------------
 
 IMPOSSIBLE = {
@@ -199,6 +214,7 @@ IMPOSSIBLE = {
     "text.max_length": [0],
     "text.max_word_length": [0],
     "text.target_unit": ["word+char"],
+    "text.case": ["upper"],
     "text.max_sentences": [0],
     "data.distance": [0, 1.5],
     "model.topology": ["deep"],
@@ -212,6 +228,9 @@ IMPOSSIBLE = {
     "decoding.n_best": [0],
     "decoding.length_penalty": [-1, ".nan"],
     "decoding.max_length": [0, -5],
+    "decoding.min_length": [-1, 1.5],
+    "decoding.no_repeat": [-1, 1.5],
+    "decoding.coverage_penalty": [-1, ".nan"],
     "decoding.temperature": [-0.1, ".inf"],
     "decoding.top_k": [-1],
     "decoding.seed": [-1, 2**31],

@@ -15,6 +15,7 @@ from seqtasks.metrics import (
     bag_of_words_sets,
     by_length,
     calibration,
+    cased_scores,
     class_key,
     classification_report,
     confusion_matrix,
@@ -305,13 +306,27 @@ def test_a_text_is_exact_but_for_case_and_white_space(text, answers, same):
     assert is_exact(text, answers) is same
 
 
-def test_signatures_say_how_many_right_answers_there_were_and_that_case_did_not_count():
+def test_with_case_a_capital_is_another_letter():
+    first = [answers[0] for answers in RIGHT]
+    found = cased_scores(WRITTEN, [[answer] for answer in first])
+    assert found == pytest.approx({
+        "BLEU with case": sacrebleu.corpus_bleu(WRITTEN, [first], force=True).score,
+        "chrF with case": sacrebleu.corpus_chrf(WRITTEN, [first]).score,
+    })  # fmt: skip
+    without = text_scores(WRITTEN, [[answer] for answer in first])
+    assert found["BLEU with case"] < without["BLEU"] - 1
+    small = [text.lower() for text in WRITTEN], [[text.lower()] for text in first]
+    assert cased_scores(*small) == {}
+    assert set(text_signatures(*small)) == {"BLEU", "chrF"}
+
+
+def test_signatures_say_how_many_right_answers_there_were_and_whether_case_counted():
     one = text_signatures(WRITTEN, [answers[:1] for answers in RIGHT])
-    assert set(one) == {"BLEU", "chrF"}
-    for signature in one.values():
+    assert set(one) == {"BLEU", "chrF", "BLEU with case", "chrF with case"}
+    for name, signature in one.items():
         fields = dict(field.split(":") for field in signature.split("|"))
         assert fields["nrefs"] == "1"
-        assert fields["case"] == "lc"
+        assert fields["case"] == ("mixed" if name.endswith("with case") else "lc")
         assert fields["version"] == sacrebleu.__version__
     several = text_signatures(WRITTEN, RIGHT)
     assert all("nrefs:var" in signature for signature in several.values())

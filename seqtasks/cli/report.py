@@ -8,7 +8,7 @@ from rich.table import Table
 
 from seqtasks.bootstrap import LEVEL, RESAMPLES
 from seqtasks.cli.screen import console, one_line
-from seqtasks.metrics import class_key
+from seqtasks.metrics import WITH_CASE, class_key
 from seqtasks.tasks.evaluation import (
     Evaluation,
     NumberEvaluation,
@@ -79,15 +79,16 @@ def _show_surprise(screen: Console, evaluation: PlainTextEvaluation) -> None:
 
 def _show_text_scores(screen: Console, evaluation: TextEvaluation, errors: int) -> None:
     """Print BLEU and the like, and mistakes."""
-    table = _table("", *evaluation.scores)
+    names = [name for name in evaluation.scores if not name.endswith(WITH_CASE)]
+    table = _table("", *names)
     rows = {"one reference": evaluation.scores}
     if evaluation.all_references:
         rows[f"all references, {evaluation.texts:,} texts"] = evaluation.all_references
-    for name, scores in rows.items():
-        table.add_row(
-            name,
-            *(f"{v:.2%}" if key == "exact" else f"{v:.2f}" for key, v in scores.items()),
-        )
+    for what, scores in rows.items():
+        for ending in ("", WITH_CASE):
+            found = [(name, scores.get(f"{name}{ending}")) for name in names]
+            if any(score is not None for _, score in found):
+                table.add_row(f"{what},{ending}" if ending else what, *map(_text_score, found))
     screen.print(table)
     screen.print()
     for name, signature in evaluation.signatures.items():
@@ -103,6 +104,14 @@ def _show_text_scores(screen: Console, evaluation: TextEvaluation, errors: int) 
         ):
             screen.print(f"  {name:8} {escape(one_line(text))}", soft_wrap=True)
         screen.print()
+
+
+def _text_score(of: tuple[str, float | None]) -> str:
+    """A score of written texts, by its name, as it is printed."""
+    name, score = of
+    if score is None:
+        return ""
+    return f"{score:.2%}" if name == "exact" else f"{score:.2f}"
 
 
 def _show_limits(screen: Console, evaluation: Any) -> None:

@@ -28,6 +28,14 @@ CountOrZero = Annotated[int, Field(ge=0, lt=2**31)]
 # Beyond these its inverse or its square is 0 in float32, and so is each gradient clipped to it.
 Threshold = Annotated[float, Field(gt=0, ge=1e-18, le=1e37)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Case = Annotated[
+    Literal["lower", "keep", "restore"],
+    Field(
+        description="capitals of what is written: keep makes them part of the words; restore "
+        "writes each word as training texts do most often; both begin sentences with one where "
+        "these do; lower: none"
+    ),
+]
 Pooling = Literal["last", "mean", "max", "attention"]
 ClassWeight = Literal["balanced"] | dict[str, Positive] | None
 ERRORS = ("loss", "mae", "rmse")  # what `training.select_by` may name of which less is better
@@ -464,9 +472,22 @@ class DecodingConfig(WritingConfig):
     length_penalty: NotNegative = Field(
         default=1.0, description="0: plain probability; more favours longer answers"
     )
+    no_repeat: CountOrZero = Field(
+        default=0, description="so many tokens never come twice in the same order; 0: they may"
+    )
+    min_length: CountOrZero = Field(default=0, description="tokens to write at least")
 
     @model_validator(mode="after")
     def _answers_fit_the_beam(self) -> "DecodingConfig":
         if self.n_best > self.beam:
             raise ValueError(f"n_best is {self.n_best}, but beam is {self.beam}; widen the beam")
+        return self
+
+    @model_validator(mode="after")
+    def _the_least_is_less_than_the_most(self) -> "DecodingConfig":
+        if self.min_length >= self.max_length:
+            raise ValueError(
+                f"min_length is {self.min_length}, but max_length is {self.max_length}, with the "
+                "end; expected a smaller min_length"
+            )
         return self

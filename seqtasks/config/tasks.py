@@ -12,6 +12,7 @@ from seqtasks.config.arch import Arch
 from seqtasks.config.schema import RunConfig
 from seqtasks.config.sections import (
     BoundedTextConfig,
+    Case,
     ClassifiedDataConfig,
     ClassifierConfig,
     ClassifierTrainingConfig,
@@ -253,6 +254,7 @@ class TranslationConfig(RunConfig):
         target_unit: Literal["word", "char"] = Field(
             default="word", description="what a token of the target language is"
         )
+        case: Case = "keep"
 
     class Model(TranslatorConfig):
         """A network that translates."""
@@ -275,7 +277,12 @@ class TranslationConfig(RunConfig):
 
         copy_unknown: bool = Field(
             default=True,
-            description="write, for an unknown word, the source's word that attention looks at",
+            description="write, for an unknown word, the source's word that attention looks at, if "
+            "it is a name, a number or what training copies; else write none",
+        )
+        coverage_penalty: NotNegative = Field(
+            default=0.0,
+            description="more favours answers that look at the whole source; 0: none",
         )
 
     task: Literal["translation"] = "translation"
@@ -294,6 +301,11 @@ class TranslationConfig(RunConfig):
     @model_validator(mode="after")
     def _sections_agree(self) -> "TranslationConfig":
         _check_beam(self, self.decoding)
+        if self.decoding.coverage_penalty and self.model.attention == "none":
+            raise ValueError(
+                "decoding.coverage_penalty counts what attention looks at, but model.attention is "
+                "'none'; use attention additive or multiplicative"
+            )
         return self
 
 
@@ -311,6 +323,7 @@ class CaptioningConfig(RunConfig):
         unit: Literal["word", "char", "word+char"] = Field(
             default="char", description="what a token is: word or char"
         )
+        case: Case = "keep"
 
     class Model(WriterConfig):
         """A network that looks at an image and writes."""

@@ -25,11 +25,13 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from seqtasks.search.rules import Rules
 from seqtasks.search.top_k import top_of
 from seqtasks.text.vocabulary import PADDING_ID
 
 Step = Callable[..., tuple[tf.Tensor, Any, tf.Tensor]]
 
+_NO_RULES = Rules()
 _ROWS_STEP = 16  # what the number of rows whose scores are made is a multiple of
 
 
@@ -42,7 +44,8 @@ class Decoded(NamedTuple):
     Attributes:
         ids: (N, n_best, L) int32, right-padded with PADDING.
         lengths: (N, n_best) int32.
-        scores: (N, n_best) float32, `log_probs` over the penalty of the length (`beam_search`).
+        scores: (N, n_best) float32, `log_probs` over the penalty of the length (`beam_search`), and
+            what the coverage costs.
         log_probs: (N, n_best) float32, log P of all tokens, the end token included.
         finished: (N, n_best) bool, whether the end token came; else cut off at the longest length.
         attention: (N, n_best, L, S) float32, for each token that of the step that chose it; 0 on
@@ -87,15 +90,16 @@ def beam_search(
     n_best: int | tf.Tensor = 1,
     memory: Any = None,
     scores: Callable[[tf.Tensor], tf.Tensor] | None = None,
+    rules: Rules = _NO_RULES,
 ) -> Decoded:
     """Search for the sequences of the highest score with `beam` (K) hypotheses per example.
 
         score = log P / lp    lp = ((5 + length) / 6) ** length_penalty
 
-    Wu et al. 2016, section 7, equation 14, without its coverage penalty; the length counts the end
-    token. A finished hypothesis stays in the pool, unchanged, as long as its score is among the K
-    best, so a beam of 1 is greedy. Of equal scores the one that continues the better hypothesis
-    comes first, then the lower token id.
+    Wu et al. 2016, section 7, equation 14, whose coverage penalty is one of the `rules`; the length
+    counts the end token. A finished hypothesis stays in the pool, unchanged, as long as its score
+    is among the K best, so a beam of 1 is greedy. Of equal scores the one that continues the better
+    hypothesis comes first, then the lower token id.
 
     Args:
         step: see the head of this module; it gets the rows of all K hypotheses.
@@ -113,6 +117,7 @@ def beam_search(
         scores: a function from some rows, maybe none, of what the step returns first, to their
             scores (rows, V). Then their log softmax is log_probs, and no product is made for
             hypotheses that don't go on. At least one score of a row must be finite.
+        rules: what may follow what, and what else hypotheses are judged by.
 
     Raises:
         tf.errors.InvalidArgumentError: where 1 <= n_best <= beam does not hold.
@@ -131,14 +136,14 @@ def beam_search(
     ]
     with tf.control_dependencies(checks):
         K, n_best = tf.identity(K), tf.identity(n_best)
-    search = _Search(step, scores, K, n_best, end_id, length_penalty)
+    search = _Search(step, scores, K, n_best, end_id, length_penalty, rules)
     N = tf.shape(tf.nest.flatten(state)[0])[0]
     pool = _first_pool(N, K, first_id)
     live = _Live(
         tf.range(N),
         tf.broadcast_to(tf.cast(max_length, tf.int32), [N])[:, tf.newaxis],
         pool,
-        repeat_rows(state, K),
+        repeat_rows((state, rules.begin(N, max_length)), K),
         () if memory is None else (repeat_rows(memory, K),),
     )
     start = (tf.constant(0), live, pool, _History.empty())
@@ -159,7 +164,7 @@ class _Live(NamedTuple):
     examples: tf.Tensor  # (A,), which ones
     limits: tf.Tensor  # (A, 1), their longest lengths
     pool: _Pool
-    state: Any  # A * K rows
+    state: Any  # A * K rows: the step's, and what the rules need to know
     memory: tuple[Any, ...]  # A * K rows; () where steps read none
 
 
@@ -194,6 +199,7 @@ class _Search:
     n_best: int | tf.Tensor
     end_id: int | tf.Tensor
     length_penalty: float | tf.Tensor
+    rules: Rules
 
     def run_until_half_are_settled(self, t, live: _Live, found: _Pool, history: _History):
         """Step until no more than half of the live examples are unsettled; the others leave."""
@@ -214,12 +220,19 @@ class _Search:
             return (t < 1) | (2 * waiting > A)
 
         def body(t, pool, state, history):
-            readout, next_state, attention = self.step(
-                tf.reshape(pool.ids, [-1]), state, *live.memory
-            )
+            ids, (own, trail) = tf.reshape(pool.ids, [-1]), state
+            readout, next_own, attention = self.step(ids, own, *live.memory)
+            trail = self.rules.read(trail, t, ids, attention)
+            next_state = (next_own, trail)
             is_done = self.done(t, pool, live.limits)
-            best = _best_tokens(readout, self.K, self.scores, is_done)
-            next_pool, parents = _extend(pool, is_done, *best, self.penalty(t + 1), self.end_id)
+            without = self.rules.without(trail, t, attention, self.end_id)
+            # Where an end costs something, what comes after it may be among the K best.
+            count = self.K + 1 if self.rules.covers else self.K
+            best = _best_tokens(readout, count, self.scores, is_done, without)
+            cost = self.rules.cost(trail, t + 1 >= live.limits)
+            next_pool, parents = _extend(
+                pool, is_done, *best, self.penalty(t + 1), self.end_id, cost
+            )
             rows = tf.reshape(parents + tf.range(A)[:, tf.newaxis] * self.K, [-1])
             next_state = _gathered(next_state, rows)
             taken = tf.stack([tf.reshape(next_pool.ids, [-1]), tf.gather(places, rows)])
@@ -280,30 +293,43 @@ def _first_pool(N, K, first_id):
     return _Pool(nothing + ids, nothing, log_probs, log_probs, tf.zeros([N, K], tf.bool))
 
 
-def _best_tokens(readout, K, scores, done) -> tuple[tf.Tensor, tf.Tensor]:
+def _best_tokens(readout, K, scores, done, without) -> tuple[tf.Tensor, tf.Tensor]:
     """Each row's k best tokens, as many as may be among the K best of its example.
+
+    Args:
+        without: takes forbidden tokens out of the scores of some rows; None: all may follow.
 
     Returns their log-probabilities and ids, (R, k) each, which mean nothing for what is done.
     """
     if scores is None:
-        best, tokens = top_of(readout, K)
+        found = readout if without is None else without(readout, tf.range(tf.size(done)))
+        best, tokens = top_of(found, K)
         return tf.cast(best, tf.float32), tokens
     rows = tf.cast(tf.where(tf.reshape(~done, [-1])), tf.int32)
     count: Any = tf.shape(rows)[0]
     # A few more rows: for each number of them that is new, oneDNN makes its kernels anew.
     filled = tf.concat([rows[:, 0], tf.fill([-count % _ROWS_STEP], tf.reduce_max(rows))], axis=0)
     found = tf.cast(scores(tf.gather(readout, filled)), tf.float32)
-    best, tokens = top_of(found, K)
+    best, tokens = top_of(found if without is None else without(found, filled), K)
     # With oneDNN softmax takes a third of log_softmax's time. Its highest value is at least 1 / V.
-    highest = tf.gather(tf.nn.softmax(found), tokens[:, :1], batch_dims=1)
-    best = best - best[:, :1] + tf.math.log(highest)
+    chances = tf.nn.softmax(found)
+    if without is None:
+        highest = tf.gather(chances, tokens[:, :1], batch_dims=1)
+        best = best - best[:, :1] + tf.math.log(highest)
+    else:
+        top, highest = (tf.reduce_max(x, axis=1, keepdims=True) for x in (found, chances))
+        best = best - top + tf.math.log(highest)
     shape = tf.stack([tf.size(done), tf.shape(best)[1]])
     best, tokens = (tf.scatter_nd(rows, x[:count], shape) for x in (best, tokens))
     return best, tokens
 
 
-def _extend(pool, done, best, tokens, penalty, end_id):
-    """Choose the K best continuations: the new pool and their parents (N, K), in 0 .. K - 1."""
+def _extend(pool, done, best, tokens, penalty, end_id, cost):
+    """Choose the K best continuations: the new pool and their parents (N, K), in 0 .. K - 1.
+
+    Args:
+        cost: from which continuations (N, K, k) end to what is added to their scores; None: none.
+    """
     N, K = tf.unstack(tf.shape(pool.scores))
     k = tf.shape(best)[1]
     best, tokens = (tf.reshape(x, [N, K, k]) for x in (best, tokens))
@@ -314,6 +340,8 @@ def _extend(pool, done, best, tokens, penalty, end_id):
     tokens = tf.where(is_done, PADDING_ID, tokens)
     totals = pool.log_probs[:, :, tf.newaxis] + tf.where(is_done, stays, best)
     scores = tf.where(is_done, pool.scores[:, :, tf.newaxis] + stays, totals / penalty)
+    if cost is not None:
+        scores += tf.where(is_done, 0.0, cost(tf.equal(tokens, end_id)))
 
     scores, chosen = tf.math.top_k(tf.reshape(scores, [N, K * k]), K)  # (N, K)
     parents = chosen // k

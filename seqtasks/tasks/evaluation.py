@@ -10,6 +10,7 @@ from seqtasks.bootstrap import Interval, interval, mean_interval, ratio
 from seqtasks.metrics import (
     by_length,
     calibration,
+    cased_scores,
     classification_report,
     confusion_matrix,
     is_exact,
@@ -191,6 +192,7 @@ def evaluate_texts(
 
     def scores(hypotheses: list[str], references: list[list[str]]) -> dict[str, float]:
         found = text_scores(hypotheses, references)
+        found |= cased_scores(hypotheses, references)
         if set_apart:
             every = iter(set_apart([answer for answers in references for answer in answers]))
             apart = [[next(every) for _ in answers] for answers in references]

@@ -1,7 +1,7 @@
 """Translation: a text in one language in, a text in another out."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from seqtasks.data.batches import plan_batches
 from seqtasks.data.pairs import TextPairs
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import repetitions, spread
+from seqtasks.search.rules import looks_at
 from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.task import Fit, Task
@@ -25,13 +26,15 @@ from seqtasks.tasks.writing import (
     prepare_fit,
     search,
 )
-from seqtasks.text.encoder import TextEncoder, in_batches, make_encoder
+from seqtasks.text.copying import CopyRule
+from seqtasks.text.encoder import TextEncoder, dense, in_batches, make_encoder
 from seqtasks.text.splitting import JOINER, split_reversibly
 from seqtasks.text.target_text import WrittenText, with_end, with_start
 from seqtasks.text.unknown import count, count_ids, unknown_share
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
 from seqtasks.topologies.seq2seq import Seq2Seq
 
+_COPIES = "copies.json"
 _BATCH_ROWS = 64  # texts translated at once, as they come
 # Of a split's texts, sorted by length: hypotheses at most, and texts times the longer side of the
 # longest pair of them.
@@ -44,6 +47,7 @@ class Codec:
 
     source: TextEncoder
     target: WrittenText
+    copies: CopyRule | None = None  # None: what was trained before copies any word
 
     @property
     def vocabularies(self) -> dict[str, Vocabulary]:
@@ -54,6 +58,8 @@ class Codec:
         """Write the vocabularies."""
         self.source.save(folder)
         self.target.save(folder / "target.txt")
+        if self.copies:
+            self.copies.save(folder / _COPIES)
 
 
 @dataclass(frozen=True)
@@ -113,8 +119,12 @@ class Predictor:
         inputs = self.codec.source(text)
         prepared, states = self.model.encode(inputs)
         decoding, codec = self.decoding, self.codec
-        can_copy = bool(prepared) and codec.source.unit != "char"
-        can_copy = can_copy and codec.target.unit == "word"
+        can_copy = bool(prepared) and _has_words(codec)
+        words = copied = None
+        if decoding.copy_unknown and can_copy:
+            words = codec.source.split_as_written(text)
+            copied = dense(codec.copies(words)) if codec.copies else None
+            words = dense(words)  # (N, S)
         found = search(
             self.model.decoder,
             prepared,
@@ -123,21 +133,14 @@ class Predictor:
             beam,
             n_best,
             unknown=can_copy or not decoding.copy_unknown,
+            copied=copied,
         )
         read, _ = codec.source.measure(text)
         found = answered_by_nothing(found, read == 0)
         tokens = codec.target.tokens(found.ids)
-        if decoding.copy_unknown and can_copy:
-            tokens = self._with_copies(tokens, found, codec.source.split_as_written(text))
+        if words is not None:
+            tokens = _with_copies(tokens, found, words, copied)
         return codec.target.join(tokens), tokens, found
-
-    def _with_copies(self, tokens, found, source_words):
-        """Write, for an unknown word, the source's word that attention looks at the most."""
-        # One column more than there are words: a text of none has a place to look at, too.
-        words = tf.pad(source_words.to_tensor(), [[0, 0], [0, 1]])  # (N, S + 1)
-        looked_at = tf.argmax(found.attention, axis=-1)  # (N, n_best, L)
-        copies = tf.gather(words, looked_at, batch_dims=1)
-        return tf.where((found.ids == UNKNOWN_ID) & (copies != ""), copies, tokens)
 
     def predict(self, texts: Iterable[str], batch_size: int = _BATCH_ROWS) -> Iterator[Prediction]:
         """Translate texts one after the other, in batches as they come."""
@@ -165,6 +168,25 @@ class Predictor:
             answers[rows] = [text.decode() for text in texts[:, 0].numpy()]
             cut += int(tf.math.count_nonzero(cut_off(found)[:, 0]))
         return answers.tolist(), cut
+
+
+def _has_words(codec: Codec) -> bool:
+    """Whether both sides' tokens are words, so that one may stand for the other."""
+    return codec.source.unit != "char" and codec.target.unit == "word"
+
+
+def _with_copies(tokens, found, words, copied):
+    """Write, for an unknown word, the source's word (N, S) that attention looks at the most.
+
+    Args:
+        copied: (N, S), those words that may be copied; None: any.
+    """
+    if copied is None:
+        looked_at = tf.argmax(found.attention, axis=-1)  # (N, n_best, L)
+    else:
+        looked_at, _ = looks_at(found.attention, copied[:, tf.newaxis, tf.newaxis])
+    copies = tf.gather(words, looked_at, batch_dims=1)
+    return tf.where((found.ids == UNKNOWN_ID) & (copies != ""), copies, tokens)
 
 
 def _prediction(row, text, sources, answers, tokens, found, unread, cut) -> Prediction:
@@ -208,8 +230,12 @@ class Translation(Task):
             sizes[text.target_unit],
             text.min_count,
             text.max_length,
+            case=text.case,
         )
-        return Codec(source, target)
+        codec = Codec(source, target)
+        if _has_words(codec) and config.model.attention != "none":
+            codec = replace(codec, copies=CopyRule.learn(source, train.texts, train.targets))
+        return codec
 
     def load_codec(self, config: TranslationConfig, folder: Path) -> Codec:
         """Read what `Codec.save` wrote.
@@ -219,8 +245,9 @@ class Translation(Task):
         """
         text = config.text
         source = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
-        vocabulary = Vocabulary.load(folder / "target.txt")
-        return Codec(source, WrittenText(text.target_unit, vocabulary, text.max_length))
+        target = WrittenText.load(folder / "target.txt", text.target_unit, text.max_length)
+        copies = source.words and CopyRule.load(folder / _COPIES, source.words)
+        return Codec(source, target, copies)
 
     def build(self, config: TranslationConfig, codec: Codec) -> Seq2Seq:
         """Build the network, from both sides' ids to scores of the target's tokens (N, T, V)."""

@@ -11,6 +11,7 @@ from seqtasks.config import DecodingConfig
 from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.metrics import text_scores
 from seqtasks.search.beam import Decoded, beam_search
+from seqtasks.search.rules import Rules
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.selection import score_name
 from seqtasks.tasks.task import Fit, planned_batches
@@ -31,11 +32,13 @@ def search(
     beam: Any,
     n_best: Any,
     unknown: bool = True,
+    copied: Any = None,
 ) -> Decoded:
     """Write what a decoder finds best, from its first states and what it looks at.
 
     Args:
         unknown: whether unknown tokens may be written, for which something else will be put.
+        copied: (N, S), the source's words that may be put; None: any.
     """
     scores, is_large = decoder.scorer(unknown), decoder.tokens >= _LARGE_VOCABULARY
 
@@ -46,6 +49,13 @@ def search(
             found = tf.nn.log_softmax(tf.cast(scores(found), tf.float32))
         return found, tuple(states), attention
 
+    rules = Rules(
+        decoding.min_length,
+        decoding.no_repeat,
+        getattr(decoding, "coverage_penalty", 0.0),  # of those that look at a source
+        _real(prepared),
+        copied,
+    )
     limit, penalty = decoding.max_length, decoding.length_penalty
     return beam_search(
         step,
@@ -58,7 +68,16 @@ def search(
         n_best,
         memory=prepared,
         scores=scores if is_large else None,
+        rules=rules,
     )
+
+
+def _real(prepared: Any) -> tf.Tensor | None:
+    """Which positions (N, S) attention may look at, of what `Decoder.prepare` gave."""
+    if not prepared:
+        return None
+    memory, _, mask = prepared
+    return tf.fill(tf.shape(memory)[:2], True) if mask is None else tf.cast(mask, tf.bool)
 
 
 def answered_by_nothing(found: Decoded, empty: tf.Tensor) -> Decoded:

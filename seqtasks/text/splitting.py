@@ -35,12 +35,21 @@ def normalise(text: tf.Tensor, lowercase: bool = True) -> tf.Tensor:
         replace_control_characters=True,
     )
     if lowercase:
-        # ICU lower-cases these two by the process' locale: in Turkish I would become a dotless ı.
-        text = tf.strings.regex_replace(text, "I", "i")
-        text = tf.strings.regex_replace(text, "\u0130", "i\u0307")
-        text = tf.strings.lower(text, encoding="utf-8")
+        text = lower_case(text)
     text = tf.strings.regex_replace(text, r"[\p{Cf}\x{FE00}-\x{FE0F}]+", "")
     return tf.strings.strip(tf.strings.regex_replace(text, r"[\s\p{Z}\p{Cc}]+", " "))
+
+
+def lower_case(text: tf.Tensor) -> tf.Tensor:
+    """Lower-case (all of Unicode), in the same way everywhere.
+
+    >>> lower_case(tf.constant("İI")).numpy().decode()
+    'i̇i'
+    """
+    # ICU lower-cases these two by the process' locale: in Turkish I would become a dotless ı.
+    text = tf.strings.regex_replace(text, "I", "i")
+    text = tf.strings.regex_replace(text, "\u0130", "i\u0307")
+    return tf.strings.lower(text, encoding="utf-8")
 
 
 def split_words(text: tf.Tensor, lowercase: bool = True) -> tf.RaggedTensor:

@@ -6,6 +6,7 @@ from typing import Any
 import tensorflow as tf
 
 from seqtasks.errors import RunError
+from seqtasks.text.case import Case
 from seqtasks.text.splitting import (
     SPACE,
     join_words,
@@ -15,6 +16,7 @@ from seqtasks.text.splitting import (
 from seqtasks.text.vocabulary import END, END_ID, START, START_ID, Vocabulary, count_tokens
 
 LINE_END = "⏎"  # how a line's end is spelled, so that it is a token, and a vocabulary can be read
+_CASE = "case.json"
 _BATCH = 1024  # texts tokenised at once outside training
 
 
@@ -27,6 +29,7 @@ class WrittenText(tf.Module):
         max_length: tokens at most, without start and end; a longer text is cut at its end.
         verbatim: keep case and line ends, and by characters everything else, as they are; else
             text is as `normalise` leaves it. Between words there is never more than one space.
+        case: what is known of capitals, where text isn't verbatim; None: all is in small letters.
 
     A character `SPACE` of a text's own is written as a space, and where verbatim a `LINE_END` of
     its own as a line's end.
@@ -40,7 +43,12 @@ class WrittenText(tf.Module):
     """
 
     def __init__(
-        self, unit: str, vocabulary: Vocabulary, max_length: int = 1000, verbatim: bool = False
+        self,
+        unit: str,
+        vocabulary: Vocabulary,
+        max_length: int = 1000,
+        verbatim: bool = False,
+        case: Case | None = None,
     ):
         super().__init__()
         if vocabulary.tokens[START_ID : END_ID + 1] != [START, END]:
@@ -50,6 +58,7 @@ class WrittenText(tf.Module):
         self.table = vocabulary.table  # an export finds tables only where a module holds them
         self.max_length = max_length
         self.verbatim = verbatim
+        self.case = case
 
     @classmethod
     def from_texts(
@@ -60,16 +69,22 @@ class WrittenText(tf.Module):
         min_count: int,
         max_length: int,
         verbatim: bool = False,
+        case: str = "lower",
     ) -> "WrittenText":
-        """Build the vocabulary by frequency from training texts."""
+        """Build the vocabulary by frequency from training texts.
+
+        Args:
+            case: "lower", "keep" or "restore"; see `seqtasks.text.case`.
+        """
+        known = learn_case(texts, unit, case)
         batches = (texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH))
-        split = (split_written(tf.constant(batch), unit, verbatim) for batch in batches)
+        split = (split_written(tf.constant(batch), unit, verbatim, known) for batch in batches)
         vocabulary = Vocabulary.by_frequency(count_tokens(split), max_size, min_count, written=True)
-        return cls(unit, vocabulary, max_length, verbatim)
+        return cls(unit, vocabulary, max_length, verbatim, known)
 
     def split(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Strings (N,) to tokens (N, T ragged), cut to `max_length`."""
-        return split_written(text, self.unit, self.verbatim)[:, : self.max_length]
+        return split_written(text, self.unit, self.verbatim, self.case)[:, : self.max_length]
 
     def ids(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Strings (N,) to ids (N, T ragged), without start and end."""
@@ -90,6 +105,8 @@ class WrittenText(tf.Module):
             text = join_words(tokens)
         else:
             text = tf.strings.regex_replace(tf.strings.reduce_join(tokens, axis=-1), SPACE, " ")
+        if self.case:
+            text = self.case.written(text)
         if not self.verbatim:
             return text
         around = " ?" if self.unit == "word" else ""
@@ -99,22 +116,52 @@ class WrittenText(tf.Module):
         return len(self.vocabulary)
 
     def save(self, path: Path) -> None:
-        """Write the vocabulary."""
+        """Write the vocabulary and, beside it, what is known of capitals."""
         path.parent.mkdir(parents=True, exist_ok=True)
         self.vocabulary.save(path)
+        if self.case:
+            self.case.save(path.with_name(_CASE))
+
+    @classmethod
+    def load(cls, path: Path, unit: str, max_length: int) -> "WrittenText":
+        """Read what `save` wrote of text that isn't verbatim.
+
+        Raises:
+            RunError: where a file is missing or broken.
+        """
+        case = Case.load(path.with_name(_CASE))
+        return cls(unit, Vocabulary.load(path), max_length, case=case)
 
 
-def split_written(text: tf.Tensor, unit: str, verbatim: bool) -> tf.RaggedTensor:
+def learn_case(texts: list[str], unit: str, case: str) -> Case | None:
+    """What is known of capitals from training texts; None where all tokens are in small letters.
+
+    Characters keep all capitals: that of a sentence's first word makes no other tokens of it.
+    """
+    if case == "lower":
+        return None
+    if case == "keep" and unit == "char":
+        return Case(True, {}, {})
+    known = Case.learn(texts, case == "keep")
+    return known if known.kept or known.forms or any(known.begins.values()) else None
+
+
+def split_written(
+    text: tf.Tensor, unit: str, verbatim: bool, case: Case | None = None
+) -> tf.RaggedTensor:
     """Strings (N,) to the tokens (N, T ragged) that `WrittenText` writes."""
+    if case and case.kept:
+        text = case.read(text)
+    lowercase = not (verbatim or (case and case.kept))
     if unit == "word":
         if verbatim:
             text = tf.strings.regex_replace(text, "\n", f" {LINE_END} ")
-        return split_reversibly(text, lowercase=not verbatim)
+        return split_reversibly(text, lowercase)
     if verbatim:
         text = tf.strings.regex_replace(text, "\n", LINE_END)
         text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", errors="replace")
     else:
-        text = normalise(text)
+        text = normalise(text, lowercase)
     return tf.strings.unicode_split(tf.strings.regex_replace(text, " ", SPACE), "UTF-8")
 
 

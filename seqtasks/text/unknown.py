@@ -59,19 +59,28 @@ class RareTokens:
 
     What is drawn depends on the seed, the epoch, the example and the token alone: so it is the same
     when training is resumed, for all places of a token in an example, and for one word on both
-    sides of a translation, so that it is learnt to be copied.
+    sides of a translation, with a capital or without, so that it is learnt to be copied.
 
     Args:
         vocabulary: what the ids stand for.
         counts: (V,) how often each comes in the training split.
         weight: see `unknown_chances`.
         seed: of the run.
+        written: whether the tokens are a target's, which may have capitals where a source has none.
     """
 
-    def __init__(self, vocabulary: Vocabulary, counts: np.ndarray, weight: float, seed: int):
+    def __init__(
+        self,
+        vocabulary: Vocabulary,
+        counts: np.ndarray,
+        weight: float,
+        seed: int,
+        written: bool = False,
+    ):
         self._seed = seed
         self._chances = unknown_chances(vocabulary, counts, weight)
-        self._keys = np.array([_number(token) for token in vocabulary.tokens], np.uint64)
+        names = [token.lower() if written else token for token in vocabulary.tokens]
+        self._keys = np.array([_number(name) for name in names], np.uint64)
 
     def __call__(self, ids: tf.Tensor, examples: tf.Tensor, epoch: int) -> tf.Tensor:
         """Replace some of the ids (N, ...).
@@ -107,7 +116,7 @@ class UnknownTokens:
         seed: int,
     ):
         self._rare = {
-            name: RareTokens(known, counts[name], weight, seed)
+            name: RareTokens(known, counts[name], weight, seed, name == "target_ids")
             for name, known in vocabularies.items()
         }
 

@@ -110,7 +110,12 @@ def test_each_example_is_scored_with_its_one_answer_as_sacrebleu_does():
     assert (found.source, found.examples, found.texts) == ("pairs.tsv", 5, 3)
     bleu = sacrebleu.corpus_bleu(lower, [ANSWERS], force=True).score
     chrf = sacrebleu.corpus_chrf(lower, [ANSWERS]).score
-    assert found.scores == pytest.approx({"BLEU": bleu, "chrF": chrf, "exact": 3 / 5})
+    cased = {
+        "BLEU with case": sacrebleu.corpus_bleu(WRITTEN, [ANSWERS], force=True).score,
+        "chrF with case": sacrebleu.corpus_chrf(WRITTEN, [ANSWERS]).score,
+    }
+    assert found.scores == pytest.approx({"BLEU": bleu, "chrF": chrf, "exact": 3 / 5, **cased})
+    assert found.signatures.keys() == found.scores.keys() - {"exact"}
     assert all("nrefs:1" in signature for signature in found.signatures.values())
 
 
@@ -123,7 +128,9 @@ def test_each_text_is_scored_once_with_all_its_answers():
     ]
     bleu = sacrebleu.corpus_bleu(written, answers, force=True).score
     chrf = sacrebleu.corpus_chrf(written, answers).score
-    assert found.all_references == pytest.approx({"BLEU": bleu, "chrF": chrf, "exact": 2 / 3})
+    plain = {name: v for name, v in found.all_references.items() if "case" not in name}
+    assert plain == pytest.approx({"BLEU": bleu, "chrF": chrf, "exact": 2 / 3})
+    assert found.all_references["chrF with case"] < chrf
     assert found.all_references["chrF"] > found.scores["chrF"]
 
 

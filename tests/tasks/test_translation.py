@@ -1,7 +1,7 @@
 """The translation task: both sides' ids, the search's answers, copies, and scores by sacrebleu."""
 
 import re
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 
 import numpy as np
@@ -180,25 +180,50 @@ def at_a_loss(make):
     return made.predictor()
 
 
-def test_an_unknown_word_is_the_source_s_word_that_attention_looks_at_the_most(at_a_loss):
-    texts = ["Zebra Xylophone quagga Yak", "one", "정말 Zebra", "dog cat dog"]
-    found = answers(at_a_loss, texts)
-    looked_at = set()
-    for one, text in zip(found, texts, strict=True):
-        places = [int(np.argmax(weights)) for weights in one.attention]
-        assert one.target_tokens == [text.split()[place] for place in places]
+def test_an_unknown_word_is_the_source_s_name_or_number_that_attention_looks_at(at_a_loss):
+    texts = ["zebra Xylophon quagga Yakub", "one 7", "정말 yak Zebrina", "dog cat Tomaszów dog"]
+    names = {"Xylophon", "Yakub", "7", "Zebrina", "Tomaszów"}
+    copied = set()
+    for one, text in zip(answers(at_a_loss, texts), texts, strict=True):
         assert one.source_tokens == text.lower().split()
         assert one.translation == " ".join(one.target_tokens)
+        for token, weights in zip(one.target_tokens, one.attention, strict=True):
+            may = [n for n, word in enumerate(text.split()) if word in names]
+            place = max(may, key=lambda n: weights[n])
+            if 2 * weights[place] >= max(weights):
+                assert token == text.split()[place]
+                copied.add(token)
+            else:  # another token than the unknown one
+                assert token in at_a_loss.codec.target.vocabulary.tokens
+    assert len(copied) > 2
+
+
+def test_no_word_of_the_source_is_written_where_it_has_no_name(at_a_loss):
+    texts = ["Zebra quagga yak", "정말", "dog cat!", "the unknowable is here."]
+    for one, text in zip(answers(at_a_loss, texts, beam=3, n_best=3), texts, strict=True):
+        for answer in (one.translation, *(other for other, _ in one.alternatives)):
+            assert "[UNK]" not in answer
+            assert not set(answer.lower().split()) & set(text.lower().split())
+
+
+def test_a_run_of_before_copies_any_word(at_a_loss):
+    codec = replace(at_a_loss.codec, copies=None)
+    before = translation.Predictor(at_a_loss.model, codec, at_a_loss.decoding)
+    texts = ["Zebra Xylophone quagga Yak", "one", "정말 Zebra", "dog cat dog"]
+    looked_at = set()
+    for one, text in zip(answers(before, texts), texts, strict=True):
+        places = [int(np.argmax(weights)) for weights in one.attention]
+        assert one.target_tokens == [text.split()[place] for place in places]
         looked_at |= set(places)
     assert len(looked_at) > 1
-    assert {len(one.target_tokens) for one in found} == {4}
 
 
 def test_the_next_best_are_given_copies_too(at_a_loss):
-    [found] = answers(at_a_loss, ["Zebra quagga"], beam=3, n_best=3)
+    [found] = answers(at_a_loss, ["zebra Quaggor"], beam=3, n_best=3)
     assert len(found.alternatives) == 2
+    assert any("Quaggor" in text for text, _ in found.alternatives)
     for text, _ in found.alternatives:
-        assert "Zebra" in text or "quagga" in text
+        assert "zebra" not in text
         assert "[UNK]" not in text
 
 
@@ -225,6 +250,74 @@ def test_nothing_is_copied_between_units_or_without_attention(make, options):
     assert len(found.source_tokens) == (9 if options.get("text.unit") == "char" else 2)
     looked = 0 if "model.attention" in options else len(found.source_tokens)
     assert np.array(found.attention).reshape(written, -1).shape == (written, looked)
+
+
+# --- Capitals -----------------------------------------------------------------------------------
+
+CASED = (
+    ["Tom sees a dog.", "A dog sees Tom.", "Is a dog here?", "Quagga sees a zebra."] * 3,
+    ["Tom voit un chien.", "Un chien voit Tom.", "Un chien est-il ici ?", "Tom voit un chien."] * 3,
+)
+
+
+@pytest.fixture(scope="module")
+def cased(tmp_path_factory):
+    """Codecs of each `text.case`, with names and sentences of their own."""
+    part = TextPairs(*CASED, "x.tsv", [*range(12)])
+    splits = Splits(part, part, part)
+    found = {}
+    for case in ("lower", "keep", "restore"):
+        folder = tmp_path_factory.mktemp(case)
+        text = {"case": case, "min_count": 2}
+        config = parse_config({"task": "translation", "text": text, "model": {"units": 4}})
+        made = Translation().make_codec(config, splits)
+        made.save(folder)
+        found[case] = config, made, Translation().load_codec(config, folder)
+    return found
+
+
+def test_targets_keep_their_capitals_or_get_them_back_and_runs_of_before_have_none(cased):
+    targets = tf.constant(CASED[1][:4])
+    for case, (_, *codecs) in cased.items():
+        expected = [text.lower() if case == "lower" else text for text in CASED[1][:4]]
+        for codec in codecs:  # as made, and as loaded
+            texts = codec.target.strings(codec.target.ids(targets).to_tensor()).numpy()
+            assert [text.decode() for text in texts] == expected
+    tokens = {case: set(made.target.vocabulary.tokens) for case, (_, made, _) in cased.items()}
+    assert tokens["lower"] == tokens["restore"]
+    assert "Tom" in tokens["keep"] - tokens["lower"]
+    assert not {"Un", "tom"} & tokens["keep"]
+
+
+def test_a_made_up_name_is_copied_as_the_source_writes_it_in_each_case(cased):
+    for case in ("keep", "restore"):
+        config, _, codec = cased[case]
+        model = Translation().build(config, codec)
+        reference.randomise(model, 3)
+        model.decoder.b_E.assign(tf.one_hot(UNKNOWN_ID, len(codec.target), 90.0, 0.0))
+        decoding = config.decoding.model_copy(update={"max_length": 2, "beam": 1})
+        predictor = Translation().make_predictor(
+            config.model_copy(update={"decoding": decoding}), codec, model
+        )
+        [one, other] = predictor.predict(["QuizZax McDuff", "a dog"])
+        assert one.translation in ("McDuff McDuff", "QuizZax QuizZax", "QuizZax McDuff"), case
+        assert "dog" not in other.translation
+
+
+def test_options_of_decoding_reach_the_search(random):
+    options = {"no_repeat": 1, "min_length": 4, "coverage_penalty": 3.0, "beam": 2}
+    decoding = random.config.decoding.model_copy(update=options)
+    changed = translation.Predictor(random.model, random.codec, decoding)
+    texts = tf.constant(random.splits.test.texts[:16])
+    _, tokens, found = changed._translate(texts, 2, 1)
+    lengths = found.lengths[:, 0].numpy()
+    assert lengths.min() >= 4
+    for row, length in zip(tokens[:, 0].numpy(), lengths, strict=True):
+        assert len({*row[:length]}) == length
+    lp = (5 + lengths + found.finished[:, 0].numpy()) / 6
+    cost = found.scores[:, 0].numpy() - found.log_probs[:, 0].numpy() / lp
+    assert (cost < 1e-5).all()
+    assert cost.min() < -0.1
 
 
 # --- Empty texts, and cuts ------------------------------------------------------------------------

@@ -73,14 +73,15 @@ def test_a_draw_depends_on_the_example_and_not_on_what_is_beside_it():
     assert places.shape == (5,)
 
 
-def test_a_word_of_both_sides_is_unknown_on_both():
+@pytest.mark.parametrize("name", ["rojo", "Rojo"])
+def test_a_word_of_both_sides_is_unknown_on_both_also_with_a_capital(name):
     source = Vocabulary.by_frequency(Counter(["rojo", "do", "you", "know"]), 9)
-    target = Vocabulary.by_frequency(Counter(["connais", "tu", "rojo"]), 9, written=True)
+    target = Vocabulary.by_frequency(Counter(["connais", "tu", name]), 9, written=True)
     known = {"ids": source, "target_ids": target}
     counts = {name: np.ones(len(one)) for name, one in known.items()}
     unknown = UnknownTokens(known, counts, 1.0, seed=4)
     text = tf.repeat(source.ids(tf.constant([["do", "you", "know", "rojo"]])), 500, axis=0)
-    read = tf.repeat(target.ids(tf.constant([["tu", "rojo"]])), 500, axis=0)
+    read = tf.repeat(target.ids(tf.constant([["tu", name]])), 500, axis=0)
     answer = tf.concat([read, tf.fill([500, 1], 3)], axis=1)
     inputs, targets = unknown({"ids": text, "target_ids": read}, answer, tf.range(500), 0)
     dropped = inputs["ids"].numpy()[:, 3] == UNKNOWN_ID
