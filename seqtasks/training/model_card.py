@@ -39,6 +39,7 @@ def model_card(
         if isinstance(config.text, BoundedTextConfig)
         else ""
     )
+    gradients = _gradients(rows, config.training.clip_norm)
     known = "\n".join(f"| {name} | {_escaped(value)} |" for name, value in facts.items())
     return f"""# {run.path.name}
 
@@ -50,7 +51,7 @@ A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
 {known}
 | unit of text | {config.text.unit} |
 | validation {score} | {best["score"]:.4f} (epoch {best["epoch"]} of {len(rows)}) |
-{_gradients(rows, config.training.clip_norm)}| time | {rows[-1]["seconds"]:.0f} s on {environment["cores"]} cores |
+{gradients}| time | {rows[-1]["seconds"]:.0f} s on {environment["cores"]} cores |
 | seed | {config.seed} |
 | command | {_code(commands(run))} |
 
