@@ -14,6 +14,7 @@ from seqtasks.inspection.gradients import state_gradients
 from seqtasks.inspection.gradients_page import epoch_charts
 from seqtasks.inspection.run_gradients import _aligned_at_the_end, reach_of_run
 from seqtasks.tasks.registry import get_task
+from seqtasks.topologies.text_input import TextEmbedding
 
 TEXTS = ["a b c d", "b a", "c c a b d", "d", "a d b", "b b c a"]
 KEYS = {"model.units": 3, "model.embedding_units": 4}
@@ -36,7 +37,7 @@ def test_the_reach_is_that_of_each_text_alone_with_its_last_steps_together(arch)
     config, splits, predictor = network(arch)
     found = reach_of_run(predictor, config, splits)
     model = predictor.model
-    (embedding,) = (each for each in model.layers if each.name.startswith("text_embedding"))
+    (embedding,) = (each for each in model.layers if isinstance(each, TextEmbedding))
     (stack,) = (each for each in model.layers if each.name in ("gru_1", "bilstm_1"))
     head = model.get_layer("classes")
     directions = [stack] if arch == "gru" else [stack.layer, stack.backward_layer]
