@@ -8,6 +8,7 @@ PAGE = 'What else can be tried: "When it isn\'t good enough", configs/README.md'
 _MANY_UNKNOWN = 0.1  # of the tokens of validation
 _RARE = 0.1  # share of the rarest of several classes
 _OVERFITTED = 1.5  # validation loss over training loss at the best epoch
+_WILD = 50.0  # a loss far above that of guessing, which is log V, 14 with a million tokens
 _UNBALANCED = 0.1  # accuracy above macro F1
 _UNCALIBRATED = 0.1  # expected calibration error
 
@@ -50,6 +51,12 @@ def for_training(rows: Sequence[Mapping[str, Any]], epochs: int) -> Iterator[str
     if not rows:
         return
     best = max(rows, key=lambda row: row["score"])
+    if rows[-1]["train_loss"] > _WILD:
+        yield (
+            f"the loss of training is {rows[-1]['train_loss']:.3g}, far above that of guessing: "
+            "try a lower rate, such as --set training.learning_rate=0.002"
+        )
+        return
     if best["epoch"] == rows[-1]["epoch"] == epochs:
         yield f"the last epoch was the best one: try --epochs {2 * epochs}"
     if best["validation_loss"] > _OVERFITTED * best["train_loss"] > 0:

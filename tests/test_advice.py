@@ -28,6 +28,7 @@ SAID = [
     (advice.for_evaluation(evaluation(ece=0.2)), "too sure"),
     (advice.for_training(ROWS[:2], 2), "the last epoch was the best"),
     (advice.for_training([{**ROWS[1], "validation_loss": 0.8}, ROWS[2]], 3), "far above"),
+    (advice.for_training([{**ROWS[0], "train_loss": 364.0}], 1), "364, far above that of guessing"),
     (advice.for_data({"validation": {"unknown_rate": 0.25}}, "word"), "25 % of the words"),
     (advice.for_data({"train": {"labels": {"a": 90, "b": 9}}}, "word"), "the class b is rare"),
 ]

@@ -24,8 +24,8 @@ ROOMS: dict[str, str] = {
     "experiments": "training inspection runs config errors",
     "seqtasks": "loaded layers cells version",
     "loaded": "inspection tasks runs config errors",
-    "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "
-    "topologies layers cells text data runs config metrics errors",
+    "benchmarks": "training export clients serving serving.protocol serving.models inspection "
+    "tasks toys topologies layers cells text data runs config metrics errors",
     "training": "inspection tasks data runs config metrics errors",
     "export": "serving serving.protocol serving.models tasks data runs config errors",
     "clients": "serving.protocol serving.models serving.limits serving.status entities errors",

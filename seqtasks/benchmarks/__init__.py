@@ -9,6 +9,7 @@ corpora          the networks and texts that training and decoding are measured 
 epochs, cost     whole epochs; the parts of a step, the cost of more data, memory
 train            `bench train`, which puts these two together
 decode           translations per second, and an exported layer
+inspecting       `inspect` beside `predict`, and its memory
 serving_load     clients that keep a server busy
 serving_subject  the model that is measured, and a server of it
 serving          the server: latency, requests per second, overhead, start, memory

@@ -53,6 +53,7 @@ OF_ALL = {
     "layers": ["--rounds", "9", "--no-memory"],  # `train` measures the memory of the LSTM
     "train": ["--examples", "3200", "--rounds", "2"],
     "decode": [],
+    "inspect": ["--rounds", "2"],
     "serving": ["--seconds", "3", "--requests", "20000"],
 }
 
@@ -287,6 +288,41 @@ def decode(
     from seqtasks.benchmarks.decode import measure, table
 
     rows = measure(found, **options)
+    _tell(table(rows), rows, json_file)
+
+
+@bench.command("inspect")
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Let this run read (default: one trained now, on the toy set of reviews).",
+)
+@click.option(
+    "--memory/--no-memory",
+    default=True,
+    show_default=True,
+    help="Measure the peak memory for more tokens and units, too, in megabytes.",
+)
+@rounds_option
+@json_option
+@runs_dir_option
+def inspect(
+    run: Path | None, memory: bool, rounds: int, json_file: Path | None, runs_dir: Path
+) -> None:
+    """Time `inspect` of a text of 50 tokens beside `predict`, as commands from start to end.
+
+    Memory is that of an untrained BiLSTM which reads longer texts with more units: it should grow
+    as tokens times units do.
+    """
+    found = find_run(run, runs_dir) if run else None
+
+    from seqtasks.cli.startup import start_tensorflow
+
+    start_tensorflow()
+    from seqtasks.benchmarks.inspecting import measure, table
+
+    rows = measure(found, rounds, memory)
     _tell(table(rows), rows, json_file)
 
 

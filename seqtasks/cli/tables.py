@@ -45,6 +45,8 @@ def row_of(group: Group, keys: Sequence[str]) -> dict[str, str]:
     row["seconds per 1,000 tokens"] = spread(group.spread(lambda run: run.seconds_per_1000_tokens))
     row["epochs"] = spread(group.spread(lambda run: run.epochs))
     row["seconds"] = spread(group.spread(lambda run: run.seconds and round(run.seconds)))
+    row["largest gradient"] = spread(group.spread(lambda run: run.largest_gradient_norm))
+    row["clipped steps"] = spread(group.spread(lambda run: run.clipped))
     row["validation"] = spread(group.spread(lambda run: run.validation))
     for name in dict.fromkeys(name for run in group.runs for name in run.figures):
         row[name.replace("_", " ")] = spread(group.spread(_figure(name)))
@@ -127,6 +129,9 @@ def as_json(run: Facts) -> dict[str, Any]:
         "seconds_per_1000_tokens": run.seconds_per_1000_tokens,
         "epochs": run.epochs,
         "seconds": None if run.seconds is None else round(run.seconds),
+        "gradient_norm": run.gradient_norm,
+        "largest_gradient_norm": run.largest_gradient_norm,
+        "clipped": run.clipped,
         "best_validation": run.validation,
         **{name: run.figures.get(name) for name in FIGURES},
     }

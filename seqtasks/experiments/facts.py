@@ -40,6 +40,9 @@ class Facts:
         seconds: of training.
         seconds_per_1000_tokens: of training; the median of its epochs, without the first, which
             builds the graph, if there are others.
+        gradient_norm, clipped: the mean norm of the gradient before clipping, and the share of the
+            steps in which it was clipped; None where an earlier version trained the run.
+        largest_gradient_norm: of all steps.
         validation: the best score of validation, more is better.
         figures: what `evaluate` found, by name.
         state: running, finished, interrupted, or damaged.
@@ -56,6 +59,9 @@ class Facts:
     epochs: int = 0
     seconds: float | None = None
     seconds_per_1000_tokens: float | None = None
+    gradient_norm: float | None = None
+    largest_gradient_norm: float | None = None
+    clipped: float | None = None
     validation: float | None = None
     figures: dict[str, float] = field(default_factory=dict)
 
@@ -92,6 +98,12 @@ def facts(run: Run) -> Facts:
         epochs=len(rows),
         seconds=rows[-1]["seconds"] if rows else None,
         seconds_per_1000_tokens=1_000 / statistics.median(speeds) if speeds else None,
+        gradient_norm=_mean(rows, "gradient_norm"),
+        largest_gradient_norm=max(
+            (row["largest_gradient_norm"] for row in rows if "largest_gradient_norm" in row),
+            default=None,
+        ),
+        clipped=_mean(rows, "clipped"),
         validation=max((row["score"] for row in rows), default=None),
         figures={name: found[name] for name in FIGURES if found.get(name) is not None},
     )
@@ -129,14 +141,25 @@ def settings(config: RunConfig) -> dict[str, Any]:
 def _metrics(run: Run) -> list[dict[str, Any]]:
     try:
         rows = run.read_metrics()
-        return [{name: row[name] for name in _READ} for row in rows]
+        known = [{name: float(row[name]) for name in _READ_IF_THERE if name in row} for row in rows]
+        return [
+            {name: row[name] for name in _READ} | more
+            for row, more in zip(rows, known, strict=True)
+        ]
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{run.metrics}: damaged: expected the figures of an epoch a line"
         ) from error
 
 
+def _mean(rows: list[dict[str, Any]], name: str) -> float | None:
+    """Of the epochs that have it; each has as many steps as the others."""
+    known = [row[name] for row in rows if name in row]
+    return statistics.fmean(known) if known else None
+
+
 _READ = ("epoch", "score", "seconds", "tokens_per_second")
+_READ_IF_THERE = ("gradient_norm", "largest_gradient_norm", "clipped")
 
 
 def _json(file: Path, advice: str) -> dict[str, Any]:

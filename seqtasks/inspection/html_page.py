@@ -1,5 +1,6 @@
 """Pages that are one file: no script, no outside asset, light and dark, for a phone and a desk."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -185,16 +186,16 @@ def _part(part: str | Chart | Markup, lang: str) -> str:
 
 
 def _scoped() -> str:
-    """The page's style for one block of another page."""
-    kept = STYLE.replace("body {", ".seqtasks {").replace(":root", ".seqtasks")
-    kept = kept.replace("* {", ".seqtasks * {")
-    lines = []
-    for line in kept.splitlines():
-        bare = line.startswith(
-            ("h1", "h2", "p,", "a ", "fig", ".", "table", "th", "summary", "pre")
-        )
-        lines.append(f".seqtasks {line}" if bare and not line.startswith(".seqtasks") else line)
-    return "\n".join(lines).replace("\n:focus-visible", "\n.seqtasks :focus-visible")
+    """The page's style for one block of another page: what each rule is for, in the block only."""
+
+    def in_block(rule: re.Match[str]) -> str:
+        selectors = (selector.strip() for selector in rule[2].split(","))
+        return rule[1] + ", ".join(_BLOCK.get(each, f".seqtasks {each}") for each in selectors)
+
+    return re.sub(r"(?m)(^|\) { )([^\s@}][^@{}]*?)(?= {)", in_block, STYLE)
+
+
+_BLOCK = {":root": ".seqtasks", "body": ".seqtasks"}
 
 
 def _safe(text: str) -> str:

@@ -53,8 +53,8 @@ def trace(predictor: Any, task: str, text: str, most: int = TOKENS) -> Trace:
 def stacks_of(model: Any) -> dict[str, list[Any]]:
     """The recurrent layers of a model that read tokens or write them, by what they belong to.
 
-    The name is empty where a model has one stack. The reader of a word's characters isn't among
-    them.
+    The name is empty where a model has one stack or, with a network of another's making, none. The
+    reader of a word's characters isn't among them.
     """
     if isinstance(model, Hierarchical):
         return {
@@ -66,7 +66,8 @@ def stacks_of(model: Any) -> dict[str, list[Any]]:
     if isinstance(model, OneToMany | NextStep):
         return {"": model.decoder.layers}
     kinds = (Recurrent, Bidirectional, Stacked)
-    return {"": layers_of(next(layer for layer in model.layers if isinstance(layer, kinds)))}
+    stack = next((layer for layer in model.layers if isinstance(layer, kinds)), None)
+    return {"": layers_of(stack) if stack else []}
 
 
 def _reader(predictor: Any, task: str, text: str, most: int) -> Trace:

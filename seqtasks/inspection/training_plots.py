@@ -1,5 +1,6 @@
 """Plots of a run, as PNG files."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,45 @@ def learning_curve(rows: list[dict[str, Any]], score: str, path: Path) -> None:
     right.axvline(best["epoch"], linestyle=":", color="gray")
     right.set(xlabel="epoch", ylabel=score, title=f"Best: {best['score']:.4f} in {best['epoch']}")
     for axes in (left, right):
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    _save(figure, path)
+
+
+def gradient_curves(rows: list[dict[str, Any]], clip_norm: float, path: Path) -> None:
+    """Draw by epoch the gradient's norm before clipping, the share of clipped steps and, where the
+    network is recurrent, the largest singular value of each W_h.
+
+    Args:
+        rows: the lines of metrics.jsonl; epochs of earlier versions, which lack these, are gaps.
+        clip_norm: what longer gradients are clipped to.
+        path: where the PNG goes.
+    """
+    epochs = [row["epoch"] for row in rows]
+    names = dict.fromkeys(name for row in rows for name in row.get("largest_singular_values", {}))
+    count = 3 if names else 2
+    figure, every = plt.subplots(1, count, figsize=(4.5 * count, 3.5), layout="constrained")
+    norms, clipped = every[:2]
+    for key, label in (("largest_gradient_norm", "largest"), ("gradient_norm", "mean")):
+        norms.plot(epochs, [row.get(key, math.nan) for row in rows], marker=".", label=label)
+    low, high = norms.get_ylim()
+    if low < clip_norm < 2 * high:  # a threshold that is never reached would flatten the curves
+        norms.axhline(clip_norm, linestyle=":", color="gray", label=f"clip_norm {clip_norm:g}")
+    norms.set(yscale="log", title="Norm of the gradient before clipping", ylabel="norm")
+    norms.legend()
+    shares = [row.get("clipped", math.nan) for row in rows]
+    clipped.plot(epochs, shares, marker=".", color="tab:red")
+    clipped.set(ylim=(-0.03, 1.03), title="Clipped", ylabel="share of the steps")
+    for number, name in enumerate(names):
+        values = [row.get("largest_singular_values", {}).get(name, math.nan) for row in rows]
+        style = ("-", "--", ":")[number // len(COLOURS) % 3]
+        colour = COLOURS[number % len(COLOURS)]
+        every[2].plot(epochs, values, style, marker=".", color=colour, label=name)
+    if names:
+        every[2].set(title="Largest singular value of W_h", ylabel="singular value")
+        every[2].legend(fontsize="small")
+    for axes in every:
+        axes.set(xlabel="epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     _save(figure, path)

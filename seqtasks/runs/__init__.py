@@ -12,7 +12,7 @@ RUN/
   checkpoints/last.npz         everything that training needs to resume
   metrics.jsonl                a line per epoch
   tensorboard/                 the same, for TensorBoard
-  plots/                       learning curve, confusion matrix
+  plots/                       learning curve, norms of gradients, confusion matrix
   evaluation.json              what `evaluate` found
   model_card.md                what the model is, what it was trained on, how good it is
 

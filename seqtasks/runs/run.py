@@ -25,6 +25,7 @@ class Run:
         self.tensorboard = path / "tensorboard"
         self.plots = path / "plots"
         self.learning_curve = self.plots / "learning_curve.png"
+        self.gradient_curves = self.plots / "gradients.png"
         self.evaluation = path / "evaluation.json"
         self.model_card = path / "model_card.md"
         self.checksums = path / "checksums.json"

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import keras
@@ -14,12 +14,17 @@ import tensorflow as tf
 
 from seqtasks.config import TrainingConfig
 from seqtasks.errors import TrainingError
+from seqtasks.inspection.recurrent_weights import singular_values
 from seqtasks.runs import Run, disk_errors, replacing, write_text
 from seqtasks.runs.checksums import with_next
 from seqtasks.training.state import TrainingState, load_state, save_state
 from seqtasks.training.step import Totals, TrainingStep
 
 _PROGRESS_SECONDS = 0.5
+# A mean loss that no training recovers from. A cross-entropy of 1e6 gives right answers the
+# probability e^-1e6, and numbers are learnt in deviations from their mean, where to say the mean
+# costs 1. What a class counts (training.class_weight) comes on top.
+_OUT_OF_BOUNDS = 1e6
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,18 @@ class EpochResult:
     tokens_per_second: float
     seconds: float  # of the whole training so far
     best: bool
+    # Of the gradients of all parameters as one vector, before they are clipped to `clip_norm` (and
+    # after `clip_value`); None where the epoch was finished by an earlier version but for its end.
+    gradient_norm: float | None = None  # mean over the steps
+    largest_gradient_norm: float | None = None
+    clipped: float | None = None  # share of the steps
+    # Of each W_h (H, G) as it is trained, its gates' blocks beside each other.
+    largest_singular_values: dict[str, float] = field(default_factory=dict)
+    smallest_singular_values: dict[str, float] = field(default_factory=dict)
+
+    def row(self) -> dict[str, Any]:
+        """What of it is known, for metrics.jsonl and TensorBoard."""
+        return {name: value for name, value in vars(self).items() if value not in (None, {})}
 
 
 class Watcher(Protocol):
@@ -93,7 +110,7 @@ def fit(
         the run can be resumed.
 
     Raises:
-        TrainingError: where the loss is no longer a number.
+        TrainingError: where the loss is no longer a number, or out of all bounds.
         RunError: where the disk is full, or the state to resume from is missing or damaged.
     """
     step = TrainingStep(
@@ -180,16 +197,33 @@ def _train_epoch(step, batches, config, state, watcher, interrupted, save) -> bo
 def _checked_totals(step, state, config) -> Totals:
     totals = step.totals()
     _check_finite(totals.loss, "loss", state, config)
+    weights = getattr(config, "class_weight", None)
+    heaviest = max(weights.values()) if isinstance(weights, dict) else 1.0
+    if totals.mean_loss > _OUT_OF_BOUNDS * max(heaviest, 1.0):
+        raise TrainingError(
+            f"the loss is out of all bounds, {totals.mean_loss:.1e} on average "
+            f"({_place(state)}). {_lower_rate(config)}"
+        )
     return totals
 
 
 def _check_finite(loss, what, state, config) -> None:
     if not math.isfinite(loss):
         raise TrainingError(
-            f"the {what} is no longer a number (epoch {state.epoch + 1}, batch {state.batch}). "
-            f"Try a lower learning rate, --set training.learning_rate={config.learning_rate / 4:g},"
+            f"the {what} is no longer a number ({_place(state)}). {_lower_rate(config)},"
             f" or a smaller --set training.clip_norm={config.clip_norm / 4:g}"
         )
+
+
+def _place(state) -> str:
+    return f"epoch {state.epoch + 1}, batch {state.batch}"
+
+
+def _lower_rate(config) -> str:
+    """What to try; a quarter of a rate that no network learns at would be another such one."""
+    usual = type(config).model_fields["learning_rate"].default
+    lower = config.learning_rate / 4 if config.learning_rate <= 1 else usual
+    return f"Try a lower learning rate, --set training.learning_rate={lower:g}"
 
 
 def _end_epoch(step, validate, config, state, run) -> EpochResult:
@@ -206,6 +240,7 @@ def _end_epoch(step, validate, config, state, run) -> EpochResult:
     if decision == "best":
         _save_weights(step.model, run)
     step.swap_averages()
+    singular = singular_values(step.model)
     state.seconds += time.perf_counter() - started
     result = EpochResult(
         epoch=state.epoch,
@@ -217,6 +252,11 @@ def _end_epoch(step, validate, config, state, run) -> EpochResult:
         tokens_per_second=rate[1],
         seconds=state.seconds,
         best=decision == "best",
+        gradient_norm=totals.mean_gradient_norm,
+        largest_gradient_norm=totals.largest_gradient_norm if totals.steps else None,
+        clipped=totals.clipped_share,
+        largest_singular_values={name: float(values[0]) for name, values in singular.items()},
+        smallest_singular_values={name: float(values[-1]) for name, values in singular.items()},
     )
     if decision == "lower":
         step.learning_rate = step.learning_rate * config.plateau_factor
@@ -227,7 +267,7 @@ def _end_epoch(step, validate, config, state, run) -> EpochResult:
     if not state.finished and state.epoch >= config.epochs:
         state.finished = f"{config.epochs} epochs"
     step.reset_totals()
-    state.rows.append(dict(vars(result)))
+    state.rows.append(result.row())
     return result
 
 
@@ -263,8 +303,11 @@ def _rates(totals: Totals, state: TrainingState) -> tuple[float, float]:
 
 def _log(row: dict[str, Any]) -> None:
     for name, value in row.items():
-        if isinstance(value, float):
-            tf.summary.scalar(name, value, step=row["epoch"])
+        several = value if isinstance(value, dict) else {None: value}
+        for part, number in several.items():
+            if isinstance(number, float):
+                tag = f"{name}/{part}" if part else name
+                tf.summary.scalar(tag, number, step=row["epoch"])
     tf.summary.flush()
 
 

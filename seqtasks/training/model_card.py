@@ -2,6 +2,7 @@
 
 import json
 import re
+from statistics import fmean
 from typing import Any
 
 from seqtasks.config import BoundedTextConfig, RunConfig
@@ -38,6 +39,7 @@ def model_card(
         if isinstance(config.text, BoundedTextConfig)
         else ""
     )
+    gradients = _gradients(rows, config.training.clip_norm)
     known = "\n".join(f"| {name} | {_escaped(value)} |" for name, value in facts.items())
     return f"""# {run.path.name}
 
@@ -49,7 +51,7 @@ A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
 {known}
 | unit of text | {config.text.unit} |
 | validation {score} | {best["score"]:.4f} (epoch {best["epoch"]} of {len(rows)}) |
-| time | {rows[-1]["seconds"]:.0f} s on {environment["cores"]} cores |
+{gradients}| time | {rows[-1]["seconds"]:.0f} s on {environment["cores"]} cores |
 | seed | {config.seed} |
 | command | {_code(commands(run))} |
 
@@ -58,6 +60,19 @@ The test score is in `evaluation.json` once `seqtasks evaluate {quoted}` has run
 The model knows the language and the kind of text it was trained on and no other. The validation
 score chose the weights, so expect a little less on new text.{cut}
 {_details(judged)}"""
+
+
+def _gradients(rows: list[dict[str, Any]], clip_norm: float) -> str:
+    """The line on the gradients of training; none where an earlier version trained the run."""
+    known = [row for row in rows if "gradient_norm" in row]
+    if not known:
+        return ""
+    mean, clipped = (fmean(row[name] for row in known) for name in ("gradient_norm", "clipped"))
+    largest = max(row["largest_gradient_norm"] for row in known)
+    return (
+        f"| norm of the gradient | mean {mean:.3g}, largest {largest:.3g}; clipped to "
+        f"{clip_norm:g} in {100 * clipped:.0f} % of the steps |\n"
+    )
 
 
 _FIGURES = {

@@ -13,6 +13,8 @@ from seqtasks.errors import RunError
 from seqtasks.runs import replacing
 from seqtasks.training.schedule import Schedule
 
+_VERSION = 2  # of what the saved variables are; a state that doesn't say is of the first
+
 
 @dataclass
 class TrainingState:
@@ -29,8 +31,9 @@ class TrainingState:
 def save_state(path: Path, state: TrainingState, variables: list[Any]) -> None:
     """Write the state and the value of every variable in one file, whole or not at all."""
     values = {f"{index:05d}": variable.numpy() for index, variable in enumerate(variables)}
+    known = {"version": _VERSION, **asdict(state)}
     with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, state=np.array(json.dumps(asdict(state))), **values)
+        np.savez(file, state=np.array(json.dumps(known)), **values)
 
 
 def read_state(path: Path) -> TrainingState:
@@ -48,11 +51,15 @@ def load_state(path: Path, variables: list[Any]) -> TrainingState:
     Raises:
         RunError: where the file is missing, damaged, or of another model.
     """
-    state, values, keeps_metrics = _read(path)
-    if not keeps_metrics and len(values) == len(variables) - 1:
+    state, values, version = _read(path)
+    lacks = len(variables) - len(values)
+    if version < _VERSION and lacks == 5:
         # A state of before 2026-11-30 ends with the sum of losses, examples and tokens of the
         # epoch. It lacks how many losses were summed: the sum was divided by the examples.
-        values.append(values[-2])
+        values += values[-2:-1]
+    if version < _VERSION and lacks in (4, 5):
+        # Gradients are counted from here on: no norm, no largest one, none clipped, of no step.
+        values += [np.zeros((), variable.dtype.as_numpy_dtype) for variable in variables[-4:]]
     if [v.shape for v in values] != [tuple(v.shape) for v in variables]:
         raise RunError(f"{path}: the saved state is of another model; start anew")
     for variable, value in zip(variables, values, strict=True):
@@ -60,15 +67,16 @@ def load_state(path: Path, variables: list[Any]) -> TrainingState:
     return state
 
 
-def _read(path: Path, with_values: bool = True) -> tuple[TrainingState, list[np.ndarray], bool]:
-    """The state, the values, and whether it has the metrics, as it has since 2026-11-30."""
+def _read(path: Path, with_values: bool = True) -> tuple[TrainingState, list[np.ndarray], int]:
+    """The state, the values, and by which version they were saved."""
     try:
         with path.open("rb") as file, np.load(file) as saved:
             keys = sorted({*saved.files} - {"state"}) if with_values else []
             values = [saved[key] for key in keys]
             fields = json.loads(str(saved["state"]))
+        version = fields.pop("version", 1)
         state = TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])})
-        return state, values, "rows" in fields
+        return state, values, version
     except FileNotFoundError:
         raise RunError(f"{path}: no saved state; this run can't be resumed") from None
     except (

@@ -16,11 +16,25 @@ class Totals:
     examples: int
     tokens: int
     losses: int  # of which `loss` is the sum: one for each example, or for each real token
+    gradient_norm: float = 0.0  # of the whole gradient before it is clipped to a norm
+    largest_gradient_norm: float = 0.0
+    clipped: int = 0  # steps whose gradient was clipped
+    steps: int = 0  # whose gradients these are
 
     @property
     def mean_loss(self) -> float:
         """Loss per example, or per real token where each has one, as validation's is."""
         return self.loss / max(self.losses, 1)
+
+    @property
+    def mean_gradient_norm(self) -> float | None:
+        """Mean over the steps; None before the first one."""
+        return self.gradient_norm / self.steps if self.steps else None
+
+    @property
+    def clipped_share(self) -> float | None:
+        """The share of the steps whose gradient was clipped; None before the first one."""
+        return self.clipped / self.steps if self.steps else None
 
 
 class FusedAdam(keras.optimizers.Adam):
@@ -88,6 +102,10 @@ class TrainingStep:
         self._examples = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._tokens = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._losses = tf.Variable(tf.zeros((), tf.int64), trainable=False)
+        self._norms = tf.Variable(tf.zeros((), tf.float64), trainable=False)
+        self._largest_norm = tf.Variable(tf.zeros((), tf.float64), trainable=False)
+        self._clipped = tf.Variable(tf.zeros((), tf.int64), trainable=False)
+        self._steps = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._step: Any = None
 
     def __call__(self, inputs: Any, targets: Any) -> None:
@@ -110,10 +128,19 @@ class TrainingStep:
         if self.clip_value is not None:
             limit = self.clip_value
             gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
-        gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
+        gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer.apply(gradients, weights)
         self._update_averages()
         self._add_up(losses, inputs, targets)
+        self._add_norm(norm)
+
+    def _add_norm(self, norm):
+        """Add a gradient's norm, as clipping has just found it, to the running totals."""
+        size = tf.cast(norm, tf.float64)
+        self._norms.assign_add(size)
+        self._largest_norm.assign(tf.maximum(self._largest_norm, size))
+        self._clipped.assign_add(tf.cast(norm >= self.clip_norm, tf.int64))
+        self._steps.assign_add(1)
 
     def _add_up(self, losses, inputs, targets):
         """Add a batch to the running totals."""
@@ -153,24 +180,29 @@ class TrainingStep:
 
     def totals(self) -> Totals:
         """Read the running totals; waits for the device."""
-        counts = (self._examples, self._tokens, self._losses)
-        return Totals(float(self._loss.numpy()), *(int(count.numpy()) for count in counts))
+        return Totals(*(total.numpy().item() for total in self._totals()))
 
     def reset_totals(self) -> None:
         """Set the running totals to zero."""
-        for total in (self._loss, self._examples, self._tokens, self._losses):
+        for total in self._totals():
             total.assign(tf.zeros_like(total))
+
+    def _totals(self) -> list[tf.Variable]:
+        """The running totals, in the order of `Totals`; new ones go to the end (`load_state`)."""
+        return [
+            *(self._loss, self._examples, self._tokens, self._losses),
+            *(self._norms, self._largest_norm, self._clipped, self._steps),
+        ]
 
     def variables(self) -> list[Any]:
         """Everything that a later step depends on, dropout's random state included."""
-        totals = [self._loss, self._examples, self._tokens, self._losses]
         carried = getattr(self.model, "carried", [])  # the states of truncated back-propagation
         return [
             *self.model.variables,
             *self.optimizer.variables,
             *self.averages,
             *carried,
-            *totals,
+            *self._totals(),
         ]
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from seqtasks.config import RunConfig
 from seqtasks.data.splits import Splits
 from seqtasks.errors import TrainingError
-from seqtasks.inspection.training_plots import learning_curve
+from seqtasks.inspection.training_plots import gradient_curves, learning_curve
 from seqtasks.runs import Run, choose_path, disk_errors, new_run, write_text, writing
 from seqtasks.runs.checksums import check_files
 from seqtasks.tasks.registry import get_task
@@ -163,6 +163,8 @@ def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda:
             rows = run.read_metrics()
             run.plots.mkdir(exist_ok=True)
             learning_curve(rows, score, run.learning_curve)
+            if any("gradient_norm" in row for row in rows):
+                gradient_curves(rows, config.training.clip_norm, run.gradient_curves)
             facts = {**split_sizes(splits), **task.facts(codec)}
             judged = task.judge(config, codec, model, splits)
             card = model_card(run, config, facts, rows, outcome.parameters, score, judged)

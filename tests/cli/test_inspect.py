@@ -1,6 +1,7 @@
 """`seqtasks inspect` on a trained run of every task, and what it refuses."""
 
 import json
+import re
 
 import browser
 import numpy as np
@@ -9,8 +10,12 @@ import reference
 
 from seqtasks import load_run
 from seqtasks.cells.lstm import LSTMCell
+from seqtasks.inspection.recurrent_weights import recurrent_layers
+from seqtasks.inspection.run_gradients import reach_of_run
 from seqtasks.inspection.steps import step_lines
 from seqtasks.inspection.trace import START, trace
+from seqtasks.runs import Run
+from seqtasks.tasks.sources import load_splits
 
 ALL = ["sentiment", "documents", "recall", "tagging", "translation", "captioning", "language_model"]
 
@@ -220,6 +225,83 @@ def test_a_notebook_shows_a_trace_and_evaluates(opened):
     assert "<svg" in run.inspect(text)._repr_html_()
     assert run.path.name == "sentiment"
     assert run.evaluate().accuracy >= 0
+
+
+# --- inspect gradients RUN ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", ALL)
+def test_the_gradient_reaches_every_layer_of_every_task(opened, task):
+    run, _ = opened(task)
+    found = reach_of_run(run._predictor, run.config, load_splits(run.config))
+    assert [each.layer for each in found.layers] == [*recurrent_layers(run.model)]
+    assert 0 < found.texts <= 32
+    assert np.isfinite(found.loss)
+    for each in found.layers:
+        assert each.h
+        assert np.isfinite(each.h).all()
+        assert max(each.h) > 0
+    rows = Run(run.path).read_metrics()
+    named = [each.layer for each in found.layers]
+    assert all([*row["largest_singular_values"]] == named for row in rows)
+
+
+def test_the_gradients_of_a_run_are_printed_and_written_in_both_languages(
+    trained, succeeds, tmp_path
+):
+    pages, runs = {}, ("--runs-dir", trained.run.parent)
+    for lang in ("en", "ko"):
+        page = tmp_path / f"{lang}.html"
+        command = ("inspect", "gradients", trained.run.name, *runs, "--json", "--html", page)
+        printed = json.loads(succeeds(*command, "--lang", lang).stdout)
+        pages[lang] = page.read_text("utf-8")
+    rows = Run(trained.run).read_metrics()
+    assert printed["epochs"] == rows
+    assert printed["clip_norm"] == 1
+    assert {page.count("<figure>") for page in pages.values()} == {len(printed["h"]) + 3}
+    assert "Share of clipped steps" in pages["en"]
+    assert not re.search("[가-힣]", pages["en"])
+    assert "클리핑한 스텝의 비율" in pages["ko"]
+    text = succeeds("inspect", "gradients", trained.run).stdout
+    for row in rows:
+        norms = f"{row['gradient_norm']:11.3g}{row['largest_gradient_norm']:10.3g}"
+        assert f"{row['epoch']:5}{norms}{row['clipped']:10.2f}" in text
+    for name in printed["h"]:
+        assert name in text
+
+
+def test_a_run_of_an_earlier_version_has_no_epochs_of_gradients(copied, succeeds, tmp_path):
+    run, known = Run(copied), ("epoch", "score", "train_loss", "validation_loss", "seconds")
+    run.write_metrics([{name: row[name] for name in known} for row in run.read_metrics()])
+    page = tmp_path / "page.html"
+    text = succeeds("inspect", "gradients", copied, "--html", page, "--lang", "en").stdout
+    assert "an earlier version trained this run" in text
+    assert "An earlier version trained this run" in page.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--units", 32), "--units is for the cells that are trained without RUN"),
+        (("--html", "no/where.html"), "there is no folder"),
+    ],
+)
+def test_options_that_do_not_fit_a_run_are_refused(trained, refused, options, said):
+    assert said in refused("inspect", "gradients", trained.run, *options)
+
+
+@pytest.mark.parametrize(
+    "line", ['{"epoch": 1, "clipped": null}', '{"epoch": "x"}', "no JSON", "3"]
+)
+def test_damaged_metrics_are_said_to_be(copied, refused, line):
+    (copied / "metrics.jsonl").write_text(f"{line}\n", "utf-8")
+    said = refused("inspect", "gradients", copied)
+    assert said.startswith(f"{copied / 'metrics.jsonl'}: damaged")
+
+
+def test_a_run_without_weights_is_refused(copied, refused):
+    Run(copied).best_weights.unlink()
+    assert "no weights yet" in refused("inspect", "gradients", copied)
 
 
 @pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium")

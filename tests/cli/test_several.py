@@ -96,6 +96,11 @@ def test_runs_that_differ_in_the_seed_are_one_row(seeds, succeeds):
         ("f-seed2", 2, "finished"),
         ("f-seed5", 5, "finished"),
     ]
+    lines = (base / "f-seed2" / "metrics.jsonl").read_text("utf-8").splitlines()
+    epochs = [json.loads(line) for line in lines]
+    for name, of in (("gradient_norm", statistics.fmean), ("largest_gradient_norm", max),
+                     ("clipped", statistics.fmean)):  # fmt: skip
+        assert rows[0][name] == pytest.approx(of([epoch[name] for epoch in epochs]))
     # D = 5 and H = 4: an RNN's two products; its loss is of a text, and so are the classes.
     assert {row["multiplications_per_token"] for row in rows} == {5 * 4 + 4 * 4}
 

@@ -6,6 +6,7 @@ import pytest
 
 from seqtasks.inspection.training_plots import (
     confusion_picture,
+    gradient_curves,
     learning_curve,
     reliability_picture,
 )
@@ -46,6 +47,33 @@ def test_other_figures_make_another_curve(tmp_path):
     learning_curve(rows(5), "accuracy", tmp_path / "a.png")
     learning_curve([{**row, "train_loss": 0.7} for row in rows(5)], "accuracy", tmp_path / "b.png")
     assert (picture(tmp_path / "a.png") != picture(tmp_path / "b.png")).any()
+
+
+def gradient_rows(count, largest=9.0):
+    values = {"gradient_norm": 0.5, "largest_gradient_norm": largest, "clipped": 0.3}
+    singular = {"largest_singular_values": {"lstm_1": 2.0, "lstm_1_backward": 1.9}}
+    return [{**row, **values, **singular} for row in rows(count)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 30])
+@pytest.mark.parametrize("clip_norm", [1.0, 1e-18, 1e37])
+@pytest.mark.filterwarnings("error")
+def test_curves_of_gradients_are_drawn(tmp_path, count, clip_norm):
+    gradient_curves(gradient_rows(count), clip_norm, tmp_path / "a.png")
+    gradient_curves(gradient_rows(count, 90.0), clip_norm, tmp_path / "b.png")
+    one, other = picture(tmp_path / "a.png"), picture(tmp_path / "b.png")
+    assert one.shape != other.shape or (one != other).any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_epochs_without_figures_of_gradients_are_gaps_and_no_layer_is_no_third_picture(tmp_path):
+    gradient_curves([*rows(2), *gradient_rows(4)[2:]], 1.0, tmp_path / "gaps.png")
+    whole = picture(tmp_path / "gaps.png")
+    fewer = gradient_rows(3)
+    for row in fewer:
+        del row["largest_singular_values"]
+    gradient_curves(fewer, 1.0, tmp_path / "two.png")
+    assert picture(tmp_path / "two.png").shape[1] < whole.shape[1]
 
 
 LABELS = {

@@ -16,6 +16,8 @@ import tensorflow as tf
 
 from seqtasks.config import SentimentConfig, TrainingConfig
 from seqtasks.errors import RunError, TrainingError
+from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.recurrent import GRU
 from seqtasks.runs import create_run
 from seqtasks.runs.checksums import check_files
 from seqtasks.training.fit import fit
@@ -145,7 +147,7 @@ def test_all_epochs_are_taught_and_written_down(new_run):
     rows = run.read_metrics()
     assert [row["epoch"] for row in rows] == [1, 2, 3, 4]
     assert [row["score"] for row in rows] == [0.1, 0.2, 0.3, 0.4]
-    assert rows == [vars(result) for result in watcher.results]
+    assert rows == [result.row() for result in watcher.results]
     assert all(row["train_loss"] > 0 and row["examples_per_second"] > 0 for row in rows)
     seconds = [row["seconds"] for row in rows]
     assert seconds == sorted(seconds)
@@ -215,9 +217,34 @@ def test_tensorboard_has_what_the_metrics_have(new_run):
     for event in tf.compat.v1.train.summary_iterator(str(path)):
         for value in event.summary.value:
             found[value.tag, event.step] = float(tf.make_ndarray(value.tensor))
+    names = ("train_loss", "validation_loss", "score", "learning_rate", "gradient_norm", "clipped")
     for row in run.read_metrics():
-        for name in ("train_loss", "validation_loss", "score", "learning_rate"):
+        for name in names:
             assert found[name, row["epoch"]] == pytest.approx(row[name])
+
+
+def test_metrics_and_tensorboard_have_the_singular_values_of_each_recurrent_layer(new_run):
+    keras.utils.set_random_seed(1)
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    layer = Bidirectional(GRU(3, name="gru_1"), name="bigru_1")
+    x = layer(keras.layers.Embedding(V, 3)(ids))
+    model = keras.Model({"ids": ids}, keras.layers.Dense(CLASSES)(x))
+    run, found = new_run(), []
+
+    def validate():
+        weights = {each.name: each.cell.W_h for each in (layer.layer, layer.backward_layer)}
+        found.append({name: np.linalg.svd(W_h.numpy())[1] for name, W_h in weights.items()})
+        return 1.0, 0.5
+
+    config = changed(epochs=2, average_decay=0.0)
+    fit(model, cross_entropy, batches, validate, config, run, Diary())
+    for row, values in zip(run.read_metrics(), found, strict=True):
+        assert [*values] == ["gru_1", "gru_1_backward"]
+        for name, at in (("largest_singular_values", 0), ("smallest_singular_values", -1)):
+            expected = {layer: pytest.approx(each[at], rel=1e-5) for layer, each in values.items()}
+            assert row[name] == expected
+    assert found[0]["gru_1"][0] != found[1]["gru_1"][0]
+    assert_points_are_those_of_the_metrics(run)
 
 
 def test_the_watcher_is_told_how_far_an_epoch_is(new_run, every_batch):
@@ -263,6 +290,39 @@ def test_a_loss_that_explodes_later_leaves_the_state_of_the_epoch_before(new_run
     _, state = teach(run, resume=True)
     assert state.epoch == 4
     assert all(np.isfinite(v).all() for v in last_variables(run))
+
+
+@pytest.mark.parametrize(("weights", "factor"), [(None, 3e6), ({"a": 0.5, "b": 40}, 1.2e8)])
+def test_a_loss_out_of_all_bounds_stops_with_advice(new_run, weights, factor):
+    class Config(TrainingConfig):
+        class_weight: dict[str, float] | None = None
+
+    run = new_run()
+
+    def wild(targets, logits):
+        return 0 * cross_entropy(targets, logits) + factor
+
+    config = Config(**{**changed(learning_rate=1e20).model_dump(), "class_weight": weights})
+    with pytest.raises(TrainingError) as error:
+        teach(run, config=config, loss=wild)
+    message = str(error.value)
+    assert f"out of all bounds, {factor:.1e} on average (epoch 1, batch " in message
+    assert message.endswith("--set training.learning_rate=0.002")  # not a quarter of 1e20
+    assert not run.best_weights.exists()
+    assert run.read_metrics() == []
+
+
+@pytest.mark.parametrize(("weights", "factor"), [(None, 9e5), ({"a": 5, "b": 4000}, 3e9)])
+def test_a_large_loss_that_is_in_bounds_goes_on(new_run, weights, factor):
+    class Config(TrainingConfig):
+        class_weight: dict[str, float] | None = None
+
+    def large(targets, logits):
+        return 0 * cross_entropy(targets, logits) + factor
+
+    config = Config(**{**CONFIG.model_dump(), "class_weight": weights, "epochs": 1})
+    _, state = teach(new_run(), config=config, loss=large)
+    assert state.finished
 
 
 def test_weights_whose_validation_loss_is_no_number_are_never_the_best(new_run):
@@ -389,6 +449,28 @@ def test_the_state_of_an_earlier_version_has_its_metrics_in_their_file(new_run, 
     assert_as_straight(straight, run, model, state)
 
 
+def test_the_state_of_a_version_without_norms_goes_on_in_the_middle_of_an_epoch(
+    new_run, straight, every_batch
+):
+    run = new_run()
+    teach(run, watcher=Diary(interrupt_at(2, 3)))
+    with np.load(run.last_state) as saved:
+        values = dict(saved)
+    fields = json.loads(str(values["state"]))
+    del fields["version"]
+    values["state"] = np.array(json.dumps(fields))
+    for key in sorted(values.keys() - {"state"})[-4:]:
+        del values[key]
+    np.savez(run.last_state, **values)
+    model, _ = teach(run, resume=True)
+    whole, weights, _ = straight
+    assert same(weights_of(model), weights)
+    for row, other in zip(run.read_metrics(), whole.read_metrics(), strict=True):
+        for name in ("train_loss", "score", *(("gradient_norm",) if row["epoch"] != 2 else ())):
+            assert row[name] == pytest.approx(other[name], abs=1e-6)
+        assert 0 < row["gradient_norm"] <= row["largest_gradient_norm"]
+
+
 class Killed(BaseException):
     """Stands for a kill: nothing of the package catches it."""
 
@@ -441,12 +523,14 @@ def points(run):
 
 
 def assert_points_are_those_of_the_metrics(run):
-    expected = {
-        (name, row["epoch"]): [pytest.approx(value)]
-        for row in run.read_metrics()
-        for name, value in row.items()
-        if isinstance(value, float)
-    }
+    expected = {}
+    for row in run.read_metrics():
+        for name, value in row.items():
+            if isinstance(value, float):
+                expected[name, row["epoch"]] = [pytest.approx(value)]
+            elif isinstance(value, dict):
+                for part, number in value.items():
+                    expected[f"{name}/{part}", row["epoch"]] = [pytest.approx(number)]
     assert points(run) == expected
 
 

@@ -125,3 +125,45 @@ def test_the_state_of_another_model_is_refused_and_touches_nothing(saved, change
     with pytest.raises(RunError, match="of another model; start anew"):
         load_state(saved, other)
     assert not any(variable.numpy().any() for variable in other)
+
+
+def saved_by_an_earlier_version(path, lacks):
+    """A state that doesn't say its version, without the last totals: 4, or 5 of the first ones."""
+    own = variables()
+    save_state(path, STATE, own[:-lacks])
+    with np.load(path) as saved:
+        content = dict(saved)
+    fields = json.loads(str(content["state"]))
+    del fields["version"]
+    if lacks == 5:
+        del fields["rows"]
+    np.savez(path, **{**content, "state": np.array(json.dumps(fields))})
+    return own
+
+
+@pytest.mark.parametrize("lacks", [4, 5])
+def test_what_an_earlier_version_did_not_save_begins_at_0(tmp_path, lacks):
+    path, other = tmp_path / "last.npz", variables()
+    own = saved_by_an_earlier_version(path, lacks)
+    assert load_state(path, other) == STATE
+    expected = [variable.numpy() for variable in own[:-lacks]]
+    if lacks == 5:  # how many losses were summed was how many examples there were
+        expected.append(own[-7].numpy())
+    expected += [0, 0, 0, 0]
+    for one, two in zip(expected, other, strict=True):
+        assert np.array_equal(one, two.numpy())
+
+
+@pytest.mark.parametrize("lacks", [3, 6])
+def test_a_state_of_an_earlier_version_with_other_variables_is_of_another_model(tmp_path, lacks):
+    path = tmp_path / "last.npz"
+    saved_by_an_earlier_version(path, lacks)
+    with pytest.raises(RunError, match="of another model; start anew"):
+        load_state(path, variables(fill=False))
+
+
+def test_a_state_of_this_version_that_lacks_what_an_earlier_one_does_is_of_another_model(tmp_path):
+    path = tmp_path / "last.npz"
+    save_state(path, STATE, variables()[:-4])
+    with pytest.raises(RunError, match="of another model; start anew"):
+        load_state(path, variables(fill=False))

@@ -210,6 +210,49 @@ def test_where_each_token_has_a_loss_their_mean_is_of_a_token_in_whatever_batch_
     assert totals.mean_loss == pytest.approx(11.5 / 7)
 
 
+def steps_by_hand(batches, clip_norm, clip_value=None):
+    """The norm of each step's gradient before it is clipped; the network goes on with the clipped
+    one."""
+    weights, norms = [w.astype(float) for w in values(tiny_model())], []
+    for ids, targets in batches:
+        model = tiny_model()
+        for variable, weight in zip(model.trainable_variables, weights, strict=True):
+            variable.assign(weight)
+        gradients = gradients_by_hand(model, ids, targets)
+        if clip_value:
+            gradients = [np.clip(g, -clip_value, clip_value) for g in gradients]
+        norms.append(norm_of(gradients))
+        clipped = reference.clip(gradients, clip_norm)
+        weights = [w - g for w, g in zip(weights, clipped, strict=True)]
+    return norms
+
+
+GRADIENT_BATCHES = [(IDS, scale * TARGETS) for scale in (5, 0.1, 30, 1)]
+
+
+@pytest.mark.parametrize("clip_value", [None, 0.3])
+@pytest.mark.parametrize("clip_norm", [0.4, 3.0, 1e9])
+def test_the_norms_of_gradients_are_those_before_clipping_and_clipped_ones_are_counted(
+    clip_norm, clip_value
+):
+    norms = steps_by_hand(GRADIENT_BATCHES, clip_norm, clip_value)
+    step = TrainingStep(tiny_model(), squares, 1e-3, clip_norm, clip_value=clip_value)
+    step.optimizer = keras.optimizers.SGD(1.0)
+    step.optimizer.build(step.model.trainable_variables)
+    for ids, targets in GRADIENT_BATCHES:
+        step({"ids": tf.constant(ids)}, tf.constant(targets))
+    totals = step.totals()
+    clipped = sum(norm >= clip_norm for norm in norms)
+    assert (totals.steps, totals.clipped) == (4, clipped)
+    assert totals.mean_gradient_norm == pytest.approx(np.mean(norms), rel=1e-5)
+    assert totals.largest_gradient_norm == pytest.approx(max(norms), rel=1e-5)
+    assert totals.clipped_share == clipped / 4
+    step.reset_totals()
+    totals = step.totals()
+    assert (totals.steps, totals.clipped, totals.largest_gradient_norm) == (0, 0, 0)
+    assert totals.mean_gradient_norm is totals.clipped_share is None
+
+
 # --- The running average of the weights ---------------------------------------------------------
 
 

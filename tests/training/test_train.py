@@ -131,6 +131,7 @@ def test_a_run_has_all_that_its_documentation_lists(straight):
         "checkpoints/last.npz",
         "metrics.jsonl",
         "plots/learning_curve.png",
+        "plots/gradients.png",
         "model_card.md",
     }
 
@@ -174,6 +175,13 @@ def test_the_model_card_has_the_figures_of_the_run(straight):
     assert f"| validation accuracy | {best:.4f} (epoch " in card
     for fact in ("`bigru`", "neg, pos", "| seed | 1 |", "word", "examples"):
         assert fact in card
+    rows = straight.run.read_metrics()
+    assert {*rows[0]["largest_singular_values"]} == {"gru_1", "gru_1_backward"}
+    norms = [row["gradient_norm"] for row in rows]
+    largest = max(row["largest_gradient_norm"] for row in rows)
+    share = 100 * sum(row["clipped"] for row in rows) / 4
+    said = f"mean {sum(norms) / 4:.3g}, largest {largest:.3g}; clipped to 1 in {share:.0f} % of"
+    assert f"| norm of the gradient | {said} the steps |\n" in card
     assert "evaluation.json" in card
     assert f"seqtasks evaluate {straight.run.path}" in card
 
@@ -195,6 +203,14 @@ def test_the_commands_on_the_card_can_be_typed_as_they_stand_and_are_complete(st
     assert shlex.split(one) == first
     assert shlex.split(other) == ["seqtasks", *more]
     assert f"seqtasks evaluate '{run.path}'" in card
+
+
+def test_the_card_of_a_run_of_an_earlier_version_says_nothing_of_gradients(straight):
+    known = ("epoch", "score", "validation_loss", "seconds")
+    rows = [{name: row[name] for name in known} for row in straight.run.read_metrics()]
+    card = model_card(straight.run, straight.run.config, {}, rows, 1, "accuracy")
+    assert card.count("| time |") == 1
+    assert "norm of the gradient" not in card
 
 
 def test_the_size_of_the_network_is_written_down(straight):
