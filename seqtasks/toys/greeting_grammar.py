@@ -35,8 +35,8 @@ _DOING_EN = (
     "drinking tea", "folding paper", "drawing a map", "sewing a coat",
 )  # fmt: skip
 _NAMED_EN = (  # of anybody and somebody else, also of the two, and true of them as well
-    "the day before {one} was {doing} .",
-    "last week {one} came in late .",
+    "the day before {one} called twice .",
+    "a cake from {one} stood on the shelf .",
     "in the morning {one} said hello to {other} .",
     "there was a letter for {one} on the table .",
     "a photo of {one} was on the wall .",
@@ -67,8 +67,8 @@ _DOING_KO = (
     "차를 마시고", "종이를 접고", "지도를 그리고", "외투를 깁고",
 )  # fmt: skip
 _NAMED_KO = (
-    "전날에는 {one:이/가} {doing} 있었다 .",
-    "지난주에는 {one:이/가} 늦게 들어왔다 .",
+    "전날에는 {one:이/가} 전화했다 .",
+    "선반에는 {one:이/가} 구운 빵이 있었다 .",
     "아침에는 {one:이/가} {other:과/와} 인사했다 .",
     "탁자에는 {one:이/가} 받을 편지가 있었다 .",
     "벽에는 {one:과/와} 찍은 사진이 있었다 .",
