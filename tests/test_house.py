@@ -19,8 +19,8 @@ ROOMS: dict[str, str] = {
     "cli": "lessons experiments benchmarks training export clients serving serving.models "
     "serving.limits inspection tasks toys data runs config metrics bootstrap seqtasks answers "
     "advice errors",
-    "lessons": "loaded training inspection tasks toys topologies layers cells text data runs "
-    "config metrics seqtasks errors",
+    "lessons": "experiments loaded training inspection tasks toys topologies layers cells text "
+    "data runs config metrics seqtasks errors",
     "experiments": "training inspection runs config errors",
     "loaded": "inspection tasks runs config errors",
     "benchmarks": "training export clients serving serving.protocol serving.models tasks toys "

@@ -185,6 +185,7 @@ class RecallDataConfig(DataConfig):
         description="T, what is between what is said and what is asked: words, by default 100; of "
         "the stories toy_greeting and toy_mood sentences, by default 10",
     )
+    examples: Count = Field(default=4_000, description="how many are made to train on")
     language: Literal["en", "ko"] = Field(
         default="en", description="the language of a story: en or ko; toy_recall has en only"
     )

@@ -312,7 +312,7 @@ def _(data: RecallDataConfig, seed: int) -> Splits:
     from seqtasks.toys.stories import STORIES, load_stories
 
     if data.source in STORIES:
-        return load_stories(data.source, data.language, data.distance, seed)
+        return load_stories(data.source, data.language, data.distance, seed, data.examples)
     if data.source != "toy_recall":
         raise DataError(
             f"{data.source}: the task 'recall' makes its own examples; leave --data out, or "
@@ -323,7 +323,7 @@ def _(data: RecallDataConfig, seed: int) -> Splits:
             f"toy_recall: data.language={data.language}, but it is in English only; use "
             f"data.source={' or '.join(STORIES)}, or leave data.language out"
         )
-    return load_recall(data.distance, seed)
+    return load_recall(data.distance, seed, data.examples)
 
 
 @_part.register

@@ -28,31 +28,30 @@ _MADE_BY_KO = {
 MOODS = {"en": tuple(_MADE_BY_EN), "ko": tuple(_MADE_BY_KO)}
 """The answers, by language."""
 
-_TELLING = 0.7  # the share of the sentences in between that have an animal or a mood
+_TELLING = 0.3  # the share of the sentences in between that have an animal or a mood
 
 _ANIMALS_EN = ("puppy", "kitten", "dog", "cat", "goose", "pony", "parrot", "rabbit")
 _PEOPLE_EN = ("sister", "brother", "friend", "neighbour", "cousin", "boss")
 # mine is the animal that the one who tells meets, theirs the other one's.
 _OPENINGS_EN = (
-    "on the way to work I met a {mine} , and my {who} met a {theirs} .",
-    "I met a {mine} on the way to work , my {who} a {theirs} .",
-    "on the way to work my {who} met a {theirs} , and I met a {mine} .",
-    "my {who} met a {theirs} on the way to work , and I a {mine} .",
+    "going to work I met a {mine} , my {who} a {theirs} .",
+    "I met a {mine} going to work and my {who} a {theirs} .",
+    "going to work my {who} met a {theirs} , I a {mine} .",
+    "my {who} met a {theirs} going to work and I a {mine} .",
 )
 _TOLD_EN = (
-    "at noon my {who} saw a {beast} .",
+    "my {who} saw a {beast} .",
     "my {who} spoke of a {beast} .",
-    "the paper had a photo of a {beast} .",
-    "somebody was looking for a {beast} .",
-    "my {who} was {mood} again .",
+    "the news had a {beast} .",
+    "somebody had lost a {beast} .",
+    "my {who} was {mood} .",
     "a film made my {who} {mood} .",
 )
 _WENT_ON_EN = (
-    "the meeting was long .", "I wrote a report .", "we had soup for lunch .",
-    "the phone rang twice .", "it rained for an hour .", "the printer broke down .",
-    "a visitor came at three .", "I took the bus home .",
+    "the meeting was long .", "I wrote a report .", "we ate soup .", "the phone rang .",
+    "it rained for an hour .", "the printer broke .", "a guest came .", "I took the bus .",
 )  # fmt: skip
-_MOODS_EN = ("all day long I felt _ .", "that day I was _ .", "from then on I felt _ .")
+_MOODS_EN = ("all day I felt _ .", "that day I was _ .", "I felt _ until night .")
 
 _ANIMALS_KO = ("강아지", "고양이", "개", "거위", "토끼", "조랑말", "앵무새", "염소")
 _PEOPLE_KO = ("동생", "삼촌", "친구", "이웃", "이모", "부장님")
@@ -63,19 +62,18 @@ _OPENINGS_KO = (
     "{who:은/는} 출근길에 {theirs:을/를} , 나는 {mine:을/를} 만났다 .",
 )
 _TOLD_KO = (
-    "점심에 {who:은/는} {beast:을/를} 보았다 .",
+    "{who:은/는} {beast:을/를} 보았다 .",
     "{who:은/는} {beast:을/를} 두고 이야기했다 .",
-    "신문에는 {beast:이/가} 나왔다 .",
-    "누군가 {beast:을/를} 찾고 있었다 .",
-    "{who:은/는} 또 기분이 {mood} .",
+    "뉴스에 {beast:이/가} 나왔다 .",
+    "누군가 {beast:을/를} 잃어버렸다 .",
+    "{who:은/는} 기분이 {mood} .",
     "영화를 본 {who:은/는} 기분이 {mood} .",
 )
 _WENT_ON_KO = (
-    "회의는 길었다 .", "나는 보고서를 썼다 .", "점심에는 국을 먹었다 .",
-    "전화가 두 번 왔다 .", "한 시간쯤 비가 왔다 .", "프린터가 고장 났다 .",
-    "세 시에 손님이 왔다 .", "나는 버스로 돌아왔다 .",
+    "회의는 길었다 .", "나는 보고서를 썼다 .", "점심에는 국을 먹었다 .", "전화가 왔다 .",
+    "한 시간쯤 비가 왔다 .", "프린터가 고장 났다 .", "손님이 왔다 .", "나는 버스를 탔다 .",
 )  # fmt: skip
-_MOODS_KO = ("그날 내내 나는 기분이 _ .", "저녁까지 내 기분은 _ .", "그 뒤로 나는 기분이 _ .")
+_MOODS_KO = ("그날 나는 내내 기분이 _ .", "밤까지 내 기분은 _ .", "그날 나는 기분이 _ .")
 
 _GRAMMARS = {
     "en": (

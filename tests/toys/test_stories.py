@@ -51,12 +51,10 @@ def who_was_inside(opening, language):
     """The one who did something in the room; the other one came."""
     one = "|".join(NAMES[language])
     if language == "en":
-        (name,) = re.findall(rf"\b({one}) was \w+ing\b", opening)
+        (name,) = re.findall(rf"\b({one}) (?:was|sat) \w+ing\b", opening)
         (comer,) = re.findall(rf"\b({one}) came in", opening)
     else:
-        (name,) = re.findall(
-            rf"({one})[은는이가] (?:방에서 )?[가-힣]+[을를] [가-힣]+고 있", opening
-        )
+        (name,) = re.findall(rf"({one})[은는이가] [가-힣]+[을를] [가-힣]+고 있", opening)
         (comer,) = (found for found in re.findall(one, opening) if found != name)
     assert name != comer
     return name
@@ -80,16 +78,16 @@ each = pytest.mark.parametrize(("name", "language"), EACH)
 
 @cache
 def some(name, language, distance=5, seed=1):
-    return load_stories(name, language, distance, seed, train=1600, validation=200, test=400)
+    return load_stories(name, language, distance, seed, train=1200, validation=120, test=400)
 
 
 @pytest.mark.parametrize(
     ("name", "language", "text", "label"),
     [
-        ("toy_greeting", "en", "Ben came into the room where Ware was drinking tea .", "Ware"),
-        ("toy_greeting", "en", "in the room Ben was drinking tea , and Ware came in .", "Ben"),
-        ("toy_greeting", "ko", "서연이 방에서 차를 마시고 있을 때 웨어는 왔다 .", "서연"),
-        ("toy_greeting", "ko", "서연은 웨어가 차를 마시고 있던 방으로 갔다 .", "웨어"),
+        ("toy_greeting", "en", "Ben came in where Ware was drinking tea .", "Ware"),
+        ("toy_greeting", "en", "Ben sat drinking tea , and Ware came in .", "Ben"),
+        ("toy_greeting", "ko", "서연이 차를 마시고 있을 때 웨어는 왔다 .", "서연"),
+        ("toy_greeting", "ko", "서연은 웨어가 차를 마시고 있는 방에 갔다 .", "웨어"),
         (
             "toy_mood",
             "en",
@@ -154,7 +152,7 @@ def test_counting_words_does_not_find_the_answer(name, language):
     texts = [part.texts for part in (splits.train, splits.test)]
     assert share_right(*texts, splits) < 0.55  # two candidates in the opening
     without = [[text.split(" . ", 1)[1] for text in part] for part in texts]
-    assert share_right(*without, splits) < 1.6 * chance
+    assert share_right(*without, splits) < 1.5 * chance
 
 
 @each
@@ -166,7 +164,8 @@ def test_what_is_told_in_between_is_of_answers_too_and_independent_of_the_right_
         between = " ".join(sentences_of(text)[1:-1])
         told += Counter((label, word) for word in answers if word in between)
     assert set(told) == {(label, word) for label in answers for word in answers}
-    assert min(told.values()) > 0.5 * max(told.values())
+    right = sum(told[label, label] for label in answers) / told.total()
+    assert 0.75 < right * len(answers) < 1.25
 
 
 # --- Distances, splits, seeds ---------------------------------------------------------------------
@@ -187,7 +186,7 @@ def test_distance_is_the_number_of_sentences_in_between(name, language):
 @each
 def test_no_story_is_told_twice(name, language):
     texts = [text for part in some(name, language).parts().values() for text in part.texts]
-    assert len(set(texts)) == len(texts) == 2200
+    assert len(set(texts)) == len(texts) == 1720
 
 
 @each
@@ -277,17 +276,13 @@ def test_the_builders_are_of_both_languages_and_their_base_is_no_set():
     assert "toy_stories" not in tfds.list_builders()
 
 
-@pytest.mark.parametrize(("builder", "digest"), [(ToyGreeting, "?"), (ToyMood, "?")])
+@pytest.mark.parametrize(
+    ("builder", "digest"), [(ToyGreeting, "d7de01fabd84705f"), (ToyMood, "53cea26c73c30ef9")]
+)
 def test_the_stories_of_this_version_never_change(builder, digest):
-    lines = [
-        f"{label} {text}"
-        for language in LANGUAGES
-        for text, label in zip(
-            *(lambda part: (part.texts, part.labels))(
-                load_stories(builder.name, language, 10, 1, 100, 50, 50).train
-            ),
-            strict=True,
-        )
-    ]
+    lines = []
+    for language in LANGUAGES:
+        part = load_stories(builder.name, language, 10, 1, 100, 50, 50).train
+        lines += [f"{label} {text}" for text, label in zip(part.texts, part.labels, strict=True)]
     found = hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
     assert (str(builder.VERSION), found) == ("1.0.0", digest)
