@@ -40,17 +40,23 @@ def _gru(workshop: Workshop) -> Figure:
     ]
     picture = _by_token(workshop, reading, ("z", "r"))
     takes = reading.arrays["z"].mean(axis=1)
-    most, least = (reading.tokens[int(n)] for n in (takes.argmax(), takes.argmin()))
+    most, least = (_which(workshop, reading, int(n)) for n in (takes.argmax(), takes.argmin()))
     return Figure(
         [picture, table(head, rows)],
         workshop.word(
-            f"z is widest open at {most!r} and most closed at {least!r}: there h_t stays nearly "
+            f"z is widest open at {most} and most closed at {least}: there h_t stays nearly "
             "what it was.",
-            f"z는 '{most}'에서 가장 크게 열리고 '{least}'에서 가장 닫힙니다. 닫힌 곳에서 h_t는 "
+            f"z는 {most}에서 가장 크게 열리고 {least}에서 가장 닫힙니다. 닫힌 곳에서 h_t는 "
             "거의 "
             "그대로입니다.",
         ),
     )
+
+
+def _which(workshop: Workshop, reading: Any, n: int) -> str:
+    """A token and its place, since a story may have it twice."""
+    token = reading.tokens[n]
+    return workshop.word(f"{token!r} (token {n + 1})", f"'{token}'({n + 1}번째 토큰)")
 
 
 def _by_token(workshop: Workshop, reading: Any, gates: tuple[str, ...]) -> Chart:
@@ -67,15 +73,15 @@ def _valves(workshop: Workshop) -> Figure:
     gates = [reading.arrays[name] for name in "fio"]
     values = np.concatenate([gate.ravel() for gate in gates])
     forget = reading.arrays["f"].mean(axis=1)
-    most, least = (reading.tokens[int(n)] for n in (forget.argmax(), forget.argmin()))
+    most, least = (_which(workshop, reading, int(n)) for n in (forget.argmax(), forget.argmin()))
     return Figure(
         [_by_token(workshop, reading, ("f", "i", "o"))],
         workshop.word(
             f"All {values.size:,} gate values lie between {values.min():.3f} and "
-            f"{values.max():.3f}. The forget gate is widest open at {most!r}, and closes most at "
-            f"{least!r}.",
+            f"{values.max():.3f}. The forget gate is widest open at {most}, and closes most at "
+            f"{least}.",
             f"게이트 값 {values.size:,}개가 모두 {values.min():.3f}에서 {values.max():.3f} "
-            f"사이에 있습니다. forget 게이트는 '{most}'에서 가장 크게 열리고 '{least}'에서 가장 "
+            f"사이에 있습니다. forget 게이트는 {most}에서 가장 크게 열리고 {least}에서 가장 "
             "많이 닫힙니다.",
         ),
     )

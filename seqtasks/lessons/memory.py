@@ -47,7 +47,7 @@ def _accuracy_by_distance(workshop: Workshop) -> Figure:
         right = []
         for sentences in distances:
             part: Any = load_stories(
-                GREETING, workshop.language, sentences, 2, train=8, validation=8, test=200
+                GREETING, workshop.told_in, sentences, 2, train=8, validation=8, test=200
             ).test
             data = examples(predictor.codec, part)
             best = predictor.probabilities(data, 8_192).argmax(axis=1)

@@ -43,7 +43,7 @@ def story_keys(workshop: Workshop, source: str) -> dict[str, Any]:
         "model__dropout": 0.0,
         "model__output_dropout": 0.0,
         "data__source": source,
-        "data__language": workshop.language,
+        "data__language": workshop.told_in,
         "data__distance": distance(workshop),
         "training__batch_size": 32,
         "training__epochs": workshop.size(12, 1),
@@ -56,7 +56,7 @@ def story_keys(workshop: Workshop, source: str) -> dict[str, Any]:
 
 def compare_stories(workshop: Workshop, source: str, *archs: str) -> list[Facts]:
     """What is known of runs of some archs that learnt the same stories."""
-    name = f"{source.removeprefix('toy_')}-{workshop.language}"
+    name = f"{source.removeprefix('toy_')}-{workshop.told_in}"
     keys = story_keys(workshop, source)
     return workshop.compare(name, "recall", [("model.arch", archs)], **keys)
 
@@ -74,7 +74,7 @@ def story_run(workshop: Workshop, arch: str, source: str = GREETING) -> StoryRun
         splits = workshop.splits(run.config)
         return StoryRun(run, layer.cell, (splits.test or splits.validation).texts[0])
 
-    return workshop.once(("story", source, workshop.language, arch), make)
+    return workshop.once(("story", source, workshop.told_in, arch), make)
 
 
 def read_story(workshop: Workshop, arch: str, source: str = GREETING) -> LayerTrace:
@@ -87,4 +87,4 @@ def read_story(workshop: Workshop, arch: str, source: str = GREETING) -> LayerTr
         predictor = workshop.predictor(story.run)
         return trace(predictor, story.run.config.task, story.text).layers[0]
 
-    return workshop.once(("reading", source, workshop.language, arch), read)
+    return workshop.once(("reading", source, workshop.told_in, arch), read)

@@ -28,7 +28,7 @@ class Workshop:
         folder: where the runs go, each under its own name, replaced where it was there.
         tell: called with a line for each thing that is made.
         small: whether everything is as small as it can be, to see the form and not the figures.
-        language: that of the words in figures.
+        language: that of the words in figures, and of the stories that are read.
     """
 
     folder: Path
@@ -36,6 +36,14 @@ class Workshop:
     small: bool = False
     language: Language = "en"
     _made: dict[Any, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._first = self.language
+
+    @property
+    def told_in(self) -> Language:
+        """The language of stories: where all is small, the first one's serve all pages."""
+        return self._first if self.small else self.language
 
     def word(self, en: str, ko: str) -> str:
         """One of two words, by the language."""
@@ -52,7 +60,7 @@ class Workshop:
         return self._made[key]
 
     def train(self, name: str, task: str, **keys: Any) -> Run:
-        """Train a run, once.
+        """Train a run, once, whatever it is called.
 
         Args:
             name: of the run.
@@ -106,7 +114,8 @@ class Workshop:
             )
             return outcome.run
 
-        return self.once(("run", folder, config.name), make)
+        trained = config.model_copy(update={"name": None}).to_yaml()
+        return self.once(("run", trained), make)
 
     def splits(self, config: RunConfig) -> Splits:
         """The data of a configuration, read once; where all is small, the first few of each."""
