@@ -62,7 +62,7 @@ def _by_data(workshop: Workshop) -> Figure:
     """LSTM and GRU on few stories and on many, with several seeds."""
     from seqtasks.experiments.groups import grouped
 
-    sizes = (4_000,) if workshop.small else (250, 1_000)  # the default's runs are there already
+    sizes = (4_000,) if workshop.small else (500, 2_000)  # the default's runs are there already
     seeds = range(1, workshop.size(3, 1) + 1)
     keys = {**story_keys(workshop, GREETING), "data__distance": 1}
     over = [("model.arch", ("lstm", "gru")), ("data.examples", sizes)]
