@@ -217,6 +217,8 @@ IMPOSSIBLE = {
     "text.case": ["upper"],
     "text.max_sentences": [0],
     "data.distance": [0, 1.5],
+    "data.examples": [0, 1.5],
+    "data.language": ["de", "KO"],
     "model.topology": ["deep"],
     "model.attention": ["self"],
     "training.window": [0],

@@ -19,8 +19,8 @@ ROOMS: dict[str, str] = {
     "cli": "lessons experiments benchmarks training export clients serving serving.models "
     "serving.limits inspection tasks toys data runs config metrics bootstrap answers advice "
     "version errors",
-    "lessons": "seqtasks loaded training inspection tasks toys topologies layers cells text data "
-    "runs config metrics errors",
+    "lessons": "seqtasks experiments loaded training inspection tasks toys topologies layers cells "
+    "text data runs config metrics errors",
     "experiments": "training inspection runs config errors",
     "seqtasks": "loaded layers cells version",
     "loaded": "inspection tasks runs config errors",

@@ -176,13 +176,34 @@ class PlainDataConfig(DataConfig):
     """Where a text without labels comes from."""
 
 
+STORIES = ("toy_greeting", "toy_mood")  # what `recall` makes besides toy_recall
+_SENTENCES = 10  # in between, where a story's configuration doesn't say
+
+
 class RecallDataConfig(DataConfig):
-    """How examples of long-term memory are made."""
+    """How examples of long-term memory are made.
+
+    >>> RecallDataConfig().distance, RecallDataConfig(source="toy_mood").distance
+    (100, 10)
+    """
 
     source: str = "toy_recall"
     distance: Count = Field(
-        default=100, description="T, distracting steps between what is said and what is asked"
+        default=100,
+        description="T, what is between what is said and what is asked: words, by default 100; of "
+        "the stories toy_greeting and toy_mood sentences, by default 10",
     )
+    examples: Count = Field(default=4_000, description="how many are made to train on")
+    language: Literal["en", "ko"] = Field(
+        default="en", description="the language of a story: en or ko; toy_recall has en only"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_story_counts_sentences(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("source") in STORIES:
+            return {"distance": _SENTENCES, **given}
+        return given
 
 
 class TextConfig(Strict):

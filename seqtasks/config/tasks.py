@@ -175,7 +175,7 @@ class DocumentsConfig(RunConfig):
 
 
 class RecallConfig(RunConfig):
-    """Recall: who was named at the start is asked for after many distracting words."""
+    """Recall: what was said at the start is asked for after many distracting words."""
 
     class Model(ClassifierConfig):
         """A network that must remember."""
@@ -188,7 +188,11 @@ class RecallConfig(RunConfig):
     model: Model = Field(default_factory=Model)
     training: ClassifierTrainingConfig = Field(default_factory=ClassifierTrainingConfig)
 
-    SOURCES = (("toy_recall", "who was named at the start, after data.distance words"),)
+    SOURCES = (
+        ("toy_recall", "who was named at the start, after data.distance words"),
+        ("toy_greeting", "who was greeted, after data.distance sentences, in data.language"),
+        ("toy_mood", "how a day felt, after data.distance sentences, in data.language"),
+    )
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "RecallConfig":

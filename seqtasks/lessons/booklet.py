@@ -9,7 +9,7 @@ from pathlib import Path
 from seqtasks.inspection import html_page
 from seqtasks.inspection.charts import Chart
 from seqtasks.inspection.html_page import Markup
-from seqtasks.lessons import comparing, exploding, gates, memory, vanishing, wiring
+from seqtasks.lessons import cells, comparing, exploding, gates, memory, vanishing, wiring
 from seqtasks.lessons.claims import Claim, claims_of
 from seqtasks.lessons.code import Code, find_code, source_of
 from seqtasks.lessons.equations import equation_html
@@ -20,7 +20,7 @@ from seqtasks.lessons.workshop import Workshop
 
 SECTIONS: dict[int, Section] = {
     section.claim: section
-    for topic in (memory, vanishing, exploding, gates, comparing, wiring)
+    for topic in (memory, vanishing, exploding, cells, gates, comparing, wiring)
     for section in topic.SECTIONS
 }
 """How each claim is shown, by its number."""

@@ -1,171 +1,150 @@
-"""The three cells beside each other: size, work, time, score."""
+"""The three cells beside each other as `seqtasks compare` has them: size, work, time, score."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from seqtasks.inspection.charts import line_chart
 from seqtasks.inspection.html_page import table
 from seqtasks.lessons.code import Place
 from seqtasks.lessons.lesson import Figure, Section
-from seqtasks.lessons.stories import story_keys, story_run
+from seqtasks.lessons.stories import CELLS, GREETING, compare_stories, story_keys
 from seqtasks.lessons.words import Both
 from seqtasks.lessons.workshop import Workshop
-from seqtasks.runs import write_text
 
-_CELLS = ("rnn", "lstm", "gru")
-
-
-def _work(cell: Any) -> tuple[int, int]:
-    """Parameters of a cell, and multiplications of its matrix products for one token."""
-    parameters = sum(int(np.prod(weight.shape)) for weight in (cell.W_x, cell.W_h, cell.b))
-    products = int(np.prod(cell.W_x.shape)) + sum(
-        int(np.prod(matrix.shape)) for matrix in cell.recurrent_weights(cell.W_h.value)
-    )
-    return parameters, products
+if TYPE_CHECKING:
+    from seqtasks.experiments.groups import Spread
 
 
 def _sizes(workshop: Workshop) -> Figure:
-    import seqtasks
+    """Parameters and multiplications of each layer at several sizes, untrained."""
+    from seqtasks.config import ClassifierConfig
+    from seqtasks.inspection.multiplications import multiplications, per_token
+    from seqtasks.topologies.many_to_one import many_to_one
 
     units = (16, 64, 256)
     rows, shares = [], []
     for size in units:
         of = {}
-        for kind in ("RNN", "LSTM", "GRU"):
-            cell = getattr(seqtasks, f"{kind}Cell")(size)
-            cell.build((None, size))
-            of[kind] = _work(cell)
-        shares.append(of["GRU"][0] / of["LSTM"][0])
-        rows.append([f"H = D = {size}", *(f"{of[k][n]:,}" for k in of for n in (0, 1))])
-    head = ["", *(f"{k} {what}" for k in ("RNN", "LSTM", "GRU") for what in _what(workshop))]
+        for arch in CELLS:
+            config = ClassifierConfig(arch=arch, units=size, embedding_units=size)
+            model = many_to_one(9, 0, 8, config)
+            (layer,) = (layer for layer in model.layers if hasattr(layer, "cell"))
+            of[arch] = (layer.count_params(), per_token(multiplications(model) or {}))
+        shares.append([of["gru"][n] / of["lstm"][n] for n in (0, 1)])
+        rows.append([f"{size}", *(f"{of[arch][n]:,}" for arch in CELLS for n in (0, 1))])
+    what = (
+        workshop.word("parameters", "매개변수"),
+        workshop.word("multiplications per token", "토큰당 곱셈"),
+    )
+    head = ["H = D", *(f"{arch.upper()} {one}" for arch in CELLS for one in what)]
+    parameters, work = shares[-1]
     return Figure(
         [table(head, rows)],
         workshop.word(
-            f"The GRU has {min(shares):.0%} of the LSTM's parameters.",
-            f"GRU의 매개변수는 LSTM의 {min(shares):.0%}입니다.",
+            f"With H = D = {units[-1]} the GRU has {parameters:.0%} of the LSTM's parameters and "
+            f"{work:.0%} of its multiplications.",
+            f"H = D = {units[-1]}일 때 GRU의 매개변수는 LSTM의 {parameters:.0%}, 곱셈은 "
+            f"{work:.0%}입니다.",
         ),
     )
 
 
-def _what(workshop: Workshop) -> tuple[str, str]:
-    return (
-        workshop.word("parameters", "매개변수"),
-        workshop.word("products a token", "토큰당 곱셈"),
-    )
+def _spread(found: Spread | None, form: str) -> str:
+    """A mean, and of several values their standard deviation."""
+    if found is None:
+        return ""
+    mean = format(found.mean, form)
+    return mean if found.deviation is None else f"{mean} ± {format(found.deviation, form)}"
 
 
 def _by_data(workshop: Workshop) -> Figure:
     """LSTM and GRU on few stories and on many, with several seeds."""
-    sizes = (64,) if workshop.small else (250, 1_000)
+    from seqtasks.experiments.groups import grouped
+
+    sizes = (4_000,) if workshop.small else (500, 2_000)  # the default's runs are there already
     seeds = range(1, workshop.size(3, 1) + 1)
-    splits = workshop.splits(story_run(workshop, "lstm").run.config)
-    folder = workshop.folder.parent / "data"
-    validation = _write(folder / "stories-validation.tsv", splits.validation)
-    found: dict[str, list[list[float]]] = {"LSTM": [], "GRU": []}
-    for kind, by_size in found.items():
-        for size in sizes:
-            part = splits.train.select(range(min(size, len(splits.train))))
-            file = _write(folder / f"stories-{size}.tsv", part)
-            keys = {
-                **story_keys(workshop, kind.lower()),
-                "data__source": file,
-                "data__validation": validation,
-                "data__test_fraction": 0,
-            }
-            del keys["data__distance"]
-            scores = []
-            for seed in seeds:
-                name = f"{kind.lower()}-{size}-{seed}"
-                outcome = workshop.train(name, "sentiment", **{**keys, "seed": seed})
-                scores.append(outcome.state.schedule.best_score)
-            by_size.append(scores)
+    keys = {**story_keys(workshop, GREETING), "data__distance": 1}
+    over = [("model.arch", ("lstm", "gru")), ("data.examples", sizes)]
+    name = f"greeting-by-examples-{workshop.told_in}"
+    groups = grouped(workshop.compare(name, "recall", over, seeds, **keys))
+    found = {
+        (group.settings["model.arch"], group.settings["data.examples"]): group.spread(
+            lambda run: run.validation
+        )
+        for group in groups
+    }
     head = ["", *(workshop.word(f"{size:,} stories", f"이야기 {size:,}개") for size in sizes)]
     rows = [
-        [
-            kind,
-            *(
-                f"{np.mean(scores):.3f} ({min(scores):.3f} – {max(scores):.3f})"
-                for scores in found[kind]
-            ),
-        ]
-        for kind in found
+        [arch.upper(), *(_spread(found[arch, size], ".3f") for size in sizes)]
+        for arch in ("lstm", "gru")
     ]
-    ahead = [
-        "GRU" if np.mean(gru) > np.mean(lstm) else "LSTM"
-        for lstm, gru in zip(found["LSTM"], found["GRU"], strict=True)
-    ]
-    told = ", ".join(f"{size:,}: {kind}" for size, kind in zip(sizes, ahead, strict=True))
+
+    def ahead(size: int) -> str:
+        lstm, gru = (found[arch, size] for arch in ("lstm", "gru"))
+        if lstm is None or gru is None or lstm.mean == gru.mean:
+            return "="
+        return "LSTM" if lstm.mean > gru.mean else "GRU"
+
+    told = ", ".join(f"{size:,}: {ahead(size)}" for size in sizes)
     return Figure(
         [table(head, rows)],
         workshop.word(
-            f"Mean validation accuracy of {len(seeds)} seeds, in brackets the worst and the best. "
-            f"Ahead by the number of stories: {told}; look at the spread before you believe it.",
-            f"시드 {len(seeds)}개의 평균 검증 정확도이고, 괄호 안은 가장 나쁜 값과 가장 좋은 "
-            "값입니다. "
-            f"이야기 수에 따라 앞선 쪽: {told}. 믿기 전에 흩어진 폭을 보세요.",
+            f"Mean validation accuracy of {len(seeds)} seeds ± its standard deviation. Ahead by "
+            f"the number of stories: {told}; look at the spread before you believe it.",
+            f"시드 {len(seeds)}개의 평균 검증 정확도 ± 표준편차입니다. 이야기 수에 따라 앞선 쪽: "
+            f"{told}. 믿기 전에 흩어진 폭을 보세요.",
         ),
     )
 
 
-def _write(file: Path, part: Any) -> str:
-    """Write labelled texts as a table that `train --data` reads."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    rows = zip(part.texts, part.labels, strict=True)
-    write_text(file, "".join(f"{text}\t{label}\n" for text, label in rows))
-    return str(file)
-
-
 def _three(workshop: Workshop) -> Figure:
-    rows, best = [], {}
-    curves: dict[str, list[float]] = {}
-    for arch in _CELLS:
-        story = story_run(workshop, arch)
-        parameters, products = _work(story.cell)
-        epochs = story.run.read_metrics()
-        score = max(epoch["score"] for epoch in epochs)
-        rate = float(np.median([epoch["tokens_per_second"] for epoch in epochs]))
-        best[arch] = score
-        curves[arch.upper()] = [epoch["score"] for epoch in epochs]
-        rows.append(
-            [
-                arch.upper(),
-                f"{parameters:,}",
-                f"{products:,}",
-                f"{1_000 / rate:.3f}",
-                str(len(epochs)),
-                f"{score:.3f}",
-            ]
-        )
+    from seqtasks.experiments.curves import learning_curves
+
+    runs = compare_stories(workshop, GREETING, *CELLS)
+    best = {run.settings["model.arch"].upper(): run.validation or 0.0 for run in runs}
+    rows = [
+        [
+            run.settings["model.arch"].upper(),
+            f"{run.parameters:,}",
+            f"{run.multiplications:,}",
+            f"{run.seconds_per_1000_tokens:.3f}",
+            f"{run.epochs}",
+            f"{run.validation:.3f}",
+        ]
+        for run in runs
+    ]
     head = [
         "",
-        *_what(workshop),
-        workshop.word("seconds for 1,000 tokens, training", "토큰 1,000개 학습에 드는 초"),
+        workshop.word("parameters", "매개변수"),
+        workshop.word("multiplications per token", "토큰당 곱셈"),
+        workshop.word("seconds per 1,000 tokens, training", "토큰 1,000개 학습에 드는 초"),
         workshop.word("epochs", "에포크"),
         workshop.word("best validation accuracy", "최고 검증 정확도"),
     ]
+    curves = {line.name: [point.y for point in line.points] for line in learning_curves(runs)}
     longest = max(map(len, curves.values()))
-    padded = {
-        name: [*curve, *[float("nan")] * (longest - len(curve))] for name, curve in curves.items()
-    }
     picture = line_chart(
         workshop.word("Validation by epoch", "에포크별 검증"),
         list(range(1, longest + 1)),
-        padded,
+        {
+            run.settings["model.arch"].upper(): [
+                *curves[run.name],
+                *[float("nan")] * (longest - len(curves[run.name])),
+            ]
+            for run in runs
+        },
         workshop.word("epoch", "에포크"),
         workshop.word("validation accuracy", "검증 정확도"),
     )
-    winner = max(best, key=lambda arch: best[arch]).upper()
-    told = ", ".join(f"{arch.upper()} {score:.0%}" for arch, score in best.items())
+    most = max(best.values())
+    winners = ", ".join(name for name, score in best.items() if score == most)
+    told = ", ".join(f"{name} {score:.0%}" for name, score in best.items())
     return Figure(
         [table(head, rows), picture],
         workshop.word(
-            f"On these stories: {told}. {winner} is best or among the best, in one run each.",
-            f"이 이야기들에서는 {told}입니다. 한 번씩 실행한 결과로는 {winner}가 가장 낫거나 가장 "
-            "나은 축에 듭니다.",
+            f"On these stories: {told}. Best, in one run each: {winners}.",
+            f"이 이야기들에서는 {told}입니다. 한 번씩 실행한 결과로 가장 나은 쪽: {winners}.",
         ),
     )
 
@@ -174,15 +153,17 @@ SECTIONS = (
     Section(
         16,
         Both(
-            "A cell of G blocks multiplies x_t with D × G·H numbers and h with H × G·H. The RNN "
-            "has one block, the GRU three and the LSTM four. The counts are of cells that were "
-            "just built.",
-            "블록이 G개인 셀은 x_t에 D × G·H개, h에 H × G·H개의 수를 곱합니다. 블록은 RNN이 하나, "
-            "GRU가 셋, LSTM이 넷입니다. 방금 만든 셀에서 센 수입니다.",
+            "A cell of G blocks multiplies x_t with D × G·H numbers and h with H × G·H, and the "
+            "gates add a product ⊙ each. The RNN has one block, the GRU three and the LSTM four. "
+            "The counts are of layers that were just built, made as seqtasks compare makes them.",
+            "블록이 G개인 셀은 x_t에 D × G·H개, h에 H × G·H개의 수를 곱하고, 게이트마다 ⊙ 곱이 "
+            "더해집니다. 블록은 RNN이 하나, GRU가 셋, LSTM이 넷입니다. 방금 만든 층을 seqtasks "
+            "compare와 같은 방법으로 센 수입니다.",
         ),
         (
             Place("cells.gru:GRUCell", "blocks = 3"),
             Place("cells.lstm:LSTMCell", "blocks = 4"),
+            Place("inspection.multiplications:_step", "return matrices"),
         ),
         _sizes,
         ("G H (D + H + 1)",),
@@ -191,11 +172,11 @@ SECTIONS = (
         17,
         Both(
             "Both cells learn from few stories and from many, each with several seeds, since one "
-            "run may "
-            "be lucky. The seed decides the first weights and the order of the examples.",
+            "run may be lucky. The seed decides the stories, the first weights and the order of "
+            "the examples. seqtasks compare does the same with any key and any data.",
             "두 셀이 적은 이야기와 많은 이야기로, 저마다 여러 시드로 배웁니다. 한 번의 실행은 운이 "
-            "좋았을 "
-            "수도 있기 때문입니다. 시드는 첫 가중치와 예의 순서를 정합니다.",
+            "좋았을 수도 있기 때문입니다. 시드는 이야기와 첫 가중치, 예의 순서를 정합니다. "
+            "seqtasks compare는 어떤 키와 데이터로도 같은 일을 합니다.",
         ),
         (Place("training.train:_build", "keras.utils.set_random_seed"),),
         _by_data,
@@ -203,10 +184,11 @@ SECTIONS = (
     Section(
         23,
         Both(
-            "The three cells with equal H on the same stories. Time is that of training, on this "
-            "machine, now.",
-            "H가 같은 세 셀을 같은 이야기로 견줍니다. 시간은 이 컴퓨터에서 지금 학습하는 데 든 "
-            "시간입니다.",
+            "The three cells with equal H on the same stories. The table is that of seqtasks "
+            "compare: it counts the whole network, with its embedding and its last layer. Time is "
+            "that of training, on this machine, now.",
+            "H가 같은 세 셀을 같은 이야기로 견줍니다. seqtasks compare의 표이므로 임베딩과 마지막 "
+            "층까지 신경망 전체를 셉니다. 시간은 이 컴퓨터에서 지금 학습하는 데 든 시간입니다.",
         ),
         (
             Place("topologies.recurrent_stack:recurrent_stack", "one = RECURRENT"),

@@ -7,27 +7,48 @@ from typing import Any
 import numpy as np
 
 from seqtasks.inspection.charts import heatmap, line_chart
+from seqtasks.inspection.html_page import Markup, table
 from seqtasks.lessons.code import Place
 from seqtasks.lessons.lesson import Figure, Section
-from seqtasks.lessons.stories import read_story, story_run
+from seqtasks.lessons.stories import (
+    CELLS,
+    GREETING,
+    MOOD,
+    compare_stories,
+    distance,
+    read_story,
+    story_run,
+)
 from seqtasks.lessons.words import Both
 from seqtasks.lessons.workshop import Workshop
 
-_CELLS = ("rnn", "lstm", "gru")
+
+def _answers(workshop: Workshop, source: str, archs: tuple[str, ...]) -> Markup:
+    """One story that no run was trained on, and what each says belongs in its blank."""
+    runs = {arch: story_run(workshop, arch, source) for arch in archs}
+    text = runs[archs[0]].text
+    rows = [[workshop.word("The story", "이야기"), text]]
+    for arch, story in runs.items():
+        (answer,) = workshop.predictor(story.run).predict([text])
+        rows.append([arch.upper(), f"{answer.label} ({answer.probability:.0%})"])
+    return table(["", workshop.word("What belongs in the blank?", "빈칸에 들어갈 말은?")], rows)
 
 
 def _accuracy_by_distance(workshop: Workshop) -> Figure:
     from seqtasks.tasks.sentiment import examples
-    from seqtasks.toys.recall import load_recall
+    from seqtasks.toys.stories import load_stories
 
-    learnt = workshop.size(20, 3)
-    distances = [max(1, learnt * share // 4) for share in (1, 2, 4, 6, 8)]
+    learnt = distance(workshop)
+    distances = sorted({max(1, learnt * share // 5) for share in (1, 3, 5, 8, 12)})
+    compare_stories(workshop, GREETING, *CELLS)
     curves: dict[str, list[float]] = {}
-    for arch in _CELLS:
+    for arch in CELLS:
         predictor = workshop.predictor(story_run(workshop, arch).run)
         right = []
-        for distance in distances:
-            part: Any = load_recall(distance, 2, train=8, validation=8, test=200).test
+        for sentences in distances:
+            part: Any = load_stories(
+                GREETING, workshop.told_in, sentences, 2, train=8, validation=8, test=200
+            ).test
             data = examples(predictor.codec, part)
             best = predictor.probabilities(data, 8_192).argmax(axis=1)
             right.append(float((best == data.labels.numpy()).mean()))
@@ -36,41 +57,41 @@ def _accuracy_by_distance(workshop: Workshop) -> Figure:
         workshop.word("Accuracy by distance", "거리별 정확도"),
         distances,
         curves,
-        workshop.word("words in between", "사이의 낱말 수"),
+        workshop.word("sentences in between", "사이의 문장 수"),
         workshop.word("accuracy", "정확도"),
     )
     at = distances.index(learnt)
     told = ", ".join(f"{name} {values[at]:.0%}" for name, values in curves.items())
     return Figure(
-        [picture],
+        [_answers(workshop, GREETING, CELLS), picture],
         workshop.word(
-            f"After {learnt} words in between: {told}; guessing would be 12.5 %. Longer stories "
-            "than these were never trained on.",
-            f"사이에 낱말이 {learnt}개 있을 때: {told}. 찍으면 12.5 %입니다. 이보다 긴 이야기는 "
-            "학습하지 않았습니다.",
+            f"After {learnt} sentences in between: {told}; guessing would be 12.5 %, and one of "
+            "the two in the first sentence 50 %. Longer stories than these were never trained on.",
+            f"사이에 문장이 {learnt}개 있을 때: {told}. 찍으면 12.5 %이고, 첫 문장의 두 사람 "
+            "가운데 하나를 고르면 50 %입니다. 이보다 긴 이야기는 학습하지 않았습니다.",
         ),
     )
 
 
 def _what_is_left(workshop: Workshop) -> Figure:
-    shares = {}
-    for arch in ("rnn", "lstm"):
-        shares[arch.upper()] = read_story(workshop, arch).left
-    tokens = read_story(workshop, "lstm").tokens
+    archs = ("rnn", "lstm")
+    shares = {arch.upper(): read_story(workshop, arch, MOOD).left for arch in archs}
+    tokens = read_story(workshop, "lstm", MOOD).tokens
     picture = heatmap(
         workshop.word("share of ‖∂h_T/∂x_t‖", "‖∂h_T/∂x_t‖의 몫"),
         list(shares.values()),
         list(shares),
         tokens,
     )
-    name = int(np.argmax(shares["LSTM"][:-2]))
+    first = tokens.index(".") + 1
+    left = {name: float(np.sum(share[:first])) for name, share in shares.items()}
     return Figure(
-        [picture],
+        [_answers(workshop, MOOD, archs), picture],
         workshop.word(
-            f"At the end {tokens[name]!r} has {shares['LSTM'][name]:.1%} of the LSTM's attention "
-            f"to its past and {shares['RNN'][name]:.1%} of the RNN's.",
-            f"끝에 이르러 '{tokens[name]}'의 몫은 LSTM에서 {shares['LSTM'][name]:.1%}, RNN에서 "
-            f"{shares['RNN'][name]:.1%}입니다.",
+            f"At the blank the first sentence, which decides, has {left['LSTM']:.1%} of what moves "
+            f"the LSTM's state and {left['RNN']:.1%} of what moves the RNN's.",
+            f"빈칸에 이르렀을 때, 답을 정하는 첫 문장의 몫은 LSTM의 상태에서 {left['LSTM']:.1%}, "
+            f"RNN의 상태에서 {left['RNN']:.1%}입니다.",
         ),
     )
 
@@ -79,10 +100,12 @@ SECTIONS = (
     Section(
         1,
         Both(
-            "The three cells learn the same stories, with a random number of other words between "
-            "the name and the question, and are then asked about stories of fixed lengths.",
-            "세 셀이 같은 이야기를 배웁니다. 이름과 물음 사이에 다른 낱말이 무작위로 들어갑니다. "
-            "그러고 나서 길이를 정해 둔 이야기를 물어봅니다.",
+            "The three cells learn the same stories, with a random number of other sentences "
+            "between the arrival and the greeting, and are then asked about stories of fixed "
+            "lengths. Two people are in the first sentence, so their order and their verbs count.",
+            "세 셀이 같은 이야기를 배웁니다. 도착과 인사 사이에 다른 문장이 무작위로 들어갑니다. "
+            "그러고 나서 길이를 정해 둔 이야기를 물어봅니다. 첫 문장에 두 사람이 나오므로, "
+            "순서와 동사까지 읽어야 합니다.",
         ),
         (
             Place("cells.rnn:RNNCell.step", "h_t = tf.tanh"),

@@ -20,9 +20,11 @@ LESSONS = (
         {
             1: Both(
                 "The page tells of Sooft, who watches TV, and of Ware, who comes in and greets "
-                "somebody. Here it is asked who watched TV, in many stories of different lengths.",
+                "somebody. Here they and six others meet in many such stories, and more is told "
+                "before the greeting.",
                 "이 페이지에는 TV를 보는 Sooft와, 방에 들어와 누군가에게 인사하는 Ware가 "
-                "나옵니다. 여기서는 길이가 다른 많은 이야기에서 누가 TV를 보았는지 묻습니다.",
+                "나옵니다. 여기서는 두 사람과 다른 여섯 사람이 그런 이야기 여럿에서 만나고, "
+                "인사하기까지 다른 일도 일어납니다.",
             ),
             3: Both(
                 "The page draws the layers of an RNN side by side and an arrow that gets thinner.",
@@ -174,10 +176,11 @@ LESSONS = (
         {
             2: Both(
                 "The page's puppy is met on the way to work, and the network's memory is drawn as "
-                "circles in which a red share gets smaller. That share is measured here, on the "
-                "story of the one who watches TV.",
+                "circles in which a red share gets smaller. That share is measured here, in many "
+                "such days: somebody else meets another animal, and the day goes on.",
                 "이 페이지는 출근길에 강아지를 만나고, 신경망의 기억을 동그라미로 그려 붉은 몫이 "
-                "줄어드는 것을 보입니다. 여기서는 TV를 보는 사람의 이야기로 그 몫을 잽니다.",
+                "줄어드는 것을 보입니다. 여기서는 그런 하루의 이야기로 그 몫을 잽니다. 다른 사람은 "
+                "다른 동물을 만나고, 하루는 계속됩니다.",
             ),
             8: Both(
                 "The page writes c̃ for the candidate and Z for the sum before σ or tanh: its Z_f "

@@ -31,7 +31,7 @@ def _reviews(workshop: Workshop) -> Any:
         training__epochs=workshop.size(8, 1),
         training__learning_rate=6e-3,
         training__target=0.99,
-    ).run
+    )
 
 
 def _tags(workshop: Workshop) -> Figure:
@@ -42,7 +42,7 @@ def _tags(workshop: Workshop) -> Figure:
         model__units=workshop.size(32, 4),
         model__embedding_units=workshop.size(32, 4),
         training__epochs=1,
-    ).run
+    )
     (answer,) = workshop.predictor(run).predict([_review(workshop)])
     columns = [f"t = {n + 1}" for n in range(len(answer.tokens))]
     rows = [
@@ -69,7 +69,7 @@ def _translation(workshop: Workshop) -> Figure:
         training__epochs=workshop.size(4, 1),
         training__learning_rate=4e-3,
         decoding__max_length=workshop.size(40, 8),
-    ).run
+    )
     (answer,) = workshop.predictor(run).predict(["I read the old book in the library yesterday ."])
     picture = heatmap(
         workshop.word("Attention: where the decoder looked", "어텐션: 디코더가 본 곳"),
@@ -99,7 +99,7 @@ def _one_and_many(workshop: Workshop) -> Figure:
         model__units=workshop.size(64, 8),
         training__epochs=workshop.size(12, 1),
         training__learning_rate=5e-3,
-    ).run
+    )
     from seqtasks.tasks.captioning import examples
 
     captioner = workshop.predictor(run)
@@ -180,7 +180,7 @@ def _hierarchy(workshop: Workshop) -> Figure:
         training__epochs=workshop.size(5, 1),
         training__learning_rate=8e-3,
         training__target=0.99,
-    ).run
+    )
 
     splits = workshop.splits(run.config)
     test = splits.test or splits.validation

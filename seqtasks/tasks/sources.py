@@ -309,13 +309,21 @@ def _(data: PlainDataConfig, source: str) -> PlainText:
 def _(data: RecallDataConfig, seed: int) -> Splits:
     """Make the examples: in training 1 to `distance` steps, elsewhere exactly so many."""
     from seqtasks.toys.recall import load_recall
+    from seqtasks.toys.stories import STORIES, load_stories
 
+    if data.source in STORIES:
+        return load_stories(data.source, data.language, data.distance, seed, data.examples)
     if data.source != "toy_recall":
         raise DataError(
             f"{data.source}: the task 'recall' makes its own examples; leave --data out, or "
             "use the task sentiment for files"
         )
-    return load_recall(data.distance, seed)
+    if data.language != "en":
+        raise DataError(
+            f"toy_recall: data.language={data.language}, but it is in English only; use "
+            f"data.source={' or '.join(STORIES)}, or leave data.language out"
+        )
+    return load_recall(data.distance, seed, data.examples)
 
 
 @_part.register

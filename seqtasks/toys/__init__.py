@@ -15,6 +15,8 @@ TOYS = {  # where the builder of each toy set is; importing one imports TFDS, so
     "toy_translation": "seqtasks.toys.toy_translation:ToyTranslation",
     "toy_documents": "seqtasks.toys.toy_documents:ToyDocuments",
     "toy_tagging": "seqtasks.toys.toy_tagging:ToyTagging",
+    "toy_greeting": "seqtasks.toys.toy_stories:ToyGreeting",
+    "toy_mood": "seqtasks.toys.toy_stories:ToyMood",
 }
 
 

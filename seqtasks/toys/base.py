@@ -44,7 +44,11 @@ class ToyBuilder(tfds.core.GeneratorBasedBuilder):
 Toy = TypeVar("Toy", bound=ToyBuilder)
 
 
-def load_toy(builder_class: type[Toy], data_dir: Path | None = None) -> Toy:
+def load_toy(
+    builder_class: type[Toy],
+    data_dir: Path | None = None,
+    config: tfds.core.BuilderConfig | None = None,
+) -> Toy:
     """Return the builder of a toy set, after preparing its files if they aren't there yet.
 
     Works without a network and prints nothing. Several processes may call it at once.
@@ -54,16 +58,17 @@ def load_toy(builder_class: type[Toy], data_dir: Path | None = None) -> Toy:
         builder_class: the builder of the toy set, as `seqtasks.toys.get_toy` finds it by name.
         data_dir: where TFDS keeps its data sets; by default `TFDS_DATA_DIR`, or
             `tensorflow_datasets` in the home directory.
+        config: which of a set's configurations, for a set that has some; by default the first.
 
     Raises:
         DataError: the files can't be written to `data_dir`, or files of the set are missing there.
     """
-    builder = builder_class(data_dir=data_dir)
+    builder = builder_class(data_dir=data_dir, config=config)
     try:
         _prepare_quietly(builder)
     except OSError as error:
         # Another process may have been first: TFDS then refuses to replace its files.
-        builder = builder_class(data_dir=data_dir)
+        builder = builder_class(data_dir=data_dir, config=config)
         if not builder.is_prepared():
             raise DataError(
                 f"{builder.data_dir}: expected a folder that {builder.name} can be written to, "

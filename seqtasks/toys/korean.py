@@ -35,3 +35,14 @@ def with_particle(noun: str, particles: str) -> str:
     final = final_consonant(noun)
     open_ended = final == 0 or (final == _RIEUL and after_consonant == "으로")
     return noun + (after_vowel if open_ended else after_consonant)
+
+
+class Noun(str):
+    """A noun that a template can ask for with a particle.
+
+    >>> "{0:은/는} {1:을/를}".format(Noun("개"), Noun("책"))
+    '개는 책을'
+    """
+
+    def __format__(self, particles: str) -> str:
+        return with_particle(self, particles) if particles else str(self)

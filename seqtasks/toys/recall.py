@@ -11,8 +11,8 @@ import random
 
 from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.splits import Splits
-from seqtasks.errors import DataError
 from seqtasks.toys.sentiment_phrase import pick
+from seqtasks.toys.waits import Wait
 
 NAMES = ("Anna", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Tom")
 OPENING = "{} is watching TV in the room ."
@@ -22,8 +22,6 @@ DISTRACTIONS = (
     *("again", "outside", "quietly", "slowly", "and", "then"),
 )
 """The words between opening and question; none of them is in either."""
-
-_MAX_REPEATS = 10_000
 
 
 def recall_examples(length: int, examples: int, seed: int, exact: bool) -> LabelledTexts:
@@ -47,7 +45,7 @@ def recall_examples(length: int, examples: int, seed: int, exact: bool) -> Label
     >>> part.texts[1], part.labels[1]
     ('Ben is watching TV in the room . ... who ?', 'Ben')
     """
-    return _draw(random.Random(seed), length, examples, exact, f"recall of {length}", set())
+    return _RECALL.draw(random.Random(seed), length, examples, exact, set())
 
 
 def load_recall(
@@ -66,37 +64,13 @@ def load_recall(
     Raises:
         DataError: a length or number below 1; more examples than there are texts so short.
     """
-    rng, seen = random.Random(seed), set()
-    parts = {}
-    for split, examples in (("test", test), ("validation", validation), ("train", train)):
-        source = f"recall of {length}, {split}"
-        parts[split] = _draw(rng, length, examples, split != "train", source, seen)
-        seen.update(parts[split].texts)
-    return Splits(**parts)
+    sizes = {"train": train, "validation": validation, "test": test}
+    return _RECALL.splits(length, seed, sizes)
 
 
-def _draw(
-    rng: random.Random, length: int, examples: int, exact: bool, source: str, taken: set[str]
-) -> LabelledTexts:
-    """Draw examples whose texts aren't in `taken`."""
-    if length < 1 or examples < 1:
-        raise DataError(
-            f"{source}: expected 1 or more words of distraction and 1 or more examples, "
-            f"received {length} and {examples}"
-        )
-    labels = [NAMES[number % len(NAMES)] for number in range(examples)]
-    texts = []
-    for name in labels:
-        for _ in range(_MAX_REPEATS):
-            steps = length if exact else 1 + int(rng.random() * length)
-            distraction = " ".join(pick(rng, DISTRACTIONS) for _ in range(steps))
-            text = f"{OPENING.format(name)} {distraction} {QUESTION}"
-            if text not in taken:
-                break
-        else:
-            raise DataError(
-                f"{source}: found no text that another split hasn't, in {_MAX_REPEATS} tries "
-                f"after {len(texts)}; ask for fewer examples or a longer distraction"
-            )
-        texts.append(text)
-    return LabelledTexts(texts, labels, source, list(range(1, examples + 1)))
+def _write(rng: random.Random, name: str, length: int) -> str:
+    distraction = " ".join(pick(rng, DISTRACTIONS) for _ in range(length))
+    return f"{OPENING.format(name)} {distraction} {QUESTION}"
+
+
+_RECALL = Wait("recall", NAMES, _write, "words of distraction", "a longer distraction", False)

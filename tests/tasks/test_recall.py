@@ -8,6 +8,7 @@ from seqtasks.errors import ConfigError, DataError
 from seqtasks.tasks.recall import Recall
 from seqtasks.tasks.sources import load_splits
 from seqtasks.toys.recall import NAMES, load_recall
+from seqtasks.toys.stories import STORIES, load_stories
 
 
 def config_of(distance=5, seed=3):
@@ -52,6 +53,42 @@ def test_another_source_is_refused_with_what_to_do(source):
         load_splits(config)
     assert str(caught.value).startswith(f"{source}: the task 'recall' makes its own examples")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("source", STORIES)
+def test_stories_are_those_of_the_language_the_distance_and_the_seed(source):
+    given = {"source": source, "language": "ko", "distance": 2, "examples": 48}
+    made = load_splits(parse_config({"task": "recall", "seed": 4, "data": given}))
+    assert made == load_stories(source, "ko", 2, 4, 48)
+    assert len(made.train) == 48
+    assert made != load_stories(source, "en", 2, 4, 48)
+
+
+@pytest.mark.parametrize(("source", "distance"), [("toy_recall", 100), *((s, 10) for s in STORIES)])
+def test_a_story_counts_sentences_where_no_distance_is_given(source, distance):
+    given = {"source": source}
+    assert parse_config({"task": "recall", "data": given}).data.distance == distance
+    given["distance"] = 7
+    assert parse_config({"task": "recall", "data": given}).data.distance == 7
+
+
+def test_training_examples_are_as_many_as_asked_and_the_others_stay_the_same():
+    few, many = (
+        load_splits(parse_config({"task": "recall", "data": {"distance": 5, "examples": number}}))
+        for number in (16, 40)
+    )
+    assert (len(few.train), len(many.train)) == (16, 40)
+    assert (few.validation, few.test) == (many.validation, many.test)
+
+
+def test_what_is_in_english_only_is_refused_in_korean_with_what_to_do():
+    config = parse_config({"task": "recall", "data": {"language": "ko"}})
+    with pytest.raises(DataError) as caught:
+        load_splits(config)
+    assert str(caught.value) == (
+        "toy_recall: data.language=ko, but it is in English only; use data.source=toy_greeting or "
+        "toy_mood, or leave data.language out"
+    )
 
 
 def test_a_distance_is_an_option_of_recall_alone():
