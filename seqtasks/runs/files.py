@@ -1,10 +1,12 @@
-"""Files written whole or not at all, and what a disk that refuses means."""
+"""Files written whole or not at all, read with care, and what a disk that refuses means."""
 
 import contextlib
+import json
 import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from seqtasks.errors import RunError
 
@@ -15,6 +17,27 @@ def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def read_json(file: Path, kind: type, advice: str) -> Any:
+    """Read a file of JSON that a run keeps.
+
+    Args:
+        kind: what it should hold, such as dict.
+        advice: what to do where it doesn't.
+
+    Raises:
+        RunError: where it is missing, unreadable or damaged.
+    """
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise RunError(f"{file}: can't read: {error.strerror}; {advice}") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{file}: damaged; {advice}") from error
+    if not isinstance(found, kind):
+        raise RunError(f"{file}: damaged; {advice}")
+    return found
 
 
 @contextlib.contextmanager
