@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from seqtasks.data.bad_rows import BadRows
 from seqtasks.errors import DataError, did_you_mean
 
 TABLES = {
@@ -20,6 +21,7 @@ TABLES = {
     ".ndjson": "JSONL",
     ".xlsx": "Excel",
 }
+UNREADABLE = "\0"  # which no line of text is
 _BOMS_UTF16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 
 
@@ -87,8 +89,13 @@ def cannot_read(path: Path, error: OSError) -> DataError:
     return DataError(f"{path} can't be read: {error.strerror or error}")
 
 
-def read_lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path, bad: BadRows | None = None) -> Iterator[str]:
     r"""Yield each line of a UTF-8 file with its "\n"; a leading byte order mark is dropped.
+
+    Args:
+        path: the file.
+        bad: where it skips bad rows, it takes lines that are no text, each of which is given as
+            `UNREADABLE`, so that those behind it keep their numbers.
 
     Raises:
         DataError: bytes that aren't UTF-8 or are NUL, with line and byte; an unreadable file.
@@ -101,16 +108,27 @@ def read_lines(path: Path) -> Iterator[str]:
                 start += len(raw) - len(line)
                 if not line:  # nothing but the mark
                     return
-                if b"\0" in line and not line.startswith(_BOMS_UTF16):
-                    where = f"{path}, line {number}, byte {start + line.index(0)}: a NUL byte"
-                    raise DataError(f"{where}; this is a binary file, expected UTF-8 text")
                 try:
-                    yield line.decode()
-                except UnicodeDecodeError as error:
-                    raise _not_utf8(path, number, start, error) from error
+                    text = _decoded(line, path, number, start)
+                except DataError as error:
+                    if bad is None or bad.on_error != "skip":
+                        raise
+                    bad.add(str(error))
+                    text = UNREADABLE
+                yield text
                 start += len(line)
     except OSError as error:
         raise cannot_read(path, error) from error
+
+
+def _decoded(line: bytes, path: Path, number: int, start: int) -> str:
+    if b"\0" in line and not line.startswith(_BOMS_UTF16):
+        where = f"{path}, line {number}, byte {start + line.index(0)}: a NUL byte"
+        raise DataError(f"{where}; this is a binary file, expected UTF-8 text")
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, number, start, error) from error
 
 
 def _not_utf8(path: Path, number: int, start: int, error: UnicodeDecodeError) -> DataError:
