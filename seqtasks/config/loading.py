@@ -1,6 +1,5 @@
 """From defaults, files and options to the checked configuration of a task."""
 
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from seqtasks.config.schema import CONFIGS, RunConfig, tasks_of
 from seqtasks.config.shipped import find_config
 from seqtasks.config.yaml_text import read_yaml
 from seqtasks.errors import ConfigError, did_you_mean
+from seqtasks.streams import is_stream
 
 _DEFAULT_TASK = "sentiment"
 _Replaced = tuple[tuple[str, ...], Any, str]  # where a value stood, the value, what had set it
@@ -88,10 +88,7 @@ def parse_config(
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        mode = path.stat().st_mode
-        # A named pipe may have no writer, and reading waits for ever; the shell's <(...) has one.
-        pipe = stat.S_ISFIFO(mode) and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
-        if pipe or stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        if is_stream(path):
             raise ConfigError(f"{path}: is a pipe, socket or device; expected a YAML file")
         content = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:

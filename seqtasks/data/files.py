@@ -12,6 +12,7 @@ from pathlib import Path
 
 from seqtasks.data.bad_rows import BadRows
 from seqtasks.errors import DataError, did_you_mean
+from seqtasks.streams import is_stream
 
 TABLES = {
     ".tsv": "TSV",
@@ -58,9 +59,7 @@ def check_file(path: Path, expected: str = "a file") -> None:
         raise cannot_read(path, error) from error
     if stat.S_ISDIR(mode):
         raise DataError(f"{path} is a folder; expected {expected}")
-    # A named pipe may have no writer, and reading waits for ever; the shell's <(...) has one.
-    pipe = stat.S_ISFIFO(mode) and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
-    if pipe or stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+    if is_stream(path):
         raise DataError(f"{path} is a pipe, socket or device; expected {expected}")
 
 

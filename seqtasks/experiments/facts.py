@@ -9,6 +9,7 @@ from seqtasks.config import RunConfig
 from seqtasks.errors import RunError
 from seqtasks.runs import Run, live_writer
 from seqtasks.runs.files import read_json
+from seqtasks.training.resumable import is_complete
 from seqtasks.training.state import read_state
 
 # What `evaluate` found by which runs are put in order; of the first that a run has. Less is better
@@ -102,7 +103,11 @@ def state(run: Run) -> str:
     """
     if live_writer(run):
         return "running"
-    if not run.last_state.exists():
+    if not run.last_state.exists():  # which ended runs can do without
+        if is_complete(run):
+            return "finished"
+        if len(run.read_metrics()) > 1:
+            raise RunError(f"{run.last_state}: missing; restore it from a copy, or train anew")
         return "interrupted"
     return "finished" if read_state(run.last_state).finished else "interrupted"
 

@@ -13,6 +13,7 @@ from seqtasks.runs.checksums import checksums, write_config
 from seqtasks.runs.environment import this_environment
 from seqtasks.runs.files import (
     UNFINISHED,
+    check_folder,
     disk_errors,
     remove_unfinished,
     temporary_name,
@@ -28,6 +29,7 @@ _NAMES = {  # of what is in a run before it is one
 _DEVICES = {  # names that Windows keeps to itself, with any suffix
     "CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))
 }  # fmt: skip
+_LONGEST = 200  # bytes of a name; systems take 255, of which temporary ones need some
 _TRIES = 100  # at a name, while other processes take them
 
 
@@ -54,6 +56,7 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
             to be overwritten is no run, or is being trained.
     """
     check_name(config.name)
+    check_folder(base, "--runs-dir")
     path = base / (config.name or default_name(config))
     try:
         taken = path.exists() and not _is_left_over(path)
@@ -81,8 +84,12 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
     return numbered
 
 
-def check_name(name: str | None) -> None:
+def check_name(name: str | None, option: str = "--name") -> None:
     """Check that a new folder of a name can be made, and copied, anywhere; None is none.
+
+    Args:
+        name: of the folder.
+        option: which gives it.
 
     Raises:
         RunError: where Windows can't have it, or nobody could tell it from another.
@@ -97,11 +104,13 @@ def check_name(name: str | None) -> None:
         return
     if name != name.strip() or not name.isprintable():
         raise RunError(
-            f"--name {name!r}: no name: it begins or ends with a space, or has a sign "
+            f"{option} {name!r}: no name: it begins or ends with a space, or has a sign "
             "that can't be seen; choose another"
         )
+    if len(name.encode("utf-8", "surrogateescape")) > _LONGEST:
+        raise RunError(f"{option}: File name too long: {name:.60}...")
     if name.endswith(".") or set(name) & set('<>:"|?*') or name.split(".")[0].upper() in _DEVICES:
-        raise RunError(f"--name {name!r}: Windows can't have such a folder; choose another")
+        raise RunError(f"{option} {name!r}: Windows can't have such a folder; choose another")
 
 
 @contextlib.contextmanager

@@ -1,8 +1,11 @@
 """Files written whole or not at all, read with care, and what a disk that refuses means."""
 
 import contextlib
+import errno
 import json
+import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -74,6 +77,33 @@ def disk_errors(path: Path) -> Iterator[None]:
             f"{error.filename or path}: can't write: {reason}. "
             "Free some space, or choose a folder that can be written with --runs-dir"
         ) from error
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Check that a folder can be made, or written to where it is there already.
+
+    Args:
+        folder: may lie in others that aren't there.
+        option: which names it.
+
+    Raises:
+        RunError: says which of them is in the way.
+    """
+    advice = f"Choose a folder that can be written with {option}"
+    for place in (folder, *folder.parents):
+        try:
+            mode = place.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if place.is_symlink():
+                raise RunError(f"{place}: a link to nothing. {advice}") from error
+            continue
+        except OSError as error:
+            raise RunError(f"{place}: can't write: {error.strerror}. {advice}") from error
+        if not stat.S_ISDIR(mode):
+            raise RunError(f"{place}: a file, expected a folder. {advice}")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise RunError(f"{place}: can't write: {os.strerror(errno.EACCES)}. {advice}")
+        return
 
 
 def remove_unfinished(path: Path) -> None:
