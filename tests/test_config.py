@@ -203,6 +203,9 @@ IMPOSSIBLE = {
     "seed": [-1, 2**31, 1.5],
     "data.validation_fraction": [0, 1, -0.1],
     "data.test_fraction": [-0.1, 1, 1.1],
+    "data.source": ["''", "' '"],
+    "data.validation": ["''"],
+    "data.test": ["''"],
     "data.delimiter": ["colon"],
     "data.on_error": ["ignore"],
     "data.image_size": [0, 2.5],
@@ -210,7 +213,7 @@ IMPOSSIBLE = {
     "text.max_words": [2],
     "text.max_characters": [2],
     "text.min_count": [0],
-    "text.unknown_weight": [-1, ".nan", ".inf"],
+    "text.unknown_weight": [-1, ".nan", ".inf", "1e+39"],
     "text.max_length": [0],
     "text.max_word_length": [0],
     "text.target_unit": ["word+char"],
@@ -250,7 +253,7 @@ IMPOSSIBLE = {
     "training.epochs": [0],
     "training.batch_size": [0],
     "training.batch_tokens": [0],
-    "training.learning_rate": [0, -1, ".nan", ".inf"],
+    "training.learning_rate": [0, -1, ".nan", ".inf", "1e+39", "1e-39"],
     "training.clip_norm": [0, -1, ".nan"],
     "training.label_smoothing": [1, -0.1],
     "training.average_decay": [1, -0.1],
@@ -266,9 +269,6 @@ IMPOSSIBLE = {
 }
 FREE = {  # any text, number or column may stand there; data readers judge it
     "name",
-    "data.source",
-    "data.validation",
-    "data.test",
     "data.text_column",
     "data.label_column",
     "data.header",
@@ -363,6 +363,13 @@ WRONG_TYPES = [
     ("model.units", "null"),
     ("model.units", "true"),
     ("training.epochs", "yes"),
+    ("seed", "yes"),
+    ("seed", "'3'"),
+    ("training.learning_rate", "yes"),
+    ("training.save_minutes", "no"),
+    ("model.dropout", "no"),
+    ("data.threshold", "true"),
+    ("text.max_words", "yes"),
     ("training.learning_rate", "fast"),
     ("data.header", "perhaps"),
     ("data.text_column", "[1]"),
@@ -388,6 +395,39 @@ def test_an_assignment_without_key_or_value_is_refused(assignment):
 
 def test_an_assignment_that_is_not_yaml_is_refused():
     assert "isn't YAML" in refused(assignments=["model.units=[3"])
+
+
+OVERRIDDEN = [
+    ("model: {units: many}", "model.units=5", "model.units"),
+    ("model: {units: {a: 3}}", "model.units=5", "model.units"),
+    ("model: {units: null}", "model.units=5", "model.units"),
+    ("training: {class_weight: 3}", "training.class_weight.spam=5", "training.class_weight"),
+    ("training: {learning_rate: yes}", "training.learning_rate=0.1", "training.learning_rate"),
+    ("data: {source: [a]}", "data.source=a.tsv", "data.source"),
+    ("seed: yes", "seed=3", "seed"),
+    ("name: [a]", "name=b", "name"),
+]
+
+
+@pytest.mark.parametrize(("text", "setting", "key"), OVERRIDDEN)
+def test_a_bad_value_is_told_though_another_takes_its_place(write, text, setting, key):
+    path = write(text)
+    assert refused([path], [setting]).startswith(f"{path}: {key}: input should be ")
+
+
+@pytest.mark.parametrize(
+    ("text", "setting"),
+    [
+        ("model: {layers: 3, arch: stacked-lstm}", "model.layers=1"),
+        ("model: {units: 3}", "model.units=4"),
+        ("training: {class_weight: balanced}", "training.class_weight.spam=5"),
+        ("training: {learning_rate: 1e-3}", "training.learning_rate=0.1"),
+        ("model:", "model.units=5"),
+        ("name: null", "name=b"),
+    ],
+)
+def test_a_good_value_may_be_replaced(write, text, setting):
+    assert load_config((write(text),), (setting,))
 
 
 # --- Files that can't be read -------------------------------------------------------------------
@@ -527,6 +567,7 @@ DISAGREEING = [
     ("task=tagging", "text.unit=char", "word or word+char"),
     ("task=documents", "model.pooling=last", "mean, max or attention"),
     ("task=translation", "decoding.n_best=6", "widen the beam"),
+    ("data.test_fraction=0.5", "data.validation_fraction=0.5", "less than 1 together"),
     ("task=translation", "decoding.beam=20000", "wider than the vocabulary"),
 ]
 

@@ -29,9 +29,9 @@ ROOMS: dict[str, str] = {
     "training": "inspection tasks data runs config metrics errors",
     "export": "serving serving.protocol serving.models tasks data runs config errors",
     "clients": "serving.protocol serving.models serving.limits serving.status entities errors",
-    "serving": "serving.protocol serving.models serving.limits serving.status errors",
+    "serving": "serving.protocol serving.models serving.limits serving.status streams errors",
     "serving.protocol": "serving.models serving.limits serving.status errors",
-    "serving.models": "serving.limits serving.status errors",
+    "serving.models": "serving.limits serving.status streams errors",
     "serving.limits": "serving.status errors",
     "serving.status": "errors",
     "inspection": "tasks topologies layers cells text data runs config metrics errors",
@@ -40,9 +40,9 @@ ROOMS: dict[str, str] = {
     "search": "text errors",
     "text": "config errors",
     "toys": "data errors",
-    "data": "errors",
+    "data": "streams errors",
     "runs": "config version errors",
-    "config": "errors",
+    "config": "streams errors",
     "metrics": "bootstrap entities errors",
     "bootstrap": "",
     "entities": "",
@@ -52,6 +52,7 @@ ROOMS: dict[str, str] = {
     "answers": "",
     "version": "",
     "errors": "",
+    "streams": "",
 }
 
 # What may not be reached from a room, or from a room in it, even by way of others.

@@ -25,7 +25,7 @@ from seqtasks.runs import (
     write_text,
     writing,
 )
-from seqtasks.runs.checksums import check_files, with_next
+from seqtasks.runs.checksums import check_files, replacing_known
 
 
 def no_vocabulary(folder):
@@ -33,6 +33,12 @@ def no_vocabulary(folder):
 
 
 OURS, NAMED = SentimentConfig(), SentimentConfig(name="mine")
+
+
+def epoch(number, **more):
+    """What metrics.jsonl says of an epoch."""
+    figures = ("train_loss", "validation_loss", "score", "learning_rate", "seconds")
+    return {"epoch": number, **dict.fromkeys(figures, 0.5), **more}
 
 
 def contents(folder):
@@ -152,7 +158,7 @@ def test_a_new_run_where_it_cannot_be_written_is_an_error_that_names_the_place(t
 def test_metrics_are_read_as_they_were_written(tmp_path):
     run = Run(tmp_path)
     assert run.read_metrics() == []
-    rows = [{"epoch": n, "score": 0.1 * n, "best": n == 2, "name": "좋다\n"} for n in (1, 2, 3)]
+    rows = [epoch(n, score=0.1 * n, best=n == 2, name="좋다\n") for n in (1, 2, 3)]
     run.write_metrics(rows)
     assert run.read_metrics() == rows
     assert len(run.metrics.read_text("utf-8").splitlines()) == 3
@@ -162,10 +168,30 @@ def test_metrics_are_read_as_they_were_written(tmp_path):
 
 def test_a_line_of_metrics_that_a_crash_of_an_earlier_version_cut_off_is_dropped(tmp_path):
     run = Run(tmp_path)
-    run.write_metrics([{"epoch": 1}])
+    run.write_metrics([epoch(1)])
     with run.metrics.open("a") as file:
         file.write('{"epoch": 2, "sco')
-    assert run.read_metrics() == [{"epoch": 1}]
+    assert run.read_metrics() == [epoch(1)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"", b"{", b"[]", b"null", b"7", b'"epoch"', b"[" * 100_000, b"\xff\xfe", b"9" * 5_000,
+        b'{"epoch": 2}', json.dumps(epoch("2")).encode(), json.dumps(epoch(0)).encode(),
+        json.dumps(epoch(2.5)).encode(), json.dumps(epoch(2, score=None)).encode(),
+        json.dumps(epoch(2, seconds="1")).encode(), json.dumps(epoch(2, train_loss=[1])).encode(),
+        json.dumps(epoch(2)).encode()[:-9], json.dumps(epoch(2)).encode("utf-16"),
+    ],
+    ids=range(18),
+)  # fmt: skip
+def test_a_damaged_line_of_metrics_is_named(tmp_path, line):
+    run = Run(tmp_path)
+    run.write_metrics([epoch(1), epoch(2), epoch(3)])
+    before = run.metrics.read_bytes().split(b"\n")
+    run.metrics.write_bytes(b"\n".join([before[0], line, *before[2:]]))
+    with pytest.raises(RunError, match=r"metrics\.jsonl, line 2: damaged.*copy, or remove"):
+        run.read_metrics()
 
 
 # --- Finding a run ------------------------------------------------------------------------------
@@ -250,11 +276,11 @@ def test_where_the_first_files_can_not_be_written_nothing_is_left_or_the_old_run
             raise AssertionError("never reached")
         assert contents(tmp_path) == []
     run = create_run(tmp_path / "mine", NAMED, no_vocabulary)
-    run.write_metrics([{"epoch": 1}])
+    run.write_metrics([epoch(1)])
     before = contents(run.path)
     with pytest.raises(RunError), new_run(tmp_path, NAMED, True, fail):
         raise AssertionError("never reached")
-    assert run.read_metrics() == [{"epoch": 1}]
+    assert run.read_metrics() == [epoch(1)]
     assert contents(run.path) == before
 
 
@@ -390,16 +416,16 @@ def test_a_turned_byte_and_a_missing_file_are_noticed(tmp_path):
 
 
 def test_a_file_may_be_replaced_or_not_after_its_next_checksum_was_written(tmp_path):
-    file, coming = tmp_path / "weights", tmp_path / "coming"
-    known = "{}"
+    file = tmp_path / "weights"
     for content in ("one", "two", "three"):
-        coming.write_text(content)
-        known = with_next(known, "weights", file, coming)
-        (tmp_path / "checksums.json").write_text(known)
-        if file.exists():
-            check_files(tmp_path, "weights")
-        coming.replace(file)
+        with replacing_known(tmp_path, file) as temporary:
+            temporary.write_text(content)
+            before = file.read_text() if file.exists() else None
         check_files(tmp_path, "weights")
+        if before is not None:
+            file.write_text(before)  # as a kill leaves it between the two
+            check_files(tmp_path, "weights")
+            file.write_text(content)
     file.write_text("one")
     with pytest.raises(RunError, match="damaged"):
         check_files(tmp_path, "weights")

@@ -1,6 +1,7 @@
 """`seqtasks compare`."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from seqtasks.experiments.facts import Facts, facts
 from seqtasks.experiments.grid import default_experiment, grid, parse_over, parse_seeds
 from seqtasks.experiments.groups import grouped
 from seqtasks.runs import disk_errors, find_run
+from seqtasks.runs.create import check_name
 
 if TYPE_CHECKING:
     from seqtasks.config import RunConfig
@@ -94,6 +96,9 @@ def compare(
         raise click.UsageError("Missing argument 'RUNS...'.")
     _check_suffix(curves)
     found = [facts(find_run(run, runs_dir)) for run in runs]
+    twice = [run.name for run, n in Counter(run.path.resolve() for run in found).items() if n > 1]
+    if twice:
+        raise click.UsageError(f"RUNS: {twice[0]} is given twice; a run counts once")
     if curves:
         _draw_curves(found, curves)
     _show(found, as_json)
@@ -125,11 +130,14 @@ def _train_and_compare(
 ) -> None:  # fmt: skip
     """Train what is missing of an experiment, and show and draw what came of it."""
     archs = [one.strip() for one in (arch or "").split(",") if one.strip()]
+    if arch and not archs:
+        raise ConfigError(f"--arch {arch}: expected archs, such as rnn,lstm,gru")
     varied = [("model.arch", archs)] if archs else []
     if len({*archs}) < len(archs):
         raise ConfigError(f"--arch {arch}: an arch stands there twice")
     varied += [parse_over(one) for one in over]
     chosen = parse_seeds(seeds, config.seed) if seeds else [config.seed]
+    check_name(config.name)
     folder = runs_dir / (config.name or default_experiment(config, varied))
     configs = grid(config, varied, chosen)
 

@@ -14,10 +14,11 @@ from seqtasks.cli.options import (
     configured,
     data_options,
     run_argument,
+    run_config,
     runs_dir_option,
     tell,
 )
-from seqtasks.config import RunConfig, load_config
+from seqtasks.config import RunConfig
 from seqtasks.runs import Run, disk_errors, find_run, version_notices
 
 if TYPE_CHECKING:
@@ -51,14 +52,14 @@ def evaluate(
     shows the score of short and of long examples, of all tasks but language_model.
     """
     found = find_run(run, runs_dir)
-    config = load_config((found.config_file,), assignments, configured(options))
+    config = run_config(found, assignments, configured(options))
 
     from seqtasks.tasks.finished_run import check_weights, evaluate_run
     from seqtasks.tasks.sources import load_splits, read_files, read_part
 
     check_weights(found)
     tell(version_notices(found))
-    part, splits = (read_part(config, data), None) if data else (None, read_files(config))
+    part, splits = (None, read_files(config)) if data is None else (read_part(config, data), None)
     if bad := getattr(part, "bad_rows", None):
         tell([bad.notice()])
     if splits is not None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from seqtasks.cli.options import run_argument, runs_dir_option, tell
+from seqtasks.cli.options import Folder, run_argument, runs_dir_option, tell
 from seqtasks.runs import find_run, version_notices
+from seqtasks.runs.create import check_name
 
 _COMPARED = 1_000  # examples of a file
 
@@ -17,17 +18,17 @@ _COMPARED = 1_000  # examples of a file
 @click.option(
     "--to",
     "target",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Folder(),
     help="Write to this folder of the model (default: saved_models/RUN).",
 )
 @click.option(
     "--version",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=2**63 - 1),
     help="Give the export this version number (default: the next one).",
 )
 @click.option(
     "--check-only",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Folder(),
     metavar="VERSION_DIR",
     help="Write nothing; compare this existing export with RUN again.",
 )
@@ -51,13 +52,17 @@ def export(
     found = find_run(run, runs_dir)
     if check_only and (target or version):
         raise click.UsageError("--check-only writes nothing: no --to and no --version")
+    if target:
+        check_name(target.resolve().name, "--to")
     target = target or Path("saved_models") / found.path.resolve().name
     if target.name.isdecimal():
         raise click.UsageError(f"--to {target}: a model's name, not a version, comes last")
 
+    from seqtasks.export.places import check_target, check_version_dir
     from seqtasks.tasks.finished_run import check_weights
 
     check_weights(found)
+    check_version_dir(check_only) if check_only else check_target(target, version)
     tell(version_notices(found))
     more = None
     if data is not None:

@@ -141,7 +141,7 @@ def inspect(
     from seqtasks.tasks.sources import read_part
 
     check_weights(found)
-    texts = _texts_of(read_part(config, data)) if data else []
+    texts = _texts_of(read_part(config, data)) if data is not None else []
 
     from seqtasks.cli.startup import start_tensorflow
 
@@ -193,9 +193,9 @@ def inspect(
 def _check_options(text, npz, html, step, unit, find, data) -> None:
     if find is None and not text:
         raise click.UsageError("give one TEXT or more, or --find UNIT --data FILE")
-    if find is not None and (not data or text):
+    if find is not None and (data is None or text):
         raise click.UsageError("--find looks through a file: give it --data FILE and no TEXT")
-    if data and find is None:
+    if data is not None and find is None:
         raise click.UsageError("--data is the file that --find UNIT looks through")
     if unit is not None and step is None:
         raise click.UsageError("--unit is the unit that --step T shows; --units picks several")
@@ -204,6 +204,8 @@ def _check_options(text, npz, html, step, unit, find, data) -> None:
     for path, option in ((npz, "--npz"), (html, "--html")):
         if path:
             check_output(path, option)
+    if npz and html and npz.absolute() == html.absolute():
+        raise click.UsageError(f"--npz and --html are both {npz}; give each a file of its own")
     check_texts(text, None)
 
 

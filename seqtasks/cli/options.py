@@ -6,6 +6,10 @@ from typing import Any
 
 import click
 
+from seqtasks.config import RunConfig, load_config
+from seqtasks.errors import ConfigError
+from seqtasks.runs import Run
+
 OPTION_KEYS = {
     "task": "task", "seed": "seed", "name": "name", "epochs": "training.epochs",
     "precision": "training.precision", "topology": "model.topology", "arch": "model.arch",
@@ -86,6 +90,46 @@ def configured(options: dict[str, Any]) -> dict[str, Any]:
     return keyed
 
 
+# Settings of a finished run that may be other ones: where data are and how they are read, how much
+# at once, how text is written. What is left decides what the weights are.
+_FREE_IN_A_RUN = (
+    "data.", "decoding.", "text.max_length", "text.max_sentences", "training.batch_size",
+    "training.batch_tokens",
+)  # fmt: skip
+
+
+def run_config(
+    run: Run, assignments: tuple[str, ...], options: dict[str, Any] | None = None
+) -> RunConfig:
+    """A finished run's configuration with what the command line changes in it.
+
+    Raises:
+        ConfigError: as `load_config`, or a setting that can't be another one any more.
+    """
+    for assignment in assignments:
+        key = assignment.partition("=")[0]
+        if "=" in assignment and not f"{key}.".startswith(_FREE_IN_A_RUN):
+            load_config((run.config_file,), (assignment,))  # an unknown key is told as one
+            raise ConfigError(
+                f"--set {key}: {run.path} was trained with its own; a finished run takes other "
+                f"values of {', '.join(part.rstrip('.') for part in _FREE_IN_A_RUN)} only"
+            )
+    return load_config((run.config_file,), assignments, options)
+
+
+class Folder(click.Path):
+    """A folder's path, which may be there or not, but not an empty string: that is a mistake."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse an empty name, which would be this folder."""
+        if str(value) == "":
+            self.fail("expected a folder; received an empty name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def tell(notices: list[str]) -> None:
     """Print on the error stream what of the data is probably not as it was meant."""
     for notice in notices:
@@ -101,7 +145,7 @@ runs_dir_option = click.option(
     "--runs-dir",
     default="runs",
     show_default=True,
-    type=click.Path(path_type=Path, file_okay=False),
+    type=Folder(),
     help="Folder of the run directories.",
 )
 run_argument = click.argument("run", type=click.Path(path_type=Path))

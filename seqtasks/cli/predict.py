@@ -13,9 +13,9 @@ import click
 
 from seqtasks import answers
 from seqtasks.cli.notices import Notices
-from seqtasks.cli.options import assignments_option, run_argument, runs_dir_option
+from seqtasks.cli.options import assignments_option, run_argument, run_config, runs_dir_option
 from seqtasks.cli.pages import check_output, page_language
-from seqtasks.config import TaggedDataConfig, load_config
+from seqtasks.config import TaggedDataConfig
 from seqtasks.errors import DataError, RunError
 from seqtasks.runs import find_run
 
@@ -164,7 +164,7 @@ def _tagger(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> "Tagger"
         click.UsageError: where the run is of another task.
     """
     found = find_run(run, runs_dir)
-    config = load_config((found.config_file,), assignments)
+    config = run_config(found, assignments)
     if not isinstance(config.data, TaggedDataConfig):
         raise click.UsageError(
             f"ready tokens are for the task tagging; {found.path} is a run of {config.task}"
@@ -259,7 +259,7 @@ def tag_conllu(tagger: Tagger, file: BinaryIO, as_json: bool) -> None:
 def _loaded(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> Predict:
     """Load a run's own weights."""
     found = find_run(run, runs_dir)
-    config = load_config((found.config_file,), assignments)
+    config = run_config(found, assignments)
 
     from seqtasks.tasks.finished_run import check_weights, load_predictor
 

@@ -20,6 +20,9 @@ def runs(as_json: bool, runs_dir: Path) -> None:
     A run is running, finished, interrupted (`seqtasks train --resume RUN` goes on with it), or
     damaged. Those in folders of --runs-dir, as `compare --over` makes them, are listed, too.
     """
+    given = click.get_current_context().get_parameter_source("runs_dir")
+    if given is click.core.ParameterSource.COMMANDLINE and not runs_dir.is_dir():
+        raise click.UsageError(f"--runs-dir {runs_dir}: there is no such folder")
     rows = [_row(file.parent, runs_dir) for file in sorted(_found(runs_dir))]
     if as_json:
         for row in rows:

@@ -1,20 +1,21 @@
 """From defaults, files and options to the checked configuration of a task."""
 
-import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 import seqtasks.config.tasks  # noqa: F401, defines the configurations that there are
 from seqtasks.config.schema import CONFIGS, RunConfig, tasks_of
 from seqtasks.config.shipped import find_config
 from seqtasks.config.yaml_text import read_yaml
 from seqtasks.errors import ConfigError, did_you_mean
+from seqtasks.streams import is_stream
 
 _DEFAULT_TASK = "sentiment"
+_Replaced = tuple[tuple[str, ...], Any, str]  # where a value stood, the value, what had set it
 
 
 def load_config(
@@ -42,15 +43,18 @@ def load_config(
     """
     merged: dict[str, Any] = {}
     origin: dict[tuple[str, ...], str] = {}
+    replaced: list[_Replaced] = []
     for path in map(find_config, files):
-        _merge(merged, _read_yaml(path), str(path), origin)
+        _merge(merged, _read_yaml(path), str(path), origin, replaced)
     for assignment in assignments:
         key, value = _parse_assignment(assignment)
-        _merge(merged, _nested(key, value), "--set", origin)
+        _merge(merged, _nested(key, value), "--set", origin, replaced)
     for key, value in (options or {}).items():
         if value is not None:
-            _merge(merged, _nested(key, value), f"--{key.split('.')[-1]}", origin)
-    return parse_config(merged, origin)
+            _merge(merged, _nested(key, value), f"--{key.split('.')[-1]}", origin, replaced)
+    config = parse_config(merged, origin)
+    _check_replaced(replaced, type(config))
+    return config
 
 
 def parse_config(
@@ -84,10 +88,7 @@ def parse_config(
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        mode = path.stat().st_mode
-        # A named pipe may have no writer, and reading waits for ever; the shell's <(...) has one.
-        pipe = stat.S_ISFIFO(mode) and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
-        if pipe or stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+        if is_stream(path):
             raise ConfigError(f"{path}: is a pipe, socket or device; expected a YAML file")
         content = read_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -140,13 +141,17 @@ def _merge(
     new: dict[str, Any],
     source: str,
     origin: dict[tuple[str, ...], str],
+    replaced: list[_Replaced],
     path: tuple[str, ...] = (),
 ) -> None:
-    """Merge `new` into `into`, noting for each path which source set it last."""
+    """Merge `new` into `into`, noting for each path which source set it last, and what it had."""
     for key, value in new.items():
         here = (*path, str(key))
         before = origin.get(here, source)
         origin[here] = source
+        both = isinstance(into.get(key), dict) and isinstance(value, dict)
+        if key in into and not both and (path or into[key] is not None):  # a section may be empty
+            replaced.append((here, into[key], before))
         if not isinstance(value, dict):
             into[key] = value
             continue
@@ -155,7 +160,31 @@ def _merge(
             raise ConfigError(f"{where}: {dotted}expected keys; received {_told(into[key])}")
         if not isinstance(into.get(key), dict):
             into[key] = {}
-        _merge(into[key], value, source, origin, here)
+        _merge(into[key], value, source, origin, replaced, here)
+
+
+def _check_replaced(replaced: list[_Replaced], config: type[RunConfig]) -> None:
+    """Check values that later ones took the place of: a mistake is one though nothing uses it.
+
+    Each is checked by itself, since what it had to agree with may be replaced, too.
+
+    Raises:
+        ConfigError: names what had set it.
+    """
+    for location, value, source in replaced:
+        model: Any = config
+        for part in location[:-1]:
+            field = getattr(model, "model_fields", {}).get(part)
+            model = field and field.annotation
+        field = getattr(model, "model_fields", {}).get(location[-1])
+        if field is None:
+            continue
+        kind = Annotated[field.annotation, Field(), *field.metadata]
+        try:
+            TypeAdapter(kind).validate_python(value)
+        except ValidationError as error:
+            first = {**error.errors()[0], "loc": location, "input": value}
+            raise ConfigError(next(_explain(first, config, {location: source}))) from None
 
 
 def _explain(

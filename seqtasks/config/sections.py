@@ -4,11 +4,12 @@ What one task alone has is in that task's class, in `seqtasks.config.tasks`.
 """
 
 import json
-import math
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationInfo,
@@ -19,15 +20,33 @@ from pydantic import (
 from seqtasks.config.arch import ARCHS, STACKED_LAYERS, Arch
 from seqtasks.errors import did_you_mean
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Rate = Annotated[float, Field(ge=0, lt=1)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+def _no_truth(given: Any) -> Any:
+    """Refuse what YAML makes of yes and no, which Python takes for 1 and 0."""
+    if isinstance(given, bool):
+        raise ValueError("input should be a number")
+    return given
+
+
+def _in_float32(number: float) -> float:
+    """Refuse what a network would compute with as infinity, or as 0."""
+    if number and not _SMALLEST <= number <= _LARGEST:
+        raise ValueError(f"input should be a number of float32, {_SMALLEST:g} to {_LARGEST:g}")
+    return number
+
+
+_LARGEST, _SMALLEST = 3e38, 1.2e-38
+Number = Annotated[float, BeforeValidator(_no_truth)]
+Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False), AfterValidator(_in_float32)]
+NotNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False), AfterValidator(_in_float32)]
+Rate = Annotated[Number, Field(ge=0, lt=1)]
+Fraction = Annotated[Number, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]  # strict: true is not 1
-CountOrZero = Annotated[int, Field(ge=0, lt=2**31)]
+CountOrZero = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
+Size = Annotated[int, Field(ge=5, strict=True)]  # of a vocabulary
 # Beyond these its inverse or its square is 0 in float32, and so is each gradient clipped to it.
-Threshold = Annotated[float, Field(gt=0, ge=1e-18, le=1e37)]
-Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Threshold = Annotated[Number, Field(gt=0, ge=1e-18, le=1e37)]
+Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
 Case = Annotated[
     Literal["lower", "keep", "restore"],
     Field(
@@ -48,7 +67,7 @@ def _label(key: Any) -> str:
 
 def _is_weight(weight: Any) -> bool:
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    return number and 0 < weight < math.inf
+    return number and _SMALLEST <= weight <= _LARGEST
 
 
 class Strict(BaseModel):
@@ -73,6 +92,24 @@ class DataConfig(Strict):
     test_fraction: Rate = Field(
         default=0.1, description="the share of the training data that the test takes; 0: none"
     )
+
+    @field_validator("source", "validation", "test")
+    @classmethod
+    def _has_a_name(cls, given: str | None) -> str | None:
+        if given is not None and not given.strip():
+            raise ValueError("is empty; expected a file, or what `seqtasks data list` names")
+        return given
+
+    @model_validator(mode="after")
+    def _something_is_left_to_train(self) -> "DataConfig":
+        cut = self.validation is None and self.test is None
+        if cut and self.validation_fraction + self.test_fraction >= 1:
+            raise ValueError(
+                "validation_fraction and test_fraction leave nothing to train: "
+                f"{self.validation_fraction:g} and {self.test_fraction:g}; expected less than 1 "
+                "together"
+            )
+        return self
 
 
 class TableDataConfig(DataConfig):
@@ -212,10 +249,8 @@ class TextConfig(Strict):
     unit: Literal["word", "char", "word+char"] = Field(
         default="word", description="what a token is; word+char: a word and how it is spelled"
     )
-    max_words: Annotated[int, Field(ge=5)] = Field(
-        default=20_000, description="the size of a vocabulary of words"
-    )
-    max_characters: Annotated[int, Field(ge=5)] = Field(
+    max_words: Size = Field(default=20_000, description="the size of a vocabulary of words")
+    max_characters: Size = Field(
         default=4_000, description="the size of a vocabulary of characters"
     )
     min_count: Count = Field(default=1, description="tokens that occur less often are unknown")

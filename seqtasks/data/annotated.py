@@ -9,7 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from seqtasks.data.files import read_lines, shorten
+from seqtasks.data.bad_rows import BadRows
+from seqtasks.data.files import UNREADABLE, read_lines, shorten
 from seqtasks.data.spacing import Piece
 from seqtasks.errors import DataError
 
@@ -33,7 +34,7 @@ class Annotated:
     pieces: list[list[Piece]] | None = field(default_factory=list)
 
 
-def read_annotated_texts(path: Path) -> Annotated:
+def read_annotated_texts(path: Path, bad: BadRows | None = None) -> Annotated:
     """Read texts with spans, an object a line.
 
     `{"text": ..., "entities": [[start, end, type], ...]}`; the spans' key may be `spans`, `label`
@@ -41,20 +42,30 @@ def read_annotated_texts(path: Path) -> Annotated:
     from 0. Or `{"tokens": [...], "tags": [...]}`. A span that cuts a token is widened to whole
     tokens, which is said on the error stream. Texts without a token are left out.
 
+    Args:
+        path: the file.
+        bad: where it skips bad rows, it takes records that can't be read.
+
     Raises:
         DataError: a record that can't be read; names the file and the line.
     """
     found, widened = Annotated(), []
-    for line, encoded in enumerate(read_lines(path), 1):
-        if not encoded.strip():
+    bad = BadRows(path) if bad is None else bad
+    for line, encoded in enumerate(read_lines(path, bad), 1):
+        if not encoded.strip() or encoded == UNREADABLE:
             continue
-        where = f"{path}, line {line}"
-        record = _record(encoded, where)
-        if "tokens" in record:
-            tokens, tags = _ready(record, where)
+        try:
+            known = _known(encoded, f"{path}, line {line}")
+        except DataError as error:
+            if bad.on_error == "stop":
+                raise
+            bad.add(str(error))
+            continue
+        if isinstance(known[0], list):
+            tokens, tags = known
             found.pieces = None
         else:
-            text, spans = _text_and_spans(record, where)
+            text, spans = known
             places = list(_token_places(text))
             tags, cut = _tags(text, places, spans)
             widened += [(line, *one) for one in cut]
@@ -79,6 +90,12 @@ def read_annotated_texts(path: Path) -> Annotated:
             *(path, len(widened), line, shorten(span), shorten(token)),
         )
     return found
+
+
+def _known(encoded: str, where: str) -> tuple[Any, Any]:
+    """Read a line: tokens and their tags, or a text and its spans."""
+    record = _record(encoded, where)
+    return _ready(record, where) if "tokens" in record else _text_and_spans(record, where)
 
 
 def _record(encoded: str, where: str) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class BadRows:
 
 def _taken_apart(message: str) -> tuple[str, str, str]:
     """Take a message apart: file, line, what is wrong."""
-    parts = re.fullmatch("(.*?), (line [0-9]+): (.*)", message, re.DOTALL)
+    parts = re.fullmatch("(.*?), (line [0-9]+)(?:, byte [0-9]+)?: (.*)", message, re.DOTALL)
     return (parts[1], parts[2], parts[3]) if parts else ("", "", message)
 
 

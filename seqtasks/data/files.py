@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from seqtasks.data.bad_rows import BadRows
 from seqtasks.errors import DataError, did_you_mean
+from seqtasks.streams import is_stream
 
 TABLES = {
     ".tsv": "TSV",
@@ -20,6 +22,7 @@ TABLES = {
     ".ndjson": "JSONL",
     ".xlsx": "Excel",
 }
+UNREADABLE = "\0"  # which no line of text is
 _BOMS_UTF16 = (BOM_UTF16_LE, BOM_UTF16_BE)
 
 
@@ -56,9 +59,7 @@ def check_file(path: Path, expected: str = "a file") -> None:
         raise cannot_read(path, error) from error
     if stat.S_ISDIR(mode):
         raise DataError(f"{path} is a folder; expected {expected}")
-    # A named pipe may have no writer, and reading waits for ever; the shell's <(...) has one.
-    pipe = stat.S_ISFIFO(mode) and path.parts[:2] not in (("/", "dev"), ("/", "proc"))
-    if pipe or stat.S_ISCHR(mode) or stat.S_ISBLK(mode) or stat.S_ISSOCK(mode):
+    if is_stream(path):
         raise DataError(f"{path} is a pipe, socket or device; expected {expected}")
 
 
@@ -87,8 +88,13 @@ def cannot_read(path: Path, error: OSError) -> DataError:
     return DataError(f"{path} can't be read: {error.strerror or error}")
 
 
-def read_lines(path: Path) -> Iterator[str]:
+def read_lines(path: Path, bad: BadRows | None = None) -> Iterator[str]:
     r"""Yield each line of a UTF-8 file with its "\n"; a leading byte order mark is dropped.
+
+    Args:
+        path: the file.
+        bad: where it skips bad rows, it takes lines that are no text, each of which is given as
+            `UNREADABLE`, so that those behind it keep their numbers.
 
     Raises:
         DataError: bytes that aren't UTF-8 or are NUL, with line and byte; an unreadable file.
@@ -101,16 +107,27 @@ def read_lines(path: Path) -> Iterator[str]:
                 start += len(raw) - len(line)
                 if not line:  # nothing but the mark
                     return
-                if b"\0" in line and not line.startswith(_BOMS_UTF16):
-                    where = f"{path}, line {number}, byte {start + line.index(0)}: a NUL byte"
-                    raise DataError(f"{where}; this is a binary file, expected UTF-8 text")
                 try:
-                    yield line.decode()
-                except UnicodeDecodeError as error:
-                    raise _not_utf8(path, number, start, error) from error
+                    text = _decoded(line, path, number, start)
+                except DataError as error:
+                    if bad is None or bad.on_error != "skip":
+                        raise
+                    bad.add(str(error))
+                    text = UNREADABLE
+                yield text
                 start += len(line)
     except OSError as error:
         raise cannot_read(path, error) from error
+
+
+def _decoded(line: bytes, path: Path, number: int, start: int) -> str:
+    if b"\0" in line and not line.startswith(_BOMS_UTF16):
+        where = f"{path}, line {number}, byte {start + line.index(0)}: a NUL byte"
+        raise DataError(f"{where}; this is a binary file, expected UTF-8 text")
+    try:
+        return line.decode()
+    except UnicodeDecodeError as error:
+        raise _not_utf8(path, number, start, error) from error
 
 
 def _not_utf8(path: Path, number: int, start: int, error: UnicodeDecodeError) -> DataError:

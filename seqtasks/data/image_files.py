@@ -12,7 +12,14 @@ from PIL import Image
 
 from seqtasks.data.bad_rows import BadRows
 from seqtasks.data.columns import CAPTION, DELIMITERS, IMAGE, Layout, default_position
-from seqtasks.data.files import cannot_read, check_file, file_format, read_lines, shorten
+from seqtasks.data.files import (
+    UNREADABLE,
+    cannot_read,
+    check_file,
+    file_format,
+    read_lines,
+    shorten,
+)
 from seqtasks.data.tables import read_table, sniff_delimiter
 from seqtasks.errors import DataError
 
@@ -91,7 +98,7 @@ def read_image_folder(
     bad = BadRows(table, layout.on_error)
     pixels: dict[str, np.ndarray] = {}
     names, captions, lines = [], [], []
-    for line, name, caption in _captioned(folder, table, layout):
+    for line, name, caption in _captioned(folder, table, layout, bad):
         where = f"{table}, line {line}"
         if not (caption := " ".join(caption.split())):
             bad.add(f"{where}: the caption is empty; expected one for each image")
@@ -137,17 +144,21 @@ def _file_of(folder: Path, name: str) -> Path:
     return path if path.exists() or "#" not in name else folder / name.rpartition("#")[0]
 
 
-def _captioned(folder: Path, table: Path, layout: Layout) -> Iterator[_Captioned]:
+def _captioned(folder: Path, table: Path, layout: Layout, bad: BadRows) -> Iterator[_Captioned]:
     kind = file_format(table)
     if kind == "JSONL":
-        yield from _json_captions(table)
+        yield from _json_captions(table, bad)
         return
     if kind != "Excel" and layout.delimiter is None:
         layout = Layout(layout.header, _delimiter(folder, table, kind, layout), layout.comment)
-    opened = read_table(table, kind, layout)
+    opened = read_table(table, kind, layout, bad)
     joint = DELIMITERS.get(opened.delimiter, " ")
     image_at, caption_at, width = 0, -1, 0
     for line, row in opened.rows:
+        if row == [UNREADABLE]:
+            if not width:  # it may have been the columns' names
+                raise DataError(bad.first[0])
+            continue
         if not width:
             width = len(row)
             is_header = not _file_of(folder, row[0].strip()).is_file()
@@ -172,7 +183,8 @@ def _captioned(folder: Path, table: Path, layout: Layout) -> Iterator[_Captioned
 
 def _delimiter(folder: Path, table: Path, kind: str, layout: Layout) -> str:
     """Return what stands between columns: what divides all rows alike, or the first one well."""
-    first = next((line.strip() for line in read_lines(table) if line.strip()), "")
+    lines = read_lines(table, BadRows(table, "skip"))  # reading tells of bad lines
+    first = next((line.strip() for line in lines if line.strip()), "")
     for name, sign in DELIMITERS.items():
         cells = [cell.strip() for cell in first.split(sign)]
         by_names = None not in (default_position(IMAGE, cells), default_position(CAPTION, cells))
@@ -181,25 +193,36 @@ def _delimiter(folder: Path, table: Path, kind: str, layout: Layout) -> str:
     return sniff_delimiter(table, "tab" if kind == "TSV" else "comma", layout.comment)
 
 
-def _json_captions(table: Path) -> Iterator[_Captioned]:
-    for line, encoded in enumerate(read_lines(table), 1):
-        if not encoded.strip():
+def _json_captions(table: Path, bad: BadRows) -> Iterator[_Captioned]:
+    for line, encoded in enumerate(read_lines(table, bad), 1):
+        if not encoded.strip() or encoded == UNREADABLE:
             continue
-        where = f"{table}, line {line}"
         try:
-            record: Any = json.loads(encoded)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{where}: malformed JSON; expected one object per line") from error
-        if not isinstance(record, dict):
-            raise DataError(f"{where}: expected an object, received {shorten(encoded.strip())}")
-        found = []
-        for role in (IMAGE, CAPTION):
-            at = default_position(role, list(record))
-            value = None if at is None else list(record.values())[at]
-            if not isinstance(value, str):
-                raise DataError(
-                    f"{where}: no {role.name}; expected a string with one of the keys "
-                    f"{', '.join(role.names)}; keys found: {shorten(', '.join(record))}"
-                )
-            found.append(value)
-        yield line, found[0], found[1]
+            found = _json_caption(encoded, f"{table}, line {line}")
+        except DataError as error:
+            if bad.on_error == "stop":
+                raise
+            bad.add(str(error))
+        else:
+            yield line, *found
+
+
+def _json_caption(encoded: str, where: str) -> tuple[str, str]:
+    """Read an image's name and its caption."""
+    try:
+        record: Any = json.loads(encoded)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{where}: malformed JSON; expected one object per line") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: expected an object, received {shorten(encoded.strip())}")
+    found = []
+    for role in (IMAGE, CAPTION):
+        at = default_position(role, list(record))
+        value = None if at is None else list(record.values())[at]
+        if not isinstance(value, str):
+            raise DataError(
+                f"{where}: no {role.name}; expected a string with one of the keys "
+                f"{', '.join(role.names)}; keys found: {shorten(', '.join(record))}"
+            )
+        found.append(value)
+    return found[0], found[1]

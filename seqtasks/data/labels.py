@@ -1,7 +1,6 @@
 """What the labels of a file are: a category each, a set of them, or a number; stated or seen."""
 
 import json
-import math
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ Kind = Literal["category", "set", "number"]
 SEPARATORS = "|;,"  # between the labels of a set, the first one that comes in the data
 _WHOLE = re.compile("[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_LARGEST = 3e38  # what float32 holds
 _MANY = 20  # different whole numbers that may still be names of classes
 
 
@@ -69,12 +69,12 @@ def _said(what: str, kind: str, other: str) -> str:
 
 
 def is_number(label: str) -> bool:
-    """Whether a label is a number, and a finite one.
+    """Whether a label is a number, and one that float32 holds, which networks compute with.
 
-    >>> is_number("-1.5e3"), is_number("1e999"), is_number("nan"), is_number("3 stars")
+    >>> is_number("-1.5e3"), is_number("1e39"), is_number("nan"), is_number("3 stars")
     (True, False, False, False)
     """
-    return bool(_NUMBER.fullmatch(label)) and math.isfinite(float(label))
+    return bool(_NUMBER.fullmatch(label)) and abs(float(label)) <= _LARGEST
 
 
 def sorted_names(labels: Iterable[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from seqtasks.data.bad_rows import BadRows
 from seqtasks.data.columns import SOURCE, TARGET, Column, Layout
-from seqtasks.data.files import TABLES, check_file, files_of, read_lines, shorten
+from seqtasks.data.files import TABLES, UNREADABLE, check_file, files_of, read_lines, shorten
 from seqtasks.data.records import Record, read_records
 from seqtasks.errors import DataError
 
@@ -107,7 +107,7 @@ def read_text_pairs(
         of_tables = (layout.header, layout.delimiter, layout.comment)
         if columns != (None, None) or of_tables != (None, None, None):
             raise DataError(f"{spec}: columns and a header are for one file, received two or more")
-        records = _parallel_records(spec, files)
+        records = _parallel_records(spec, files, bad)
     texts, targets, lines = [], [], []
     for line, text, target in records:
         text, target = text.strip(), target.strip()
@@ -127,7 +127,7 @@ def read_text_pairs(
     return TextPairs(texts, targets, spec, lines, bad)
 
 
-def _parallel_records(spec: str, files: list[Path]) -> Iterator[Record]:
+def _parallel_records(spec: str, files: list[Path], bad: BadRows) -> Iterator[Record]:
     if len(files) != 2:
         expected = "expected one table, or two parallel files as SOURCE,TARGET"
         raise DataError(f"{spec}: {expected}; received {len(files)} names")
@@ -142,12 +142,12 @@ def _parallel_records(spec: str, files: list[Path]) -> Iterator[Record]:
     if first.samefile(second):
         raise DataError(f"{spec}: both sides are the same file; expected two")
     # All lines are read before they are compared by number, as one lost line moves all that follow.
-    lines = [list(read_lines(file)) for file in files]
+    lines = [list(read_lines(file, bad)) for file in files]
     if len(lines[0]) != len(lines[1]):
         raise DataError(
             f"{first} has {len(lines[0])} lines and {second} has {len(lines[1])}; expected the "
             "same number, as line i of one belongs to line i of the other"
         )
     for number, (text, target) in enumerate(zip(*lines, strict=True), 1):
-        if text.strip() or target.strip():
+        if (text.strip() or target.strip()) and UNREADABLE not in (text, target):
             yield number, text, target

@@ -19,7 +19,7 @@ from seqtasks.data.columns import (
     json_value,
     two_positions,
 )
-from seqtasks.data.files import file_format, read_lines, shorten
+from seqtasks.data.files import UNREADABLE, file_format, read_lines, shorten
 from seqtasks.data.tables import number_text, read_table
 from seqtasks.errors import DataError
 
@@ -87,8 +87,8 @@ def _json_records(
     if keys[0] == keys[1]:
         both = f"{roles[0].name} and {roles[1].name} are both the key {keys[0]!r}"
         raise DataError(f"{path}: {both}; {how_to_name(roles)}")
-    for line, encoded in enumerate(read_lines(path), 1):
-        if not encoded.strip(" \t\r\n"):
+    for line, encoded in enumerate(read_lines(path, bad), 1):
+        if not encoded.strip(" \t\r\n") or encoded == UNREADABLE:
             continue
         try:
             record = _json_object(encoded, f"{path}, line {line}")
@@ -157,16 +157,20 @@ def _table_records(
         raise DataError(f"{path}: a column given by name needs a header, and header is off")
     has_header = layout.header if layout.header is not None else kind != "TSV" or by_name
     only_two = not has_header and columns == (None, None)
-    table = read_table(path, kind, layout)
+    table = read_table(path, kind, layout, bad)
     line, names = next(table.rows, (0, [])) if has_header else (0, [])
     if has_header and not names:
         return
+    if names == [UNREADABLE]:  # without it nobody knows which column is which
+        raise DataError(bad.first[0])
     how = how_to_name(roles)
     where = f"{path}, line {line}"
     first_at, second_at = two_positions(columns, roles, names, where, has_header)
     needed = max(first_at, second_at) + 1
     separated = "cells in" if table.delimiter == "cell" else f"{table.delimiter}-separated"
     for line, row in table.rows:
+        if row == [UNREADABLE]:
+            continue
         where = f"{path}, line {line}"
         # A third column that nobody asked for means that 0 and 1 were not meant either.
         if len(row) < needed or (only_two and any(map(str.strip, row[2:]))):

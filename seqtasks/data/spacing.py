@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from seqtasks.data.bad_rows import BadRows
 from seqtasks.data.files import read_lines
 from seqtasks.errors import DataError
 
@@ -55,7 +56,8 @@ def conllu_pieces(
 def _conllu_sentences(path: Path) -> Iterator[tuple[int, list[Piece]]]:
     """Each sentence's first line with a word, and its pieces."""
     first, pieces, open_range = 0, [], 0  # open_range: the last word of the range under way
-    for line, text in enumerate(read_lines(path), 1):
+    # Whoever read the words has told of lines that are no text; they are none of a word.
+    for line, text in enumerate(read_lines(path, BadRows(path, "skip")), 1):
         fields = text.rstrip("\r\n").split("\t")
         if len(fields) != _COLUMNS:  # a comment, or a blank line between sentences
             if not text.strip() and pieces:

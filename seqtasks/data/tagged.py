@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 from seqtasks.data.annotated import read_annotated_texts
 from seqtasks.data.bad_rows import BadRows
 from seqtasks.data.columns import Column, Layout, column_number
-from seqtasks.data.files import file_format, read_lines, shorten
+from seqtasks.data.files import UNREADABLE, file_format, read_lines, shorten
 from seqtasks.data.spacing import Piece, conllu_pieces, text_of
 from seqtasks.data.token_columns import TokenRow, read_token_rows
 from seqtasks.errors import DataError, did_you_mean
@@ -139,9 +139,9 @@ def read_tagged_sentences(
     """
     path, layout = Path(path), layout or Layout()
     kind = file_format(path, _FORMATS)
-    if kind == "spans":
-        return _annotated(path)
     bad = BadRows(path, layout.on_error)
+    if kind == "spans":
+        return _annotated(path, bad)
     if kind == "CoNLL-U":
         rows = _conllu_rows(path, tag_column, token_column, bad)
     else:
@@ -182,13 +182,14 @@ def read_tagged_sentences(
     return found
 
 
-def _annotated(path: Path) -> TaggedSentences:
+def _annotated(path: Path, bad: BadRows) -> TaggedSentences:
     """Read texts with spans."""
-    found = read_annotated_texts(path)
+    found = read_annotated_texts(path, bad)
+    bad.check(len(found.tokens))
     if not found.tokens:
         raise DataError(f"{path} has no sentences: it is empty, or has texts without a token only")
     source = str(path)
-    return TaggedSentences(found.tokens, found.tags, source, found.lines, pieces=found.pieces)
+    return TaggedSentences(found.tokens, found.tags, source, found.lines, bad, found.pieces)
 
 
 def _conllu_rows(
@@ -199,7 +200,11 @@ def _conllu_rows(
     token_at = _conllu_column(path, token_column, "form")
     name = CONLLU_COLUMNS[tag_at].upper()
     words = 0  # in the sentence so far
-    for line, text in enumerate(read_lines(path), 1):
+    for line, text in enumerate(read_lines(path, bad), 1):
+        if text == UNREADABLE:
+            words += 1
+            yield line, _UNUSABLE, ""
+            continue
         text = text.rstrip("\r\n")
         if not text.strip(" \t"):
             words = 0

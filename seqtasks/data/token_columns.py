@@ -18,7 +18,7 @@ from seqtasks.data.columns import (
     how_to_name,
     position,
 )
-from seqtasks.data.files import read_lines, shorten
+from seqtasks.data.files import UNREADABLE, read_lines, shorten
 from seqtasks.data.tables import read_table
 from seqtasks.errors import DataError
 
@@ -60,8 +60,13 @@ def read_token_rows(
             "column of tokens as data.token_column"
         )
     has_header = layout.header if layout.header is not None else is_table or by_name
-    rows, separated = _table_rows(path, kind, layout) if is_table else _column_rows(path, layout)
+    rows, separated = (
+        _table_rows(path, kind, layout, bad) if is_table else _column_rows(path, layout, bad)
+    )
+    # What can't be read before the first row may have been the columns' names.
     first = next((row for row in rows if row), None)
+    if first is not None and first[1] == [UNREADABLE]:
+        raise DataError(bad.first[0])
     if first is None:
         return
     line, names = first
@@ -137,6 +142,9 @@ def _tokens(
             yield None
             continue
         line, fields = row
+        if fields == [UNREADABLE]:
+            yield line, "", ""
+            continue
         where = f"{path}, line {line}"
         if is_table and (len(fields) < needed or any(fields[expected:])):
             bad.add(
@@ -168,9 +176,11 @@ def _tokens(
         yield line, token, tag
 
 
-def _table_rows(path: Path, kind: str, layout: Layout) -> tuple[Iterator[_Cells], str]:
+def _table_rows(
+    path: Path, kind: str, layout: Layout, bad: BadRows
+) -> tuple[Iterator[_Cells], str]:
     """Return a table's rows, with None where a row is blank, and what separates its columns."""
-    table = read_table(path, kind, layout)
+    table = read_table(path, kind, layout, bad)
 
     def rows() -> Iterator[_Cells]:
         before = 0
@@ -183,12 +193,13 @@ def _table_rows(path: Path, kind: str, layout: Layout) -> tuple[Iterator[_Cells]
     return rows(), "cells in" if table.delimiter == "cell" else f"{table.delimiter}-separated"
 
 
-def _column_rows(path: Path, layout: Layout) -> tuple[Iterator[_Cells], str]:
+def _column_rows(path: Path, layout: Layout, bad: BadRows) -> tuple[Iterator[_Cells], str]:
     """Return a text file's rows, with None between sentences, and what separates its columns."""
-    lines = [(line, text.rstrip("\r\n")) for line, text in enumerate(read_lines(path), 1)]
+    lines = [(line, text.rstrip("\r\n")) for line, text in enumerate(read_lines(path, bad), 1)]
     if layout.comment:
         lines = [row for row in lines if not row[1].startswith(layout.comment)]
-    whole = (text for _, text in lines if text.strip(" \t") and not text.startswith(_DOCUMENT))
+    rows_of_text = (text for _, text in lines if text.strip(" \t") and text != UNREADABLE)
+    whole = (text for text in rows_of_text if not text.startswith(_DOCUMENT))
     first = next(whole, "")
     if first.startswith("#"):  # a comment, unless all rows are so
         first = next((text for text in whole if not text.startswith("#")), first)
@@ -215,6 +226,9 @@ def _column_rows(path: Path, layout: Layout) -> tuple[Iterator[_Cells], str]:
             if not text.strip(" \t") or text.startswith(_DOCUMENT):
                 inside = False
                 yield None
+            elif text == UNREADABLE:
+                inside = True
+                yield line, [text]
             elif inside or not is_comment(text):
                 inside = True
                 yield line, split(text)

@@ -1,6 +1,5 @@
 """What a run's files say of it: settings, size, speed, scores, and whether it is finished."""
 
-import json
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +8,8 @@ from typing import Any
 from seqtasks.config import RunConfig
 from seqtasks.errors import RunError
 from seqtasks.runs import Run, live_writer
+from seqtasks.runs.files import read_json
+from seqtasks.training.resumable import is_complete
 from seqtasks.training.state import read_state
 
 # What `evaluate` found by which runs are put in order; of the first that a run has. Less is better
@@ -80,12 +81,9 @@ def facts(run: Run) -> Facts:
         RunError, ConfigError: a file of it that is damaged.
     """
     config, rows = run.config, _metrics(run)
-    network = _json(run.path / "network.json", "go on with the run to make it anew")
-    found = _json(run.evaluation, "make it anew by seqtasks evaluate")
-    found.update(found.pop("scores", None) or {})
-    found["entity_F1"] = (found.get("entities") or {}).get("F1")
+    network, counts = _network(run.path / "network.json")
+    found = _figures(run.evaluation)
     speeds = [row["tokens_per_second"] for row in rows[1:] or rows if row["tokens_per_second"]]
-    counts = network.get("multiplications") or {}
     return Facts(
         name=run.path.name,
         path=run.path,
@@ -105,7 +103,7 @@ def facts(run: Run) -> Facts:
         ),
         clipped=_mean(rows, "clipped"),
         validation=max((row["score"] for row in rows), default=None),
-        figures={name: found[name] for name in FIGURES if found.get(name) is not None},
+        figures=found,
     )
 
 
@@ -117,7 +115,11 @@ def state(run: Run) -> str:
     """
     if live_writer(run):
         return "running"
-    if not run.last_state.exists():
+    if not run.last_state.exists():  # which ended runs can do without
+        if is_complete(run):
+            return "finished"
+        if len(run.read_metrics()) > 1:
+            raise RunError(f"{run.last_state}: missing; restore it from a copy, or train anew")
         return "interrupted"
     return "finished" if read_state(run.last_state).finished else "interrupted"
 
@@ -139,17 +141,7 @@ def settings(config: RunConfig) -> dict[str, Any]:
 
 
 def _metrics(run: Run) -> list[dict[str, Any]]:
-    try:
-        rows = run.read_metrics()
-        known = [{name: float(row[name]) for name in _READ_IF_THERE if name in row} for row in rows]
-        return [
-            {name: row[name] for name in _READ} | more
-            for row, more in zip(rows, known, strict=True)
-        ]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"{run.metrics}: damaged: expected the figures of an epoch a line"
-        ) from error
+    return [{"tokens_per_second": None, **row} for row in run.read_metrics()]
 
 
 def _mean(rows: list[dict[str, Any]], name: str) -> float | None:
@@ -158,14 +150,33 @@ def _mean(rows: list[dict[str, Any]], name: str) -> float | None:
     return statistics.fmean(known) if known else None
 
 
-_READ = ("epoch", "score", "seconds", "tokens_per_second")
-_READ_IF_THERE = ("gradient_norm", "largest_gradient_norm", "clipped")
+def _network(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What network.json says, if it is there: the network's size, and what it computes."""
+    advice = "go on with the run to make it anew"
+    found = read_json(file, dict, advice) if file.exists() else {}
+    counts = found.get("multiplications") or {}
+    _check_numbers(file, {**_object(file, counts, advice), "": found.get("parameters")}, advice)
+    return found, counts
 
 
-def _json(file: Path, advice: str) -> dict[str, Any]:
-    if not file.exists():
-        return {}
-    try:
-        return dict(json.loads(file.read_text("utf-8")))
-    except (ValueError, TypeError) as error:
-        raise RunError(f"{file}: damaged; {advice}") from error
+def _figures(file: Path) -> dict[str, float]:
+    """The figures of evaluation.json, if it is there."""
+    advice = "make it anew by seqtasks evaluate"
+    found = read_json(file, dict, advice) if file.exists() else {}
+    found = {**found, **_object(file, found.get("scores") or {}, advice)}
+    found["entity_F1"] = _object(file, found.get("entities") or {}, advice).get("F1")
+    figures = {name: found[name] for name in FIGURES if found.get(name) is not None}
+    _check_numbers(file, figures, advice)
+    return figures
+
+
+def _object(file: Path, value: Any, advice: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise RunError(f"{file}: damaged; {advice}")
+    return value
+
+
+def _check_numbers(file: Path, values: dict[str, Any], advice: str) -> None:
+    """Check that each value is a number or null."""
+    if not all(isinstance(value, int | float | None) for value in values.values()):
+        raise RunError(f"{file}: damaged; {advice}")

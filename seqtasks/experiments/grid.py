@@ -51,7 +51,11 @@ def parse_seeds(given: str, first: int = 1) -> list[int]:
     """
     parts = [part.strip() for part in given.split(",")]
     listed = [part for part in parts if part]
-    good = listed and all(re.fullmatch(r"[0-9]{1,10}", part) for part in listed)
+    good = (
+        listed
+        and "" not in parts[:-1]
+        and all(re.fullmatch(r"[0-9]{1,10}", part) for part in listed)
+    )
     numbers = [int(part) for part in listed] if good else []
     if len(parts) == 1 and numbers:
         numbers = list(range(first, first + numbers[0])) if numbers[0] <= 1_000 else []

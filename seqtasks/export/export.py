@@ -27,9 +27,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from seqtasks.errors import DataError, ExportError
+from seqtasks.export.places import check_target, check_version_dir
 from seqtasks.export.readme import readme, signatures
 from seqtasks.export.recorded_answers import Answer, write_answers
 from seqtasks.export.samples import raw_inputs, requests
@@ -68,8 +70,7 @@ def export_run(run: Run, base: Path, version: int | None = None, more: Any = Non
         RunError: if the run has no weights, or the disk refuses.
         ExportError: if the version exists, or the export answers otherwise than the run.
     """
-    if version is not None and (base / str(version)).exists():
-        raise ExportError(f"{base / str(version)}: exists; choose another --version, or none")
+    check_target(base, version)
     predictor, endpoints = _endpoints(run)
     functions = _traced(endpoints)
     answers = list(_answers(endpoints, functions, _samples(run)))
@@ -102,11 +103,7 @@ def check_export(run: Run, version_dir: Path, more: Any = None) -> Export:
     Raises:
         ExportError: if there is none, or it answers otherwise than the run.
     """
-    if not (version_dir / "saved_model.pb").is_file():
-        raise ExportError(
-            f"{version_dir}: no export: it has no saved_model.pb; expected a version's folder, "
-            "such as saved_models/NAME/1"
-        )
+    check_version_dir(version_dir)
     _, endpoints = _endpoints(run)
     functions = _traced(endpoints)
     _check_ops(version_dir)
@@ -185,7 +182,17 @@ def _check_ops(folder: Path) -> None:
     Raises:
         ExportError: names the operation.
     """
-    saved = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    file = folder / "saved_model.pb"
+    try:
+        saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    except OSError as error:
+        raise ExportError(
+            f"{file}: can't read: {error.strerror}; change who may read it"
+        ) from error
+    except DecodeError as error:
+        raise ExportError(f"{file}: damaged; export the run anew") from error
+    if not saved.meta_graphs:
+        raise ExportError(f"{file}: damaged: it holds no graph; export the run anew")
     for meta_graph in saved.meta_graphs:
         graph = meta_graph.graph_def
         functions = graph.library.function

@@ -1,4 +1,4 @@
-'''Recurrent layers: the loop over time, both directions, stacks, pooling by attention.
+"""Recurrent layers: the loop over time, both directions, stacks, pooling by attention.
 
 ## In your own Keras program
 
@@ -57,4 +57,4 @@ steps, where the mask says that they are; Keras turns padding round with them, a
 True
 
 `recurrent_dropout` draws one mask for all gates, Keras one for each.
-'''
+"""

@@ -6,7 +6,7 @@ RUN/
   network.json                 parameters, and multiplications by what they are made for
   data.json                    how many examples each split had, and their digest
   samples.json                 some texts of it, to compare an export with; of images samples.npz
-  checksums.json               of vocabulary and weights, by which damage is noticed
+  checksums.json               of settings, data.json, vocabulary and weights: damage is noticed
   vocabulary/                  words.txt, characters.txt, labels.txt
   checkpoints/best.weights.h5  the weights with the best validation score
   checkpoints/last.npz         everything that training needs to resume
@@ -19,7 +19,8 @@ RUN/
 The process that trains the run holds a lock there, .lock, which is gone when it has ended.
 """
 
-from seqtasks.runs.create import choose_path, create_run, default_name, new_run, version_notices
+from seqtasks.runs.create import choose_path, create_run, default_name, new_run
+from seqtasks.runs.environment import version_notices
 from seqtasks.runs.files import disk_errors, replacing, write_text
 from seqtasks.runs.run import Run, check_free, find_run, live_writer, writing
 

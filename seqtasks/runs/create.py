@@ -1,22 +1,19 @@
 """Where a new run goes, and its first files: one process makes a run, whoever tries."""
 
 import contextlib
-import importlib.metadata
 import json
-import os
-import platform
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from seqtasks.config import RunConfig
 from seqtasks.errors import RunError, typed
-from seqtasks.runs.checksums import checksums
+from seqtasks.runs.checksums import checksums, write_config
+from seqtasks.runs.environment import this_environment
 from seqtasks.runs.files import (
     UNFINISHED,
+    check_folder,
     disk_errors,
     move,
     remove_unfinished,
@@ -25,13 +22,15 @@ from seqtasks.runs.files import (
 )
 from seqtasks.runs.locks import Lock, holder
 from seqtasks.runs.run import Run, check_free
-from seqtasks.version import __version__
 
-_PACKAGES = ("tensorflow", "keras", "numpy", "tensorflow-datasets", "scikit-learn", "pydantic")
 _NAMES = {  # of what is in a run before it is one
     "checkpoints", "checksums.json", "data.json", "environment.json", "plots", "samples.json",
     "samples.npz", "vocabulary", ".lock",
 }  # fmt: skip
+_DEVICES = {  # names that Windows keeps to itself, with any suffix
+    "CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))
+}  # fmt: skip
+_LONGEST = 200  # bytes of a name; systems take 255, of which temporary ones need some
 _TRIES = 100  # at a name, while other processes take them
 
 
@@ -57,6 +56,8 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
         RunError: where the user's own name is taken and must not be overwritten, or where what is
             to be overwritten is no run, or is being trained.
     """
+    check_name(config.name)
+    check_folder(base, "--runs-dir")
     path = base / (config.name or default_name(config))
     try:
         taken = path.exists() and not _is_left_over(path)
@@ -82,6 +83,35 @@ def choose_path(base: Path, config: RunConfig, overwrite: bool) -> Path:
             break
         number += 1
     return numbered
+
+
+def check_name(name: str | None, option: str = "--name") -> None:
+    """Check that a new folder of a name can be made, and copied, anywhere; None is none.
+
+    Args:
+        name: of the folder.
+        option: which gives it.
+
+    Raises:
+        RunError: where Windows can't have it, or nobody could tell it from another.
+
+    >>> check_name("films-2")
+    >>> check_name("con.1")
+    Traceback (most recent call last):
+        ...
+    seqtasks.errors.RunError: --name 'con.1': Windows can't have such a folder; choose another
+    """
+    if name is None:
+        return
+    if name != name.strip() or not name.isprintable():
+        raise RunError(
+            f"{option} {name!r}: no name: it begins or ends with a space, or has a sign "
+            "that can't be seen; choose another"
+        )
+    if len(name.encode("utf-8", "surrogateescape")) > _LONGEST:
+        raise RunError(f"{option}: File name too long: {name:.60}...")
+    if name.endswith(".") or set(name) & set('<>:"|?*') or name.split(".")[0].upper() in _DEVICES:
+        raise RunError(f"{option} {name!r}: Windows can't have such a folder; choose another")
 
 
 @contextlib.contextmanager
@@ -193,10 +223,10 @@ def _fill(path: Path, config: RunConfig, save: Callable[[Run], None]) -> None:
         for folder in ("vocabulary", "checkpoints", "plots"):
             (staging / folder).mkdir(parents=True)
         run = Run(staging)
-        write_text(staging / "environment.json", json.dumps(_environment(), indent=2) + "\n")
+        write_text(staging / "environment.json", json.dumps(this_environment(), indent=2) + "\n")
         save(run)
-        write_text(run.checksums, checksums(staging, run.vocabulary))
-        write_text(run.config_file, config.to_yaml())
+        write_text(run.checksums, checksums(staging, run.vocabulary, run.data))
+        write_config(staging, config.to_yaml())
         # Without config.yaml it is no run, so that is the first that goes and the last that comes.
         (path / "config.yaml").unlink(missing_ok=True)
         for entry in path.iterdir():
@@ -206,31 +236,3 @@ def _fill(path: Path, config: RunConfig, save: Callable[[Run], None]) -> None:
             move(entry, path / entry.name)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
-
-
-def _environment() -> dict[str, Any]:
-    return {
-        "seqtasks": __version__,
-        "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in _PACKAGES},
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": os.cpu_count(),
-        "command": ["seqtasks", *sys.argv[1:]],
-    }
-
-
-def version_notices(run: Run) -> list[str]:
-    """Say which versions differ from those that a run was begun with, in one line or none."""
-    try:
-        before = json.loads((run.path / "environment.json").read_text("utf-8"))
-        then = {**before["packages"], "seqtasks": before["seqtasks"], "Python": before["python"]}
-    except (OSError, ValueError, KeyError, TypeError):
-        return []  # it says nothing, and nothing is decided by it
-    now = {"Python": platform.python_version(), "seqtasks": __version__}
-    now |= {name: importlib.metadata.version(name) for name in ("tensorflow", "keras")}
-    changed = [
-        f"{name} {version} instead of {then[name]}"
-        for name, version in now.items()
-        if then.get(name) not in (None, version)
-    ]
-    return [f"{run.path}: begun with other versions: {', '.join(changed)}"] if changed else []

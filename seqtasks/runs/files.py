@@ -1,12 +1,16 @@
-"""Files written whole or not at all, and what a disk that refuses means."""
+"""Files written whole or not at all, read with care, and what a disk that refuses means."""
 
 import contextlib
+import errno
+import json
 import os
 import shutil
+import stat
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from seqtasks.errors import RunError
 
@@ -21,6 +25,27 @@ def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all; its lines end alike on every system."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def read_json(file: Path, kind: type, advice: str) -> Any:
+    """Read a file of JSON that a run keeps.
+
+    Args:
+        kind: what it should hold, such as dict.
+        advice: what to do where it doesn't.
+
+    Raises:
+        RunError: where it is missing, unreadable or damaged.
+    """
+    try:
+        found = json.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise RunError(f"{file}: can't read: {error.strerror}; {advice}") from error
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{file}: damaged; {advice}") from error
+    if not isinstance(found, kind):
+        raise RunError(f"{file}: damaged; {advice}")
+    return found
 
 
 @contextlib.contextmanager
@@ -78,6 +103,33 @@ def disk_errors(path: Path) -> Iterator[None]:
             f"{error.filename or path}: can't write: {reason}. "
             "Free some space, or choose a folder that can be written with --runs-dir"
         ) from error
+
+
+def check_folder(folder: Path, option: str) -> None:
+    """Check that a folder can be made, or written to where it is there already.
+
+    Args:
+        folder: may lie in others that aren't there.
+        option: which names it.
+
+    Raises:
+        RunError: says which of them is in the way.
+    """
+    advice = f"Choose a folder that can be written with {option}"
+    for place in (folder, *folder.parents):
+        try:
+            mode = place.stat().st_mode
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if place.is_symlink():
+                raise RunError(f"{place}: a link to nothing. {advice}") from error
+            continue
+        except OSError as error:
+            raise RunError(f"{place}: can't write: {error.strerror}. {advice}") from error
+        if not stat.S_ISDIR(mode):
+            raise RunError(f"{place}: a file, expected a folder. {advice}")
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise RunError(f"{place}: can't write: {os.strerror(errno.EACCES)}. {advice}")
+        return
 
 
 def remove_unfinished(path: Path) -> None:

@@ -14,6 +14,7 @@ from seqtasks.serving.models.model_config import (
     directory_source,
     read_model_config,
 )
+from seqtasks.streams import is_stream
 
 # TF Serving's batching parameters that are numbers, each with its least value.
 _NUMBERS = {
@@ -78,6 +79,8 @@ def read_batching(path: Path) -> Batching:
     """
     message = _batching_message()
     try:
+        if is_stream(path):
+            raise OSError("it is a pipe, socket or device; expected a file")
         text_format.Parse(path.read_text("utf-8"), message)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read as batching parameters: {error}") from error

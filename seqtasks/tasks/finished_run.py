@@ -19,9 +19,11 @@ def check_weights(run: Run) -> None:
     """Check that a run has weights to predict with; it needs no TensorFlow.
 
     Raises:
-        RunError: where no epoch was finished.
+        RunError: where no epoch was finished, or they are lost.
     """
     if not run.best_weights.is_file():
+        if run.read_metrics():
+            raise RunError(f"{run.best_weights}: missing; restore it from a copy, or train anew")
         raise RunError(
             f"{run.path}: no weights yet: no epoch was finished. Go on with it by "
             f"seqtasks train --resume {typed(run.path)}"
@@ -44,6 +46,16 @@ def load_predictor(run: Run, config: RunConfig) -> Any:
     task = get_task(config.task)
     codec = task.load_codec(config, run.vocabulary)
     model = task.build(config, codec)
+    load_weights(model, run)
+    return task.make_predictor(config, codec, model)
+
+
+def load_weights(model: Any, run: Run) -> None:
+    """Load a run's best weights into its model.
+
+    Raises:
+        RunError: where they are damaged, or of another model.
+    """
     try:
         with warnings.catch_warnings(action="ignore"):  # Keras warns before it raises
             model.load_weights(run.best_weights)
@@ -53,7 +65,6 @@ def load_predictor(run: Run, config: RunConfig) -> Any:
             f"{run.best_weights}: damaged, or of another model than {run.config_file} and the "
             f"vocabulary say: {reason:.200}"
         ) from error
-    return task.make_predictor(config, codec, model)
 
 
 def evaluate_run(run: Run, config: RunConfig, part: Any = None, splits: Any = None) -> Any:

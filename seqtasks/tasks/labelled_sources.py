@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+from seqtasks.data.bad_rows import BadRows
 from seqtasks.data.columns import Column, Layout
 from seqtasks.data.files import exists, shorten
 from seqtasks.data.labels import (
@@ -132,9 +133,20 @@ def read_texts(
     )
     check_part(part, layout, (text_column, label_column))
     part = replace(part, kind=look_at(part.labels).kind if labels == "auto" else labels)
-    if labels == "number":
-        numbers_of(part)
-    return part
+    return _with_numbers(part, layout) if labels == "number" else part
+
+
+def _with_numbers(part: LabelledTexts, layout: Layout) -> LabelledTexts:
+    """Leave examples out whose labels are no numbers, or refuse the file, as it is laid out."""
+    bad = part.bad_rows or BadRows(part.source, layout.on_error)
+    good = []
+    for row, (label, line) in enumerate(zip(part.labels, part.lines, strict=True)):
+        if is_number(label):
+            good.append(row)
+        else:
+            bad.add(_no_number(part.source, line, label))
+    bad.check(len(good))
+    return part if len(good) == len(part) else replace(part.select(good), bad_rows=bad)
 
 
 def label_notice(labels: str, part: LabelledTexts) -> str | None:
@@ -151,11 +163,15 @@ def numbers_of(part: LabelledTexts) -> list[float]:
     """
     for label, line in zip(part.labels, part.lines, strict=True):
         if not is_number(label):
-            raise DataError(
-                f"{part.source}, line {line}: expected a number for a label, received "
-                f"{shorten(label)}; where labels are classes, data.labels=category"
-            )
+            raise DataError(_no_number(part.source, line, label))
     return [float(label) for label in part.labels]
+
+
+def _no_number(source: str, line: int, label: str) -> str:
+    return (
+        f"{source}, line {line}: expected a number for a label, received "
+        f"{shorten(label)}; where labels are classes, data.labels=category"
+    )
 
 
 def set_names(part: LabelledTexts) -> list[str]:

@@ -12,6 +12,8 @@ from seqtasks.data.reading import as_read
 from seqtasks.data.splits import Splits
 from seqtasks.errors import RunError
 from seqtasks.runs import Run, replacing, write_text
+from seqtasks.runs.checksums import check_files, replacing_known
+from seqtasks.runs.files import read_json
 
 SAMPLES = 24  # examples that a run keeps
 
@@ -26,7 +28,8 @@ def save_data(run: Run, config: RunConfig, splits: Splits) -> None:
     else:
         text = json.dumps(list(asked), ensure_ascii=False, indent=0)
         write_text(run.samples_file("json"), text + "\n")
-    write_text(run.data, json.dumps(found, indent=1) + "\n")
+    with replacing_known(run.path, run.data) as temporary:
+        temporary.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
 
 
 def samples(run: Run) -> Any:
@@ -41,7 +44,10 @@ def samples(run: Run) -> Any:
     texts, images = run.samples_file("json"), run.samples_file("npz")
     try:
         if texts.is_file():
-            return [str(text) for text in json.loads(texts.read_text("utf-8"))]
+            found = json.loads(texts.read_text("utf-8"))
+            if all(isinstance(text, str) for text in found) and isinstance(found, list):
+                return found
+            raise TypeError("expected texts")
         if images.is_file():
             with np.load(images) as saved:
                 return saved["samples"]
@@ -73,16 +79,9 @@ def check_data(
     Raises:
         RunError: where a split differs that must be the same.
     """
-    if not run.data.is_file() or config.data != run.config.data:
+    before = _known_data(run)
+    if before is None or config.data != run.config.data:
         return []
-    try:
-        before = {
-            name: dict(facts) for name, facts in json.loads(run.data.read_text("utf-8")).items()
-        }
-    except (ValueError, TypeError, AttributeError) as error:
-        raise RunError(
-            f"{run.data}: damaged; restore it from a copy, or remove it to do without"
-        ) from error
     now = {name: _described(part, config) for name, part in splits.parts().items()}
     different = [
         name for name in ("train", "validation", "test") if before.get(name) != now.get(name)
@@ -94,6 +93,21 @@ def check_data(
             f"{config.data.source} back as it was, or go on with it as it is by --accept-new-data"
         )
     return [f"{line}, which the run was begun with" for line in told]
+
+
+def _known_data(run: Run) -> dict[str, Any] | None:
+    """What data.json says of the data that a run was begun with; None where it isn't there."""
+    if not run.data.exists():
+        return None
+    advice = "restore it from a copy, or remove it to do without"
+    found = read_json(run.data, dict, advice)
+    try:
+        check_files(run.path, run.data.name)
+        if all({*facts} == {"examples", "digest"} for facts in found.values()):
+            return found
+    except (RunError, TypeError):
+        pass
+    raise RunError(f"{run.data}: damaged; {advice}")
 
 
 def rows_not_in_train(splits: Splits, part: Any) -> list[int] | None:

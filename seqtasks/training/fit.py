@@ -15,8 +15,9 @@ import tensorflow as tf
 from seqtasks.config import TrainingConfig
 from seqtasks.errors import TrainingError
 from seqtasks.inspection.recurrent_weights import singular_values
-from seqtasks.runs import Run, disk_errors, replacing, write_text
-from seqtasks.runs.checksums import with_next
+from seqtasks.runs import Run, disk_errors
+from seqtasks.runs.checksums import replacing_known
+from seqtasks.tasks.finished_run import load_weights
 from seqtasks.training.state import TrainingState, load_state, save_state
 from seqtasks.training.step import Totals, TrainingStep
 
@@ -150,7 +151,7 @@ def fit(
             if interrupted() and not state.finished:
                 return state
     if state.schedule.best_score is not None:
-        model.load_weights(run.best_weights)
+        load_weights(model, run)
     return state
 
 
@@ -273,12 +274,9 @@ def _end_epoch(step, validate, config, state, run) -> EpochResult:
 
 def _save_weights(model, run) -> None:
     """Write the best weights and their checksum; a kill at any moment leaves the two in step."""
-    with replacing(run.best_weights) as temporary:
+    with replacing_known(run.path, run.best_weights) as temporary:
         _reserve(temporary, model)
         model.save_weights(temporary)
-        known = run.checksums.read_text("utf-8") if run.checksums.exists() else "{}"
-        name = run.best_weights.relative_to(run.path).as_posix()
-        write_text(run.checksums, with_next(known, name, run.best_weights, temporary))
 
 
 def _reserve(path, model) -> None:

@@ -1,6 +1,5 @@
 """The model card: what a run's model is, what it was trained on, how good it is."""
 
-import json
 import re
 from statistics import fmean
 from typing import Any
@@ -9,6 +8,7 @@ from seqtasks.config import BoundedTextConfig, RunConfig
 from seqtasks.data.splits import Splits
 from seqtasks.errors import typed
 from seqtasks.runs import Run
+from seqtasks.runs.environment import environment
 from seqtasks.tasks.evaluation import Evaluation
 from seqtasks.training.records import commands
 
@@ -33,7 +33,6 @@ def model_card(
     """
     best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
     quoted = typed(run.path)
-    environment = json.loads((run.path / "environment.json").read_text("utf-8"))
     cut = (
         f" A text longer than\n{config.text.max_length} tokens is cut at its end."
         if isinstance(config.text, BoundedTextConfig)
@@ -51,7 +50,7 @@ A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
 {known}
 | unit of text | {config.text.unit} |
 | validation {score} | {best["score"]:.4f} (epoch {best["epoch"]} of {len(rows)}) |
-{gradients}| time | {rows[-1]["seconds"]:.0f} s on {environment["cores"]} cores |
+{gradients}| time | {rows[-1]["seconds"]:.0f} s on {environment(run)["cores"]} cores |
 | seed | {config.seed} |
 | command | {_code(commands(run))} |
 

@@ -2,16 +2,15 @@
 
 import json
 import sys
-from typing import Any
 
 import keras
 
 from seqtasks.errors import typed
 from seqtasks.inspection.multiplications import multiplications
 from seqtasks.runs import Run, write_text
+from seqtasks.runs.environment import ENVIRONMENT, environment
 
 NETWORK = "network.json"
-_ENVIRONMENT = "environment.json"
 
 
 def record_network(run: Run, model: keras.Model) -> None:
@@ -25,17 +24,13 @@ def record_resumption(run: Run) -> None:
 
     One that only goes on with an interrupted run changes nothing and need not be there.
     """
-    environment = _environment(run)
-    environment.setdefault("resumed", []).append(["seqtasks", *sys.argv[1:]])
-    write_text(run.path / _ENVIRONMENT, json.dumps(environment, indent=2) + "\n")
+    known = environment(run)
+    known.setdefault("resumed", []).append(["seqtasks", *sys.argv[1:]])
+    write_text(run.path / ENVIRONMENT, json.dumps(known, indent=2) + "\n")
 
 
 def commands(run: Run) -> str:
     """The commands that made a run, as a shell takes them: the first, and those for more epochs."""
-    environment = _environment(run)
-    every = [environment["command"], *environment.get("resumed", [])]
+    known = environment(run)
+    every = [known["command"], *known.get("resumed", [])]
     return " && ".join(typed(*command) for command in every)
-
-
-def _environment(run: Run) -> dict[str, Any]:
-    return json.loads((run.path / _ENVIRONMENT).read_text("utf-8"))

@@ -5,6 +5,9 @@ from typing import Any, Literal
 from seqtasks.config import RunConfig
 from seqtasks.errors import ConfigError, RunError
 from seqtasks.runs import Run
+from seqtasks.runs.checksums import check_files
+from seqtasks.runs.environment import environment
+from seqtasks.tasks.finished_run import check_weights
 from seqtasks.training.state import read_state
 
 # What may differ when a run is resumed: how long to go on, never what is trained.
@@ -26,10 +29,15 @@ def check_resumable(run: Run, config: RunConfig) -> Begun:
         RunError: where the run can't be resumed, or has nothing left to do.
     """
     _check_same(run, config)
+    environment(run)  # which the card will need
     # An earlier version wrote a line of metrics before it first saved a state.
     if not run.last_state.exists() and len(run.read_metrics()) < 2:
         return "anew"
     state = read_state(run.last_state)
+    check_files(run.path, "vocabulary")
+    if state.schedule.best_score is not None:  # the weights that an end goes back to
+        check_weights(run)
+        check_files(run.path, run.best_weights.relative_to(run.path).as_posix())
     now, before = (
         config_of.training.model_dump(include=_FREE_ON_RESUME) for config_of in (config, run.config)
     )

@@ -12,7 +12,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.errors import TrainingError
 from seqtasks.inspection.training_plots import gradient_curves, learning_curve
 from seqtasks.runs import Run, choose_path, disk_errors, new_run, write_text, writing
-from seqtasks.runs.checksums import check_files
+from seqtasks.runs.checksums import check_files, write_config
 from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.run_data import check_data, save_data
 from seqtasks.tasks.selection import score_name
@@ -107,7 +107,7 @@ def resume(
             if not written:
                 if config != run.config:
                     record_resumption(run)
-                write_text(run.config_file, config.to_yaml())
+                write_config(run.path, config.to_yaml())
                 if accept_new_data:
                     save_data(run, config, splits)
             written = True

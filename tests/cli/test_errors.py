@@ -267,6 +267,8 @@ def test_damaged_weights_are_refused(refused, copied, damage):
 def test_weights_of_another_model_are_refused(refused, copied):
     path = copied / "config.yaml"
     path.write_text(path.read_text().replace("embedding_units: 5", "embedding_units: 6"))
+    assert refused("evaluate", copied).startswith(f"{path}: damaged, or changed by hand")
+    (copied / "checksums.json").unlink()  # as the message says
     message = refused("evaluate", copied)
     assert str(copied / "checkpoints" / "best.weights.h5") in message
     assert "another model" in message

@@ -9,6 +9,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from seqtasks.errors import ConfigError
+from seqtasks.streams import is_stream
 
 _VERSION_NAME = re.compile(r"[0-9]{1,19}")
 _MAX_VERSION = 2**63 - 1
@@ -143,6 +144,8 @@ def read_model_config(path: Path) -> list[ModelSettings]:
         ConfigError: if it can't be read or contradicts itself.
     """
     try:
+        if is_stream(path):
+            raise OSError("it is a pipe, socket or device; expected a file")
         text = path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: can't be read as a model configuration: {error}") from error
