@@ -59,6 +59,34 @@ def for_training(rows: Sequence[Mapping[str, Any]], epochs: int) -> Iterator[str
         )
 
 
+def for_peer(found: Any, peer: Any) -> Iterator[str]:
+    """What to do where another method is better on the same examples.
+
+    Args:
+        found: an evaluation of the model.
+        peer: what has the other method's score (`seqtasks.tasks.evaluation.Peer`), or None.
+
+    >>> from types import SimpleNamespace
+    >>> found, peer = SimpleNamespace(accuracy=0.8), SimpleNamespace(score=0.85)
+    >>> [line.partition(":")[0] for line in for_peer(found, peer)]
+    ['the peer is better']
+    """
+    if peer is None:
+        return
+    gains = [peer.score - own for own in _scores(found, "accuracy", "micro_f1")]
+    gains += [own - peer.score for own in _scores(found, "mae")]
+    if any(gain > 0 for gain in gains):
+        yield (
+            "the peer is better: try --set text.unit=word+char, other --seeds, or more examples; "
+            "or use it, since it costs less"
+        )
+
+
+def _scores(found: Any, *names: str) -> Iterator[float]:
+    values = (getattr(found, name, None) for name in names)
+    yield from (value for value in values if value is not None)
+
+
 def for_evaluation(found: Any) -> Iterator[str]:
     """What an evaluation (`seqtasks.tasks.evaluation`) suggests.
 
@@ -68,7 +96,9 @@ def for_evaluation(found: Any) -> Iterator[str]:
     ['a bag of words is as good']
     """
     accuracy, baseline = (getattr(found, name, None) for name in ("accuracy", "baseline_accuracy"))
-    if accuracy is not None and baseline is not None and baseline >= accuracy:
+    beaten = list(for_peer(found, getattr(found, "peer", None)))
+    yield from beaten
+    if not beaten and accuracy is not None and baseline is not None and baseline >= accuracy:
         yield (
             f"{found.baseline} is as good: try --set model.pooling=max --set text.min_count=2 "
             "--set training.average_decay=0.99"

@@ -12,6 +12,7 @@ from seqtasks.metrics import class_key
 from seqtasks.tasks.evaluation import (
     Evaluation,
     NumberEvaluation,
+    Peer,
     PlainTextEvaluation,
     SetEvaluation,
     TextEvaluation,
@@ -43,6 +44,8 @@ def show_evaluation(evaluation: Any, errors: int) -> None:
     else:
         _show_numbers(screen, evaluation)
     _show_new(screen, evaluation)
+    if line := peer_line(evaluation, getattr(evaluation, "peer", None)):
+        screen.print(f"\n{line}", soft_wrap=True)
 
 
 def _table(*headings: str) -> Table:
@@ -163,6 +166,28 @@ def _show_report(screen: Console, evaluation: Evaluation | SetEvaluation) -> Non
     screen.print(table)
 
 
+def peer_line(evaluation: Any, peer: Peer | None) -> str | None:
+    """How good another method is on the same examples, in a line; None where there is none."""
+    for key, name in (
+        ("accuracy", "accuracy"),
+        ("micro_f1", "micro F1"),
+        ("mae", "mean absolute error"),
+    ):
+        if peer is not None and (own := getattr(evaluation, key, None)) is not None:
+            return (
+                f"Peer: {name} {peer.score:.4f} of {peer.name}{peer.setting}; "
+                f"the model's is {own:.4f}"
+            )
+    return None
+
+
+def _uncalibrated(evaluation: Evaluation | SetEvaluation) -> list[tuple[str, float]]:
+    """The calibration error that there was without the run's temperature, if it has one."""
+    if evaluation.ece_uncalibrated is None:
+        return []
+    return [(f"  at temperature 1, not {evaluation.temperature:.2f}", evaluation.ece_uncalibrated)]
+
+
 def _show_scores(screen: Console, *scores: tuple[str, float | None]) -> None:
     """Print scores by name, those that there are."""
     for name, score in scores:
@@ -181,6 +206,7 @@ def _show_sets(screen: Console, evaluation: SetEvaluation, errors: int) -> None:
         ("macro F1", evaluation.macro_f1),
         ("sets that are wholly right", evaluation.exact),
         ("expected calibration error", evaluation.ece),
+        *_uncalibrated(evaluation),
     )
     _show_intervals(screen, evaluation)
     _show_limits(screen, evaluation)
@@ -231,6 +257,7 @@ def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
         (majority, evaluation.majority_accuracy),
         ("macro F1", evaluation.macro_f1),
         ("expected calibration error", evaluation.ece),
+        *_uncalibrated(evaluation),
     ):
         screen.print(f"{escape(name):29} {score:.4f}", soft_wrap=True)
     if evaluation.thresholds:

@@ -100,7 +100,7 @@ class TrainingScreen:
 
 
 def show_outcome(outcome: "Outcome") -> None:
-    """Print the final table and the next command."""
+    """Print the final table, what another method makes of the same data, and the next command."""
     state, run = outcome.state, outcome.run.path
     schedule = state.schedule
     if not state.finished:
@@ -123,7 +123,17 @@ def show_outcome(outcome: "Outcome") -> None:
     screen = console()
     screen.print()
     screen.print(table)
-    show_advice(advice.for_training(outcome.run.read_metrics(), outcome.run.config.training.epochs))
+    from seqtasks.cli.report import peer_line  # which needs this module
+
+    if line := peer_line(outcome.judged, outcome.peer):
+        screen.print(f"\n{line}, both of validation", soft_wrap=True)
+    config = outcome.run.config
+    show_advice(
+        [
+            *advice.for_training(outcome.run.read_metrics(), config.training.epochs),
+            *advice.for_peer(outcome.judged, outcome.peer),
+        ]
+    )
     click.echo(f"\nNext: seqtasks evaluate {shlex.quote(str(run))}")
 
 

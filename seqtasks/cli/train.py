@@ -106,9 +106,13 @@ def train(
         splits = splits or load_splits(config)
         screen.show(first_example(config, splits))
         if run is not None:
-            outcome = training.resume(run, config, screen, splits, accept_new_data)
+            outcome = training.resume(
+                run, config, screen, splits, accept_new_data, with_peer=not as_json
+            )
         else:
-            outcome = training.train(config, runs_dir, overwrite, screen, splits)
+            outcome = training.train(
+                config, runs_dir, overwrite, screen, splits, with_peer=not as_json
+            )
     if as_json:
         click.echo(json.dumps(training.summary(outcome)))
     else:

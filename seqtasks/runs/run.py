@@ -26,6 +26,7 @@ class Run:
         self.plots = path / "plots"
         self.learning_curve = self.plots / "learning_curve.png"
         self.evaluation = path / "evaluation.json"
+        self.calibration = path / "calibration.json"
         self.model_card = path / "model_card.md"
         self.checksums = path / "checksums.json"
         self.data = path / "data.json"

@@ -36,6 +36,21 @@ class NewToTraining:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """How good another method is on the same examples, tuned as the model is: on validation.
+
+    Attributes:
+        name: what it is.
+        setting: in brackets, what it was trained on and what validation chose; "" where nothing.
+        score: accuracy, the micro F1 of sets, or the mean absolute error of numbers.
+    """
+
+    name: str
+    setting: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Mistake:
     """An example that the model got wrong."""
 
@@ -69,6 +84,9 @@ class Evaluation:
     new_to_training: NewToTraining | None = None  # None where training has no example of these
     intervals: Intervals | None = None
     by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
+    peer: Peer | None = None  # None where the training data aren't at hand, and of tags
+    temperature: float = 1.0  # of the probabilities, see `seqtasks.tasks.calibration`
+    ece_uncalibrated: float | None = None  # the error without it, where there is one
     raw_text: dict[str, dict[str, float]] | None = None  # of a tagger that cut the texts itself
 
 
@@ -102,6 +120,9 @@ class SetEvaluation:
     new_to_training: NewToTraining | None = None  # None where training has no example of these
     intervals: Intervals | None = None
     by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
+    peer: Peer | None = None  # None where the training data aren't at hand, and of tags
+    temperature: float = 1.0  # of the probabilities, see `seqtasks.tasks.calibration`
+    ece_uncalibrated: float | None = None  # the error without it, where there is one
 
 
 @dataclass(frozen=True)
@@ -131,6 +152,7 @@ class NumberEvaluation:
     new_to_training: NewToTraining | None = None  # None where training has no example of these
     intervals: Intervals | None = None
     by_length: dict[str, Any] | None = None  # `seqtasks.metrics.by_length`
+    peer: Peer | None = None  # None where the training data aren't at hand, and of tags
 
 
 @dataclass(frozen=True)

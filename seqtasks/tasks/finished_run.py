@@ -11,6 +11,7 @@ from seqtasks.config import RunConfig
 from seqtasks.errors import DataError, RunError
 from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.runs.checksums import check_files
+from seqtasks.tasks.calibration import read_temperature
 from seqtasks.tasks.evaluation import NewToTraining
 from seqtasks.tasks.run_data import rows_not_in_train
 from seqtasks.tasks.sources import load_splits
@@ -54,7 +55,9 @@ def load_predictor(run: Run, config: RunConfig) -> Any:
             f"{run.best_weights}: damaged, or of another model than {run.config_file} and the "
             f"vocabulary say: {reason:.200}"
         ) from error
-    return task.make_predictor(config, codec, model)
+    predictor = task.make_predictor(config, codec, model)
+    temperature = read_temperature(run)
+    return predictor if temperature == 1.0 else predictor.at_temperature(temperature)
 
 
 def evaluate_run(run: Run, config: RunConfig, part: Any = None, splits: Any = None) -> Any:

@@ -1,6 +1,6 @@
 """From a configuration to a finished run."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from seqtasks.errors import TrainingError
 from seqtasks.inspection.training_plots import learning_curve
 from seqtasks.runs import Run, choose_path, disk_errors, new_run, write_text, writing
 from seqtasks.runs.checksums import check_files
+from seqtasks.tasks.calibration import save_calibration
+from seqtasks.tasks.evaluation import Peer
 from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.run_data import check_data, save_data
 from seqtasks.tasks.selection import score_name
@@ -32,6 +34,8 @@ class Outcome:
     state: TrainingState
     score: str  # what the score is called
     parameters: int
+    judged: Any = None  # what was found of validation, of `seqtasks.tasks.evaluation`; at the end
+    peer: Peer | None = None  # another method's score of validation, where it was asked for
 
 
 def train(
@@ -40,6 +44,7 @@ def train(
     overwrite: bool,
     watcher: Watcher,
     splits: Splits | None = None,
+    with_peer: bool = False,
 ) -> Outcome:
     """Train a new run in `runs_dir`. Nothing is written before configuration and data are good.
 
@@ -47,6 +52,7 @@ def train(
         overwrite: whether a run of the same name is replaced.
         watcher: who is told how training goes.
         splits: the configured data, where they were read before.
+        with_peer: whether another method is trained on the same examples in the end.
 
     Raises:
         RunError: where the run exists and may not be overwritten, or the disk refuses.
@@ -65,7 +71,7 @@ def train(
         save_data(run, config, read)
 
     with new_run(runs_dir, config, overwrite, save) as run:
-        return _fit(run, config, codec, model, read, watcher)
+        return _fit(run, config, codec, model, read, watcher, with_peer=with_peer)
 
 
 def resume(
@@ -74,6 +80,7 @@ def resume(
     watcher: Watcher,
     splits: Splits | None = None,
     accept_new_data: bool = False,
+    with_peer: bool = False,
 ) -> Outcome:
     """Go on with an interrupted run, or with a finished one for more epochs.
 
@@ -83,6 +90,7 @@ def resume(
         watcher: who is told how training goes.
         splits: the run's data, where they were read before.
         accept_new_data: whether the data may be others than those it was begun with.
+        with_peer: as `train` has it.
 
     Raises:
         ConfigError, RunError: as `check_resumable`; where the data differ, or another process
@@ -112,10 +120,11 @@ def resume(
         if begun == "finish":
             with disk_errors(run.path):
                 saved()
-        if begun == "go on":  # the card of an end that is none any more
+        if begun == "go on":  # what was made of an end that is none any more
             with disk_errors(run.path):
                 run.model_card.unlink(missing_ok=True)
-        return _fit(run, config, codec, model, splits, watcher, begun, saved)
+                run.calibration.unlink(missing_ok=True)
+        return _fit(run, config, codec, model, splits, watcher, begun, saved, with_peer)
 
 
 def _build(config, codec) -> keras.Model:
@@ -134,7 +143,9 @@ def _build(config, codec) -> keras.Model:
         keras.config.set_dtype_policy(before)
 
 
-def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda: None) -> Outcome:
+def _fit(
+    run, config, codec, model, splits, watcher, begun="anew", saved=lambda: None, with_peer=False
+) -> Outcome:
     with disk_errors(run.path):
         record_network(run, model)
     task = get_task(config.task)
@@ -161,10 +172,23 @@ def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda:
             run.plots.mkdir(exist_ok=True)
             learning_curve(rows, score, run.learning_curve)
             facts = {**split_sizes(splits), **task.facts(codec)}
-            judged = task.judge(config, codec, model, splits)
+            judged = _judge(run, config, task.make_predictor(config, codec, model), splits)
             card = model_card(run, config, facts, rows, outcome.parameters, score, judged)
             write_text(run.model_card, card)
+        peer = task.peer(config, codec, splits, splits.validation) if with_peer else None
+        outcome = replace(outcome, judged=judged, peer=peer)
     return outcome
+
+
+def _judge(run: Run, config: RunConfig, predictor: Any, splits: Splits) -> Any:
+    """Calibrate the best model, where its answers have probabilities, and evaluate it."""
+    task = get_task(config.task)
+    if getattr(config.training, "calibrate", False):
+        found = task.calibrate(config, predictor, splits)
+        if found is not None:
+            save_calibration(run, found)
+            predictor = predictor.at_temperature(found.temperature)
+    return task.judge(config, predictor, splits)
 
 
 def _by_loss(validated: tuple[float, float]) -> tuple[float, float]:

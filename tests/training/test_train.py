@@ -131,6 +131,7 @@ def test_a_run_has_all_that_its_documentation_lists(straight):
         "checkpoints/last.npz",
         "metrics.jsonl",
         "plots/learning_curve.png",
+        "calibration.json",
         "model_card.md",
     }
 
