@@ -9,6 +9,9 @@ _MANY_UNKNOWN = 0.1  # of the tokens of validation
 _RARE = 0.1  # share of the rarest of several classes
 _OVERFITTED = 1.5  # validation loss over training loss at the best epoch
 _UNBALANCED = 0.1  # accuracy above macro F1
+_FEW = 1_000  # examples of training
+_FEW_TO_JUDGE = 200  # examples: the standard error of an accuracy of 0.8 is 3 points
+_REPEATED = 0.1  # share of examples that are there twice
 _UNCALIBRATED = 0.1  # expected calibration error
 
 
@@ -34,6 +37,45 @@ def for_data(description: Mapping[str, Mapping[str, Any]], unit: str) -> Iterato
                 f"the class {label} is rare: try --set training.class_weight=balanced "
                 "--set training.select_by=macro_f1"
             )
+
+
+def for_rows(description: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What the numbers of examples and their repetitions suggest before training.
+
+    Args:
+        description: what is in each split.
+
+    >>> list(for_rows({"train": {"examples": 5000, "duplicates": 2000}}))
+    ['40 % of the examples of train came before: see that they are meant to']
+    """
+    train = description.get("train", {})
+    if 0 < (count := train.get("examples") or 0) < _FEW:
+        yield (
+            f"{count:,} examples are few to train a network on: a linear model may be better "
+            "(train and evaluate compare with one); more examples help most"
+        )
+    for name in ("validation", "test"):
+        held = description.get(name, {})
+        if 0 < (examples := held.get("examples") or 0) < _FEW_TO_JUDGE:
+            error = 100 / examples**0.5
+            yield (
+                f"{examples:,} examples of {name} say an accuracy to ± {error:.0f} points or so: "
+                f"give more, or a file with --{name}"
+            )
+        if (shared := held.get("shared_with_train") or 0) > _REPEATED * max(examples, 1):
+            yield (
+                f"{_percent(shared, examples)} of the examples of {name} are in train, too: its "
+                "score says little of new ones"
+            )
+    if (repeated := train.get("duplicates") or 0) > _REPEATED * count:
+        yield (
+            f"{_percent(repeated, count)} of the examples of train came before: see that they are "
+            "meant to"
+        )
+
+
+def _percent(part: int, whole: int) -> str:
+    return f"{100 * part / max(whole, 1):.0f} %"
 
 
 def for_training(rows: Sequence[Mapping[str, Any]], epochs: int) -> Iterator[str]:

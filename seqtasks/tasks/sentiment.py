@@ -35,7 +35,7 @@ from seqtasks.tasks.labelled_sources import describe
 from seqtasks.tasks.selection import score_name, selected
 from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.documents import DocumentEncoder
-from seqtasks.text.encoder import TextEncoder, in_batches, make_encoder
+from seqtasks.text.encoder import TextEncoder, in_batches, make_encoder, whole_lengths
 from seqtasks.text.unknown import count_ids, unknown_share
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.many_to_one import many_to_one, read_on, state_sizes
@@ -291,9 +291,8 @@ class Classification(Task, ABC):
         description = describe(splits)
         for name, found in description.items():
             texts = getattr(splits, name).texts
-            lengths, unknown = encoder.statistics(texts)
-            found["tokens"] = spread(lengths)
-            found["unknown_rate"] = unknown
+            found["tokens"] = spread(whole_lengths(encoder, texts))
+            found["unknown_rate"] = encoder.statistics(texts)[1]
             if name == "train":
                 found["unknown_in_training_rate"] = _unknown_in_training(config, encoder, texts)
         return description
