@@ -10,7 +10,7 @@ _RARE = 0.1  # share of the rarest of several classes
 _OVERFITTED = 1.5  # validation loss over training loss at the best epoch
 _UNBALANCED = 0.1  # accuracy above macro F1
 _FEW = 1_000  # examples of training
-_FEW_TO_JUDGE = 200  # examples: the standard error of an accuracy of 0.8 is 3 points
+_FEW_TO_JUDGE = 200  # examples: 95 of 100 such samples have an accuracy within ± 7 points
 _REPEATED = 0.1  # share of examples that are there twice
 _UNCALIBRATED = 0.1  # expected calibration error
 

@@ -121,7 +121,8 @@ def describe(as_json: bool, **source_options: Any) -> None:
         from seqtasks.tasks.chosen import choose
 
         chosen = choose(config, splits)
-        config, told = chosen.config, chosen.told()
+        config = chosen.config
+        told = chosen.values and f"train chooses for {chosen.why}: {chosen.flags}"
 
     from seqtasks.cli.startup import start_tensorflow
 
@@ -136,7 +137,7 @@ def describe(as_json: bool, **source_options: Any) -> None:
     suggested = [
         *advice.for_data(description, config.text.unit),
         *advice.for_rows(description),
-        *([f"train will choose what suits it: {told}"] if told else []),
+        *([told] if told else []),
     ]
     for name, facts in description.items():
         examples = f"{facts.pop('examples'):,} examples " if "examples" in facts else ""
