@@ -16,6 +16,7 @@ from seqtasks import advice
 from seqtasks.config import RunConfig
 
 if TYPE_CHECKING:
+    from seqtasks.tasks.evaluation import Peer
     from seqtasks.training.fit import EpochResult, Progress
     from seqtasks.training.train import Outcome
 
@@ -99,8 +100,13 @@ class TrainingScreen:
         )
 
 
-def show_outcome(outcome: "Outcome") -> None:
-    """Print the final table, what another method makes of the same data, and the next command."""
+def show_outcome(outcome: "Outcome", peer: "Peer | None") -> None:
+    """Print the final table, what another method makes of the same data, and the next command.
+
+    Args:
+        outcome: of a training.
+        peer: how good the other method is on validation, where there is one.
+    """
     state, run = outcome.state, outcome.run.path
     schedule = state.schedule
     if not state.finished:
@@ -125,13 +131,13 @@ def show_outcome(outcome: "Outcome") -> None:
     screen.print(table)
     from seqtasks.cli.report import peer_line  # which needs this module
 
-    if line := peer_line(outcome.judged, outcome.peer):
+    if line := peer_line(outcome.judged, peer):
         screen.print(f"\n{line}, both of validation", soft_wrap=True)
     config = outcome.run.config
     show_advice(
         [
             *advice.for_training(outcome.run.read_metrics(), config.training.epochs),
-            *advice.for_peer(outcome.judged, outcome.peer),
+            *advice.for_peer(outcome.judged, peer),
         ]
     )
     click.echo(f"\nNext: seqtasks evaluate {shlex.quote(str(run))}")

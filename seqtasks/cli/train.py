@@ -116,17 +116,13 @@ def train(
         if told:
             screen.show(told)
         if run is not None:
-            outcome = training.resume(
-                run, config, screen, splits, accept_new_data, with_peer=not as_json
-            )
+            outcome = training.resume(run, config, screen, splits, accept_new_data)
         else:
-            outcome = training.train(
-                config, runs_dir, overwrite, screen, splits, with_peer=not as_json
-            )
+            outcome = training.train(config, runs_dir, overwrite, screen, splits)
     if as_json:
         click.echo(json.dumps(training.summary(outcome)))
     else:
-        show_outcome(outcome)
+        show_outcome(outcome, training.peer(outcome, splits))
 
 
 def _train_seeds(

@@ -35,7 +35,7 @@ class Outcome:
     score: str  # what the score is called
     parameters: int
     judged: Any = None  # what was found of validation, of `seqtasks.tasks.evaluation`; at the end
-    peer: Peer | None = None  # another method's score of validation, where it was asked for
+    codec: Any = None
 
 
 def train(
@@ -44,7 +44,6 @@ def train(
     overwrite: bool,
     watcher: Watcher,
     splits: Splits | None = None,
-    with_peer: bool = False,
 ) -> Outcome:
     """Train a new run in `runs_dir`. Nothing is written before configuration and data are good.
 
@@ -52,7 +51,6 @@ def train(
         overwrite: whether a run of the same name is replaced.
         watcher: who is told how training goes.
         splits: the configured data, where they were read before.
-        with_peer: whether another method is trained on the same examples in the end.
 
     Raises:
         RunError: where the run exists and may not be overwritten, or the disk refuses.
@@ -71,7 +69,7 @@ def train(
         save_data(run, config, read)
 
     with new_run(runs_dir, config, overwrite, save) as run:
-        return _fit(run, config, codec, model, read, watcher, with_peer=with_peer)
+        return _fit(run, config, codec, model, read, watcher)
 
 
 def resume(
@@ -80,7 +78,6 @@ def resume(
     watcher: Watcher,
     splits: Splits | None = None,
     accept_new_data: bool = False,
-    with_peer: bool = False,
 ) -> Outcome:
     """Go on with an interrupted run, or with a finished one for more epochs.
 
@@ -90,7 +87,6 @@ def resume(
         watcher: who is told how training goes.
         splits: the run's data, where they were read before.
         accept_new_data: whether the data may be others than those it was begun with.
-        with_peer: as `train` has it.
 
     Raises:
         ConfigError, RunError: as `check_resumable`; where the data differ, or another process
@@ -124,7 +120,7 @@ def resume(
             with disk_errors(run.path):
                 run.model_card.unlink(missing_ok=True)
                 run.calibration.unlink(missing_ok=True)
-        return _fit(run, config, codec, model, splits, watcher, begun, saved, with_peer)
+        return _fit(run, config, codec, model, splits, watcher, begun, saved)
 
 
 def _build(config, codec) -> keras.Model:
@@ -143,9 +139,7 @@ def _build(config, codec) -> keras.Model:
         keras.config.set_dtype_policy(before)
 
 
-def _fit(
-    run, config, codec, model, splits, watcher, begun="anew", saved=lambda: None, with_peer=False
-) -> Outcome:
+def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda: None) -> Outcome:
     with disk_errors(run.path):
         record_network(run, model)
     task = get_task(config.task)
@@ -165,7 +159,7 @@ def _fit(
         ended=begun == "finish",
         saved=saved,
     )
-    outcome = Outcome(run, state, score, model.count_params())
+    outcome = Outcome(run, state, score, model.count_params(), codec=codec)
     if state.finished:
         with disk_errors(run.path):
             rows = run.read_metrics()
@@ -175,9 +169,21 @@ def _fit(
             judged = _judge(run, config, task.make_predictor(config, codec, model), splits)
             card = model_card(run, config, facts, rows, outcome.parameters, score, judged)
             write_text(run.model_card, card)
-        peer = task.peer(config, codec, splits, splits.validation) if with_peer else None
-        outcome = replace(outcome, judged=judged, peer=peer)
+        outcome = replace(outcome, judged=judged)
     return outcome
+
+
+def peer(outcome: Outcome, splits: Splits) -> Peer | None:
+    """Train another method on the same examples, where the task has one, and judge it alike.
+
+    Args:
+        outcome: of a training that has ended.
+        splits: the run's data.
+    """
+    if outcome.judged is None:
+        return None
+    config = outcome.run.config
+    return get_task(config.task).peer(config, outcome.codec, splits, splits.validation)
 
 
 def _judge(run: Run, config: RunConfig, predictor: Any, splits: Splits) -> Any:
