@@ -7,12 +7,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from seqtasks.bootstrap import LEVEL, RESAMPLES
-from seqtasks.cli.screen import console, one_line
+from seqtasks.cli.screen import console, one_line, peer_line
 from seqtasks.metrics import class_key
 from seqtasks.tasks.evaluation import (
     Evaluation,
     NumberEvaluation,
-    Peer,
     PlainTextEvaluation,
     SetEvaluation,
     TextEvaluation,
@@ -164,21 +163,6 @@ def _show_report(screen: Console, evaluation: Evaluation | SetEvaluation) -> Non
         scores = (f"{row[key]:.4f}" for key in ("precision", "recall", "f1-score"))
         table.add_row(escape(name), *scores, f"{int(row['support']):,}")
     screen.print(table)
-
-
-def peer_line(evaluation: Any, peer: Peer | None) -> str | None:
-    """How good another method is on the same examples, in a line; None where there is none."""
-    for key, name in (
-        ("accuracy", "accuracy"),
-        ("micro_f1", "micro F1"),
-        ("mae", "mean absolute error"),
-    ):
-        if peer is not None and (own := getattr(evaluation, key, None)) is not None:
-            return (
-                f"Peer: {name} {peer.score:.4f} of {peer.name}{peer.setting}; "
-                f"the model's is {own:.4f}"
-            )
-    return None
 
 
 def _uncalibrated(evaluation: Evaluation | SetEvaluation) -> list[tuple[str, float]]:

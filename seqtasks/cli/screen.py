@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -129,8 +129,6 @@ def show_outcome(outcome: "Outcome", peer: "Peer | None") -> None:
     screen = console()
     screen.print()
     screen.print(table)
-    from seqtasks.cli.report import peer_line  # which needs this module
-
     if line := peer_line(outcome.judged, peer):
         screen.print(f"\n{line}, both of validation", soft_wrap=True)
     config = outcome.run.config
@@ -141,6 +139,21 @@ def show_outcome(outcome: "Outcome", peer: "Peer | None") -> None:
         ]
     )
     click.echo(f"\nNext: seqtasks evaluate {shlex.quote(str(run))}")
+
+
+def peer_line(evaluation: Any, peer: "Peer | None") -> str | None:
+    """How good another method is on the same examples, in a line; None where there is none."""
+    for key, name in (
+        ("accuracy", "accuracy"),
+        ("micro_f1", "micro F1"),
+        ("mae", "mean absolute error"),
+    ):
+        if peer is not None and (own := getattr(evaluation, key, None)) is not None:
+            return (
+                f"Peer: {name} {peer.score:.4f} of {peer.name}{peer.setting}; "
+                f"the model's is {own:.4f}"
+            )
+    return None
 
 
 def show_advice(lines: Iterable[str]) -> None:

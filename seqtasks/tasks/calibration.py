@@ -20,7 +20,7 @@ from seqtasks.runs import Run, write_text
 
 # Few examples say little, and none of them wrong would say T = 0. So log T is expected around 0,
 # with this deviation: what a handful of examples says is outweighed, hundreds outweigh it.
-_DEVIATION = 0.5
+_DEVIATION = 1.0
 _LOWEST, _HIGHEST = 0.1, 10.0
 _SMALLEST = 1e-7  # float32's probabilities near 1 are no nearer than that
 

@@ -42,7 +42,7 @@ def test_the_temperature_is_scipy_s_where_examples_are_many():
 
     def loss(log_temperature):
         scores = log_softmax(LOGITS / np.exp(log_temperature), axis=1)
-        return -scores[np.arange(len(targets)), targets].sum() + 2 * log_temperature**2
+        return -scores[np.arange(len(targets)), targets].sum() + log_temperature**2 / 2
 
     best = np.exp(minimize_scalar(loss, bounds=(-2, 2), method="bounded").x)
     rows = softmax(LOGITS, axis=1)
