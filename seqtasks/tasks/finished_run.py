@@ -106,6 +106,6 @@ def _with_new(evaluation, task, config, predictor, part, splits) -> Any:
         found = vars(task.evaluate(config, predictor, part.select(rows), None))
         scores = found.get("scores") or found  # of written texts they are one field
         scores = {name: value for name, value in scores.items() if isinstance(value, float)}
-        for one_sided in ("threshold", "majority_accuracy", "mean_mae"):  # no scores of the model
-            scores.pop(one_sided, None)
+        for other in ("threshold", "majority_accuracy", "mean_mae", "temperature"):  # no scores
+            scores.pop(other, None)
     return replace(evaluation, new_to_training=NewToTraining(len(rows), scores))
