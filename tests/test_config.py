@@ -279,6 +279,7 @@ FREE = {  # any text, number or column may stand there; data readers judge it
     "data.image_key",
     "model.residual",
     "model.tied",
+    "training.calibrate",
     "decoding.copy_unknown",
 }
 

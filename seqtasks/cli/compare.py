@@ -139,10 +139,11 @@ def _train_and_compare(
     chosen = parse_seeds(seeds, config.seed) if seeds else [config.seed]
     check_name(config.name)
     folder = runs_dir / (config.name or default_experiment(config, varied))
-    configs = grid(config, varied, chosen)
+    grid(config, varied, chosen)  # refuses what can't be varied before the data are read
 
-    from seqtasks.cli.several import train_several
+    from seqtasks.cli.several import chosen_by_data, train_several
 
+    configs = grid(chosen_by_data(config, quiet=as_json), varied, chosen)
     found = train_several(configs, folder, overwrite=False, quiet=as_json)
     if found is None:
         return

@@ -107,12 +107,22 @@ def show(split: str, number: int, **source_options: Any) -> None:
 @_source_options
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
 def describe(as_json: bool, **source_options: Any) -> None:
-    """Describe SOURCE before training: classes, lengths, unknown words.
+    """Describe SOURCE before training: classes, lengths, unknown words, and what to do about them.
 
-    Tokens and vocabulary are those that training with the same options would use.
+    Tokens and vocabulary are those that training with the same options would use; lengths are those
+    of whole texts, also where training cuts them.
     """
     config = _config(**source_options)
     splits = _load(config)
+    told = None
+    from seqtasks.tasks.sources import are_files
+
+    if are_files(config):
+        from seqtasks.tasks.chosen import choose
+
+        chosen = choose(config, splits)
+        config = chosen.config
+        told = chosen.values and f"train chooses for {chosen.why}: {chosen.flags}"
 
     from seqtasks.cli.startup import start_tensorflow
 
@@ -124,7 +134,11 @@ def describe(as_json: bool, **source_options: Any) -> None:
     if as_json:
         click.echo(json.dumps(description, ensure_ascii=False))
         return
-    suggested = list(advice.for_data(description, config.text.unit))
+    suggested = [
+        *advice.for_data(description, config.text.unit),
+        *advice.for_rows(description),
+        *([told] if told else []),
+    ]
     for name, facts in description.items():
         examples = f"{facts.pop('examples'):,} examples " if "examples" in facts else ""
         click.echo(f"{name}: {examples}from {facts.pop('source')}")
@@ -150,7 +164,7 @@ def _lines(key: str, value: Any, unit: str) -> Iterator[str]:
     """One fact in words."""
     unit = unit.partition("+")[0]
     what = {
-        "tokens": f"{unit}s, as read",
+        "tokens": f"{unit}s, whole texts",
         "unknown_rate": f"unknown {unit}s",
         "unknown_in_training_rate": f"{unit}s read as unknown in training",
         "unknown_target_in_training_rate": "target tokens read as unknown in training",

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from seqtasks.bootstrap import LEVEL, RESAMPLES
-from seqtasks.cli.screen import console, one_line
+from seqtasks.cli.screen import console, one_line, peer_line
 from seqtasks.metrics import WITH_CASE, class_key
 from seqtasks.tasks.evaluation import (
     Evaluation,
@@ -43,6 +43,8 @@ def show_evaluation(evaluation: Any, errors: int) -> None:
     else:
         _show_numbers(screen, evaluation)
     _show_new(screen, evaluation)
+    if line := peer_line(evaluation, getattr(evaluation, "peer", None)):
+        screen.print(f"\n{line}", soft_wrap=True)
 
 
 def _table(*headings: str) -> Table:
@@ -172,6 +174,13 @@ def _show_report(screen: Console, evaluation: Evaluation | SetEvaluation) -> Non
     screen.print(table)
 
 
+def _uncalibrated(evaluation: Evaluation | SetEvaluation) -> list[tuple[str, float]]:
+    """The calibration error that there was without the run's temperature, if it has one."""
+    if evaluation.ece_uncalibrated is None:
+        return []
+    return [(f"  at temperature 1, not {evaluation.temperature:.2f}", evaluation.ece_uncalibrated)]
+
+
 def _show_scores(screen: Console, *scores: tuple[str, float | None]) -> None:
     """Print scores by name, those that there are."""
     for name, score in scores:
@@ -190,6 +199,7 @@ def _show_sets(screen: Console, evaluation: SetEvaluation, errors: int) -> None:
         ("macro F1", evaluation.macro_f1),
         ("sets that are wholly right", evaluation.exact),
         ("expected calibration error", evaluation.ece),
+        *_uncalibrated(evaluation),
     )
     _show_intervals(screen, evaluation)
     _show_limits(screen, evaluation)
@@ -240,6 +250,7 @@ def _show_classes(screen: Console, evaluation: Evaluation, errors: int) -> None:
         (majority, evaluation.majority_accuracy),
         ("macro F1", evaluation.macro_f1),
         ("expected calibration error", evaluation.ece),
+        *_uncalibrated(evaluation),
     ):
         screen.print(f"{escape(name):29} {score:.4f}", soft_wrap=True)
     if evaluation.thresholds:

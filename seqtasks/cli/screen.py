@@ -1,7 +1,7 @@
 """What the user sees of a training: live progress, and a table after it."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
@@ -16,6 +16,7 @@ from seqtasks.config import RunConfig
 from seqtasks.errors import typed
 
 if TYPE_CHECKING:
+    from seqtasks.tasks.evaluation import Peer
     from seqtasks.training.fit import EpochResult, Progress
     from seqtasks.training.train import Outcome
 
@@ -99,8 +100,13 @@ class TrainingScreen:
         )
 
 
-def show_outcome(outcome: "Outcome") -> None:
-    """Print the final table and the next command."""
+def show_outcome(outcome: "Outcome", peer: "Peer | None") -> None:
+    """Print the final table, what another method makes of the same data, and the next command.
+
+    Args:
+        outcome: of a training.
+        peer: how good the other method is on validation, where there is one.
+    """
     state, run = outcome.state, outcome.run.path
     schedule = state.schedule
     if not state.finished:
@@ -123,8 +129,31 @@ def show_outcome(outcome: "Outcome") -> None:
     screen = console()
     screen.print()
     screen.print(table)
-    show_advice(advice.for_training(outcome.run.read_metrics(), outcome.run.config.training.epochs))
+    if line := peer_line(outcome.judged, peer):
+        screen.print(f"\n{line}, both of validation", soft_wrap=True)
+    config = outcome.run.config
+    show_advice(
+        [
+            *advice.for_training(outcome.run.read_metrics(), config.training.epochs),
+            *advice.for_peer(outcome.judged, peer),
+        ]
+    )
     click.echo(f"\nNext: seqtasks evaluate {typed(run)}")
+
+
+def peer_line(evaluation: Any, peer: "Peer | None") -> str | None:
+    """How good another method is on the same examples, in a line; None where there is none."""
+    for key, name in (
+        ("accuracy", "accuracy"),
+        ("micro_f1", "micro F1"),
+        ("mae", "mean absolute error"),
+    ):
+        if peer is not None and (own := getattr(evaluation, key, None)) is not None:
+            return (
+                f"Peer: {name} {peer.score:.4f} of {peer.name}{peer.setting}; "
+                f"the model's is {own:.4f}"
+            )
+    return None
 
 
 def show_advice(lines: Iterable[str]) -> None:

@@ -16,6 +16,20 @@ from seqtasks.experiments.several import Planned, plan
 from seqtasks.runs import find_run
 
 
+def chosen_by_data(config: RunConfig, quiet: bool) -> RunConfig:
+    """The configuration with what its files choose, once for all runs, so that they are alike."""
+    from seqtasks.tasks.chosen import choose
+    from seqtasks.tasks.sources import read_files
+
+    splits = read_files(config)
+    if splits is None:
+        return config
+    chosen = choose(config, splits)
+    if (told := chosen.told()) and not quiet:
+        click.echo(told)
+    return chosen.config
+
+
 def train_several(
     configs: Sequence[RunConfig], folder: Path, overwrite: bool, quiet: bool
 ) -> list[Facts] | None:

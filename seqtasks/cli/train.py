@@ -76,7 +76,9 @@ def train(
     """Train a model and write its run directory.
 
     With no option at all, a BiLSTM learns the toy reviews, English and Korean, in less than a
-    minute on two cores. Ctrl-C saves, as SIGTERM does; --resume goes on, also with what was killed.
+    minute on two cores. Of your own files' texts and tags, settings that you don't give are chosen
+    by how many there are: a line says which, and the run's config.yaml has them all. Ctrl-C saves,
+    as SIGTERM does; --resume goes on, also with what was killed.
     """
     run = None
     if resumed is not None:
@@ -97,6 +99,12 @@ def train(
     from seqtasks.cli.startup import start_tensorflow
 
     splits = _check(config, run, runs_dir, overwrite, accept_new_data)
+    told = None
+    if run is None and splits is not None:
+        from seqtasks.tasks.chosen import choose
+
+        chosen = choose(config, splits)
+        config, told = chosen.config, chosen.told()
     with TrainingScreen(config, quiet=as_json) as screen:
         start_tensorflow(halve_cores=True)
         from seqtasks.tasks.first_example import first_example
@@ -106,6 +114,8 @@ def train(
         compared = splits is not None
         splits = splits or load_splits(config)
         screen.show(first_example(config, splits))
+        if told:
+            screen.show(told)
         if run is not None:
             outcome = training.resume(run, config, screen, splits, accept_new_data, compared)
         else:
@@ -113,17 +123,18 @@ def train(
     if as_json:
         click.echo(json.dumps(training.summary(outcome)))
     else:
-        show_outcome(outcome)
+        show_outcome(outcome, training.peer(outcome, splits))
 
 
 def _train_seeds(
     config: RunConfig, given: str, runs_dir: Path, overwrite: bool, as_json: bool
 ) -> None:
     """Train a run for each seed, and say how far their scores spread."""
-    from seqtasks.cli.several import show_seeds, train_several
+    from seqtasks.cli.several import chosen_by_data, show_seeds, train_several
     from seqtasks.experiments.grid import parse_seeds, with_seeds
 
     seeds = parse_seeds(given, config.seed)
+    config = chosen_by_data(config, quiet=as_json)
     configs = with_seeds(config, config.name or default_name(config), seeds)
     found = train_several(configs, runs_dir, overwrite, quiet=as_json)
     if found is not None:

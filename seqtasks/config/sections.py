@@ -451,6 +451,11 @@ class WeightedTrainingConfig(TrainingConfig):
         default=None,
         description="what each class counts in the loss of training: balanced, or label: weight",
     )
+    calibrate: bool = Field(
+        default=True,
+        description="whether validation chooses a temperature at the end, by which probabilities "
+        "say how often answers are right; no answer changes",
+    )
 
     @field_validator("class_weight", mode="before")
     @classmethod

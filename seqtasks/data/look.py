@@ -272,10 +272,7 @@ def _about_words(
     """Say that texts have no words between spaces, or none that training knows."""
     if unit is None or unit == "char":
         return None
-    runs = [run for text in train[:_SAMPLE] for run in _UNSPACED.findall(text)]
-    letters = sum(map(str.isalpha, "".join(train[:_SAMPLE])))
-    unspaced = sum(map(len, runs))
-    if unspaced > letters / 2 and unspaced > _UNSPACED_RUN * len(runs):
+    if are_unspaced(train):
         return (
             f"{source}: the {what} are in a script without spaces between words, so that a whole "
             f"sentence is read as one word; give --set {option}=char"
@@ -292,6 +289,18 @@ def _about_words(
             f"give --set {option}={units}, or more data"
         )
     return None
+
+
+def are_unspaced(texts: list[str]) -> bool:
+    """Whether texts are in a script without spaces between words, by the first of them.
+
+    >>> are_unspaced(["这部电影非常好看我很喜欢"]), are_unspaced(["a good film", "좋은 영화"])
+    (True, False)
+    """
+    runs = [run for text in texts[:_SAMPLE] for run in _UNSPACED.findall(text)]
+    letters = sum(map(str.isalpha, "".join(texts[:_SAMPLE])))
+    unspaced = sum(map(len, runs))
+    return unspaced > letters / 2 and unspaced > _UNSPACED_RUN * len(runs)
 
 
 def _words(texts: list[str]) -> Iterator[str]:

@@ -135,7 +135,7 @@ def _on_the_way(
         if tagger:
             logits = predictor.model(some, training=False)
             at = tf.constant([end - 1 for end in ends])
-            rows = tf.nn.softmax(tf.cast(tf.gather(logits, at, batch_dims=1), tf.float32)).numpy()
+            rows = predictor.activate(tf.gather(logits, at, batch_dims=1)).numpy()
             said += [predictor.codec.tags[n] for n in rows.argmax(axis=1)]
             sure += rows.max(axis=1).tolist()
             continue

@@ -13,6 +13,7 @@ RUN/
   metrics.jsonl                a line per epoch
   tensorboard/                 the same, for TensorBoard
   plots/                       learning curve, norms of gradients, confusion matrix
+  calibration.json             how sure answers may be: a temperature, of classifiers
   evaluation.json              what `evaluate` found
   model_card.md                what the model is, what it was trained on, how good it is
 

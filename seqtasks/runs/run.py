@@ -29,6 +29,7 @@ class Run:
         self.learning_curve = self.plots / "learning_curve.png"
         self.gradient_curves = self.plots / "gradients.png"
         self.evaluation = path / "evaluation.json"
+        self.calibration = path / "calibration.json"
         self.model_card = path / "model_card.md"
         self.checksums = path / "checksums.json"
         self.data = path / "data.json"

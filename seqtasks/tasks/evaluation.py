@@ -49,6 +49,21 @@ class _OfExamples:
 
 
 @dataclass(frozen=True)
+class Peer:
+    """How good another method is on the same examples, tuned as the model is: on validation.
+
+    Attributes:
+        name: what it is.
+        setting: in brackets, what it was trained on and what validation chose; "" where nothing.
+        score: accuracy, the micro F1 of sets, or the mean absolute error of numbers.
+    """
+
+    name: str
+    setting: str
+    score: float
+
+
+@dataclass(frozen=True)
 class Mistake:
     """An example that the model got wrong."""
 
@@ -76,6 +91,9 @@ class Evaluation(_OfExamples):
     ece: float  # expected calibration error, of the answers' probabilities
     reliability: list[dict[str, float]]  # of each bin of probabilities, what came true
     thresholds: list[dict[str, float]] | None  # of two classes, for the second one
+    peer: Peer | None = None  # None where the training data aren't at hand, and of tags
+    temperature: float = 1.0  # of the probabilities, see `seqtasks.tasks.calibration`
+    ece_uncalibrated: float | None = None  # the error without it, where there is one
     raw_text: dict[str, dict[str, float]] | None = None  # of a tagger that cut the texts itself
 
 
@@ -103,6 +121,9 @@ class SetEvaluation(_OfExamples):
     ece: float  # expected calibration error, of all labels' probabilities
     reliability: list[dict[str, float]]
     mistakes: list[WrongSet]
+    peer: Peer | None = None  # None where the training data aren't at hand, and of tags
+    temperature: float = 1.0  # of the probabilities, see `seqtasks.tasks.calibration`
+    ece_uncalibrated: float | None = None  # the error without it, where there is one
 
 
 @dataclass(frozen=True)
@@ -126,6 +147,7 @@ class NumberEvaluation(_OfExamples):
     baseline_mae: float | None
     mean_mae: float  # of answering the mean of these examples always
     mistakes: list[WrongNumber]  # the largest errors first
+    peer: Peer | None = None  # None where the training data aren't at hand, and of tags
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from seqtasks.config import RunConfig
 from seqtasks.errors import DataError, RunError, typed
 from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.runs.checksums import check_files
+from seqtasks.tasks.calibration import read_temperature
 from seqtasks.tasks.evaluation import NewToTraining
 from seqtasks.tasks.run_data import rows_not_in_train
 from seqtasks.tasks.sources import load_splits
@@ -47,7 +48,9 @@ def load_predictor(run: Run, config: RunConfig) -> Any:
     codec = task.load_codec(config, run.vocabulary)
     model = task.build(config, codec)
     load_weights(model, run)
-    return task.make_predictor(config, codec, model)
+    predictor = task.make_predictor(config, codec, model)
+    temperature = read_temperature(run)
+    return predictor if temperature == 1.0 else predictor.at_temperature(temperature)
 
 
 def load_weights(model: Any, run: Run) -> None:
@@ -113,6 +116,6 @@ def _with_new(evaluation, task, config, predictor, part, splits) -> Any:
         found = vars(task.evaluate(config, predictor, part.select(rows), None))
         scores = found.get("scores") or found  # of written texts they are one field
         scores = {name: value for name, value in scores.items() if isinstance(value, float)}
-        for one_sided in ("threshold", "majority_accuracy", "mean_mae"):  # no scores of the model
-            scores.pop(one_sided, None)
+        for other in ("threshold", "majority_accuracy", "mean_mae", "temperature"):  # no scores
+            scores.pop(other, None)
     return replace(evaluation, new_to_training=NewToTraining(len(rows), scores))

@@ -24,15 +24,18 @@ from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import spread
 from seqtasks.errors import DataError
 from seqtasks.metrics import by_length
+from seqtasks.tasks.calibration import Calibration, calibrate, uncalibrated
 from seqtasks.tasks.endpoints import TEXT, Endpoint, step_endpoint
+from seqtasks.tasks.evaluation import Peer
 from seqtasks.tasks.heads.choice import load_head, make_head
 from seqtasks.tasks.heads.head import Attended, Head
 from seqtasks.tasks.heads.number import Number
+from seqtasks.tasks.heads.peer import train_peer
 from seqtasks.tasks.labelled_sources import describe
 from seqtasks.tasks.selection import score_name, selected
 from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.documents import DocumentEncoder
-from seqtasks.text.encoder import TextEncoder, in_batches, make_encoder
+from seqtasks.text.encoder import TextEncoder, in_batches, make_encoder, whole_lengths
 from seqtasks.text.unknown import count_ids, unknown_share
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.many_to_one import many_to_one, read_on, state_sizes
@@ -90,12 +93,20 @@ class Predictor:
         model: the network.
         codec: of its training.
         threshold: the probability from which on a label of a set is given.
+        temperature: what outputs are divided by before they become probabilities.
     """
 
-    def __init__(self, model: keras.Model, codec: Codec, threshold: float = 0.5):
+    def __init__(
+        self,
+        model: keras.Model,
+        codec: Codec,
+        threshold: float = 0.5,
+        temperature: float = 1.0,
+    ):
         self.model = model
         self.codec = codec
         self.threshold = threshold
+        self.temperature = temperature
         self._classify = tf.function(self.classify, autograph=False, reduce_retracing=True)
         self._attend: Any = None
         if isinstance(model, Hierarchical) and model.has_attention:
@@ -103,7 +114,17 @@ class Predictor:
 
     def classify(self, ids):
         """Probabilities (N, labels), or numbers (N, 1), of what the encoder read."""
-        return self.codec.head.activate(self.model(ids, training=False))
+        return self.activate(self.model(ids, training=False))
+
+    def activate(self, outputs):
+        """From the network's outputs (N, size) to probabilities, or to numbers."""
+        if self.temperature != 1.0:
+            outputs = tf.cast(outputs, tf.float32) / self.temperature
+        return self.codec.head.activate(outputs)
+
+    def at_temperature(self, temperature: float) -> "Predictor":
+        """The same, as sure of its answers as a temperature says."""
+        return Predictor(self.model, self.codec, self.threshold, temperature)
 
     def probabilities(self, data: Examples, batch_tokens: int) -> np.ndarray:
         """What `classify` gives for a split, (examples, labels), in the order of the examples."""
@@ -222,7 +243,7 @@ class Classification(Task, ABC):
     def evaluate(
         self, config: Any, predictor: Predictor, part: LabelledTexts, splits: Splits | None
     ) -> Any:
-        """Report by class, or errors, and mistakes; the baseline is a bag of words.
+        """Report by class, or errors, and mistakes, compared with a bag of words and with a peer.
 
         Raises:
             DataError: a label that the model doesn't know, with file and line.
@@ -240,13 +261,25 @@ class Classification(Task, ABC):
             found,
             unread=predictor.codec.encoder.unread(part.texts),
             by_length=by_length(head.plainest, data.lengths, score),
+            peer=None if splits is None else self.peer(config, predictor.codec, splits, part),
+            **uncalibrated(answers, targets, predictor.temperature),
         )
 
-    def judge(self, config: Any, codec: Codec, model: keras.Model, splits: Splits) -> Any:
+    def peer(self, config: Any, codec: Codec, splits: Splits, part: LabelledTexts) -> Peer | None:
+        """Train a linear model of words and characters."""
+        return train_peer(codec.head, splits, part, getattr(config.data, "threshold", 0.5))
+
+    def calibrate(self, config: Any, predictor: Predictor, splits: Splits) -> Calibration | None:
+        """Learn a temperature; numbers have no probabilities."""
+        if predictor.codec.head.kind == "number":
+            return None
+        data = examples(predictor.codec, splits.validation)
+        answers = predictor.probabilities(data, config.training.batch_tokens)
+        return calibrate(answers, data.labels.numpy())
+
+    def judge(self, config: Any, predictor: Predictor, splits: Splits) -> Any:
         """Evaluate the model on validation."""
-        return self.evaluate(
-            config, self.make_predictor(config, codec, model), splits.validation, None
-        )
+        return self.evaluate(config, predictor, splits.validation, None)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Text to label; for TF Serving's Classify and Regress; attention; step by step."""
@@ -258,9 +291,8 @@ class Classification(Task, ABC):
         description = describe(splits)
         for name, found in description.items():
             texts = getattr(splits, name).texts
-            lengths, unknown = encoder.statistics(texts)
-            found["tokens"] = spread(lengths)
-            found["unknown_rate"] = unknown
+            found["tokens"] = spread(whole_lengths(encoder, texts))
+            found["unknown_rate"] = encoder.statistics(texts)[1]
             if name == "train":
                 found["unknown_in_training_rate"] = _unknown_in_training(config, encoder, texts)
         return description
@@ -314,7 +346,7 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
 
         def read(text, begins, states):
             outputs, after = read_on(predictor.model, encoder(text), states)
-            return answers(head.activate(outputs)), after
+            return answers(predictor.activate(outputs)), after
 
         found.append(step_endpoint(read, sizes, head.answered()))
     return found

@@ -68,6 +68,11 @@ def read_files(config: RunConfig) -> Splits | None:
     return load_splits(config) if _are_files(config.data) else None
 
 
+def are_files(config: RunConfig) -> bool:
+    """Whether the configured data are the user's own files, and no set of ours or of TFDS."""
+    return not isinstance(config.data, RecallDataConfig) and _are_files(config.data)
+
+
 def read_part(config: RunConfig, source: str) -> Any:
     """Read a file in the form of the configured data, such as one to evaluate with.
 

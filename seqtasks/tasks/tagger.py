@@ -135,11 +135,18 @@ def loss(
 
 
 class Predictor:
-    """Tags sentences."""
+    """Tags sentences.
 
-    def __init__(self, model: keras.Model, codec: Codec):
+    Args:
+        model: the network.
+        codec: of its training.
+        temperature: what outputs are divided by before they become probabilities.
+    """
+
+    def __init__(self, model: keras.Model, codec: Codec, temperature: float = 1.0):
         self.model = model
         self.codec = codec
+        self.temperature = temperature
         self._tag = tf.function(
             self.tag,
             input_signature=[tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)],
@@ -160,8 +167,8 @@ class Predictor:
             some = windows[start : start + at_once]
             logits = self.model(encoder(some), training=False)
             real = tf.sequence_mask(some.row_lengths(), tf.shape(logits)[1])
-            logits = tf.cast(tf.boolean_mask(logits, real), tf.float32)
-            found = found.write(tf.cast(start // at_once, tf.int32), tf.nn.softmax(logits))
+            rows = self.activate(tf.boolean_mask(logits, real))
+            found = found.write(tf.cast(start // at_once, tf.int32), rows)
             return start + at_once, found
 
         found = tf.TensorArray(
@@ -179,6 +186,15 @@ class Predictor:
             parallel_iterations=1,
         )
         return tf.gather(found.concat(), places)
+
+    def activate(self, logits):
+        """From the network's outputs (any, tags) to probabilities."""
+        logits = tf.cast(logits, tf.float32)
+        return tf.nn.softmax(logits if self.temperature == 1.0 else logits / self.temperature)
+
+    def at_temperature(self, temperature: float) -> "Predictor":
+        """The same, as sure of its answers as a temperature says."""
+        return Predictor(self.model, self.codec, temperature)
 
     def probabilities(self, data: Examples, batch_tokens: int) -> list[np.ndarray]:
         """(T, tags) of each example, in their order."""

@@ -27,6 +27,7 @@ from seqtasks.entities import (
 )
 from seqtasks.errors import DataError, RunError
 from seqtasks.metrics import by_length, macro_f1, raw_text_scores
+from seqtasks.tasks.calibration import Calibration, calibrate, uncalibrated
 from seqtasks.tasks.endpoints import TEXT, Endpoint, Input
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.heads.weights import class_weights
@@ -254,7 +255,18 @@ class Tagging(Task):
             sentences=np.repeat(np.arange(len(right)), [len(tags) for tags in right]),
             entity_counts=_entity_counts(codec.scheme, right, tagged) if entities else None,
         )
-        return replace(evaluation, by_length=by_length("accuracy", data.lengths[judged], score))
+        return replace(
+            evaluation,
+            by_length=by_length("accuracy", data.lengths[judged], score),
+            **uncalibrated(np.concatenate(found), _numbers(codec, right), predictor.temperature),
+        )
+
+    def calibrate(self, config: TaggingConfig, predictor: Predictor, splits: Splits) -> Calibration:
+        """Learn a temperature from the tokens whose tags training knows."""
+        data = examples(predictor.codec, splits.validation)
+        rows = np.concatenate(predictor.probabilities(data, config.training.batch_tokens))
+        tags = data.tags.flat_values.numpy()
+        return calibrate(rows[tags >= 0], tags[tags >= 0])
 
     def _raw_scores(
         self, predictor: Predictor, part: TaggedSentences
@@ -301,6 +313,12 @@ class Tagging(Task):
         """The tags, and their scheme where they mark entities."""
         facts = {"tags": ", ".join(codec.tags)}
         return {**facts, "entities": codec.scheme.name} if codec.scheme else facts
+
+
+def _numbers(codec: Codec, right: list[list[str]]) -> np.ndarray:
+    """The numbers of all tags, one after the other; -1 for one that training never has."""
+    numbers = {tag: number for number, tag in enumerate(codec.tags)}
+    return np.array([numbers.get(tag, -1) for tags in right for tag in tags])
 
 
 def _entities(

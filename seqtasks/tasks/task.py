@@ -16,7 +16,9 @@ import tensorflow as tf
 
 from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.data.splits import Splits
+from seqtasks.tasks.calibration import Calibration
 from seqtasks.tasks.endpoints import Endpoint
+from seqtasks.tasks.evaluation import Peer
 from seqtasks.text.unknown import UnknownTokens, count_ids
 from seqtasks.text.vocabulary import Vocabulary
 
@@ -125,7 +127,15 @@ class Task(ABC):
     def describe(self, config: Any, splits: Splits) -> dict[str, dict[str, Any]]:
         """What is in each split, as training with this configuration would read it."""
 
-    def judge(self, config: Any, codec: Any, model: Any, splits: Splits) -> Any:
+    def calibrate(self, config: Any, predictor: Any, splits: Splits) -> Calibration | None:
+        """Learn on validation how sure answers may be; None where they have no probabilities."""
+        return None
+
+    def peer(self, config: Any, codec: Any, splits: Splits, part: Any) -> Peer | None:
+        """Train another method on the same examples and judge it on a part; None where none is."""
+        return None
+
+    def judge(self, config: Any, predictor: Any, splits: Splits) -> Any:
         """Evaluate the model on validation for its card, where that costs little; else None."""
         return None
 

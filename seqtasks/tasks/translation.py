@@ -27,7 +27,7 @@ from seqtasks.tasks.writing import (
     search,
 )
 from seqtasks.text.copying import CopyRule
-from seqtasks.text.encoder import TextEncoder, dense, in_batches, make_encoder
+from seqtasks.text.encoder import TextEncoder, dense, in_batches, make_encoder, whole_lengths
 from seqtasks.text.splitting import JOINER, split_reversibly
 from seqtasks.text.target_text import WrittenText, with_end, with_start
 from seqtasks.text.unknown import count, count_ids, unknown_share
@@ -300,12 +300,12 @@ class Translation(Task):
         codec = self.make_codec(config, splits)
         train, described = set(splits.train.texts), {}
         for name, part in splits.parts().items():
-            lengths, unknown = codec.source.statistics(part.texts)
+            unknown = codec.source.statistics(part.texts)[1]
             ids = codec.target.ids(tf.constant(part.targets))
             described[name] = {
                 "source": part.source,
                 "examples": len(part),
-                "source_tokens": spread(lengths),
+                "source_tokens": spread(whole_lengths(codec.source, part.texts)),
                 "target_tokens": spread(ids.row_lengths().numpy()),
                 "unknown_rate": unknown,
                 "unknown_target_rate": float(np.mean(ids.flat_values.numpy() == UNKNOWN_ID)),

@@ -181,6 +181,19 @@ def dense(ids: tf.RaggedTensor) -> tf.Tensor:
     return tf.pad(dense, tf.concat([[[0, 0]], paddings], axis=0))
 
 
+def whole_lengths(encoder: Any, texts: list[str]) -> list[int]:
+    """Each text's length in tokens, with those that are not read.
+
+    Args:
+        encoder: what says by `measure` how many tokens texts have.
+        texts: the texts.
+
+    >>> whole_lengths(make_encoder(ReadTextConfig(max_length=2), ["a b"]), ["a b c", ""])
+    [3, 0]
+    """
+    return [n for batch in in_batches(texts) for n in encoder.measure(batch)[0].numpy().tolist()]
+
+
 def in_batches(texts: list[str]) -> Iterable[tf.Tensor]:
     """Give texts as tensors, so many at once as memory holds well."""
     for start in range(0, len(texts), _BATCH):

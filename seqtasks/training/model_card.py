@@ -84,6 +84,7 @@ _FIGURES = {
     "spearman": "Spearman's correlation",
     "mean_mae": "mean absolute error of always answering the mean",
     "ece": "expected calibration error, 10 bins",
+    "temperature": "temperature of the probabilities, chosen by these examples",
 }
 
 

@@ -1,6 +1,6 @@
 """From a configuration to a finished run."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from seqtasks.errors import TrainingError
 from seqtasks.inspection.training_plots import gradient_curves, learning_curve
 from seqtasks.runs import Run, choose_path, disk_errors, new_run, write_text, writing
 from seqtasks.runs.checksums import check_files, write_config
+from seqtasks.tasks.calibration import save_calibration
+from seqtasks.tasks.evaluation import Peer
 from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.run_data import check_data, save_data
 from seqtasks.tasks.selection import score_name
@@ -32,6 +34,8 @@ class Outcome:
     state: TrainingState
     score: str  # what the score is called
     parameters: int
+    judged: Any = None  # what was found of validation, of `seqtasks.tasks.evaluation`; at the end
+    codec: Any = None
 
 
 def train(
@@ -115,9 +119,10 @@ def resume(
         if begun == "finish":
             with disk_errors(run.path):
                 saved()
-        if begun == "go on":  # the card of an end that is none any more
+        if begun == "go on":  # what was made of an end that is none any more
             with disk_errors(run.path):
                 run.model_card.unlink(missing_ok=True)
+                run.calibration.unlink(missing_ok=True)
         return _fit(run, config, codec, model, splits, watcher, begun, saved)
 
 
@@ -157,7 +162,7 @@ def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda:
         ended=begun == "finish",
         saved=saved,
     )
-    outcome = Outcome(run, state, score, model.count_params())
+    outcome = Outcome(run, state, score, model.count_params(), codec=codec)
     if state.finished:
         with disk_errors(run.path):
             rows = run.read_metrics()
@@ -166,10 +171,35 @@ def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda:
             if any("gradient_norm" in row for row in rows):
                 gradient_curves(rows, config.training.clip_norm, run.gradient_curves)
             facts = {**split_sizes(splits), **task.facts(codec)}
-            judged = task.judge(config, codec, model, splits)
+            judged = _judge(run, config, task.make_predictor(config, codec, model), splits)
             card = model_card(run, config, facts, rows, outcome.parameters, score, judged)
             write_text(run.model_card, card)
+        outcome = replace(outcome, judged=judged)
     return outcome
+
+
+def peer(outcome: Outcome, splits: Splits) -> Peer | None:
+    """Train another method on the same examples, where the task has one, and judge it alike.
+
+    Args:
+        outcome: of a training that has ended.
+        splits: the run's data.
+    """
+    if outcome.judged is None:
+        return None
+    config = outcome.run.config
+    return get_task(config.task).peer(config, outcome.codec, splits, splits.validation)
+
+
+def _judge(run: Run, config: RunConfig, predictor: Any, splits: Splits) -> Any:
+    """Calibrate the best model, where its answers have probabilities, and evaluate it."""
+    task = get_task(config.task)
+    if getattr(config.training, "calibrate", False):
+        found = task.calibrate(config, predictor, splits)
+        if found is not None:
+            save_calibration(run, found)
+            predictor = predictor.at_temperature(found.temperature)
+    return task.judge(config, predictor, splits)
 
 
 def _by_loss(validated: tuple[float, float]) -> tuple[float, float]:

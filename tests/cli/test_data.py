@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from seqtasks.config import TASKS
+from seqtasks.config import TASKS, load_config
 from seqtasks.toys import TOYS
 
 ROWS = [(f"word{n % 7} film {n}", ("good", "bad", "so-so")[n % 3]) for n in range(60)]
@@ -70,10 +70,13 @@ def test_describe_counts_what_is_there(succeeds, source):
         assert found["characters"]["min"] == min(map(len, texts))
         assert found["tokens"]["max"] == found["tokens"]["min"] == 3
         assert found["duplicates"] == found["empty_texts"] == 0
-    # Each text ends in a number of its own, so a third of the other splits' words are unknown,
-    # and in train none is.
-    assert facts["train"]["unknown_rate"] == 0
+    # Each text ends in a number of its own, so a third of the other splits' words are unknown, and
+    # of train's too, since words that come once are left out of so few texts by choice.
+    assert facts["train"]["unknown_rate"] == pytest.approx(1 / 3)
     assert facts["test"]["unknown_rate"] == pytest.approx(1 / 3)
+    all_words = ("--set", "text.min_count=1", "--json")
+    facts = json.loads(succeeds("data", "describe", source, *all_words).stdout)
+    assert facts["train"]["unknown_rate"] == 0
 
 
 def test_describe_says_it_in_words_too(succeeds, source):
@@ -91,8 +94,25 @@ def test_describe_reads_text_as_training_with_the_same_options_would(succeeds, f
     facts = json.loads(succeeds("data", "describe", films, *setting).stdout)
     assert facts["train"]["tokens"]["max"] == facts["train"]["characters"]["max"]
     cut = ("--set", "text.max_length=2", "--json")
-    facts = json.loads(succeeds("data", "describe", films, *cut).stdout)
-    assert facts["train"]["tokens"]["max"] == 2
+    cut_facts = json.loads(succeeds("data", "describe", films, *cut).stdout)
+    whole = json.loads(succeeds("data", "describe", films, "--json").stdout)
+    assert cut_facts["train"]["tokens"] == whole["train"]["tokens"]
+    assert cut_facts["train"]["tokens"]["max"] > 2
+
+
+def test_describe_ends_in_advice_whose_settings_train_chooses(succeeds, tmp_path):
+    path = tmp_path / "films.tsv"
+    lines = [f"the film {n % 9} was {('bad', 'good')[n % 2]}\t{n % 2}" for n in range(80)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    advice = succeeds("data", "describe", path).stdout.partition("\nAdvice: ")[2]
+    for said in ("examples are few", "examples of test say an accuracy", "came before"):
+        assert said in advice
+    (line,) = (line for line in advice.splitlines() if "train chooses for" in line)
+    assert " --set text.min_count=2 " in line
+    config = load_config(assignments=tuple(line.split(" --set ")[1:]))
+    given = succeeds("data", "describe", path, *line[line.index("--set") :].split()).stdout
+    assert "train chooses for" not in given
+    assert config.model.pooling == "max"
 
 
 def test_columns_can_be_named_or_numbered(succeeds, tmp_path):

@@ -102,6 +102,22 @@ def test_each_epoch_has_a_line_on_the_screen_and_a_table_ends_it(trained):
     assert str(trained.run) in table
 
 
+def test_what_the_data_chose_is_told_and_kept_and_a_peer_ends_it(trained, tiny):
+    printed = trained.result.stdout
+    (line,) = re.findall(r"^Chosen for \d+ texts of .*", printed, re.MULTILINE)
+    config = load_config((trained.run / "config.yaml",)).to_dict()
+    flags = re.findall(r"--set (\w+)\.(\w+)=(\S+)", line)
+    assert {"min_count", "average_decay"} < {key for _, key, _ in flags}
+    for section, key, value in flags:
+        assert str(config[section][key]) == value
+        assert f"{section}.{key}" not in " ".join(map(str, tiny))
+    peer, own = re.findall(
+        r"^Peer: accuracy ([\d.]+) of .*; the model's is ([\d.]+),", printed, re.M
+    )[0]
+    assert 0 <= float(peer) <= 1
+    assert own == re.search(r"best validation accuracy +([\d.]+)", printed)[1]
+
+
 def test_the_first_example_is_printed_as_it_was_read(trained, films):
     printed = trained.result.stdout
     at = printed.index("first example, as read")

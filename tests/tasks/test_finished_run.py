@@ -5,10 +5,13 @@ from dataclasses import asdict
 
 import numpy as np
 import pytest
+import tensorflow as tf
+from scipy.special import softmax
 
 from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError, RunError
 from seqtasks.runs import create_run
+from seqtasks.tasks.calibration import Calibration, save_calibration
 from seqtasks.tasks.evaluation import Evaluation
 from seqtasks.tasks.finished_run import evaluate_run, load_predictor
 from seqtasks.tasks.sources import read_part
@@ -41,6 +44,40 @@ def test_a_run_loaded_answers_as_the_network_that_was_taught(finished, taught):
         assert (one.text, one.label) == (other.text, other.label)
         assert one.probabilities == pytest.approx(other.probabilities, abs=1e-6)
     assert run.config == made.config
+
+
+def test_a_run_s_temperature_is_in_answers_evaluation_and_what_is_exported(finished, taught):
+    made, run = finished("sentiment")
+    before = list(taught("sentiment").predictor.predict(TEXTS))
+    save_calibration(run, Calibration(2.5, 0.2, 0.1))
+    predictor = load_predictor(run, run.config)
+    served = made.task.endpoints(predictor)[0].function(tf.constant(TEXTS))
+    for n, (one, other) in enumerate(zip(predictor.predict(TEXTS), before, strict=True)):
+        logits = np.log([*other.probabilities.values()]) / 2.5
+        assert one.label == other.label
+        assert [*one.probabilities.values()] == pytest.approx(softmax(logits), abs=1e-5)
+        assert served["probabilities"][n].numpy() == pytest.approx(softmax(logits), abs=1e-5)
+    plain = made.task.evaluate(made.config, taught("sentiment").predictor, made.splits.test, None)
+    found = made.task.evaluate(made.config, predictor, made.splits.test, None)
+    assert found.accuracy == plain.accuracy
+    assert (found.temperature, plain.temperature, plain.ece_uncalibrated) == (2.5, 1.0, None)
+    assert found.ece_uncalibrated == pytest.approx(plain.ece, abs=1e-3)
+
+
+def test_a_tagger_s_temperature_is_in_its_answers(finished, taught):
+    made, run = finished("tagging")
+    before = list(taught("tagging").predictor.predict(["a good film"]))
+    save_calibration(run, Calibration(3.0, 0.2, 0.1))
+    predictor = load_predictor(run, run.config)
+    for one, other in zip(predictor.predict(["a good film"]), before, strict=True):
+        assert one.tags == other.tags
+        assert all(a < b for a, b in zip(one.probabilities, other.probabilities, strict=True))
+    found = made.task.evaluate(made.config, predictor, made.splits.validation, None)
+    plain = made.task.evaluate(made.config, made.predictor(), made.splits.validation, None)
+    assert found.accuracy == plain.accuracy
+    assert found.ece_uncalibrated == pytest.approx(plain.ece, abs=1e-3)
+    learnt = made.task.calibrate(made.config, made.predictor(), made.splits)
+    assert learnt.ece_before == pytest.approx(plain.ece, abs=1e-3)
 
 
 def test_how_text_is_written_may_be_said_anew(finished, taught):

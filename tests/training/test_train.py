@@ -16,6 +16,7 @@ import pytest
 from seqtasks.config import load_config
 from seqtasks.errors import ConfigError, DataError, RunError
 from seqtasks.runs import Run, find_run, live_writer, writing
+from seqtasks.tasks.calibration import read_temperature
 from seqtasks.tasks.run_data import check_data
 from seqtasks.tasks.sources import load_splits
 from seqtasks.training.model_card import model_card
@@ -105,6 +106,9 @@ def losses(run):
 
 def assert_same_run(one, other):
     assert np.allclose(losses(one), losses(other), rtol=0, atol=1e-6)
+    temperatures = [read_temperature(run) for run in (one, other)]
+    assert temperatures[0] == pytest.approx(temperatures[1], abs=2e-3)
+    assert temperatures[0] != 1.0
     for a, b in zip(weights_of(one), weights_of(other), strict=True):
         assert np.allclose(a, b, rtol=0, atol=1e-6)
 
@@ -132,6 +136,7 @@ def test_a_run_has_all_that_its_documentation_lists(straight):
         "metrics.jsonl",
         "plots/learning_curve.png",
         "plots/gradients.png",
+        "calibration.json",
         "model_card.md",
     }
 
@@ -380,6 +385,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     assert (first.state.epoch, first.state.batch, first.state.finished) == (2, 2, "")
     assert summary(first)["ended"] == "interrupted"
     assert not first.run.model_card.exists()
+    assert not first.run.calibration.exists()
     second = resume(first.run, configured("broken"), Silent())
     assert second.run.model_card.exists()
     # What only went on made the run no other one.
