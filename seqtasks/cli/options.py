@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from seqtasks.config import RunConfig
+
 OPTION_KEYS = {
     "task": "task", "seed": "seed", "name": "name", "epochs": "training.epochs",
     "precision": "training.precision", "topology": "model.topology", "arch": "model.arch",
@@ -90,6 +92,16 @@ def tell(notices: list[str]) -> None:
     """Print on the error stream what of the data is probably not as it was meant."""
     for notice in notices:
         click.echo(f"Note: {notice}", err=True)
+
+
+def with_vectors(config: RunConfig) -> RunConfig:
+    """Check a configuration's file of vectors, if it has one, and give the model its width."""
+    if not getattr(config.text, "vectors", None):
+        return config
+    from seqtasks.tasks.outside_vectors import check_vectors, fitted
+
+    tell(check_vectors(config))
+    return fitted(config)
 
 
 accept_new_data_option = click.option(

@@ -17,6 +17,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import repetitions, spread
 from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
+from seqtasks.tasks.outside_vectors import coverage_rates, measure_coverage, vectors_fact
 from seqtasks.tasks.task import Fit, Task
 from seqtasks.tasks.writing import (
     VALIDATION_EXAMPLES,
@@ -202,6 +203,7 @@ class Translation(Task):
         text, train = config.text, splits.train
         sizes = {"word": text.max_words, "char": text.max_characters}
         source = make_encoder(text, train.texts)
+        measure_coverage(source, splits, lambda part: source.count(part.texts))
         target = WrittenText.from_texts(
             train.targets,
             text.target_unit,
@@ -218,7 +220,9 @@ class Translation(Task):
             RunError: where a file is missing or broken.
         """
         text = config.text
-        source = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
+        source = TextEncoder.load(
+            folder, text.unit, text.max_length, text.max_word_length, text.features
+        )
         vocabulary = Vocabulary.load(folder / "target.txt")
         return Codec(source, WrittenText(text.target_unit, vocabulary, text.max_length))
 
@@ -226,7 +230,8 @@ class Translation(Task):
         """Build the network, from both sides' ids to scores of the target's tokens (N, T, V)."""
         tokens, characters = codec.source.sizes
         sampling = config.training.scheduled_sampling
-        return Seq2Seq(tokens, characters, len(codec.target), config.model, sampling)
+        extras = codec.source.extras
+        return Seq2Seq(tokens, characters, len(codec.target), config.model, sampling, extras)
 
     def prepare_fit(
         self, config: TranslationConfig, codec: Codec, model: Seq2Seq, splits: Splits
@@ -281,6 +286,7 @@ class Translation(Task):
                 "source_tokens": spread(lengths),
                 "target_tokens": spread(ids.row_lengths().numpy()),
                 "unknown_rate": unknown,
+                **coverage_rates(codec.source, name),
                 "unknown_target_rate": float(np.mean(ids.flat_values.numpy() == UNKNOWN_ID)),
                 **repetitions(part.texts, train if name != "train" else None),
             }
@@ -298,8 +304,9 @@ class Translation(Task):
         }
 
     def facts(self, codec: Codec) -> dict[str, str]:
-        """The sizes of the vocabularies."""
+        """The sizes of the vocabularies, and how much of the sources outside vectors cover."""
         return {
+            **vectors_fact(codec),
             "source vocabulary": f"{codec.source.sizes[0]:,} {codec.source.unit}s",
             "target vocabulary": f"{len(codec.target):,} {codec.target.unit}s",
         }

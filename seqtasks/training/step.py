@@ -28,12 +28,21 @@ class FusedAdam(keras.optimizers.Adam):
 
     It uses three private members of Keras: `_get_variable_index`, `_momentums` and `_velocities`.
     A test fails if a release of Keras no longer has them, or gives them another meaning.
+
+    Attributes:
+        late: a weight whose gradient was 0 in the first steps, and in how many; its own steps are
+            counted from there. None: there is no such weight.
     """
+
+    late: Any = None
 
     def update_step(self, gradient, variable, learning_rate):
         """Move one weight against its gradient (Kingma & Ba 2015, the form before section 2.1)."""
         index = self._get_variable_index(variable)
-        steps = tf.cast(self.iterations + 1, variable.dtype)
+        count = self.iterations + 1
+        if self.late and self.late[0] is variable:
+            count -= self.late[1].read_value()
+        steps = tf.cast(count, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
@@ -62,6 +71,8 @@ class TrainingStep:
         clip_norm: the threshold.
         average_decay: the decay of the running average of the weights, 0 for no average.
         clip_value: the limit on the size of each entry of a gradient, before its norm is taken.
+        late: vectors that are trained from some epoch on, a `weight` and whether it is by now,
+            `tuning`.
     """
 
     def __init__(
@@ -72,6 +83,7 @@ class TrainingStep:
         clip_norm: float,
         average_decay: float = 0.0,
         clip_value: float | None = None,
+        late: Any = None,
     ):
         self.model = model
         self.loss = loss
@@ -88,6 +100,10 @@ class TrainingStep:
         self._examples = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._tokens = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._losses = tf.Variable(tf.zeros((), tf.int64), trainable=False)
+        self._late = late
+        self._waited = tf.Variable(tf.zeros((), tf.int64), trainable=False)
+        if late:
+            self.optimizer.late = late.weight, self._waited
         self._step: Any = None
 
     def __call__(self, inputs: Any, targets: Any) -> None:
@@ -112,6 +128,8 @@ class TrainingStep:
             gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
         gradients, _ = tf.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer.apply(gradients, weights)
+        if self._late:
+            self._waited.assign_add(tf.where(self._late.tuning, tf.zeros((), tf.int64), 1))
         self._update_averages()
         self._add_up(losses, inputs, targets)
 
@@ -165,11 +183,13 @@ class TrainingStep:
         """Everything that a later step depends on, dropout's random state included."""
         totals = [self._loss, self._examples, self._tokens, self._losses]
         carried = getattr(self.model, "carried", [])  # the states of truncated back-propagation
+        waited = [self._waited] if self._late else []
         return [
             *self.model.variables,
             *self.optimizer.variables,
             *self.averages,
             *carried,
+            *waited,
             *totals,
         ]
 
