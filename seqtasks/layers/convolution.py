@@ -33,6 +33,7 @@ class WindowReader(keras.Layer):
         self.units = units
         self.windows = keras.layers.Dense(units, activation="tanh", name="windows")
         self.pooling = MaskedPooling("max", name="pooling")
+        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         """Create W and b."""
@@ -44,6 +45,10 @@ class WindowReader(keras.Layer):
         before = tf.pad(x, [[0, 0], [1, 0], [0, 0]])[:, :-1]
         behind = tf.pad(x, [[0, 0], [0, 1], [0, 0]])[:, 1:]
         return self.pooling(self.windows(tf.concat([before, x, behind], axis=-1)), mask=mask)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """There is no time axis left to mask."""
+        return None
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""

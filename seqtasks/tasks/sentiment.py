@@ -205,9 +205,7 @@ class Classification(Task, ABC):
     def build(self, config: Any, codec: Codec) -> keras.Model:
         """Build the network, from `codec.encoder`'s ids to outputs (N, labels)."""
         network = Hierarchical if _is_hierarchical(config) else many_to_one
-        return network(
-            *codec.encoder.sizes, codec.head.size, config.model, codec.encoder.extras
-        )
+        return network(*codec.encoder.sizes, codec.head.size, config.model, codec.encoder.extras)
 
     def prepare_fit(self, config: Any, codec: Codec, model: keras.Model, splits: Splits) -> Fit:
         """The loss of what labels are, and a score of validation."""
