@@ -228,7 +228,7 @@ class ReadTextConfig(BoundedTextConfig):
         "many at most: answers and exports know them too",
     )
     tune_vectors: Literal["always", "never"] | Count = Field(
-        default="never",
+        default="always",
         description="when vectors of the file are trained further: always, never, or after so "
         "many epochs",
     )

@@ -246,9 +246,15 @@ def _shown(line: bytes) -> str:
     return repr(text + "…" if len(line) > 60 else text)
 
 
-def _opened(path: Path, compressed: bool) -> IO[bytes]:
-    found: Any = gzip.open(path, "rb") if compressed else path.open("rb", buffering=_HEAD)
-    return found
+@contextlib.contextmanager
+def _opened(path: Path, compressed: bool) -> Iterator[IO[bytes]]:
+    with path.open("rb", buffering=_HEAD) as file:
+        if not compressed:
+            yield file
+            return
+        with gzip.open(file) as unpacked:
+            found: Any = unpacked
+            yield found
 
 
 @contextlib.contextmanager

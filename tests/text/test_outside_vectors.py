@@ -56,8 +56,11 @@ def by_word(encoder):
     return dict(zip(with_one, encoder.vectors.rows.tolist(), strict=True))
 
 
-def test_words_get_the_row_written_like_them_else_the_first_of_another_case_at_length_1(file):
-    encoder = make_encoder(configured(file), TEXTS)
+@pytest.mark.parametrize(("tuned", "length"), [("always", 1), ("never", 4), (2, 4)])
+def test_words_get_the_row_written_like_them_else_the_first_of_another_case_all_of_one_length(
+    file, tuned, length
+):
+    encoder = make_encoder(configured(file, tune_vectors=tuned), TEXTS)
     found = by_word(encoder)
     expected = {
         "the": [0.6, 0.8],
@@ -72,7 +75,7 @@ def test_words_get_the_row_written_like_them_else_the_first_of_another_case_at_l
     }
     assert set(found) == set(expected)
     for word, vector in expected.items():
-        assert np.allclose(found[word], vector, rtol=0, atol=1e-7), word
+        assert np.allclose(found[word], length * np.array(vector), rtol=0, atol=1e-6), word
     assert (encoder.vectors.twice, encoder.vectors.not_finite) == (1, 1)
 
 

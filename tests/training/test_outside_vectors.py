@@ -109,7 +109,7 @@ def outside_vectors(run):
 def as_in_the_file(files):
     rows = [line.split() for line in (files / "some.vec").read_text().splitlines()]
     numbers = {word: np.array(row, float) for word, *row in rows}
-    return {word: row / np.linalg.norm(row) for word, row in numbers.items()}
+    return {word: 4 * row / np.linalg.norm(row) for word, row in numbers.items()}
 
 
 def test_a_training_says_what_the_vectors_cover_and_so_does_the_card(tuned_late):
