@@ -157,8 +157,8 @@ class TextEncoder(tf.Module):
         return lengths, unknown / max(tokens, 1)
 
     def count(self, texts: list[str]) -> Counter[str]:
-        """Count the words of all texts, or their characters, as far as they are read."""
-        return count_tokens(map(self.split, in_batches(texts)))
+        """Count the words of all texts, or their characters."""
+        return count_tokens(map(self._split, in_batches(texts)))
 
     def unread(self, texts: list[str]) -> int:
         """How many tokens of all texts are not read."""

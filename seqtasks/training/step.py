@@ -30,18 +30,18 @@ class FusedAdam(keras.optimizers.Adam):
     A test fails if a release of Keras no longer has them, or gives them another meaning.
 
     Attributes:
-        late: a weight whose gradient was 0 in the first steps, and in how many; its own steps are
-            counted from there. None: there is no such weight.
+        waited: what says, of a weight's number, in how many of the first steps its gradient was 0;
+            its own steps are counted from there. None: in none.
     """
 
-    late: Any = None
+    waited: Callable[[int], Any] | None = None
 
     def update_step(self, gradient, variable, learning_rate):
         """Move one weight against its gradient (Kingma & Ba 2015, the form before section 2.1)."""
         index = self._get_variable_index(variable)
         count = self.iterations + 1
-        if self.late and self.late[0] is variable:
-            count -= self.late[1].read_value()
+        if self.waited:
+            count -= self.waited(index)
         steps = tf.cast(count, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -103,7 +103,8 @@ class TrainingStep:
         self._late = late
         self._waited = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         if late:
-            self.optimizer.late = late.weight, self._waited
+            places = [weight is late.weight for weight in model.trainable_variables]
+            self.optimizer.waited = lambda index: self._waited if places[index] else 0
         self._step: Any = None
 
     def __call__(self, inputs: Any, targets: Any) -> None:

@@ -93,6 +93,11 @@ def tuned_late(files, tmp_path_factory):
     return Run(folder / "late"), json.loads((folder / "told.json").read_text())
 
 
+@pytest.fixture(autouse=True)
+def _told_of_every_batch(monkeypatch):
+    monkeypatch.setattr("seqtasks.training.fit._PROGRESS_SECONDS", -1.0)
+
+
 def state_of(run):
     with np.load(run.last_state) as saved:
         return [saved[key] for key in sorted(saved.files) if key != "state"]
