@@ -216,6 +216,10 @@ IMPOSSIBLE = {
     "text.unknown_weight": [-1, ".nan", ".inf", "1e+39"],
     "text.max_length": [0],
     "text.max_word_length": [0],
+    "text.max_vectors": [-1],
+    "text.tune_vectors": ["later", 0],
+    "text.features": ["case"],
+    "model.feature_units": [0],
     "text.target_unit": ["word+char"],
     "text.case": ["upper"],
     "text.max_sentences": [0],
@@ -277,6 +281,7 @@ FREE = {  # any text, number or column may stand there; data readers judge it
     "data.token_column",
     "data.sentence_column",
     "data.image_key",
+    "text.vectors",
     "model.residual",
     "model.tied",
     "training.calibrate",
@@ -307,6 +312,20 @@ def test_one_unit_is_too_few_for_characters_read_in_both_directions():
     assert "character_units" in message
     summed = ("text.unit=word+char", "model.character_encoder=sum")
     assert load_config(assignments=(*summed, "model.character_units=1"))
+
+
+@pytest.mark.parametrize("given", ["text.vectors=a.vec", "text.features=[shape]"])
+def test_what_words_have_is_refused_where_characters_are_read(given):
+    message = refused(assignments=[given, "text.unit=char"])
+    assert given.partition("=")[0] in message
+    assert "use unit word or word+char" in message
+    assert load_config(assignments=(given, "text.unit=word+char"))
+
+
+def test_a_feature_is_given_once():
+    assert "each feature once" in refused(assignments=["text.features=[shape, shape]"])
+    found = load_config(assignments=("text.features=[suffix, shape]",)).text.features
+    assert found == ("suffix", "shape")
 
 
 WEIGHTS = ["{}", "{spam: 0}", "{spam: .inf}", "{spam: true}", "{spam: a}", "[1, 2]"]

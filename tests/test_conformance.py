@@ -19,8 +19,10 @@ import seqtasks
 from seqtasks import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell, Stacked
 from seqtasks.config import ClassifierConfig, TaggerConfig, TranslatorConfig, WriterConfig
 from seqtasks.layers.attention import Attention, AttentionPooling
+from seqtasks.layers.convolution import WindowReader
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.scan import SPLIT_FROM
+from seqtasks.layers.vectors import PartedVectors
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.topologies.decoder import Decoder
 from seqtasks.topologies.hierarchical import Hierarchical
@@ -470,6 +472,9 @@ PARTS = {
     ),
     "text": (TextEmbedding(V, D, C, 6, "sum", token_dropout=0.1), (), embedded),
     "text by characters": (TextEmbedding(V, D, C, 6), (), embedded),
+    "text by windows": (TextEmbedding(V, D, C, 5, "cnn", late=2, fixed=3), (), embedded),
+    "windows": (WindowReader(6), (None, None, H), pooled),
+    "parted vectors": (PartedVectors(V - 5, 2, 3, D), (), lambda part: [part(tf.range(V))]),
 }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqtasks import advice
-from seqtasks.cli.options import config_options, configured, data_options, tell
+from seqtasks.cli.options import config_options, configured, data_options, tell, with_vectors
 from seqtasks.config import CONFIGS, TASKS, RunConfig, load_config
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def describe(as_json: bool, **source_options: Any) -> None:
     Tokens and vocabulary are those that training with the same options would use; lengths are those
     of whole texts, also where training cuts them.
     """
-    config = _config(**source_options)
+    config = with_vectors(_config(**source_options))
     splits = _load(config)
     told = None
     from seqtasks.tasks.sources import are_files
@@ -168,6 +168,8 @@ def _lines(key: str, value: Any, unit: str) -> Iterator[str]:
         "unknown_rate": f"unknown {unit}s",
         "unknown_in_training_rate": f"{unit}s read as unknown in training",
         "unknown_target_in_training_rate": "target tokens read as unknown in training",
+        "words_with_a_vector_rate": "words with a vector from outside",
+        "tokens_with_a_vector_rate": f"{unit}s of the text with a vector from outside",
     }.get(key, key.removesuffix("_rate").replace("_", " "))
     if key in ("labels", "tags"):
         total = sum(value.values())

@@ -136,6 +136,16 @@ def tell(notices: list[str]) -> None:
         click.echo(f"Note: {notice}", err=True)
 
 
+def with_vectors(config: RunConfig) -> RunConfig:
+    """Check a configuration's file of vectors, if it has one, and give the model its width."""
+    if not getattr(config.text, "vectors", None):
+        return config
+    from seqtasks.tasks.outside_vectors import check_vectors, fitted
+
+    tell(check_vectors(config))
+    return fitted(config)
+
+
 accept_new_data_option = click.option(
     "--accept-new-data",
     is_flag=True,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from seqtasks.cli.options import tell
+from seqtasks.cli.options import tell, with_vectors
 from seqtasks.config import RunConfig
 from seqtasks.errors import typed
 from seqtasks.experiments.facts import Facts, facts
@@ -49,7 +49,7 @@ def train_several(
     """
     from seqtasks.tasks.sources import check_training, notices, read_files
 
-    planned = plan(configs, folder, overwrite)
+    planned = plan([with_vectors(config) for config in configs], folder, overwrite)
     left = [one for one in planned if not one.done]
     if left:
         splits = read_files(left[0].config)
@@ -81,7 +81,7 @@ def _train(one: Planned, folder: Path, overwrite: bool, quiet: bool) -> bool:
         # Nothing of the run before may reach this one: neither names and seeds nor memory.
         keras.backend.clear_session()
         if one.run is None:
-            outcome = training.train(one.config, folder, overwrite, screen)
+            outcome = training.train(one.config, folder, overwrite, screen, told=screen.show)
         else:
             outcome = training.resume(one.run, one.config, screen)
     return bool(outcome.state.finished)

@@ -13,6 +13,7 @@ from seqtasks.cli.options import (
     data_options,
     runs_dir_option,
     tell,
+    with_vectors,
 )
 from seqtasks.config import TASKS, RunConfig, load_config
 from seqtasks.runs import Run, check_free, choose_path, default_name, find_run, version_notices
@@ -89,6 +90,8 @@ def train(
         run = find_run(resumed, runs_dir)
         config_files = (run.config_file, *config_files)
     config = load_config(config_files, assignments, configured(options))
+    if run is None:
+        config = with_vectors(config)
     if seeds is not None:
         if run is not None:
             raise click.UsageError("--resume goes on with one run, --seeds trains several: choose")
@@ -119,7 +122,7 @@ def train(
         if run is not None:
             outcome = training.resume(run, config, screen, splits, accept_new_data, compared)
         else:
-            outcome = training.train(config, runs_dir, overwrite, screen, splits)
+            outcome = training.train(config, runs_dir, overwrite, screen, splits, screen.show)
     if as_json:
         click.echo(json.dumps(training.summary(outcome)))
     else:

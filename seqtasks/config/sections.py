@@ -57,6 +57,7 @@ Case = Annotated[
 ]
 Pooling = Literal["last", "mean", "max", "attention"]
 ClassWeight = Literal["balanced"] | dict[str, Positive] | None
+Feature = Literal["shape", "prefix", "suffix"]
 ERRORS = ("loss", "mae", "rmse")  # what `training.select_by` may name of which less is better
 
 
@@ -275,6 +276,43 @@ class ReadTextConfig(BoundedTextConfig):
     max_word_length: Count = Field(
         default=24, description="characters of a word that word+char reads"
     )
+    features: tuple[Feature, ...] = Field(
+        default=(),
+        description="what a word has beside its vector: shape (Xx, XX, d), prefix, suffix",
+    )
+    vectors: str | None = Field(
+        default=None,
+        min_length=1,
+        description="a file of word vectors, .vec, GloVe's text or word2vec's .bin, also gzipped; "
+        "model.embedding_units is its width then",
+    )
+    max_vectors: CountOrZero = Field(
+        default=50_000,
+        description="words that training lacks and the file of vectors has, its first ones, so "
+        "many at most: answers and exports know them too",
+    )
+    tune_vectors: Literal["always", "never"] | Count = Field(
+        default="always",
+        description="when vectors of the file are trained further: always, never, or after so "
+        "many epochs",
+    )
+
+    @model_validator(mode="after")
+    def _what_words_have_needs_words(self) -> "ReadTextConfig":
+        for key in ("features", "vectors"):
+            if getattr(self, key) and not self.unit.startswith("word"):
+                raise ValueError(
+                    f"text.{key} are of words, but text.unit is {self.unit!r}; use unit word or "
+                    "word+char"
+                )
+        return self
+
+    @field_validator("features")
+    @classmethod
+    def _features_are_different(cls, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
+        if len({*features}) < len(features):
+            raise ValueError("expected each feature once")
+        return features
 
 
 class DocumentTextConfig(ReadTextConfig):
@@ -338,8 +376,11 @@ class ReaderConfig(ModelConfig):
     character_units: Count = Field(
         default=32, description="the width of the characters' part, for word+char"
     )
-    character_encoder: Literal["bilstm", "sum"] = Field(
+    character_encoder: Literal["bilstm", "sum", "cnn"] = Field(
         default="bilstm", description="what reads a word's characters, for word+char"
+    )
+    feature_units: Count = Field(
+        default=16, description="the width of the vector of each of text.features"
     )
     token_dropout: Rate = Field(default=0.0, description="the share of tokens read as unknown")
 

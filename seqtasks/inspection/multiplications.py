@@ -122,6 +122,8 @@ def _layer(layer: Any, counts: Counter[str], answer: str) -> None:
 def _text(layer: TextEmbedding, counts: Counter[str]) -> None:
     if layer.characters and layer.character_encoder == "bilstm":
         counts["character"] += _step(layer.character_reader)
+    elif layer.characters and layer.character_encoder == "cnn":
+        counts["character"] += _product(layer.character_reader.windows)
 
 
 def _step(layer: Any) -> int:

@@ -32,6 +32,7 @@ from seqtasks.tasks.heads.head import Attended, Head
 from seqtasks.tasks.heads.number import Number
 from seqtasks.tasks.heads.peer import train_peer
 from seqtasks.tasks.labelled_sources import describe
+from seqtasks.tasks.outside_vectors import coverage_rates, measure_coverage, vectors_fact
 from seqtasks.tasks.selection import score_name, selected
 from seqtasks.tasks.task import Fit, Task, planned_batches
 from seqtasks.text.documents import DocumentEncoder
@@ -210,18 +211,22 @@ class Classification(Task, ABC):
         head = make_head(splits)
         if two_lines := [label for label in head.labels if "\n" in label]:
             raise DataError(f"{splits.train.source}: the label {two_lines[0]!r} has two lines")
-        return Codec(_for_topology(config, make_encoder(config.text, splits.train.texts)), head)
+        encoder = make_encoder(config.text, splits.train.texts)
+        measure_coverage(encoder, splits, lambda part: encoder.count(part.texts))
+        return Codec(_for_topology(config, encoder), head)
 
     def load_codec(self, config: Any, folder: Path) -> Codec:
         """Read what `Codec.save` wrote."""
         text = config.text
-        encoder = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
+        encoder = TextEncoder.load(
+            folder, text.unit, text.max_length, text.max_word_length, text.features
+        )
         return Codec(_for_topology(config, encoder), load_head(folder))
 
     def build(self, config: Any, codec: Codec) -> keras.Model:
         """Build the network, from `codec.encoder`'s ids to outputs (N, labels)."""
         network = Hierarchical if _is_hierarchical(config) else many_to_one
-        return network(*codec.encoder.sizes, codec.head.size, config.model)
+        return network(*codec.encoder.sizes, codec.head.size, config.model, codec.encoder.extras)
 
     def prepare_fit(self, config: Any, codec: Codec, model: keras.Model, splits: Splits) -> Fit:
         """The loss of what labels are, and a score of validation."""
@@ -293,16 +298,19 @@ class Classification(Task, ABC):
             texts = getattr(splits, name).texts
             found["tokens"] = spread(whole_lengths(encoder, texts))
             found["unknown_rate"] = encoder.statistics(texts)[1]
+            found |= coverage_rates(encoder, name)
             if name == "train":
                 found["unknown_in_training_rate"] = _unknown_in_training(config, encoder, texts)
         return description
 
     def facts(self, codec: Codec) -> dict[str, str]:
-        """The labels."""
-        head = codec.head
+        """The labels, and how much of the data outside vectors cover."""
+        head, vectors = codec.head, vectors_fact(codec)
         if isinstance(head, Number):
-            return {"labels": f"numbers, mean {head.mean:.4g}, deviation {head.deviation:.4g}"}
-        return {"labels": ("sets of " if head.kind == "set" else "") + ", ".join(head.labels)}
+            spread_out = f"numbers, mean {head.mean:.4g}, deviation {head.deviation:.4g}"
+            return {"labels": spread_out, **vectors}
+        sets = "sets of " if head.kind == "set" else ""
+        return {"labels": sets + ", ".join(head.labels), **vectors}
 
 
 @final

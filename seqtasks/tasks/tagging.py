@@ -32,6 +32,7 @@ from seqtasks.tasks.endpoints import TEXT, Endpoint, Input
 from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.heads.weights import class_weights
 from seqtasks.tasks.labels import load_labels
+from seqtasks.tasks.outside_vectors import coverage_rates, measure_coverage, vectors_fact
 from seqtasks.tasks.selection import score_name, selected
 from seqtasks.tasks.tagger import (
     EVALUATION_BATCH,
@@ -164,6 +165,7 @@ class Tagging(Task):
         tags = _tags(splits.train)
         splitter = LearntSplitter.learn(list(_written(splits.train)))
         encoder = TokenEncoder.from_sentences(splits.train.tokens, config.text, splitter)
+        measure_coverage(encoder, splits, lambda part: encoder.count(part.tokens))
         return Codec(
             encoder, tags, recognise([[tag for tag in tags if tag] for tags in splits.train.tags])
         )
@@ -179,7 +181,8 @@ class Tagging(Task):
 
     def build(self, config: TaggingConfig, codec: Codec) -> keras.Model:
         """Build the network, from `codec.encoder`'s ids to logits (N, T, tags)."""
-        return many_to_many(*codec.encoder.sizes, len(codec.tags), config.model)
+        encoder = codec.encoder
+        return many_to_many(*encoder.sizes, len(codec.tags), config.model, encoder.extras)
 
     def prepare_fit(
         self, config: TaggingConfig, codec: Codec, model: keras.Model, splits: Splits
@@ -292,6 +295,7 @@ class Tagging(Task):
         """What is in each split: tags, lengths, unknown words."""
         _tags(splits.train)
         encoder = TokenEncoder.from_sentences(splits.train.tokens, config.text)
+        measure_coverage(encoder, splits, lambda part: encoder.count(part.tokens))
         train, described = set(splits.train.keys()), {}
         weight = config.text.unknown_weight
         for name, part in splits.parts().items():
@@ -302,6 +306,7 @@ class Tagging(Task):
                 "tags": counted(tag for tags in part.tags for tag in tags if tag),
                 "tokens": spread(map(len, part.tokens)),
                 "unknown_rate": float(np.mean(ids == UNKNOWN_ID)),
+                **coverage_rates(encoder, name),
                 **repetitions(part.keys(), train if name != "train" else None),
             }
             if name == "train":
@@ -310,8 +315,8 @@ class Tagging(Task):
         return described
 
     def facts(self, codec: Codec) -> dict[str, str]:
-        """The tags, and their scheme where they mark entities."""
-        facts = {"tags": ", ".join(codec.tags)}
+        """The tags, their scheme where they mark entities, and what outside vectors cover."""
+        facts = {"tags": ", ".join(codec.tags), **vectors_fact(codec)}
         return {**facts, "entities": codec.scheme.name} if codec.scheme else facts
 
 

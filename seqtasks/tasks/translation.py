@@ -18,6 +18,7 @@ from seqtasks.data.statistics import repetitions, spread
 from seqtasks.search.rules import looks_at
 from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
+from seqtasks.tasks.outside_vectors import coverage_rates, measure_coverage, vectors_fact
 from seqtasks.tasks.task import Fit, Task
 from seqtasks.tasks.writing import (
     VALIDATION_EXAMPLES,
@@ -224,6 +225,7 @@ class Translation(Task):
         text, train = config.text, splits.train
         sizes = {"word": text.max_words, "char": text.max_characters}
         source = make_encoder(text, train.texts)
+        measure_coverage(source, splits, lambda part: source.count(part.texts))
         target = WrittenText.from_texts(
             train.targets,
             text.target_unit,
@@ -244,7 +246,9 @@ class Translation(Task):
             RunError: where a file is missing or broken.
         """
         text = config.text
-        source = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
+        source = TextEncoder.load(
+            folder, text.unit, text.max_length, text.max_word_length, text.features
+        )
         target = WrittenText.load(folder / "target.txt", text.target_unit, text.max_length)
         copies = source.words and CopyRule.load(folder / _COPIES, source.words)
         return Codec(source, target, copies)
@@ -253,7 +257,8 @@ class Translation(Task):
         """Build the network, from both sides' ids to scores of the target's tokens (N, T, V)."""
         tokens, characters = codec.source.sizes
         sampling = config.training.scheduled_sampling
-        return Seq2Seq(tokens, characters, len(codec.target), config.model, sampling)
+        extras = codec.source.extras
+        return Seq2Seq(tokens, characters, len(codec.target), config.model, sampling, extras)
 
     def prepare_fit(
         self, config: TranslationConfig, codec: Codec, model: Seq2Seq, splits: Splits
@@ -308,6 +313,7 @@ class Translation(Task):
                 "source_tokens": spread(whole_lengths(codec.source, part.texts)),
                 "target_tokens": spread(ids.row_lengths().numpy()),
                 "unknown_rate": unknown,
+                **coverage_rates(codec.source, name),
                 "unknown_target_rate": float(np.mean(ids.flat_values.numpy() == UNKNOWN_ID)),
                 **repetitions(part.texts, train if name != "train" else None),
             }
@@ -325,8 +331,9 @@ class Translation(Task):
         }
 
     def facts(self, codec: Codec) -> dict[str, str]:
-        """The sizes of the vocabularies."""
+        """The sizes of the vocabularies, and how much of the sources outside vectors cover."""
         return {
+            **vectors_fact(codec),
             "source vocabulary": f"{codec.source.sizes[0]:,} {codec.source.unit}s",
             "target vocabulary": f"{len(codec.target):,} {codec.target.unit}s",
         }

@@ -5,6 +5,8 @@ from pathlib import Path
 import tensorflow as tf
 
 from seqtasks.text.encoder import TextEncoder, in_batches
+from seqtasks.text.extras import Extras
+from seqtasks.text.outside_vectors import OutsideVectors
 from seqtasks.text.sentences import split_sentences
 from seqtasks.text.vocabulary import Vocabulary
 
@@ -82,6 +84,16 @@ class DocumentEncoder(tf.Module):
     def sizes(self) -> tuple[int, int]:
         """Sizes of the vocabularies, as `TextEncoder.sizes`."""
         return self.encoder.sizes
+
+    @property
+    def vectors(self) -> OutsideVectors | None:
+        """What is known of outside vectors of words."""
+        return self.encoder.vectors
+
+    @property
+    def extras(self) -> Extras:
+        """What the network reads or knows beside."""
+        return self.encoder.extras
 
     @property
     def vocabularies(self) -> dict[str, Vocabulary]:

@@ -1,12 +1,16 @@
 """From strings to padded ids, in the graph: what a model reads."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 
 from seqtasks.config import ReadTextConfig
+from seqtasks.text.extras import Extras, extras_of
+from seqtasks.text.features import WordFeatures
+from seqtasks.text.outside_vectors import OutsideVectors, load_vectors, with_vectors
 from seqtasks.text.splitting import split_characters, split_word_characters, split_words
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
 
@@ -22,10 +26,12 @@ class TextEncoder(tf.Module):
         characters: vocabulary of the characters; None for the unit "word".
         max_length: T at most; a longer text is cut at its end.
         max_word_length: characters per word at most, for "word+char".
+        features: of words; None for the unit "char".
+        vectors: what is known of outside vectors of words.
 
-    Returns, when called, a dict of int32 tensors: "ids" (N, T) of words or characters, and for
-    "word+char" also "characters" (N, T, L). T and L are at least 1, so that empty text and an
-    empty batch pass through every layer.
+    Returns, when called, a dict of int32 tensors: "ids" (N, T) of words or characters, for
+    "word+char" also "characters" (N, T, L), and each feature (N, T). T and L are at least 1, so
+    that empty text and an empty batch pass through every layer.
 
     >>> from collections import Counter
     >>> words = Vocabulary.by_frequency(Counter(["good", "film"]), max_size=10)
@@ -42,9 +48,13 @@ class TextEncoder(tf.Module):
         characters: Vocabulary | None = None,
         max_length: int = 1000,
         max_word_length: int = 24,
+        features: WordFeatures | None = None,
+        vectors: OutsideVectors | None = None,
     ):
         super().__init__()
         self.unit = unit
+        self.features: Any = features
+        self.vectors: Any = vectors
         self.words: Any = words
         self.characters: Any = characters
         # An export finds tables only where a module holds them.
@@ -81,12 +91,18 @@ class TextEncoder(tf.Module):
         return len(self.words), len(self.characters) if self.unit == "word+char" else 0
 
     @property
+    def extras(self) -> Extras:
+        """What the network reads or knows beside."""
+        return extras_of(self.features, self.vectors)
+
+    @property
     def vocabularies(self) -> dict[str, Vocabulary]:
         """The vocabulary of each tensor that is returned when called."""
         if self.unit == "char":
             return {"ids": self.characters}
         spelled = {"characters": self.characters} if self.unit == "word+char" else {}
-        return {"ids": self.words, **spelled}
+        features = self.features.vocabularies if self.features else {}
+        return {"ids": self.words, **spelled, **features}
 
     def __call__(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """Strings (N,) to ids."""
@@ -98,6 +114,9 @@ class TextEncoder(tf.Module):
         if self.unit == "word+char":
             characters = split_word_characters(tokens)[:, :, : self.max_word_length]
             encoded["characters"] = dense(self.characters.ids(characters))
+        if self.features:
+            found = self.features(self.split_as_written(text), tokens)
+            encoded |= {name: dense(ids) for name, ids in found.items()}
         return encoded
 
     def split(self, text: tf.Tensor) -> tf.RaggedTensor:
@@ -137,6 +156,10 @@ class TextEncoder(tf.Module):
             unknown += int(tf.reduce_sum(tf.cast(ids.flat_values == UNKNOWN_ID, tf.int32)))
         return lengths, unknown / max(tokens, 1)
 
+    def count(self, texts: list[str]) -> Counter[str]:
+        """Count the words of all texts, or their characters."""
+        return count_tokens(map(self._split, in_batches(texts)))
+
     def unread(self, texts: list[str]) -> int:
         """How many tokens of all texts are not read."""
         return sum(int(tf.reduce_sum(self.measure(batch)[1])) for batch in in_batches(texts))
@@ -147,9 +170,18 @@ class TextEncoder(tf.Module):
         for name, vocabulary in (("words", self.words), ("characters", self.characters)):
             if vocabulary is not None:
                 vocabulary.save(folder / f"{name}.txt")
+        for known in filter(None, (self.features, self.vectors)):
+            known.save(folder)
 
     @classmethod
-    def load(cls, folder: Path, unit: str, max_length: int, max_word_length: int) -> "TextEncoder":
+    def load(
+        cls,
+        folder: Path,
+        unit: str,
+        max_length: int,
+        max_word_length: int,
+        features: Sequence[str] = (),
+    ) -> "TextEncoder":
         """Read what `save` wrote.
 
         Raises:
@@ -157,12 +189,17 @@ class TextEncoder(tf.Module):
         """
         words = None if unit == "char" else Vocabulary.load(folder / "words.txt")
         characters = None if unit == "word" else Vocabulary.load(folder / "characters.txt")
-        return cls(unit, words, characters, max_length, max_word_length)
+        known = WordFeatures.load(folder, features), load_vectors(folder, words)
+        return cls(unit, words, characters, max_length, max_word_length, *known)
 
 
 def make_encoder(text: ReadTextConfig, texts: list[str]) -> TextEncoder:
-    """Build the encoder that a configuration's `text` section describes, from training texts."""
-    return TextEncoder.from_texts(
+    """Build the encoder that a configuration's `text` section describes, from training texts.
+
+    Raises:
+        DataError: where its file of vectors can't be read.
+    """
+    encoder = TextEncoder.from_texts(
         texts,
         text.unit,
         text.max_words,
@@ -171,6 +208,30 @@ def make_encoder(text: ReadTextConfig, texts: list[str]) -> TextEncoder:
         text.max_length,
         text.max_word_length,
     )
+    words, features, vectors = encoder.words, None, None
+    if text.features:
+        split = ((encoder.split_as_written(b), encoder.split(b)) for b in in_batches(texts))
+        features = WordFeatures.learn(text.features, split, text.min_count)
+    if text.vectors:
+        counts = encoder.count(texts)
+        words, vectors = with_vectors(text, words, counts, _single_words)
+    elif not text.features:
+        return encoder
+    return TextEncoder(
+        text.unit,
+        words,
+        encoder.characters,
+        text.max_length,
+        text.max_word_length,
+        features,
+        vectors,
+    )
+
+
+def _single_words(words: list[str]) -> list[str | None]:
+    """The words that are one word to `split_words`, as it gives them; None for the others."""
+    split = split_words(tf.constant(words)).to_list()
+    return [found[0].decode() if len(found) == 1 else None for found in split]
 
 
 def dense(ids: tf.RaggedTensor) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """From tokens that are split already to padded ids, in the graph: what a tagger reads."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ import tensorflow as tf
 
 from seqtasks.config import ReadTextConfig
 from seqtasks.text.encoder import dense
+from seqtasks.text.extras import Extras, extras_of
+from seqtasks.text.features import WordFeatures
 from seqtasks.text.learnt_splitting import LearntSplitter
+from seqtasks.text.outside_vectors import OutsideVectors, load_vectors, with_vectors
 from seqtasks.text.splitting import normalise, split_word_characters, split_words
 from seqtasks.text.vocabulary import Vocabulary, count_tokens
 
@@ -24,9 +28,11 @@ class TokenEncoder(tf.Module):
         max_length: T at most; a longer sentence is cut at its end.
         max_word_length: characters per word at most.
         splitter: cuts texts into tokens as it has learnt to; by default as `split_words` does.
+        features: of words.
+        vectors: what is known of outside vectors of words.
 
-    Returns, when called, a dict of int32 tensors: "ids" (N, T) and, with characters, "characters"
-    (N, T, L). T and L are at least 1.
+    Returns, when called, a dict of int32 tensors: "ids" (N, T), with characters "characters"
+    (N, T, L), and each feature (N, T). T and L are at least 1.
 
     >>> from collections import Counter
     >>> encoder = TokenEncoder(Vocabulary.by_frequency(Counter(["do", "n't"]), max_size=9))
@@ -41,8 +47,12 @@ class TokenEncoder(tf.Module):
         max_length: int = 1000,
         max_word_length: int = 24,
         splitter: LearntSplitter | None = None,
+        features: WordFeatures | None = None,
+        vectors: OutsideVectors | None = None,
     ):
         super().__init__()
+        self.features: Any = features
+        self.vectors: Any = vectors
         self.splitter: Any = splitter
         self.words: Any = words
         self.characters: Any = characters
@@ -58,18 +68,29 @@ class TokenEncoder(tf.Module):
         text: ReadTextConfig,
         splitter: LearntSplitter | None = None,
     ) -> "TokenEncoder":
-        """Build the vocabularies by frequency from training sentences."""
+        """Build the vocabularies by frequency from training sentences.
+
+        Raises:
+            DataError: where the file of vectors can't be read.
+        """
         tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
-        words = Vocabulary.by_frequency(
-            count_tokens([tokens.with_flat_values(normalise(tokens.flat_values))]),
-            text.max_words,
-            text.min_count,
-        )
+        lower = tokens.with_flat_values(normalise(tokens.flat_values))
+        counted = count_tokens([lower])
+        words = Vocabulary.by_frequency(counted, text.max_words, text.min_count)
         characters = None
         if text.unit == "word+char":
             counts = count_tokens([_characters(tokens)])
             characters = Vocabulary.by_frequency(counts, text.max_characters, text.min_count)
-        return cls(words, characters, text.max_length, text.max_word_length, splitter)
+        features, vectors = None, None
+        if text.features:
+            features = WordFeatures.learn(
+                text.features, [(_written(tokens), lower)], text.min_count
+            )
+        if text.vectors:
+            words, vectors = with_vectors(text, words, counted, _as_tokens)
+        return cls(
+            words, characters, text.max_length, text.max_word_length, splitter, features, vectors
+        )
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -77,9 +98,16 @@ class TokenEncoder(tf.Module):
         return len(self.words), len(self.characters) if self.characters else 0
 
     @property
+    def extras(self) -> Extras:
+        """What the network reads or knows beside."""
+        return extras_of(self.features, self.vectors)
+
+    @property
     def vocabularies(self) -> dict[str, Vocabulary]:
         """The vocabulary of each tensor that is returned when called."""
-        return {"ids": self.words, **({"characters": self.characters} if self.characters else {})}
+        spelled = {"characters": self.characters} if self.characters else {}
+        features = self.features.vocabularies if self.features else {}
+        return {"ids": self.words, **spelled, **features}
 
     def __call__(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
         """Tokens (N, T ragged) to ids."""
@@ -89,6 +117,9 @@ class TokenEncoder(tf.Module):
         if self.characters:
             characters = _characters(tokens)[:, :, : self.max_word_length]
             encoded["characters"] = dense(self.characters.ids(characters))
+        if self.features:
+            found = self.features(_written(tokens), words)
+            encoded |= {name: dense(ids) for name, ids in found.items()}
         return encoded
 
     def split(self, text: tf.Tensor) -> tf.RaggedTensor:
@@ -110,6 +141,11 @@ class TokenEncoder(tf.Module):
             )
         return tokens, widths
 
+    def count(self, sentences: list[list[str]]) -> Counter[str]:
+        """Count the words of all sentences."""
+        tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
+        return count_tokens([tokens.with_flat_values(normalise(tokens.flat_values))])
+
     def word_ids(self, sentences: list[list[str]]) -> np.ndarray:
         """The ids of the words of all sentences, one after the other."""
         tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
@@ -123,6 +159,8 @@ class TokenEncoder(tf.Module):
         self.words.save(folder / "words.txt")
         if self.characters:
             self.characters.save(folder / "characters.txt")
+        for known in filter(None, (self.features, self.vectors)):
+            known.save(folder)
 
     @classmethod
     def load(cls, folder: Path, text: ReadTextConfig) -> "TokenEncoder":
@@ -136,10 +174,20 @@ class TokenEncoder(tf.Module):
         if text.unit == "word+char":
             characters = Vocabulary.load(folder / "characters.txt")
         splitter = LearntSplitter.load(folder)
-        return cls(words, characters, text.max_length, text.max_word_length, splitter)
+        known = WordFeatures.load(folder, text.features), load_vectors(folder, words)
+        return cls(words, characters, text.max_length, text.max_word_length, splitter, *known)
 
 
 def _characters(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
     """The characters of each token: (N, T ragged) to (N, T ragged, L ragged)."""
-    written = tokens.with_flat_values(normalise(tokens.flat_values, lowercase=False))
-    return split_word_characters(written)
+    return split_word_characters(_written(tokens))
+
+
+def _written(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Tokens in their own case, without what no vocabulary has."""
+    return tokens.with_flat_values(normalise(tokens.flat_values, lowercase=False))
+
+
+def _as_tokens(words: list[str]) -> list[str | None]:
+    """Words as they are looked up; None for one of which nothing is left."""
+    return [found.decode() or None for found in normalise(tf.constant(words)).numpy()]

@@ -24,6 +24,8 @@ class Vocabulary:
     [2, 1]
     """
 
+    outside = 0  # how many tokens, the last ones, have a vector from outside
+
     def __init__(self, tokens: list[str]):
         if tokens[:2] != [PADDING, UNKNOWN]:
             raise RunError(f"a vocabulary starts with {PADDING} and {UNKNOWN}, not {tokens[:2]}")

@@ -12,6 +12,7 @@ import tensorflow as tf
 from seqtasks.config import ClassifierConfig
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
+from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.recurrent_stack import stack_of
 from seqtasks.topologies.text_input import TextEmbedding
@@ -28,6 +29,7 @@ class Hierarchical(keras.Model):
         tokens, characters: sizes of the vocabularies, as `TextEmbedding` has them.
         classes: how many answers there are.
         config: the network.
+        extras: what it reads or knows of words beside.
 
     Call with {"ids": (N, S, T)[, "characters": (N, S, T, L)]}; returns logits (N, classes).
 
@@ -42,10 +44,11 @@ class Hierarchical(keras.Model):
         characters: int,
         classes: int,
         config: ClassifierConfig,
+        extras: Extras = NOTHING,
         **keras_options: Any,
     ):
         super().__init__(**keras_options)
-        self.text = TextEmbedding.from_config_section(tokens, characters, config)
+        self.text = TextEmbedding.from_config_section(tokens, characters, config, extras)
         self.words = _Level(config, name="words")
         self.sentences = _Level(config, name="sentences")
         self.output_dropout = keras.layers.Dropout(config.output_dropout, name="output_dropout")

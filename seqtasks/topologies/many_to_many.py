@@ -3,12 +3,15 @@
 import keras
 
 from seqtasks.config import TaggerConfig
+from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.recurrent_stack import stack_of
 from seqtasks.topologies.text_input import TextEmbedding, text_inputs
 
 
-def many_to_many(tokens: int, characters: int, classes: int, config: TaggerConfig) -> keras.Model:
+def many_to_many(
+    tokens: int, characters: int, classes: int, config: TaggerConfig, extras: Extras = NOTHING
+) -> keras.Model:
     """Build the network: vectors, recurrent stack, classes of each step.
 
     Args:
@@ -16,6 +19,7 @@ def many_to_many(tokens: int, characters: int, classes: int, config: TaggerConfi
         characters: size of the vocabulary of characters, or 0 where the unit isn't word+char.
         classes: how many answers there are.
         config: the network.
+        extras: what it reads or knows of words beside.
 
     Returns:
         A model from {"ids": (N, T)[, "characters": (N, T, L)]} to logits (N, T, classes), of which
@@ -24,9 +28,9 @@ def many_to_many(tokens: int, characters: int, classes: int, config: TaggerConfi
     >>> many_to_many(9, 0, 5, TaggerConfig(arch="gru", units=3)).output_shape
     (None, None, 5)
     """
-    inputs = text_inputs(with_characters=bool(characters))
+    inputs = text_inputs(bool(characters), extras)
     mask = keras.ops.not_equal(inputs["ids"], PADDING_ID)
-    x = TextEmbedding.from_config_section(tokens, characters, config)(inputs)
+    x = TextEmbedding.from_config_section(tokens, characters, config, extras)(inputs)
     stack = stack_of(config, return_sequences=True, residual=config.residual)
     h = stack(x, mask=mask)
     h = keras.layers.Dropout(config.output_dropout, name="output_dropout")(h)

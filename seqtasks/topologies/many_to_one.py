@@ -11,13 +11,18 @@ from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.recurrent import Recurrent
 from seqtasks.layers.stacked import Stacked, state_count
+from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.recurrent_stack import layers_of, stack_of
 from seqtasks.topologies.text_input import TextEmbedding, text_inputs
 
 
 def many_to_one(
-    tokens: int, characters: int, classes: int, config: ClassifierConfig
+    tokens: int,
+    characters: int,
+    classes: int,
+    config: ClassifierConfig,
+    extras: Extras = NOTHING,
 ) -> keras.Model:
     """Build the network: vectors, recurrent stack, one vector for the whole text, classes.
 
@@ -26,6 +31,7 @@ def many_to_one(
         characters: size of the vocabulary of characters, or 0 where the unit isn't word+char.
         classes: how many answers there are.
         config: the network.
+        extras: what it reads or knows of words beside.
 
     Returns:
         A model from {"ids": (N, T)[, "characters": (N, T, L)]} to logits (N, classes).
@@ -33,9 +39,9 @@ def many_to_one(
     >>> many_to_one(9, 0, 2, ClassifierConfig(arch="gru", units=3)).output_shape
     (None, 2)
     """
-    inputs = text_inputs(with_characters=bool(characters))
+    inputs = text_inputs(bool(characters), extras)
     mask = keras.ops.not_equal(inputs["ids"], PADDING_ID)
-    x = TextEmbedding.from_config_section(tokens, characters, config)(inputs)
+    x = TextEmbedding.from_config_section(tokens, characters, config, extras)(inputs)
     streams = config.pooling == "last" and not Arch.parse(config.arch).bidirectional
     stack = stack_of(
         config,

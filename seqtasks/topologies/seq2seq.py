@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from seqtasks.config import TranslatorConfig
+from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.decoder import Decoder, mixed_with_guesses
 from seqtasks.topologies.recurrent_stack import join_directions, stack_of
@@ -27,6 +28,7 @@ class Seq2Seq(keras.Model):
         source_tokens, characters: sizes of the source's vocabularies, as `TextEmbedding` has them.
         target_tokens: V, size of the target's.
         config: the network; scheduled_sampling: see `mixed_with_guesses`.
+        extras: what it reads or knows of the source's words beside.
 
     Call with {"ids": (N, S)[, "characters": (N, S, L)], "target_ids": (N, T)}, where target_ids
     are the start and the right tokens; returns the `Readout` of the token after each, whose
@@ -46,10 +48,11 @@ class Seq2Seq(keras.Model):
         target_tokens: int,
         config: TranslatorConfig,
         scheduled_sampling: float = 0.0,
+        extras: Extras = NOTHING,
         **keras_options: Any,
     ):
         super().__init__(**keras_options)
-        self.text = TextEmbedding.from_config_section(source_tokens, characters, config)
+        self.text = TextEmbedding.from_config_section(source_tokens, characters, config, extras)
         self.encoder = stack_of(config, return_sequences=True, return_state=True)
         self.decoder = Decoder.from_config_section(target_tokens, config, config.attention)
         self.bridges = _bridges(self.decoder)

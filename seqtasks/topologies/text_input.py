@@ -1,5 +1,6 @@
 """From ids to vectors: the lower end that every topology reading text shares."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -7,16 +8,20 @@ import tensorflow as tf
 
 from seqtasks.config import ReaderConfig
 from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.convolution import WindowReader
 from seqtasks.layers.recurrent import LSTM
-from seqtasks.layers.vectors import vectors_of
+from seqtasks.layers.vectors import PartedVectors, vectors_of
+from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID, UNKNOWN_ID
 
 
-def text_inputs(with_characters: bool) -> dict[str, Any]:
+def text_inputs(with_characters: bool, extras: Extras = NOTHING) -> dict[str, Any]:
     """Symbolic inputs for what `seqtasks.text.encoder.TextEncoder` returns."""
     inputs = {"ids": keras.Input((None,), dtype="int32", name="ids")}
     if with_characters:
         inputs["characters"] = keras.Input((None, None), dtype="int32", name="characters")
+    for name in extras.features:
+        inputs[name] = keras.Input((None,), dtype="int32", name=name)
     return inputs
 
 
@@ -33,12 +38,16 @@ class TextEmbedding(keras.Layer):
         characters: size of the vocabulary of characters, or 0 for none.
         character_units: width of the characters' part.
         character_encoder: "bilstm" reads a word's characters in both directions (half of
-            `character_units` each); "sum" adds their vectors.
+            `character_units` each); "cnn" reads windows of them; "sum" adds their vectors.
         token_dropout: share of tokens that are read as unknown while training, so that the vector
             of unknown words, and with characters the spelling of a word, is trained too.
+        late, fixed: how many tokens, the last ones, have vectors from outside that are trained
+            later, or never (`PartedVectors`).
+        features: how many values each feature has, by its name.
+        feature_units: width of a feature's part.
 
-    Call with {"ids": (N, T)} or {"ids": (N, T), "characters": (N, T, L)}; returns (N, T, D) with
-    D = units (+ character_units).
+    Call with {"ids": (N, T)[, "characters": (N, T, L)][, feature: (N, T) ...]}; returns (N, T, D)
+    with D = units (+ character_units) (+ feature_units for each feature).
 
     >>> TextEmbedding(9, 4)({"ids": tf.ones((2, 3), tf.int32)}).shape
     TensorShape([2, 3, 4])
@@ -52,6 +61,10 @@ class TextEmbedding(keras.Layer):
         character_units: int = 32,
         character_encoder: str = "bilstm",
         token_dropout: float = 0.0,
+        late: int = 0,
+        fixed: int = 0,
+        features: Mapping[str, int] = NOTHING.features,
+        feature_units: int = 16,
         **keras_options: Any,
     ):
         super().__init__(**keras_options)
@@ -64,17 +77,31 @@ class TextEmbedding(keras.Layer):
             raise ValueError(f"character_units must be even. Received: {character_units}")
         self.token_dropout = token_dropout
         self.seed_generator = keras.random.SeedGenerator()
-        self.token_vectors = vectors_of(tokens, units, name="token_vectors")
+        self.late = late
+        self.fixed = fixed
+        self.features = dict(features)
+        self.feature_units = feature_units
+        self.token_vectors = (
+            PartedVectors(tokens - late - fixed, late, fixed, units, name="token_vectors")
+            if late or fixed
+            else vectors_of(tokens, units, name="token_vectors")
+        )
+        self.feature_vectors = [
+            vectors_of(size, feature_units, name=f"{name}_vectors")
+            for name, size in self.features.items()
+        ]
         if characters:
             self.character_vectors = vectors_of(
                 characters, character_units, name="character_vectors"
             )
             if character_encoder == "bilstm":
                 self.character_reader = Bidirectional(LSTM(character_units // 2), name="characters")
+            elif character_encoder == "cnn":
+                self.character_reader = WindowReader(character_units, name="characters")
 
     @classmethod
     def from_config_section(
-        cls, tokens: int, characters: int, config: ReaderConfig
+        cls, tokens: int, characters: int, config: ReaderConfig, extras: Extras = NOTHING
     ) -> "TextEmbedding":
         """Make the layer that a configuration's `model` section describes."""
         return cls(
@@ -84,42 +111,52 @@ class TextEmbedding(keras.Layer):
             config.character_units,
             config.character_encoder,
             config.token_dropout,
+            extras.late,
+            extras.fixed,
+            extras.features,
+            config.feature_units,
             name="text",
         )
 
     @property
     def width(self) -> int:
         """D, width of what it returns."""
-        return self.units + (self.character_units if self.characters else 0)
+        spelled = self.character_units if self.characters else 0
+        return self.units + spelled + self.feature_units * len(self.features)
 
     def build(self, input_shape: Any) -> None:
         """Create the tables and, where there is one, the reader of characters."""
-        self.token_vectors.build((None, None))
+        for table in (self.token_vectors, *self.feature_vectors):
+            table.build((None, None))
         if self.characters:
             self.character_vectors.build((None, None))
-            if self.character_encoder == "bilstm":
+            if self.character_encoder != "sum":
                 self.character_reader.build((None, None, self.character_units))
 
     def call(self, inputs, training=False):
-        """Look up the tokens' vectors, and join those made of their characters."""
+        """Look up the tokens' vectors; join those of their characters and of their features."""
         ids = inputs["ids"]
         if training and self.token_dropout:
             chances = keras.random.uniform(tf.shape(ids), seed=self.seed_generator)
             dropped = (ids != PADDING_ID) & (chances < self.token_dropout)
             ids = tf.where(dropped, UNKNOWN_ID, ids)
-        vectors = self.token_vectors(ids)
-        if not self.characters:
-            return vectors
-        characters = inputs["characters"]  # (N, T, L)
-        if self.character_encoder == "sum":
-            real = tf.cast(characters != PADDING_ID, vectors.dtype)[..., tf.newaxis]
-            spelled = tf.reduce_sum(self.character_vectors(characters) * real, axis=2)
-        else:
-            spelled = self._read(characters)
-        return tf.concat([vectors, spelled], axis=-1)
+        # A layer that knows no `training` must not be given it.
+        parts = isinstance(self.token_vectors, PartedVectors)
+        vectors = self.token_vectors(ids, **({"training": training} if parts else {}))
+        joined = [vectors]
+        if self.characters:
+            characters = inputs["characters"]  # (N, T, L)
+            if self.character_encoder == "sum":
+                real = tf.cast(characters != PADDING_ID, vectors.dtype)[..., tf.newaxis]
+                joined.append(tf.reduce_sum(self.character_vectors(characters) * real, axis=2))
+            else:
+                joined.append(self._read(characters))
+        for name, table in zip(self.features, self.feature_vectors, strict=True):
+            joined.append(table(inputs[name]))
+        return tf.concat(joined, axis=-1) if len(joined) > 1 else vectors
 
     def _read(self, characters):
-        """What a BiLSTM makes of each word's characters: (N, T, L) to (N, T, units).
+        """What a reader makes of each word's characters: (N, T, L) to (N, T, units).
 
         Most words are short, and a few are long: each of the two is read as far as it goes. Padding
         isn't read at all; it has the vector 0, as of a text without a step.
@@ -150,4 +187,8 @@ class TextEmbedding(keras.Layer):
             "character_units": self.character_units,
             "character_encoder": self.character_encoder,
             "token_dropout": self.token_dropout,
+            "late": self.late,
+            "fixed": self.fixed,
+            "features": self.features,
+            "feature_units": self.feature_units,
         }

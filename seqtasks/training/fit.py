@@ -88,6 +88,7 @@ def fit(
     resume: bool = False,
     ended: bool = False,
     saved: Callable[[], None] = lambda: None,
+    late: Any = None,
 ) -> TrainingState:
     """Train a model until its score stops rising; leave the best weights in the run and the model.
 
@@ -105,6 +106,8 @@ def fit(
         resume: whether to go on from the run's saved state.
         ended: whether that state is the end, and only what is made of it is missing.
         saved: called whenever a state was saved.
+        late: vectors that are trained from some epoch on
+            (`seqtasks.tasks.outside_vectors.LateVectors`).
 
     Returns:
         The state at the end. `finished` says why it ended and is empty after an interruption, when
@@ -121,6 +124,7 @@ def fit(
         config.clip_norm,
         config.average_decay,
         config.clip_value,
+        late,
     )
     state = load_state(run.last_state, step.variables()) if resume else TrainingState()
     state.finished = (state.finished or f"{state.epoch} epochs") if ended else ""
@@ -140,6 +144,8 @@ def fit(
         if not resume:
             save()
         while not state.finished and state.epoch < config.epochs:
+            if late:
+                late.begin(state.epoch)
             if not _train_epoch(step, batches, config, state, watcher, interrupted, save):
                 save()
                 return state

@@ -42,12 +42,21 @@ class FusedAdam(keras.optimizers.Adam):
 
     It uses three private members of Keras: `_get_variable_index`, `_momentums` and `_velocities`.
     A test fails if a release of Keras no longer has them, or gives them another meaning.
+
+    Attributes:
+        waited: what says, of a weight's number, in how many of the first steps its gradient was 0;
+            its own steps are counted from there. None: in none.
     """
+
+    waited: Callable[[int], Any] | None = None
 
     def update_step(self, gradient, variable, learning_rate):
         """Move one weight against its gradient (Kingma & Ba 2015, the form before section 2.1)."""
         index = self._get_variable_index(variable)
-        steps = tf.cast(self.iterations + 1, variable.dtype)
+        count = self.iterations + 1
+        if self.waited:
+            count -= self.waited(index)
+        steps = tf.cast(count, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
@@ -76,6 +85,8 @@ class TrainingStep:
         clip_norm: the threshold.
         average_decay: the decay of the running average of the weights, 0 for no average.
         clip_value: the limit on the size of each entry of a gradient, before its norm is taken.
+        late: vectors that are trained from some epoch on, a `weight` and whether it is by now,
+            `tuning`.
     """
 
     def __init__(
@@ -86,6 +97,7 @@ class TrainingStep:
         clip_norm: float,
         average_decay: float = 0.0,
         clip_value: float | None = None,
+        late: Any = None,
     ):
         self.model = model
         self.loss = loss
@@ -106,6 +118,11 @@ class TrainingStep:
         self._largest_norm = tf.Variable(tf.zeros((), tf.float64), trainable=False)
         self._clipped = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._steps = tf.Variable(tf.zeros((), tf.int64), trainable=False)
+        self._late = late
+        self._waited = tf.Variable(tf.zeros((), tf.int64), trainable=False)
+        if late:
+            places = [weight is late.weight for weight in model.trainable_variables]
+            self.optimizer.waited = lambda index: self._waited if places[index] else 0
         self._step: Any = None
 
     def __call__(self, inputs: Any, targets: Any) -> None:
@@ -130,6 +147,8 @@ class TrainingStep:
             gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
         gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer.apply(gradients, weights)
+        if self._late:
+            self._waited.assign_add(tf.where(self._late.tuning, tf.zeros((), tf.int64), 1))
         self._update_averages()
         self._add_up(losses, inputs, targets)
         self._add_norm(norm)
@@ -197,11 +216,13 @@ class TrainingStep:
     def variables(self) -> list[Any]:
         """Everything that a later step depends on, dropout's random state included."""
         carried = getattr(self.model, "carried", [])  # the states of truncated back-propagation
+        waited = [self._waited] if self._late else []
         return [
             *self.model.variables,
             *self.optimizer.variables,
             *self.averages,
             *carried,
+            *waited,
             *self._totals(),
         ]
 

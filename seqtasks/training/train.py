@@ -1,5 +1,6 @@
 """From a configuration to a finished run."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,14 @@ from seqtasks.runs import Run, choose_path, disk_errors, new_run, write_text, wr
 from seqtasks.runs.checksums import check_files, write_config
 from seqtasks.tasks.calibration import save_calibration
 from seqtasks.tasks.evaluation import Peer
+from seqtasks.tasks.outside_vectors import (
+    fitted,
+    has_vectors,
+    late_vectors,
+    put_in,
+    read_again,
+    vectors_fact,
+)
 from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.run_data import check_data, save_data
 from seqtasks.tasks.selection import score_name
@@ -44,6 +53,7 @@ def train(
     overwrite: bool,
     watcher: Watcher,
     splits: Splits | None = None,
+    told: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Train a new run in `runs_dir`. Nothing is written before configuration and data are good.
 
@@ -51,6 +61,7 @@ def train(
         overwrite: whether a run of the same name is replaced.
         watcher: who is told how training goes.
         splits: the configured data, where they were read before.
+        told: what is told what outside vectors cover.
 
     Raises:
         RunError: where the run exists and may not be overwritten, or the disk refuses.
@@ -58,11 +69,15 @@ def train(
         DataError: where the data can't be used.
         TrainingError: where the loss is no longer a number.
     """
+    config = fitted(config)
     choose_path(runs_dir, config, overwrite)
     read = splits or load_splits(config)
     check_training(config, read)
     codec = get_task(config.task).make_codec(config, read)
+    for fact, value in vectors_fact(codec).items():
+        told(f"{fact}: {value}")
     model = _build(config, codec)
+    put_in(codec, model)
 
     def save(run: Run) -> None:
         codec.save(run.vocabulary)
@@ -102,7 +117,11 @@ def resume(
         splits = splits or load_splits(config)
         if not compared:
             check_data(run, config, splits, ("train", "validation"), accept_new_data)
+        if begun == "anew" and has_vectors(codec):  # they aren't in any state yet
+            codec = read_again(codec, get_task(config.task).make_codec(config, splits))
         model = _build(config, codec)
+        if begun == "anew":
+            put_in(codec, model)
 
         written = False
 
@@ -161,6 +180,7 @@ def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda:
         resume=begun != "anew",
         ended=begun == "finish",
         saved=saved,
+        late=late_vectors(codec, model),
     )
     outcome = Outcome(run, state, score, model.count_params(), codec=codec)
     if state.finished:

@@ -8,6 +8,7 @@ import pytest
 import reference
 import tensorflow as tf
 
+from seqtasks.text.extras import Extras
 from seqtasks.topologies.text_input import TextEmbedding, text_inputs
 
 V, C = 11, 9  # sizes of the vocabularies
@@ -21,7 +22,7 @@ CHARACTERS[0, 2, :1] = 6
 CHARACTERS[0, 3, :4] = 5, 2, 7, 3
 CHARACTERS[1, 0, :2] = 7, 8
 
-each_encoder = pytest.mark.parametrize("encoder", ["bilstm", "sum"])
+each_encoder = pytest.mark.parametrize("encoder", ["bilstm", "cnn", "sum"])
 
 
 def embedding(encoder=None, seed=1, **options):
@@ -38,6 +39,13 @@ def call(layer, ids, characters=None):
     return layer(inputs).numpy()
 
 
+def windows(x, W, b):
+    """The largest of what windows of three characters give, by one window after the other."""
+    x = np.concatenate([np.zeros((1, K)), x, np.zeros((1, K))])
+    found = [np.tanh(x[t : t + 3].ravel() @ W + b) for t in range(len(x) - 2)]
+    return np.max(found, axis=0) if found else np.zeros(K)
+
+
 def spelled(encoder, characters, table, weights):
     """The characters' part (N, T, K), one word after the other."""
     N, T, _ = characters.shape
@@ -46,6 +54,8 @@ def spelled(encoder, characters, table, weights):
         word = characters[n, t][characters[n, t] != 0]
         if encoder == "sum":
             out[n, t] = sum((table[c] for c in word), np.zeros(K))
+        elif encoder == "cnn":
+            out[n, t] = windows(table[word], *weights)
         elif len(word):
             zeros = [np.zeros((1, K // 2))] * 2
             x = table[word][np.newaxis].astype(float)
@@ -81,7 +91,7 @@ def test_wider_padding_of_time_and_of_words_changes_nothing(encoder):
 def test_the_order_of_characters_matters_to_the_reader_and_not_to_the_sum():
     swapped = CHARACTERS.copy()
     swapped[0, 0, :3] = 8, 2, 2
-    for encoder, equal in (("bilstm", False), ("sum", True)):
+    for encoder, equal in (("bilstm", False), ("cnn", False), ("sum", True)):
         layer, _ = embedding(encoder)
         one, other = call(layer, IDS, CHARACTERS), call(layer, IDS, swapped)
         assert np.allclose(one, other, rtol=0, atol=1e-5) == equal
@@ -95,7 +105,7 @@ def test_the_characters_part_is_as_wide_as_was_asked_or_refused(encoder, units):
         assert call(layer, IDS, CHARACTERS).shape[-1] == D + units
 
 
-@pytest.mark.parametrize("encoder", [None, "bilstm", "sum"])
+@pytest.mark.parametrize("encoder", [None, "bilstm", "cnn", "sum"])
 def test_token_dropout_reads_a_share_of_real_tokens_as_unknown_and_spares_their_spelling(encoder):
     layer, (table, *_) = embedding(encoder, token_dropout=0.25)
     repeats = 200
@@ -125,6 +135,19 @@ def test_every_weight_receives_a_gradient(encoder):
         assert np.any(tf.convert_to_tensor(gradient)), weight.path
 
 
+def test_features_stand_behind_all_else_and_padding_changes_nothing():
+    sizes = {"shape": 4, "suffix": 6}
+    layer, (table, shapes, suffixes) = embedding(features=sizes, feature_units=3)
+    found = {"shape": IDS % 4, "suffix": (IDS + 1) % 6}
+    vectors = layer({"ids": IDS, **found}).numpy()
+    assert layer.width == vectors.shape[-1] == D + 2 * 3
+    parts = table[IDS], shapes[found["shape"]], suffixes[found["suffix"]]
+    assert np.array_equal(vectors, np.concatenate(parts, axis=-1))
+    inputs = text_inputs(True, Extras(features=sizes))
+    assert list(inputs) == ["ids", "characters", "shape", "suffix"]
+    assert all(inputs[name].shape == (None, None) for name in sizes)
+
+
 @pytest.mark.parametrize("with_characters", [False, True])
 def test_the_symbolic_inputs_are_what_an_encoder_returns(with_characters):
     inputs = text_inputs(with_characters)
@@ -135,7 +158,7 @@ def test_the_symbolic_inputs_are_what_an_encoder_returns(with_characters):
         assert tensor.dtype == "int32"
 
 
-@pytest.mark.parametrize("encoder", [None, "bilstm", "sum"])
+@pytest.mark.parametrize("encoder", [None, "bilstm", "cnn", "sum"])
 def test_a_model_with_it_is_the_same_after_saving(tmp_path, encoder):
     inputs = text_inputs(with_characters=encoder is not None)
     layer = TextEmbedding(V, D, C if encoder else 0, K, encoder or "bilstm")

@@ -7,6 +7,8 @@ import reference
 import tensorflow as tf
 
 from seqtasks.config import ClassifierConfig
+from seqtasks.layers.vectors import PartedVectors
+from seqtasks.tasks.outside_vectors import LateVectors
 from seqtasks.topologies.many_to_one import many_to_one
 from seqtasks.training.step import FusedAdam, TrainingStep
 
@@ -307,3 +309,31 @@ def test_the_variables_are_all_that_later_steps_depend_on():
         second(*batch)
     for one, other in zip(first.variables(), second.variables(), strict=True):
         assert np.array_equal(one.numpy(), other.numpy())
+
+
+# --- Weights that are trained later -------------------------------------------------------------
+
+
+def test_a_late_weight_waits_and_then_moves_as_if_training_began():
+    rate, ids = 0.01, keras.Input((None,), dtype="int32", name="ids")
+    table = PartedVectors(4, 3, 0, D)
+    pooled = keras.layers.GlobalAveragePooling1D()(table(ids))
+    model = keras.Model({"ids": ids}, keras.layers.Dense(OUT)(pooled))
+    reference.randomise(model, 3)
+    weight = table.late_vectors.embeddings
+    late = LateVectors(weight, table.tuning, after=1)
+    step = TrainingStep(model, squares, rate, clip_norm=1e9, late=late)
+    batch = {"ids": tf.constant([[4, 6, 1], [5, 2, 4]])}, tf.constant(TARGETS[:2])
+    late.begin(0)
+    before = values(model)
+    for _ in range(3):
+        step(*batch)
+    for old, variable in zip(before, model.trainable_variables, strict=True):
+        assert np.array_equal(old, variable.numpy()) == (variable is weight)
+    late.begin(1)
+    before = weight.numpy()
+    step(*batch)
+    # Adam's first step is the rate in each direction, whatever the size of the gradient.
+    assert np.allclose(np.abs(weight.numpy() - before), rate, rtol=1e-3, atol=0)
+    assert int(step.variables()[-5]) == 3
+    assert len(step.variables()) == 1 + len(TrainingStep(model, squares, rate, 1.0).variables())

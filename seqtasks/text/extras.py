@@ -1,0 +1,32 @@
+"""What a network reads or knows of words beside their ids and characters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from seqtasks.text.features import WordFeatures
+from seqtasks.text.outside_vectors import OutsideVectors
+
+
+@dataclass(frozen=True)
+class Extras:
+    """Sizes of tables: those of features, and the parts of the words' one that are outside vectors.
+
+    Attributes:
+        late: how many words, before the fixed ones, have vectors that are trained after some
+            epochs.
+        fixed: how many words, the last ones, have vectors that are never trained.
+        features: how many values each feature has, by its name.
+    """
+
+    late: int = 0
+    fixed: int = 0
+    features: Mapping[str, int] = field(default_factory=dict)
+
+
+NOTHING = Extras()
+
+
+def extras_of(features: WordFeatures | None, vectors: OutsideVectors | None) -> Extras:
+    """The sizes of what an encoder has."""
+    late, fixed = (vectors.late, vectors.fixed) if vectors else (0, 0)
+    return Extras(late, fixed, features.sizes if features else {})

@@ -1,0 +1,214 @@
+"""Runs with outside vectors and features of words: frozen, tuned later, resumed, exported."""
+
+import json
+import os
+import signal
+
+import numpy as np
+import pytest
+from once import once
+
+from seqtasks.config import load_config
+from seqtasks.errors import ConfigError, DataError, RunError
+from seqtasks.export.export import export_run
+from seqtasks.loaded import LoadedRun
+from seqtasks.runs import Run
+from seqtasks.tasks.finished_run import load_predictor
+from seqtasks.tasks.outside_vectors import check_vectors
+from seqtasks.training.train import resume, train
+
+WIDTH = 5
+KNOWN = ["good", "bad", "the", "film", "splendid", "awful"]  # the last two aren't in training
+
+
+class Silent:
+    """A watcher that says nothing, and may press Ctrl-C."""
+
+    def __init__(self, interrupt=None):
+        self.interrupt = interrupt
+
+    def progressed(self, progress):
+        if (progress.epoch, progress.batch) == self.interrupt:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    def epoch_ended(self, result):
+        pass
+
+
+def write_files(folder):
+    """Forty reviews in which one word decides, and vectors in which its kind is seen."""
+    draw = np.random.default_rng(1)
+    lines = []
+    for n in range(40):
+        words = [*draw.choice(["the", "Film", "it", "was"], draw.integers(0, 5))]
+        words.append(("good", "bad")[n % 2])
+        lines.append(f"{' '.join(draw.permutation(words))}\t{('pos', 'neg')[n % 2]}\n")
+    (folder / "reviews.tsv").write_text("".join(lines), "utf-8")
+    rows = draw.normal(size=(len(KNOWN), WIDTH)) * 0.1
+    rows[[0, 4], 0], rows[[1, 5], 0] = 3, -3
+    vectors = [f"{word} {' '.join(map(str, row))}\n" for word, row in zip(KNOWN, rows, strict=True)]
+    (folder / "some.vec").write_text("".join(vectors), "utf-8")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return once(tmp_path_factory, "reviews-and-vectors", write_files)
+
+
+def configured(files, name, tuned, **options):
+    return load_config(
+        options={
+            "name": name,
+            "data.source": str(files / "reviews.tsv"),
+            "data.validation_fraction": 0.3,
+            "text.vectors": str(files / "some.vec"),
+            "text.tune_vectors": tuned,
+            "text.unit": "word+char",
+            "text.features": ["shape", "suffix"],
+            "model.arch": "gru",
+            "model.units": 3,
+            "model.character_units": 3,
+            "model.character_encoder": "cnn",
+            "model.feature_units": 2,
+            "training.epochs": 4,
+            "training.patience": 9,
+            "training.batch_size": 8,
+            "training.learning_rate": 0.03,
+            "training.average_decay": 0.8,
+            **options,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def tuned_late(files, tmp_path_factory):
+    """A run whose vectors are trained after two epochs, and what was told at its beginning."""
+
+    def make(folder):
+        lines = []
+        train(configured(files, "late", 2), folder, False, Silent(), told=lines.append)
+        (folder / "told.json").write_text(json.dumps(lines))
+
+    folder = once(tmp_path_factory, "tuned-late", make)
+    return Run(folder / "late"), json.loads((folder / "told.json").read_text())
+
+
+@pytest.fixture(autouse=True)
+def _told_of_every_batch(monkeypatch):
+    monkeypatch.setattr("seqtasks.training.fit._PROGRESS_SECONDS", -1.0)
+
+
+def state_of(run):
+    with np.load(run.last_state) as saved:
+        return [saved[key] for key in sorted(saved.files) if key != "state"]
+
+
+def outside_vectors(run):
+    """The vectors of the words that the file has, by word."""
+    predictor = load_predictor(run, run.config)
+    tokens = predictor.codec.encoder.words.tokens
+    table = predictor.model.get_layer("text").token_vectors(np.arange(len(tokens))).numpy()
+    return {word: table[tokens.index(word)] for word in KNOWN}
+
+
+def as_in_the_file(files):
+    rows = [line.split() for line in (files / "some.vec").read_text().splitlines()]
+    numbers = {word: np.array(row, float) for word, *row in rows}
+    return {word: 4 * row / np.linalg.norm(row) for word, row in numbers.items()}
+
+
+def test_a_training_says_what_the_vectors_cover_and_so_does_the_card(tuned_late):
+    run, told = tuned_late
+    assert len(told) == 1
+    expected = "outside vectors: some.vec, 5 wide: 66.7% of the words and "
+    assert told[0].startswith(expected)
+    assert "of the tokens of train; " in told[0]
+    assert "of the tokens of validation; 2 words more" in told[0]
+    name, _, fact = told[0].partition(": ")
+    assert f"| {name} | {fact} |" in run.model_card.read_text("utf-8")
+    assert run.config.model.embedding_units == WIDTH
+
+
+@pytest.mark.parametrize("at", [(2, 2), (3, 1)])
+def test_training_resumes_exactly_before_and_behind_the_switch(files, tuned_late, tmp_path, at):
+    straight = tuned_late[0]
+    config = configured(files, "stopped", 2)
+    run = train(config, tmp_path, False, Silent(interrupt=at)).run
+    resume(run, run.config, Silent())
+    for ours, theirs in zip(state_of(run), state_of(straight), strict=True):
+        assert np.array_equal(ours, theirs)
+    assert [r["train_loss"] for r in run.read_metrics()] == [
+        r["train_loss"] for r in straight.read_metrics()
+    ]
+
+
+def test_what_is_frozen_stays_as_it_was_in_the_file_and_the_rest_moves(files, tuned_late, tmp_path):
+    given = as_in_the_file(files)
+    late = train(configured(files, "two", 2, **{"training.epochs": 2}), tmp_path, False, Silent())
+    found = outside_vectors(late.run)
+    assert all(np.allclose(found[word], given[word], rtol=0, atol=1e-6) for word in KNOWN)
+    found = outside_vectors(tuned_late[0])
+    same = {word for word in KNOWN if np.allclose(found[word], given[word], rtol=0, atol=1e-6)}
+    best = max(tuned_late[0].read_metrics(), key=lambda row: row["best"] * row["epoch"])["epoch"]
+    assert best > 2  # or the weights that are kept are of before the switch
+    assert same == {"splendid", "awful"}
+
+
+def test_a_run_answers_and_is_exported_without_the_file(files, tuned_late, tmp_path):
+    run, _ = tuned_late
+    (files / "some.vec").rename(tmp_path / "gone")
+    try:
+        loaded = LoadedRun(run.path)
+        answers = loaded.predict(["splendid", "awful", "unheard of", "GOOD film", ""])
+        assert [answer.label for answer in answers[:2]] == ["pos", "neg"]
+        assert abs(answers[0].probability - answers[2].probability) > 1e-3
+        exported = export_run(run, tmp_path / "exports", more=["splendid Film", "awful", "", "x"])
+        assert exported.largest_difference < 1e-4
+        resume(run, run.config.model_copy(update={"training": longer(run)}), Silent())
+    finally:
+        (tmp_path / "gone").rename(files / "some.vec")
+
+
+def longer(run):
+    training = run.config.training
+    return training.model_copy(update={"epochs": len(run.read_metrics()) + 1})
+
+
+def test_a_run_killed_before_its_first_state_reads_the_file_again(files, tmp_path):
+    run = train(configured(files, "killed", "never"), tmp_path, False, Silent((1, 1))).run
+    expected = outside_vectors_of_state(run)
+    run.last_state.unlink()
+    vectors, other = files / "some.vec", tmp_path / "other"
+    vectors.rename(other)
+    with pytest.raises(DataError, match="does not exist"):
+        resume(run, run.config, Silent((1, 1)))
+    vectors.write_text(other.read_text().replace("awful", "terrible"))
+    with pytest.raises(RunError, match="not the vectors that the run was begun with"):
+        resume(run, run.config, Silent((1, 1)))
+    other.replace(vectors)
+    resume(run, run.config, Silent((1, 1)))
+    assert np.array_equal(outside_vectors_of_state(run), expected)
+
+
+def outside_vectors_of_state(run):
+    """The only table that is so wide and so long."""
+    found = [value for value in state_of(run) if value.shape == (len(KNOWN), WIDTH)]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_another_width_is_refused_before_anything_is_written(files, tmp_path):
+    config = configured(files, "wide", "never", **{"model.embedding_units": 7})
+    with pytest.raises(ConfigError, match=r"embedding_units is 7, .* of 5 numbers; leave it out"):
+        train(config, tmp_path / "runs", False, Silent())
+    assert not (tmp_path / "runs").exists()
+    assert check_vectors(configured(files, "same", "never", **{"model.embedding_units": 5})) == []
+
+
+def test_a_large_file_is_announced(files, tmp_path):
+    large = tmp_path / "large.vec"
+    with large.open("wb") as file:
+        file.write((files / "some.vec").read_bytes())
+        file.truncate(120_000_000)
+    config = configured(files, "large", "never", **{"text.vectors": str(large)})
+    assert check_vectors(config) == [f"{large}: 120 MB, rows of 5 numbers; all of it is read once"]
