@@ -23,7 +23,7 @@ from seqtasks.tasks.task import Fit, Task
 from seqtasks.tasks.writing import VALIDATION_EXAMPLES, cut_off, prepare_fit, search
 from seqtasks.text.target_text import WrittenText, with_end, with_start
 from seqtasks.text.unknown import count, unknown_share
-from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary
+from seqtasks.text.vocabulary import UNKNOWN_ID
 from seqtasks.topologies.one_to_many import OneToMany
 
 _BATCH_ROWS = 128  # images captioned at once
@@ -162,7 +162,11 @@ class Captioning(Task):
     def make_codec(self, config: CaptioningConfig, splits: Splits) -> Codec:
         """Build the vocabulary from the training captions."""
         text, train = config.text, splits.train
-        size = {"word": text.max_words, "char": text.max_characters}[text.unit]
+        size = {
+            "word": text.max_words,
+            "char": text.max_characters,
+            "subword": text.max_subwords,
+        }[text.unit]
         captions = WrittenText.from_texts(
             train.captions, text.unit, size, text.min_count, text.max_length
         )
@@ -174,7 +178,8 @@ class Captioning(Task):
         Raises:
             RunError: where a file is missing or broken.
         """
-        vocabulary = Vocabulary.load(folder / "target.txt")
+        text = config.text
+        captions = WrittenText.load(folder / "target.txt", text.unit, text.max_length)
         file = folder / "image_shape.json"
         try:
             height, width, channels = json.loads(file.read_text())
@@ -182,7 +187,6 @@ class Captioning(Task):
             raise RunError(
                 f"{file}: damaged or missing: expected [height, width, channels]"
             ) from error
-        captions = WrittenText(config.text.unit, vocabulary, config.text.max_length)
         return Codec(captions, (height, width, channels))
 
     def build(self, config: CaptioningConfig, codec: Codec) -> OneToMany:

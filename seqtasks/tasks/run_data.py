@@ -105,8 +105,10 @@ def rows_not_in_train(splits: Splits, part: Any) -> list[int] | None:
 
 def _described(part: Any, config: RunConfig) -> dict[str, Any]:
     # A word's spelling is read as it stands, and where a sentence ends its case may say.
-    cased = config.text.unit == "word+char" or (
-        getattr(config.model, "topology", "flat") == "hierarchical"
+    cased = (
+        config.text.unit == "word+char"
+        or (config.text.unit == "subword" and config.task == "tagging")
+        or getattr(config.model, "topology", "flat") == "hierarchical"
     )
     return {"examples": len(part), "digest": digest(part, lowercase=not cased)}
 

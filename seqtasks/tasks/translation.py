@@ -113,6 +113,7 @@ class Predictor:
         inputs = self.codec.source(text)
         prepared, states = self.model.encode(inputs)
         decoding, codec = self.decoding, self.codec
+        subwords = codec.target.unit == "subword"
         can_copy = bool(prepared) and codec.source.unit != "char"
         can_copy = can_copy and codec.target.unit == "word"
         found = search(
@@ -122,7 +123,7 @@ class Predictor:
             decoding,
             beam,
             n_best,
-            unknown=can_copy or not decoding.copy_unknown,
+            unknown=can_copy or not (decoding.copy_unknown or subwords),
         )
         read, _ = codec.source.measure(text)
         found = answered_by_nothing(found, read == 0)
@@ -200,7 +201,11 @@ class Translation(Task):
     def make_codec(self, config: TranslationConfig, splits: Splits) -> Codec:
         """Build the vocabularies of both sides from the training split."""
         text, train = config.text, splits.train
-        sizes = {"word": text.max_words, "char": text.max_characters}
+        sizes = {
+            "word": text.max_words,
+            "char": text.max_characters,
+            "subword": text.max_subwords,
+        }
         source = make_encoder(text, train.texts)
         target = WrittenText.from_texts(
             train.targets,
@@ -219,8 +224,8 @@ class Translation(Task):
         """
         text = config.text
         source = TextEncoder.load(folder, text.unit, text.max_length, text.max_word_length)
-        vocabulary = Vocabulary.load(folder / "target.txt")
-        return Codec(source, WrittenText(text.target_unit, vocabulary, text.max_length))
+        target = WrittenText.load(folder / "target.txt", text.target_unit, text.max_length)
+        return Codec(source, target)
 
     def build(self, config: TranslationConfig, codec: Codec) -> Seq2Seq:
         """Build the network, from both sides' ids to scores of the target's tokens (N, T, V)."""

@@ -7,9 +7,16 @@ from typing import Any
 import tensorflow as tf
 
 from seqtasks.config import ReadTextConfig
-from seqtasks.text.splitting import split_characters, split_word_characters, split_words
+from seqtasks.text.splitting import (
+    normalise,
+    split_characters,
+    split_word_characters,
+    split_words,
+)
+from seqtasks.text.subwords import Subwords
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
 
+SUBWORDS_FILE = "subwords.json"
 _BATCH = 1024  # texts tokenised at once outside training
 
 
@@ -17,15 +24,16 @@ class TextEncoder(tf.Module):
     """Turns strings (N,) into right-padded ids.
 
     Args:
-        unit: "word"; "char" (a Hangul syllable is one); or "word+char", both.
-        words: vocabulary of the words; None for the unit "char".
-        characters: vocabulary of the characters; None for the unit "word".
+        unit: "word"; "char" (a Hangul syllable is one); "word+char", both; or "subword".
+        words: vocabulary of the words, for the units of words; else None.
+        characters: vocabulary of the characters, for the units of characters; else None.
         max_length: T at most; a longer text is cut at its end.
         max_word_length: characters per word at most, for "word+char".
+        subwords: what cuts texts, for the unit "subword"; else None.
 
-    Returns, when called, a dict of int32 tensors: "ids" (N, T) of words or characters, and for
-    "word+char" also "characters" (N, T, L). T and L are at least 1, so that empty text and an
-    empty batch pass through every layer.
+    Returns, when called, a dict of int32 tensors: "ids" (N, T) of tokens, and for "word+char" also
+    "characters" (N, T, L). T and L are at least 1, so that empty text and an empty batch pass
+    through every layer.
 
     >>> from collections import Counter
     >>> words = Vocabulary.by_frequency(Counter(["good", "film"]), max_size=10)
@@ -42,9 +50,11 @@ class TextEncoder(tf.Module):
         characters: Vocabulary | None = None,
         max_length: int = 1000,
         max_word_length: int = 24,
+        subwords: Subwords | None = None,
     ):
         super().__init__()
         self.unit = unit
+        self.subwords: Any = subwords
         self.words: Any = words
         self.characters: Any = characters
         # An export finds tables only where a module holds them.
@@ -62,9 +72,13 @@ class TextEncoder(tf.Module):
         min_count: int,
         max_length: int,
         max_word_length: int,
+        max_subwords: int | None = None,
     ) -> "TextEncoder":
         """Build the vocabularies by frequency from training texts."""
         words = characters = None
+        if unit == "subword":
+            subwords = Subwords.learn(map(normalise, in_batches(texts)), max_subwords, min_count)
+            return cls(unit, None, None, max_length, max_word_length, subwords)
         if unit != "char":
             counts = count_tokens(map(split_words, in_batches(texts)))
             words = Vocabulary.by_frequency(counts, max_words, min_count)
@@ -76,8 +90,8 @@ class TextEncoder(tf.Module):
     @property
     def sizes(self) -> tuple[int, int]:
         """Sizes of the vocabularies of "ids" and, for "word+char", of "characters", else 0."""
-        if self.unit == "char":
-            return len(self.characters), 0
+        if self.unit in ("char", "subword"):
+            return len(self.vocabularies["ids"]), 0
         return len(self.words), len(self.characters) if self.unit == "word+char" else 0
 
     @property
@@ -85,6 +99,8 @@ class TextEncoder(tf.Module):
         """The vocabulary of each tensor that is returned when called."""
         if self.unit == "char":
             return {"ids": self.characters}
+        if self.unit == "subword":
+            return {"ids": self.subwords.vocabulary}
         spelled = {"characters": self.characters} if self.unit == "word+char" else {}
         return {"ids": self.words, **spelled}
 
@@ -93,6 +109,8 @@ class TextEncoder(tf.Module):
         if self.unit == "char":
             tokens = split_characters(text)[:, : self.max_length]
             return {"ids": dense(self.characters.ids(tokens))}
+        if self.unit == "subword":
+            return {"ids": dense(self.subwords.ids(normalise(text))[:, : self.max_length])}
         tokens = split_words(text)[:, : self.max_length]
         encoded = {"ids": dense(self.words.ids(tokens))}
         if self.unit == "word+char":
@@ -105,7 +123,15 @@ class TextEncoder(tf.Module):
         return self._split(text)[:, : self.max_length]
 
     def _split(self, text: tf.Tensor) -> tf.RaggedTensor:
+        if self.unit == "subword":
+            return self.subwords.split(normalise(text))
         return (split_characters if self.unit == "char" else split_words)(text)
+
+    def join(self, tokens: list[str]) -> str:
+        """A text that `split` makes these tokens of."""
+        if self.unit == "subword":
+            return self.subwords.join(tf.constant(tokens, tf.string)).numpy().decode()
+        return ("" if self.unit == "char" else " ").join(tokens)
 
     def measure(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """How many tokens texts (N,) have, and how many of them are not read: (N,) each."""
@@ -116,7 +142,10 @@ class TextEncoder(tf.Module):
         """Strings (N,) to words (N, T ragged) as `split` has them, but in the text's own case.
 
         A text in which capitals are split otherwise than small letters (İ'a) stays in small ones.
+        Of subwords each is the word that it is of.
         """
+        if self.unit == "subword":
+            return self.subwords.whole_words(text)[:, : self.max_length]
         words, own = self.split(text), split_words(text, lowercase=False)[:, : self.max_length]
         same = words.row_lengths() == own.row_lengths()
         starts = tf.where(same, own.row_starts(), words.row_starts() + own.row_splits[-1])
@@ -127,7 +156,7 @@ class TextEncoder(tf.Module):
 
     def statistics(self, texts: list[str]) -> tuple[list[int], float]:
         """Each text's length in tokens, at least 1, and the share of unknown tokens in all."""
-        vocabulary = self.characters if self.unit == "char" else self.words
+        vocabulary = self.vocabularies["ids"]
         lengths: list[int] = []
         tokens = unknown = 0
         for batch in in_batches(texts):
@@ -142,8 +171,10 @@ class TextEncoder(tf.Module):
         return sum(int(tf.reduce_sum(self.measure(batch)[1])) for batch in in_batches(texts))
 
     def save(self, folder: Path) -> None:
-        """Write the vocabularies as `words.txt` and `characters.txt`."""
+        """Write the vocabularies as `words.txt` and `characters.txt`, or `subwords.json`."""
         folder.mkdir(parents=True, exist_ok=True)
+        if self.subwords:
+            self.subwords.save(folder / SUBWORDS_FILE)
         for name, vocabulary in (("words", self.words), ("characters", self.characters)):
             if vocabulary is not None:
                 vocabulary.save(folder / f"{name}.txt")
@@ -155,6 +186,9 @@ class TextEncoder(tf.Module):
         Raises:
             RunError: where a vocabulary is missing or broken.
         """
+        if unit == "subword":
+            subwords = Subwords.load(folder / SUBWORDS_FILE)
+            return cls(unit, None, None, max_length, max_word_length, subwords)
         words = None if unit == "char" else Vocabulary.load(folder / "words.txt")
         characters = None if unit == "word" else Vocabulary.load(folder / "characters.txt")
         return cls(unit, words, characters, max_length, max_word_length)
@@ -170,6 +204,7 @@ def make_encoder(text: ReadTextConfig, texts: list[str]) -> TextEncoder:
         text.min_count,
         text.max_length,
         text.max_word_length,
+        text.max_subwords,
     )
 
 

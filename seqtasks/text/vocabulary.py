@@ -24,10 +24,11 @@ class Vocabulary:
     [2, 1]
     """
 
-    def __init__(self, tokens: list[str]):
+    def __init__(self, tokens: list[str], complete: bool = False):
         if tokens[:2] != [PADDING, UNKNOWN]:
             raise RunError(f"a vocabulary starts with {PADDING} and {UNKNOWN}, not {tokens[:2]}")
         self.tokens = tokens
+        self.complete = complete  # whether no text has a token that isn't in it
         ids = tf.range(2, len(tokens), dtype=tf.int32)
         # An empty table can't be initialised, so there is always one entry, no text's token.
         known = [*tokens[2:], PADDING]
