@@ -267,7 +267,7 @@ class Translation(Task):
         source = predictor.codec.source
         unread, lengths = source.unread(part.texts), source.statistics(part.texts)[0]
         given = (part.source, part.texts, part.targets)
-        return evaluate_texts(*given, answers, _set_apart, unread, cut, lengths)
+        return evaluate_texts(*given, answers, _set_apart, unread, cut, lengths, True)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Text to text; and the best few, with where the model looked."""
