@@ -32,7 +32,7 @@ _NEVER = {*_SHOWN.values(), "\0"}  # characters that are always spelled in bytes
 
 _RARE_CHARACTER = 2  # characters that come less often are spelled in bytes, which so are learnt
 _MOST_CHARACTERS = 4_000
-_RARE_PAIR = 10  # pairs that come less often aren't joined
+_RARE_PAIR = 5  # pairs that come less often aren't joined
 _MOST_PAIRS = 8_000
 _WORDS = 8_192  # cut at once while learning
 _SHORT = 12  # characters of most words
