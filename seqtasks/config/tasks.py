@@ -57,7 +57,7 @@ def _check_writes_forwards(config: RunConfig) -> None:
     if config.text.unit == "word+char":
         raise ValueError(
             f"text.unit 'word+char' can be read but not written, which the task "
-            f"{config.task!r} does; use unit word, char or subword"
+            f"{config.task!r} does; use unit word or char, or subword"
         )
 
 
@@ -233,7 +233,7 @@ class TaggingConfig(RunConfig):
     def _sections_agree(self) -> "TaggingConfig":
         if self.text.unit == "char":
             raise ValueError(
-                "text.unit 'char' has no words to tag; use unit word, word+char or subword"
+                "text.unit 'char' has no words to tag; use unit word or word+char, or subword"
             )
         return self
 

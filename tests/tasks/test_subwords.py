@@ -18,7 +18,9 @@ OPTIONS = {
     "language_model": {"training.window": 8},
 }
 # What reads and writes as one of these does is left out.
-each_task = pytest.mark.parametrize("task", ["documents", "tagging", "translation", "language_model"])
+each_task = pytest.mark.parametrize(
+    "task", ["documents", "tagging", "translation", "language_model"]
+)
 
 
 @pytest.fixture(scope="module")
