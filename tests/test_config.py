@@ -212,6 +212,7 @@ IMPOSSIBLE = {
     "text.unit": ["words"],
     "text.max_words": [2],
     "text.max_characters": [2],
+    "text.max_subwords": [0, 299, 2.5],
     "text.min_count": [0],
     "text.unknown_weight": [-1, ".nan", ".inf", "1e+39"],
     "text.max_length": [0],

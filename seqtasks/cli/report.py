@@ -96,6 +96,7 @@ def _show_text_scores(screen: Console, evaluation: TextEvaluation, errors: int) 
     for name, signature in evaluation.signatures.items():
         screen.print(f"{name}: {signature}")
     _show_intervals(screen, evaluation)
+    _show_faults(screen, evaluation)
     _show_limits(screen, evaluation)
     what = "{shown} of {all} texts not written as expected"
     for mistake in _mistakes(screen, evaluation, errors, what):
@@ -114,6 +115,20 @@ def _text_score(of: tuple[str, float | None]) -> str:
     if score is None:
         return ""
     return f"{score:.2%}" if name == "exact" else f"{score:.2f}"
+
+
+def _show_faults(screen: Console, evaluation: TextEvaluation) -> None:
+    """Print how many words are unknown or copied, and how many texts repeat themselves."""
+    if not (faults := evaluation.faults):
+        return
+    screen.print(f"\n{faults.words:,} words written")
+    for name, found in (
+        ("unknown words", faults.unknown),
+        ("words of the source that the right answer hasn't", faults.copied),
+        ("texts that repeat a phrase", faults.repeated),
+    ):
+        if found is not None:
+            screen.print(f"  {name:48} {found:,}")
 
 
 def _show_limits(screen: Console, evaluation: Any) -> None:

@@ -247,18 +247,26 @@ class RecallDataConfig(DataConfig):
 class TextConfig(Strict):
     """How text becomes ids."""
 
-    unit: Literal["word", "char", "word+char"] = Field(
-        default="word", description="what a token is; word+char: a word and how it is spelled"
+    unit: Literal["word", "char", "word+char", "subword"] = Field(
+        default="word",
+        description="what a token is; word+char: a word and how it is spelled; subword: what of "
+        "words comes often, so that none is unknown",
     )
     max_words: Size = Field(default=20_000, description="the size of a vocabulary of words")
     max_characters: Size = Field(
         default=4_000, description="the size of a vocabulary of characters"
     )
+    max_subwords: Annotated[int, Field(ge=300)] | None = Field(
+        default=None,
+        description="the size of a vocabulary of subwords; by default what comes often enough in "
+        "the training texts, up to 8,000 joined ones",
+    )
     min_count: Count = Field(default=1, description="tokens that occur less often are unknown")
     unknown_weight: NotNegative = Field(
         default=1.0,
         description="in training a token that comes n times is read as unknown with the "
-        "probability weight / (weight + n), so that unknown ones are learnt; 0: never",
+        "probability weight / (weight + n), so that unknown ones are learnt; 0: never; no subword "
+        "is unknown",
     )
 
 
@@ -274,7 +282,7 @@ class ReadTextConfig(BoundedTextConfig):
     """How a text that is read becomes ids."""
 
     max_word_length: Count = Field(
-        default=24, description="characters of a word that word+char reads"
+        default=24, description="characters of a word that word+char reads, or subwords in tagging"
     )
     features: tuple[Feature, ...] = Field(
         default=(),

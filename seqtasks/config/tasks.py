@@ -58,7 +58,7 @@ def _check_writes_forwards(config: RunConfig) -> None:
     if config.text.unit == "word+char":
         raise ValueError(
             f"text.unit 'word+char' can be read but not written, which the task "
-            f"{config.task!r} does; use unit word or char"
+            f"{config.task!r} does; use unit word or char, or subword"
         )
 
 
@@ -211,8 +211,9 @@ class TaggingConfig(RunConfig):
     class Text(ReadTextConfig):
         """How words become ids."""
 
-        unit: Literal["word", "char", "word+char"] = Field(
-            default="word+char", description="word+char: a word and how it is spelled"
+        unit: Literal["word", "char", "word+char", "subword"] = Field(
+            default="word+char",
+            description="word+char: a word and how it is spelled; subword: a word by its subwords",
         )
 
     class Training(TaggerTrainingConfig):
@@ -236,7 +237,9 @@ class TaggingConfig(RunConfig):
     @model_validator(mode="after")
     def _sections_agree(self) -> "TaggingConfig":
         if self.text.unit == "char":
-            raise ValueError("text.unit 'char' has no words to tag; use unit word or word+char")
+            raise ValueError(
+                "text.unit 'char' has no words to tag; use unit word or word+char, or subword"
+            )
         return self
 
 
@@ -255,7 +258,7 @@ class TranslationConfig(RunConfig):
     class Text(ReadTextConfig):
         """How the texts of both sides become ids."""
 
-        target_unit: Literal["word", "char"] = Field(
+        target_unit: Literal["word", "char", "subword"] = Field(
             default="word", description="what a token of the target language is"
         )
         case: Case = "keep"
@@ -324,8 +327,8 @@ class CaptioningConfig(RunConfig):
     class Text(BoundedTextConfig):
         """How captions become ids."""
 
-        unit: Literal["word", "char", "word+char"] = Field(
-            default="char", description="what a token is: word or char"
+        unit: Literal["word", "char", "word+char", "subword"] = Field(
+            default="char", description="what a token is: word, char or subword"
         )
         case: Case = "keep"
 
@@ -373,8 +376,8 @@ class LanguageModelConfig(RunConfig):
     class Text(TextConfig):
         """How text becomes ids."""
 
-        unit: Literal["word", "char", "word+char"] = Field(
-            default="char", description="what a token is: word or char"
+        unit: Literal["word", "char", "word+char", "subword"] = Field(
+            default="char", description="what a token is: word, char or subword"
         )
 
     class Model(WriterConfig):

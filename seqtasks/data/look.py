@@ -270,7 +270,7 @@ def _about_words(
     what: str, option: str, unit: str | None, train: list[str], validation: list[str], source: str
 ) -> str | None:
     """Say that texts have no words between spaces, or none that training knows."""
-    if unit is None or unit == "char":
+    if unit is None or unit in ("char", "subword"):
         return None
     if are_unspaced(train):
         return (

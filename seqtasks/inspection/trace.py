@@ -156,11 +156,10 @@ def _translation(predictor: Any, task: str, text: str, most: int) -> Trace:
     tokens = _texts(codec.source.split(tf.constant([text])).to_list()[0])[:most]
     if not tokens:
         raise DataError(_NOTHING)
-    joint = "" if codec.source.unit == "char" else " "
-    whole = text if len(tokens) == total else joint.join(tokens)
+    whole = text if len(tokens) == total else codec.source.join(tokens)
     every = -(-len(tokens) // _AT_ONCE)  # not all beginnings of a long text are translated
     ends = list(range(every, len(tokens), every))
-    *firsts, found = predictor.predict([*(joint.join(tokens[:end]) for end in ends), whole])
+    *firsts, found = predictor.predict([*(codec.source.join(tokens[:end]) for end in ends), whole])
     running = [""] * len(tokens)
     for end, first in zip(ends, firsts, strict=True):
         running[end - 1] = first.translation

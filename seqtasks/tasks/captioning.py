@@ -162,7 +162,11 @@ class Captioning(Task):
     def make_codec(self, config: CaptioningConfig, splits: Splits) -> Codec:
         """Build the vocabulary from the training captions."""
         text, train = config.text, splits.train
-        size = {"word": text.max_words, "char": text.max_characters}[text.unit]
+        size = {
+            "word": text.max_words,
+            "char": text.max_characters,
+            "subword": text.max_subwords,
+        }[text.unit]
         captions = WrittenText.from_texts(
             train.captions, text.unit, size, text.min_count, text.max_length, case=text.case
         )

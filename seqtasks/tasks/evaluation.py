@@ -23,6 +23,7 @@ from seqtasks.metrics import (
     threshold_table,
     token_bleu,
 )
+from seqtasks.tasks.faults import Faults, count_faults
 
 Intervals = dict[str, Interval]
 """The 95 % bootstrap interval of a score, by the name of its field; see `seqtasks.bootstrap`."""
@@ -169,6 +170,7 @@ class TextEvaluation(_OfExamples):
     signatures: dict[str, str]  # how the scores were counted
     mistakes: list[WrongText]
     cut: int = 0  # answers that were cut off at `decoding.max_length`
+    faults: Faults | None = None
 
 
 @dataclass(frozen=True)
@@ -197,6 +199,7 @@ def evaluate_texts(
     unread: int = 0,
     cut: int = 0,
     lengths: Sequence[int] | np.ndarray | None = None,
+    translated: bool = False,
 ) -> TextEvaluation:
     """Compare what was written for each text with what is right.
 
@@ -205,6 +208,7 @@ def evaluate_texts(
         unread: tokens of all texts that were not read.
         cut: how many of what was written were cut off.
         lengths: (texts,) in tokens, by which the scores are compared, if given.
+        translated: whether the texts are sources, of which words may have been copied.
     """
     references: dict[str, list[str]] = {}
     for text, answer in zip(texts, right, strict=True):
@@ -254,6 +258,7 @@ def evaluate_texts(
             "exact": mean_interval(_exact(written, one_each)),
         },
         by_length=grouped,
+        faults=count_faults(written, right, texts if translated else None),
     )
 
 

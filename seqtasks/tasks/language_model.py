@@ -2,6 +2,7 @@
 
 import lzma
 import math
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -24,7 +25,7 @@ from seqtasks.tasks.task import Batches, Fit, Task
 from seqtasks.text.encoder import dense
 from seqtasks.text.target_text import WrittenText, with_start
 from seqtasks.text.unknown import RareTokens, count, unknown_share
-from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID, Vocabulary
+from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from seqtasks.topologies.next_step import NextStep
 
 _CANDIDATES = 10  # of the next token that `step` names
@@ -45,8 +46,7 @@ class Codec:
 
     def ids(self, text: str) -> np.ndarray:
         """All of a text as ids, (tokens,)."""
-        lines = text.splitlines(keepends=True) or [""]
-        return self.text.ids(tf.constant(lines)).flat_values.numpy()
+        return self.text.ids(tf.constant(_lines(text))).flat_values.numpy()
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,11 @@ class Prediction:
 
     text: str
     continuation: str
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text with their ends."""
+    return re.split(r"(?<=\n)", text)
 
 
 def _ids(codec: Codec, part: PlainText) -> np.ndarray:
@@ -218,8 +223,12 @@ class LanguageModel(Task):
     def make_codec(self, config: LanguageModelConfig, splits: Splits) -> Codec:
         """Build the vocabulary from the training text."""
         text = config.text
-        size = {"word": text.max_words, "char": text.max_characters}[text.unit]
-        lines = splits.train.text.splitlines(keepends=True)
+        size = {
+            "word": text.max_words,
+            "char": text.max_characters,
+            "subword": text.max_subwords,
+        }[text.unit]
+        lines = _lines(splits.train.text)
         return Codec(
             WrittenText.from_texts(lines, text.unit, size, text.min_count, _NO_LIMIT, verbatim=True)
         )
@@ -230,8 +239,8 @@ class LanguageModel(Task):
         Raises:
             RunError: where the file is missing or broken.
         """
-        vocabulary = Vocabulary.load(folder / "tokens.txt")
-        return Codec(WrittenText(config.text.unit, vocabulary, _NO_LIMIT, verbatim=True))
+        file, unit = folder / "tokens.txt", config.text.unit
+        return Codec(WrittenText.load(file, unit, _NO_LIMIT, verbatim=True))
 
     def build(self, config: LanguageModelConfig, codec: Codec) -> NextStep:
         """Build the network, from ids to scores of the next one."""

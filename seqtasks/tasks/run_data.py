@@ -124,6 +124,7 @@ def _described(part: Any, config: RunConfig) -> dict[str, Any]:
     cased = (
         config.text.unit == "word+char"
         or bool(getattr(config.text, "features", ()))
+        or (config.text.unit == "subword" and config.task == "tagging")
         or getattr(config.model, "topology", "flat") == "hierarchical"
     )
     return {"examples": len(part), "digest": digest(part, lowercase=not cased)}

@@ -42,6 +42,7 @@ from seqtasks.tasks.labelled_sources import (
     load_labelled_splits,
     read_texts,
 )
+from seqtasks.text.subword_library import check_installed
 
 _DIGITS = {"digits": "en", "digits-ko": "ko", "digits-both": "both"}  # bundled, by language
 
@@ -102,8 +103,12 @@ def check_training(config: RunConfig, splits: Splits) -> None:
     """Check that what is asked of training fits the examples.
 
     Raises:
-        ConfigError: a score that they don't have, or weights of classes that aren't there.
+        ConfigError: a score that they don't have, or weights of classes that aren't there; or the
+            library is missing that learns subwords.
     """
+    units = (getattr(config.text, key, None) for key in ("unit", "target_unit"))
+    if "subword" in units:
+        check_installed()
     if isinstance(config.training, ClassifierTrainingConfig):
         check_training_of_labels(config.training, splits)
     elif isinstance(config.training, TaggerTrainingConfig):

@@ -120,6 +120,7 @@ class Predictor:
         inputs = self.codec.source(text)
         prepared, states = self.model.encode(inputs)
         decoding, codec = self.decoding, self.codec
+        subwords = codec.target.unit == "subword"
         can_copy = bool(prepared) and _has_words(codec)
         words = copied = None
         if decoding.copy_unknown and can_copy:
@@ -133,7 +134,7 @@ class Predictor:
             decoding,
             beam,
             n_best,
-            unknown=can_copy or not decoding.copy_unknown,
+            unknown=can_copy or not (decoding.copy_unknown or subwords),
             copied=copied,
         )
         read, _ = codec.source.measure(text)
@@ -173,7 +174,7 @@ class Predictor:
 
 def _has_words(codec: Codec) -> bool:
     """Whether both sides' tokens are words, so that one may stand for the other."""
-    return codec.source.unit != "char" and codec.target.unit == "word"
+    return codec.source.unit in ("word", "word+char") and codec.target.unit == "word"
 
 
 def _with_copies(tokens, found, words, copied):
@@ -223,7 +224,11 @@ class Translation(Task):
     def make_codec(self, config: TranslationConfig, splits: Splits) -> Codec:
         """Build the vocabularies of both sides from the training split."""
         text, train = config.text, splits.train
-        sizes = {"word": text.max_words, "char": text.max_characters}
+        sizes = {
+            "word": text.max_words,
+            "char": text.max_characters,
+            "subword": text.max_subwords,
+        }
         source = make_encoder(text, train.texts)
         measure_coverage(source, splits, lambda part: source.count(part.texts))
         target = WrittenText.from_texts(
@@ -294,7 +299,7 @@ class Translation(Task):
         source = predictor.codec.source
         unread, lengths = source.unread(part.texts), source.statistics(part.texts)[0]
         given = (part.source, part.texts, part.targets)
-        return evaluate_texts(*given, answers, _set_apart, unread, cut, lengths)
+        return evaluate_texts(*given, answers, _set_apart, unread, cut, lengths, True)
 
     def endpoints(self, predictor: Predictor) -> list[Endpoint]:
         """Text to text; and the best few, with where the model looked."""

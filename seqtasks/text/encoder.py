@@ -11,9 +11,16 @@ from seqtasks.config import ReadTextConfig
 from seqtasks.text.extras import Extras, extras_of
 from seqtasks.text.features import WordFeatures
 from seqtasks.text.outside_vectors import OutsideVectors, load_vectors, with_vectors
-from seqtasks.text.splitting import split_characters, split_word_characters, split_words
+from seqtasks.text.splitting import (
+    normalise,
+    split_characters,
+    split_word_characters,
+    split_words,
+)
+from seqtasks.text.subwords import Subwords
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
 
+SUBWORDS_FILE = "subwords.json"
 _BATCH = 1024  # texts tokenised at once outside training
 
 
@@ -21,17 +28,18 @@ class TextEncoder(tf.Module):
     """Turns strings (N,) into right-padded ids.
 
     Args:
-        unit: "word"; "char" (a Hangul syllable is one); or "word+char", both.
-        words: vocabulary of the words; None for the unit "char".
-        characters: vocabulary of the characters; None for the unit "word".
+        unit: "word"; "char" (a Hangul syllable is one); "word+char", both; or "subword".
+        words: vocabulary of the words, for the units of words; else None.
+        characters: vocabulary of the characters, for the units of characters; else None.
         max_length: T at most; a longer text is cut at its end.
         max_word_length: characters per word at most, for "word+char".
-        features: of words; None for the unit "char".
+        features: of words; None for the other units.
         vectors: what is known of outside vectors of words.
+        subwords: what cuts texts, for the unit "subword"; else None.
 
-    Returns, when called, a dict of int32 tensors: "ids" (N, T) of words or characters, for
-    "word+char" also "characters" (N, T, L), and each feature (N, T). T and L are at least 1, so
-    that empty text and an empty batch pass through every layer.
+    Returns, when called, a dict of int32 tensors: "ids" (N, T) of tokens, for "word+char" also
+    "characters" (N, T, L), and each feature (N, T). T and L are at least 1, so that empty text and
+    an empty batch pass through every layer.
 
     >>> from collections import Counter
     >>> words = Vocabulary.by_frequency(Counter(["good", "film"]), max_size=10)
@@ -50,11 +58,13 @@ class TextEncoder(tf.Module):
         max_word_length: int = 24,
         features: WordFeatures | None = None,
         vectors: OutsideVectors | None = None,
+        subwords: Subwords | None = None,
     ):
         super().__init__()
         self.unit = unit
         self.features: Any = features
         self.vectors: Any = vectors
+        self.subwords: Any = subwords
         self.words: Any = words
         self.characters: Any = characters
         # An export finds tables only where a module holds them.
@@ -72,9 +82,13 @@ class TextEncoder(tf.Module):
         min_count: int,
         max_length: int,
         max_word_length: int,
+        max_subwords: int | None = None,
     ) -> "TextEncoder":
         """Build the vocabularies by frequency from training texts."""
         words = characters = None
+        if unit == "subword":
+            subwords = Subwords.learn(map(normalise, in_batches(texts)), max_subwords, min_count)
+            return cls(unit, None, None, max_length, max_word_length, subwords=subwords)
         if unit != "char":
             counts = count_tokens(map(split_words, in_batches(texts)))
             words = Vocabulary.by_frequency(counts, max_words, min_count)
@@ -86,8 +100,8 @@ class TextEncoder(tf.Module):
     @property
     def sizes(self) -> tuple[int, int]:
         """Sizes of the vocabularies of "ids" and, for "word+char", of "characters", else 0."""
-        if self.unit == "char":
-            return len(self.characters), 0
+        if self.unit in ("char", "subword"):
+            return len(self.vocabularies["ids"]), 0
         return len(self.words), len(self.characters) if self.unit == "word+char" else 0
 
     @property
@@ -100,6 +114,8 @@ class TextEncoder(tf.Module):
         """The vocabulary of each tensor that is returned when called."""
         if self.unit == "char":
             return {"ids": self.characters}
+        if self.unit == "subword":
+            return {"ids": self.subwords.vocabulary}
         spelled = {"characters": self.characters} if self.unit == "word+char" else {}
         features = self.features.vocabularies if self.features else {}
         return {"ids": self.words, **spelled, **features}
@@ -109,6 +125,8 @@ class TextEncoder(tf.Module):
         if self.unit == "char":
             tokens = split_characters(text)[:, : self.max_length]
             return {"ids": dense(self.characters.ids(tokens))}
+        if self.unit == "subword":
+            return {"ids": dense(self.subwords.ids(normalise(text))[:, : self.max_length])}
         tokens = split_words(text)[:, : self.max_length]
         encoded = {"ids": dense(self.words.ids(tokens))}
         if self.unit == "word+char":
@@ -124,7 +142,15 @@ class TextEncoder(tf.Module):
         return self._split(text)[:, : self.max_length]
 
     def _split(self, text: tf.Tensor) -> tf.RaggedTensor:
+        if self.unit == "subword":
+            return self.subwords.split(normalise(text))
         return (split_characters if self.unit == "char" else split_words)(text)
+
+    def join(self, tokens: list[str]) -> str:
+        """A text that `split` makes these tokens of."""
+        if self.unit == "subword":
+            return self.subwords.join(tf.constant(tokens, tf.string)).numpy().decode()
+        return ("" if self.unit == "char" else " ").join(tokens)
 
     def measure(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """How many tokens texts (N,) have, and how many of them are not read: (N,) each."""
@@ -135,7 +161,10 @@ class TextEncoder(tf.Module):
         """Strings (N,) to words (N, T ragged) as `split` has them, but in the text's own case.
 
         A text in which capitals are split otherwise than small letters (İ'a) stays in small ones.
+        Of subwords each is the word that it is of.
         """
+        if self.unit == "subword":
+            return self.subwords.whole_words(text)[:, : self.max_length]
         words, own = self.split(text), split_words(text, lowercase=False)[:, : self.max_length]
         same = words.row_lengths() == own.row_lengths()
         starts = tf.where(same, own.row_starts(), words.row_starts() + own.row_splits[-1])
@@ -146,7 +175,7 @@ class TextEncoder(tf.Module):
 
     def statistics(self, texts: list[str]) -> tuple[list[int], float]:
         """Each text's length in tokens, at least 1, and the share of unknown tokens in all."""
-        vocabulary = self.characters if self.unit == "char" else self.words
+        vocabulary = self.vocabularies["ids"]
         lengths: list[int] = []
         tokens = unknown = 0
         for batch in in_batches(texts):
@@ -165,8 +194,10 @@ class TextEncoder(tf.Module):
         return sum(int(tf.reduce_sum(self.measure(batch)[1])) for batch in in_batches(texts))
 
     def save(self, folder: Path) -> None:
-        """Write the vocabularies as `words.txt` and `characters.txt`."""
+        """Write the vocabularies as `words.txt` and `characters.txt`, or `subwords.json`."""
         folder.mkdir(parents=True, exist_ok=True)
+        if self.subwords:
+            self.subwords.save(folder / SUBWORDS_FILE)
         for name, vocabulary in (("words", self.words), ("characters", self.characters)):
             if vocabulary is not None:
                 vocabulary.save(folder / f"{name}.txt")
@@ -187,6 +218,9 @@ class TextEncoder(tf.Module):
         Raises:
             RunError: where a vocabulary is missing or broken.
         """
+        if unit == "subword":
+            subwords = Subwords.load(folder / SUBWORDS_FILE)
+            return cls(unit, None, None, max_length, max_word_length, subwords=subwords)
         words = None if unit == "char" else Vocabulary.load(folder / "words.txt")
         characters = None if unit == "word" else Vocabulary.load(folder / "characters.txt")
         known = WordFeatures.load(folder, features), load_vectors(folder, words)
@@ -207,6 +241,7 @@ def make_encoder(text: ReadTextConfig, texts: list[str]) -> TextEncoder:
         text.min_count,
         text.max_length,
         text.max_word_length,
+        text.max_subwords,
     )
     words, features, vectors = encoder.words, None, None
     if text.features:

@@ -1,5 +1,6 @@
 """Text that a model writes: strings to ids with a start and an end, and ids back to strings."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from seqtasks.text.splitting import (
     normalise,
     split_reversibly,
 )
+from seqtasks.text.subwords import Subwords
 from seqtasks.text.vocabulary import END, END_ID, START, START_ID, Vocabulary, count_tokens
 
 LINE_END = "⏎"  # how a line's end is spelled, so that it is a token, and a vocabulary can be read
@@ -24,15 +26,16 @@ class WrittenText(tf.Module):
     """Strings (N,) to ids and back, inside the graph.
 
     Args:
-        unit: "word" or "char".
+        unit: "word", "char" or "subword".
         vocabulary: with a start and an end.
         max_length: tokens at most, without start and end; a longer text is cut at its end.
         verbatim: keep case and line ends, and by characters everything else, as they are; else
             text is as `normalise` leaves it. Between words there is never more than one space.
         case: what is known of capitals, where text isn't verbatim; None: all is in small letters.
+        subwords: what cuts texts and joins them, for the unit "subword".
 
     A character `SPACE` of a text's own is written as a space, and where verbatim a `LINE_END` of
-    its own as a line's end.
+    its own as a line's end; of subwords neither. Subwords keep all of a text that `normalise` does.
 
     >>> from collections import Counter
     >>> vocabulary = Vocabulary.by_frequency(Counter("ja▁n"), max_size=9, written=True)
@@ -49,11 +52,13 @@ class WrittenText(tf.Module):
         max_length: int = 1000,
         verbatim: bool = False,
         case: Case | None = None,
+        subwords: Subwords | None = None,
     ):
         super().__init__()
         if vocabulary.tokens[START_ID : END_ID + 1] != [START, END]:
             raise RunError(f"a vocabulary to write with has {START} and {END} as ids 2 and 3")
         self.unit = unit
+        self.subwords: Any = subwords
         self.vocabulary: Any = vocabulary
         self.table = vocabulary.table  # an export finds tables only where a module holds them
         self.max_length = max_length
@@ -65,7 +70,7 @@ class WrittenText(tf.Module):
         cls,
         texts: list[str],
         unit: str,
-        max_size: int,
+        max_size: int | None,
         min_count: int,
         max_length: int,
         verbatim: bool = False,
@@ -74,17 +79,27 @@ class WrittenText(tf.Module):
         """Build the vocabulary by frequency from training texts.
 
         Args:
+            max_size: of the vocabulary; None, for subwords: by the amount of text.
             case: "lower", "keep" or "restore"; see `seqtasks.text.case`.
         """
         known = learn_case(texts, unit, case)
         batches = (texts[start : start + _BATCH] for start in range(0, len(texts), _BATCH))
+        if unit == "subword":
+            given = (_as_kept(tf.constant(batch), verbatim, known) for batch in batches)
+            subwords = Subwords.learn(given, max_size, min_count, written=True)
+            return cls(unit, subwords.vocabulary, max_length, verbatim, known, subwords)
         split = (split_written(tf.constant(batch), unit, verbatim, known) for batch in batches)
-        vocabulary = Vocabulary.by_frequency(count_tokens(split), max_size, min_count, written=True)
+        counts, size = count_tokens(split), max_size or sys.maxsize
+        vocabulary = Vocabulary.by_frequency(counts, size, min_count, written=True)
         return cls(unit, vocabulary, max_length, verbatim, known)
 
     def split(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Strings (N,) to tokens (N, T ragged), cut to `max_length`."""
-        return split_written(text, self.unit, self.verbatim, self.case)[:, : self.max_length]
+        if self.subwords:
+            tokens = self.subwords.split(_as_kept(text, self.verbatim, self.case))
+        else:
+            tokens = split_written(text, self.unit, self.verbatim, self.case)
+        return tokens[:, : self.max_length]
 
     def ids(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Strings (N,) to ids (N, T ragged), without start and end."""
@@ -101,6 +116,12 @@ class WrittenText(tf.Module):
 
     def join(self, tokens: tf.Tensor) -> tf.Tensor:
         """Tokens (..., T), empty ones at the end, to texts (...)."""
+        if self.subwords:
+            text = self.subwords.join(tokens)
+            if self.verbatim:
+                return text
+            text = normalise(text, lowercase=False)
+            return self.case.written(text) if self.case else text
         if self.unit == "word":
             text = join_words(tokens)
         else:
@@ -116,21 +137,36 @@ class WrittenText(tf.Module):
         return len(self.vocabulary)
 
     def save(self, path: Path) -> None:
-        """Write the vocabulary and, beside it, what is known of capitals."""
+        """Write the vocabulary, of subwords with the ending .json, and what is known of case."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.vocabulary.save(path)
+        if self.subwords:
+            self.subwords.save(path.with_suffix(".json"))
+        else:
+            self.vocabulary.save(path)
         if self.case:
             self.case.save(path.with_name(_CASE))
 
     @classmethod
-    def load(cls, path: Path, unit: str, max_length: int) -> "WrittenText":
-        """Read what `save` wrote of text that isn't verbatim.
+    def load(cls, path: Path, unit: str, max_length: int, verbatim: bool = False) -> "WrittenText":
+        """Read what `save` wrote.
 
         Raises:
-            RunError: where a file is missing or broken.
+            RunError: where a file is missing or damaged.
         """
         case = Case.load(path.with_name(_CASE))
-        return cls(unit, Vocabulary.load(path), max_length, case=case)
+        if unit == "subword":
+            subwords = Subwords.load(path.with_suffix(".json"))
+            return cls(unit, subwords.vocabulary, max_length, verbatim, case, subwords)
+        return cls(unit, Vocabulary.load(path), max_length, verbatim, case)
+
+
+def _as_kept(text: tf.Tensor, verbatim: bool, case: Case | None) -> tf.Tensor:
+    """What subwords are made of: strings (N,) as they are, or as `normalise` leaves them."""
+    if verbatim:
+        return text
+    if case and case.kept:
+        return normalise(case.read(text), lowercase=False)
+    return normalise(text)
 
 
 def learn_case(texts: list[str], unit: str, case: str) -> Case | None:

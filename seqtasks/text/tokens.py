@@ -8,28 +8,32 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import ReadTextConfig
-from seqtasks.text.encoder import dense
+from seqtasks.text.encoder import SUBWORDS_FILE, dense
 from seqtasks.text.extras import Extras, extras_of
 from seqtasks.text.features import WordFeatures
 from seqtasks.text.learnt_splitting import LearntSplitter
 from seqtasks.text.outside_vectors import OutsideVectors, load_vectors, with_vectors
 from seqtasks.text.splitting import normalise, split_word_characters, split_words
-from seqtasks.text.vocabulary import Vocabulary, count_tokens
+from seqtasks.text.subwords import Subwords
+from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
 
 
 class TokenEncoder(tf.Module):
     """Turns tokens (N, T ragged) into right-padded ids.
 
     Words are looked up in lower case; characters keep their case, since a capital may mark a name.
+    A token of subwords has the id of the first one, and all of them in place of characters.
 
     Args:
-        words: vocabulary of the words.
-        characters: vocabulary of the characters, for the unit "word+char"; else None.
+        words: vocabulary of the words, or of the subwords.
+        characters: vocabulary of the characters, for the unit "word+char", or of the subwords; else
+            None.
         max_length: T at most; a longer sentence is cut at its end.
-        max_word_length: characters per word at most.
+        max_word_length: characters, or subwords, per word at most.
         splitter: cuts texts into tokens as it has learnt to; by default as `split_words` does.
         features: of words.
         vectors: what is known of outside vectors of words.
+        subwords: what cuts tokens, for the unit "subword"; they keep their case.
 
     Returns, when called, a dict of int32 tensors: "ids" (N, T), with characters "characters"
     (N, T, L), and each feature (N, T). T and L are at least 1.
@@ -49,10 +53,12 @@ class TokenEncoder(tf.Module):
         splitter: LearntSplitter | None = None,
         features: WordFeatures | None = None,
         vectors: OutsideVectors | None = None,
+        subwords: Subwords | None = None,
     ):
         super().__init__()
         self.features: Any = features
         self.vectors: Any = vectors
+        self.subwords: Any = subwords
         self.splitter: Any = splitter
         self.words: Any = words
         self.characters: Any = characters
@@ -74,6 +80,10 @@ class TokenEncoder(tf.Module):
             DataError: where the file of vectors can't be read.
         """
         tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
+        if text.unit == "subword":
+            flat = normalise(tokens.flat_values, lowercase=False)
+            subwords = Subwords.learn([flat], text.max_subwords, text.min_count)
+            return cls._of_subwords(subwords, text, splitter)
         lower = tokens.with_flat_values(normalise(tokens.flat_values))
         counted = count_tokens([lower])
         words = Vocabulary.by_frequency(counted, text.max_words, text.min_count)
@@ -91,6 +101,13 @@ class TokenEncoder(tf.Module):
         return cls(
             words, characters, text.max_length, text.max_word_length, splitter, features, vectors
         )
+
+    @classmethod
+    def _of_subwords(
+        cls, subwords: Subwords, text: ReadTextConfig, splitter: LearntSplitter | None
+    ) -> "TokenEncoder":
+        known = subwords.vocabulary
+        return cls(known, known, text.max_length, text.max_word_length, splitter, subwords=subwords)
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -112,6 +129,10 @@ class TokenEncoder(tf.Module):
     def __call__(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
         """Tokens (N, T ragged) to ids."""
         tokens = tokens[:, : self.max_length]
+        if self.subwords:
+            ids = self._subword_ids(tokens)
+            first = tokens.with_flat_values(ids.values[:, :1].flat_values)
+            return {"ids": dense(first), "characters": dense(ids)}
         words = tokens.with_flat_values(normalise(tokens.flat_values))
         encoded = {"ids": dense(self.words.ids(words))}
         if self.characters:
@@ -121,6 +142,15 @@ class TokenEncoder(tf.Module):
             found = self.features(_written(tokens), words)
             encoded |= {name: dense(ids) for name, ids in found.items()}
         return encoded
+
+    def _subword_ids(self, tokens: tf.RaggedTensor) -> tf.RaggedTensor:
+        """Tokens (N, T ragged) to ids (N, T ragged, L ragged); of nothing it is the unknown one."""
+        ids = self.subwords.ids(normalise(tokens.flat_values, lowercase=False))
+        nothing = tf.cast(ids.row_lengths() == 0, tf.int64)
+        unknown = tf.RaggedTensor.from_row_lengths(
+            tf.fill([tf.reduce_sum(nothing)], UNKNOWN_ID), nothing
+        )
+        return tokens.with_flat_values(tf.concat([ids, unknown], axis=1)[:, : self.max_word_length])
 
     def split(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Strings (N,) to all of their tokens (N, T ragged), as words in their own case."""
@@ -149,13 +179,18 @@ class TokenEncoder(tf.Module):
     def word_ids(self, sentences: list[list[str]]) -> np.ndarray:
         """The ids of the words of all sentences, one after the other."""
         tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
+        if self.subwords:
+            return self._subword_ids(tokens).values[:, :1].flat_values.numpy()
         return self.words.ids(normalise(tokens.flat_values)).numpy()
 
     def save(self, folder: Path) -> None:
-        """Write the vocabularies as `words.txt` and `characters.txt`, and the splitter's file."""
+        """Write `words.txt` and `characters.txt`, or `subwords.json`, and the splitter's file."""
         folder.mkdir(parents=True, exist_ok=True)
         if self.splitter:
             self.splitter.save(folder)
+        if self.subwords:
+            self.subwords.save(folder / SUBWORDS_FILE)
+            return
         self.words.save(folder / "words.txt")
         if self.characters:
             self.characters.save(folder / "characters.txt")
@@ -169,6 +204,9 @@ class TokenEncoder(tf.Module):
         Raises:
             RunError: where a vocabulary is missing or broken, or the splitter's file is.
         """
+        if text.unit == "subword":
+            subwords = Subwords.load(folder / SUBWORDS_FILE)
+            return cls._of_subwords(subwords, text, LearntSplitter.load(folder))
         words = Vocabulary.load(folder / "words.txt")
         characters = None
         if text.unit == "word+char":

@@ -35,9 +35,12 @@ def count(ids: Any, vocabulary: Vocabulary) -> np.ndarray:
 def unknown_chances(vocabulary: Vocabulary, counts: np.ndarray, weight: float) -> np.ndarray:
     """The chance of each token to be read as unknown, (V,): weight / (weight + its count).
 
-    Kiperwasser & Goldberg 2016, section 4, α / (α + #w), where α is 0.25. A word with a vector from
-    outside is never unknown, since one of its kind that training lacks isn't either.
+    Kiperwasser & Goldberg 2016, section 4, α / (α + #w), where α is 0.25. It is 0 where no text has
+    an unknown token. A word with a vector from outside is never unknown, since one of its kind that
+    training lacks isn't either.
     """
+    if vocabulary.complete:
+        return np.zeros(len(vocabulary))
     real = np.array([token not in _SPECIAL for token in vocabulary.tokens])
     real[len(real) - vocabulary.outside :] = False
     return np.where(real & (counts > 0), weight / np.maximum(weight + counts, 1), 0.0)

@@ -26,10 +26,11 @@ class Vocabulary:
 
     outside = 0  # how many tokens, the last ones, have a vector from outside
 
-    def __init__(self, tokens: list[str]):
+    def __init__(self, tokens: list[str], complete: bool = False):
         if tokens[:2] != [PADDING, UNKNOWN]:
             raise RunError(f"a vocabulary starts with {PADDING} and {UNKNOWN}, not {tokens[:2]}")
         self.tokens = tokens
+        self.complete = complete  # whether no text has a token that isn't in it
         ids = tf.range(2, len(tokens), dtype=tf.int32)
         # An empty table can't be initialised, so there is always one entry, no text's token.
         known = [*tokens[2:], PADDING]

@@ -47,6 +47,12 @@ def test_a_token_is_unknown_as_often_as_its_count_says_and_a_special_one_never(v
     assert found.dtype == ids.dtype
 
 
+def test_no_token_is_unknown_where_the_vocabulary_has_all():
+    complete = Vocabulary(READ.tokens, complete=True)
+    assert unknown_chances(READ, counts_of(READ), 1.0).any()
+    assert not unknown_chances(complete, counts_of(READ), 1.0).any()
+
+
 def test_tokens_examples_epochs_and_seeds_are_drawn_for_each_by_itself():
     counts = np.full(len(READ), 1)
     ids = tf.tile(tf.range(2, len(READ))[tf.newaxis], [5_000, 1])
