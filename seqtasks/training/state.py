@@ -74,7 +74,7 @@ def _read(path: Path, with_values: bool = True) -> tuple[TrainingState, list[np.
             keys = sorted({*saved.files} - {"state"}) if with_values else []
             values = [saved[key] for key in keys]
             fields = json.loads(str(saved["state"]))
-        version = fields.pop("version", 1)
+        version = int(fields.pop("version", 1))
         state = TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])})
         return state, values, version
     except FileNotFoundError:
