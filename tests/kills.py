@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -103,8 +104,9 @@ class Case:
     """A task's tiny data, the command that trains on them, and a run of it that nobody killed.
 
     Args:
-        wanted: what is made of it: "train", and "export".
         more: other words of the command that trains.
+        run: runs a command: its exit code, and what it wrote to the error stream.
+        wanted: what is made of it: "train", and "export".
     """
 
     def __init__(
@@ -112,8 +114,9 @@ class Case:
         task: str,
         folder: Path,
         epochs: int,
-        wanted: tuple[str, ...] = ("train", "export"),
         more: tuple[str, ...] = (),
+        run: Callable[[list[str]], tuple[int, str]] = lambda command: finish(begin(command)),
+        wanted: tuple[str, ...] = ("train", "export"),
     ):
         self.task, self.folder, self.epochs, self.more = task, folder, epochs, more
         folder.mkdir(parents=True)
@@ -122,7 +125,7 @@ class Case:
         self.exported = folder / "straight" / "exports"
         for name in wanted:
             started = time.monotonic()
-            code, told = finish(begin(self.commands(self.run)[name]))
+            code, told = run(self.commands(self.run)[name])
             assert code == 0, told
             self.seconds[name] = time.monotonic() - started
         self.state = contents(self.run)

@@ -29,7 +29,11 @@ MOMENTS = [
 def test_what_is_killed_again_and_again_ends_as_what_nobody_killed_to_the_last_bit(
     succeeds, tmp_path
 ):
-    case = Case("sentiment", tmp_path / "case", 2, ("train",), ("--arch", "rnn"))
+    def here(command):
+        result = succeeds(*command)
+        return result.exit_code, result.stderr
+
+    case = Case("sentiment", tmp_path / "case", 2, ("--arch", "rnn"), here, ("train",))
     run = tmp_path / "killed" / "RUN"
     for moment in MOMENTS:
         code, told = finish(begin(again(case, run, "train"), moment))
@@ -37,8 +41,7 @@ def test_what_is_killed_again_and_again_ends_as_what_nobody_killed_to_the_last_b
         assert list(run.rglob(".unfinished*"))  # half a file
         assert differences(case, run)
     succeeds("predict", run, "red cat")
-    code, told = finish(begin(again(case, run, "train")))
-    assert code == 0, told
+    succeeds(*again(case, run, "train"))
     assert differences(case, run) == []
     assert not list(run.rglob(".*"))
 
