@@ -22,6 +22,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -100,17 +101,31 @@ def run_until(moment: Moment, command: list[str]) -> None:
 
 
 class Case:
-    """A task's tiny data, the command that trains on them, and a run of it that nobody killed."""
+    """A task's tiny data, the command that trains on them, and a run of it that nobody killed.
 
-    def __init__(self, task: str, folder: Path, epochs: int):
-        self.task, self.folder, self.epochs = task, folder, epochs
+    Args:
+        more: other words of the command that trains.
+        run: runs a command: its exit code, and what it wrote to the error stream.
+        wanted: what is made of it: "train", and "export".
+    """
+
+    def __init__(
+        self,
+        task: str,
+        folder: Path,
+        epochs: int,
+        more: tuple[str, ...] = (),
+        run: Callable[[list[str]], tuple[int, str]] = lambda command: finish(begin(command)),
+        wanted: tuple[str, ...] = ("train", "export"),
+    ):
+        self.task, self.folder, self.epochs, self.more = task, folder, epochs, more
         folder.mkdir(parents=True)
         self.source = getattr(tiny_cases, f"make_{task}")(folder, random.Random(task))[0]
         self.run, self.seconds = folder / "straight" / "RUN", {}
         self.exported = folder / "straight" / "exports"
-        for name, command in self.commands(self.run).items():
+        for name in wanted:
             started = time.monotonic()
-            code, told = finish(begin(command))
+            code, told = run(self.commands(self.run)[name])
             assert code == 0, told
             self.seconds[name] = time.monotonic() - started
         self.state = contents(self.run)
@@ -121,7 +136,7 @@ class Case:
         settings = [*tiny_cases.MORE.get(self.task, ()), "training.save_minutes=0.0001"]
         words = [word for key in settings for word in ("--set", key)]
         place = ["--name", run.name, "--runs-dir", str(run.parent)]
-        train = ["train", "--task", self.task, *data, *place, *tiny_cases.TINY, *words]
+        train = ["train", "--task", self.task, *data, *place, *tiny_cases.TINY, *words, *self.more]
         export = ["export", str(run), "--to", str(run.parent / "exports")]
         return {"train": [*train, "--epochs", str(self.epochs)], "export": export}
 
@@ -217,14 +232,17 @@ def wrong_export(case: Case, run: Path) -> list[str]:
     return found
 
 
+def again(case: Case, run: Path, command: str) -> list[str]:
+    """The command that goes on with what was killed: the same, with --resume where a run is."""
+    begun = command == "train" and (run / "config.yaml").is_file()
+    return ["train", "--resume", str(run)] if begun else case.commands(run)[command]
+
+
 def begin_again(case: Case, run: Path, command: str) -> list[str]:
     """Go on with what was killed, by the same command: what is wrong with the end of it."""
-    words = case.commands(run)[command]
-    if command == "train" and (run / "config.yaml").is_file():
-        if (run / "model_card.md").is_file() and not differences(case, run):
-            return []  # the signal came when all was done
-        words = ["train", "--resume", str(run)]
-    code, told = finish(begin(words))
+    if command == "train" and (run / "model_card.md").is_file() and not differences(case, run):
+        return []  # the signal came when all was done
+    code, told = finish(begin(again(case, run, command)))
     if code != 0:
         return [f"exit code {code}: {told.strip()[-300:]}"]
     return differences(case, run) if command == "train" else wrong_export(case, run)

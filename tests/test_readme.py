@@ -6,16 +6,16 @@ the other.
 
 import re
 import shlex
-import subprocess
-import sys
 from itertools import pairwise, zip_longest
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from test_docs import README, ROOT, code_blocks, documented_commands, inline_code, named_modules
 from test_house import ROOMS, SOURCES, imports
 
 import seqtasks.cells
+from seqtasks.cli import main
 from seqtasks.config import CONFIGS, load_config
 from seqtasks.tasks.registry import TASKS, get_task
 from seqtasks.tasks.sources import load_splits
@@ -76,7 +76,8 @@ def test_the_check_of_outputs_notices_what_differs():
 
 
 @pytest.mark.slow
-def test_the_commands_of_the_first_minute_print_what_is_shown(tmp_path):
+def test_the_commands_of_the_first_minute_print_what_is_shown(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     (block,) = code_blocks(README, ("console",))
     parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
     assert len(parts) == 3
@@ -84,14 +85,8 @@ def test_the_commands_of_the_first_minute_print_what_is_shown(tmp_path):
         command, *shown = part.rstrip("\n").split("\n")
         arguments = shlex.split(command)
         assert Path(arguments[0]).name == "seqtasks"
-        done = subprocess.run(
-            [sys.executable, "-m", "seqtasks", *arguments[1:]],
-            capture_output=True,
-            text=True,
-            cwd=tmp_path,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+        done = CliRunner().invoke(main, arguments[1:], prog_name="seqtasks")
+        assert done.exit_code == 0, done.stderr
         check_output(shown, [line.rstrip() for line in done.stdout.splitlines()])
 
 

@@ -6,15 +6,15 @@ layers of every kind, and the `config.yaml` of a run of each task (read in `test
 
 import json
 import shutil
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from seqtasks.cli import main
 from seqtasks.export.recorded_answers import read_answers
 from seqtasks.runs import find_run
 from seqtasks.serving.models.engine import Servable
@@ -55,8 +55,9 @@ def test_a_run_predicts_what_it_predicted():
 @pytest.mark.slow
 def test_a_run_goes_on(tmp_path):
     run = shutil.copytree(SAVED / "recall", tmp_path / "recall")
-    command = [sys.executable, "-m", "seqtasks", "train", "--resume", str(run), "--epochs", "2"]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True, check=True)
+    command = ["train", "--resume", str(run), "--epochs", "2", "--json"]
+    done = CliRunner().invoke(main, command, prog_name="seqtasks")
+    assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["epochs"] == 2
 
 

@@ -6,6 +6,7 @@ prints a JSON object: "answers", the number of answers compared, "largest_differ
 numbers, and "different", a description of the first wrong answer, or null.
 """
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -20,18 +21,19 @@ def check(version: Path, samples: Path) -> dict[str, object]:
     from seqtasks.export.recorded_answers import read_answers
     from seqtasks.serving.models.engine import Servable
 
-    servable, answers, largest = Servable(version), 0, 0.0
-    for name, feeds, expected in read_answers(samples):
-        answers += 1
-        found = servable.run(servable.signature(name), feeds)
-        if found.keys() != expected.keys():
-            different = f"{name}: outputs {sorted(found)} instead of {sorted(expected)}"
-            return _report(answers, largest, different)
-        for output, right in expected.items():
-            difference = compare(found[output], right)
-            if isinstance(difference, str):
-                return _report(answers, largest, f"{name}, output {output}: {difference}")
-            largest = max(largest, difference)
+    answers, largest = 0, 0.0
+    with contextlib.closing(Servable(version)) as servable:
+        for name, feeds, expected in read_answers(samples):
+            answers += 1
+            found = servable.run(servable.signature(name), feeds)
+            if found.keys() != expected.keys():
+                different = f"{name}: outputs {sorted(found)} instead of {sorted(expected)}"
+                return _report(answers, largest, different)
+            for output, right in expected.items():
+                difference = compare(found[output], right)
+                if isinstance(difference, str):
+                    return _report(answers, largest, f"{name}, output {output}: {difference}")
+                largest = max(largest, difference)
     return _report(answers, largest, None)
 
 

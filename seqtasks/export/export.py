@@ -202,24 +202,29 @@ def _check_ops(folder: Path) -> None:
 
 
 def _compare(folder: Path, answers: list[Answer]) -> dict[str, Any]:
-    """Compare in a new process, without Keras.
+    """Compare what is written with the run's own answers.
 
     Raises:
-        ExportError: if an answer differs, or the process fails.
+        ExportError: if an answer differs, or what is written can't be run.
     """
-    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
     with TemporaryDirectory() as temporary:
         samples = Path(temporary) / "samples"
         write_answers(samples, answers)
-        command = [sys.executable, "-m", "seqtasks.export.check", str(folder), str(samples)]
-        done = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise ExportError(f"{folder}: what was written can't be run: {last:.300}")
-    report = json.loads(done.stdout.splitlines()[-1])
+        report = _check_apart(folder, samples)
     if report["different"]:
         raise ExportError(f"{folder}: answers otherwise than the run: {report['different']}")
     return report
+
+
+def _check_apart(folder: Path, samples: Path) -> dict[str, Any]:
+    """Run `seqtasks.export.check` in a new process, without Keras."""
+    quiet = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-m", "seqtasks.export.check", str(folder), str(samples)]
+    done = subprocess.run(command, capture_output=True, text=True, env=quiet, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise ExportError(f"{folder}: what was written can't be run: {last:.300}")
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def _next_version(base: Path) -> int:

@@ -148,7 +148,9 @@ class LearntSplitter(tf.Module):
 
     def save(self, folder: Path) -> None:
         """Write what `load` reads."""
-        told = {"spaces": self.spaces, "expansions": self.expansions, "weights": self.weights}
+        # A module's dictionaries are no real ones any more, which JSON wants since Python 3.13.
+        expansions = {form: list(words) for form, words in self.expansions.items()}
+        told = {"spaces": self.spaces, "expansions": expansions, "weights": {**self.weights}}
         (folder / FILE).write_text(json.dumps(told, ensure_ascii=False, indent=0) + "\n", "utf-8")
 
     @classmethod

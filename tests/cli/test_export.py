@@ -1,6 +1,7 @@
 """`seqtasks export`: what TF Serving would load answers as `predict` does, for every task."""
 
 import contextlib
+import itertools
 import json
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from seqtasks.config import TASKS
 from seqtasks.export import export as export_module
+from seqtasks.export.check import check
 from seqtasks.export.recorded_answers import read_answers
 from seqtasks.runs.locks import Lock
 from seqtasks.serving.embedded import make_loader
@@ -31,6 +33,19 @@ NOTED = r"(note: .*\n)*"  # what predict tells of texts and answers that were cu
 FAST = "sentiment"
 EACH_TASK = [pytest.param(task, marks=() if task == FAST else pytest.mark.slow) for task in TASKS]
 VERSION = "3"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compared_here():
+    """Compare exports in this process, but for the first one, which starts another as always."""
+    apart, calls = export_module._check_apart, itertools.count()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            export_module,
+            "_check_apart",
+            lambda folder, samples: (check if next(calls) else apart)(folder, samples),
+        )
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -286,8 +301,7 @@ def test_classify_and_regress_read_examples(exported, ask, predicted, texts_of):
     assert regressed == pytest.approx([one["probabilities"]["b"] for one in right], abs=1e-5)
 
 
-KINDS = {
-    "category": lambda n: "abc"[n % 3],
+KINDS = {  # besides categories, which the tasks have
     "set": lambda n: ("a", "b", "a|b", "b|c", "a|c")[n % 5],
     "number": lambda n: f"{n % 7 + n / 100:.2f}",
 }

@@ -1,4 +1,4 @@
-"""Real processes: pipes, a terminal, Ctrl-C, kill -9, disks that are full."""
+"""Real processes: pipes, a terminal, Ctrl-C, disks that are full."""
 
 import contextlib
 import json
@@ -186,25 +186,6 @@ def test_ctrl_c_in_a_terminal_of_80_columns_saves_and_the_run_can_be_finished(
     # Rich redraws a live line of one line in place; of two, it would go up before each redrawing.
     # Once it goes up: to wipe the live line at the end.
     assert shown.count(b"\x1b[1A") <= 1
-
-
-def test_kill_9_leaves_whole_files_and_the_run_can_be_finished(succeeds, films, tiny, tmp_path):
-    run = tmp_path / "runs" / "a"
-    place = ("--runs-dir", run.parent, "--name", run.name)
-    process = start("train", "--data", films, *tiny, *ENDLESS, *place)
-    metrics = run / "metrics.jsonl"
-    try:
-        wait_until(lambda: metrics.exists() and metrics.read_text().count("\n") >= 3, process)
-        # In the midst of a save, when there is a file under a temporary name.
-        folder = run / "checkpoints"
-        wait_until(lambda: any(p.name.startswith(".") for p in folder.iterdir()), process)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-    check_files(run)
-    succeeds("predict", run, "great film")
-    resumed_for_two_epochs(succeeds, run)
-    assert not list(run.rglob(".unfinished*"))
 
 
 @pytest.fixture
