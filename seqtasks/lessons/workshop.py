@@ -38,7 +38,7 @@ class Workshop:
     _made: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._first = self.language
+        self._first: Language = self.language
 
     @property
     def told_in(self) -> Language:
