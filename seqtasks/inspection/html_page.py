@@ -35,7 +35,7 @@ figcaption { font-weight: 600; margin-bottom: .4rem; }
 .table { max-height: 26rem; overflow-y: auto; margin: .4rem 0; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 3px 9px; border: 1px solid var(--grid); text-align: left;
-  white-space: nowrap; }
+  white-space: nowrap; overflow-wrap: normal; }
 .number { text-align: right; }
 thead th { position: sticky; top: 0; background: var(--box); white-space: normal; }
 summary { cursor: pointer; color: var(--muted); }

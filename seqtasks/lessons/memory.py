@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqtasks.inspection.charts import heatmap, line_chart
-from seqtasks.inspection.html_page import Markup, table
+from seqtasks.inspection.html_page import Markup, paragraph, table
 from seqtasks.lessons.code import Place
 from seqtasks.lessons.lesson import Figure, Section
 from seqtasks.lessons.stories import (
@@ -23,15 +23,16 @@ from seqtasks.lessons.words import Both
 from seqtasks.lessons.workshop import Workshop
 
 
-def _answers(workshop: Workshop, source: str, archs: tuple[str, ...]) -> Markup:
+def _answers(workshop: Workshop, source: str, archs: tuple[str, ...]) -> list[Markup]:
     """One story that no run was trained on, and what each says belongs in its blank."""
     runs = {arch: story_run(workshop, arch, source) for arch in archs}
     text = runs[archs[0]].text
-    rows = [[workshop.word("The story", "이야기"), text]]
+    rows = []
     for arch, story in runs.items():
         (answer,) = workshop.predictor(story.run).predict([text])
-        rows.append([arch.upper(), f"{answer.label} ({answer.probability:.0%})"])
-    return table(["", workshop.word("What belongs in the blank?", "빈칸에 들어갈 말은?")], rows)
+        rows.append([arch.upper(), answer.label, f"{answer.probability:.0%}"])
+    head = ["", "_", workshop.word("probability", "확률")]
+    return [paragraph("“", text, "”"), table(head, rows)]
 
 
 def _accuracy_by_distance(workshop: Workshop) -> Figure:
@@ -63,12 +64,12 @@ def _accuracy_by_distance(workshop: Workshop) -> Figure:
     at = distances.index(learnt)
     told = ", ".join(f"{name} {values[at]:.0%}" for name, values in curves.items())
     return Figure(
-        [_answers(workshop, GREETING, CELLS), picture],
+        [*_answers(workshop, GREETING, CELLS), picture],
         workshop.word(
-            f"After {learnt} sentences in between: {told}; guessing would be 12.5 %, and one of "
-            "the two in the first sentence 50 %. Longer stories than these were never trained on.",
-            f"사이에 문장이 {learnt}개 있을 때: {told}. 찍으면 12.5 %이고, 첫 문장의 두 사람 "
-            "가운데 하나를 고르면 50 %입니다. 이보다 긴 이야기는 학습하지 않았습니다.",
+            f"After {learnt} sentences in between: {told}; guessing would be 12.5%, and one of "
+            "the two in the first sentence 50%. Longer stories than these were never trained on.",
+            f"사이에 문장이 {learnt}개 있을 때: {told}. 찍으면 12.5%이고, 첫 문장의 두 사람 "
+            "가운데 하나를 고르면 50%입니다. 이보다 긴 이야기는 학습하지 않았습니다.",
         ),
     )
 
@@ -86,7 +87,7 @@ def _what_is_left(workshop: Workshop) -> Figure:
     first = tokens.index(".") + 1
     left = {name: float(np.sum(share[:first])) for name, share in shares.items()}
     return Figure(
-        [_answers(workshop, MOOD, archs), picture],
+        [*_answers(workshop, MOOD, archs), picture],
         workshop.word(
             f"At the blank the first sentence, which decides, has {left['LSTM']:.1%} of what moves "
             f"the LSTM's state and {left['RNN']:.1%} of what moves the RNN's.",

@@ -223,7 +223,7 @@ SECTIONS = (
             Place("tasks.language_model:windows", "for start in range"),
         ),
         _windows,
-        ("h_0 = h_T of the window before, ∂L/∂h_0 = 0",),
+        ("h_0^(n+1) = h_T^(n)", "∂L^(n+1)/∂h_T^(n) = 0"),
     ),
     Section(
         14,

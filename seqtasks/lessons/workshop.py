@@ -106,6 +106,8 @@ class Workshop:
             self.tell(self.word(f"Training {name} ({what})", f"{name} 학습 ({what})"))
             started = time.perf_counter()
             outcome = train(config, folder, True, _Quiet(), self.splits(config))
+            if not outcome.state.finished:  # a signal ended it, and it saved what there was
+                raise KeyboardInterrupt
             best = outcome.state.schedule
             self.tell(
                 f"  {outcome.score} {best.best_score:.4f}, {outcome.state.epoch} "

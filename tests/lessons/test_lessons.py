@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import tensorflow as tf
@@ -126,6 +127,19 @@ def test_the_language_is_that_of_the_locale(named, language, monkeypatch):
         monkeypatch.setenv(name, value)
     assert language_of_locale() == language
     assert Both("en", "ko").of(language) == language
+
+
+def test_an_interrupted_training_ends_the_lesson_and_shows_no_half_learnt_run(
+    tmp_path, monkeypatch
+):
+    """Training answers a signal by saving and returning; the lesson must not go on with that."""
+    stopped = SimpleNamespace(state=SimpleNamespace(finished=False), run=None, score="accuracy")
+    monkeypatch.setattr("seqtasks.training.train.train", lambda *_: stopped)
+    done = run("--claim", 12, "--small", "--lang", "en", "--out", tmp_path / "out")
+    assert done.exit_code == 1
+    assert "Training greeting-en/lstm-seed1" in done.output
+    assert "Aborted" in done.output
+    assert not list(tmp_path.rglob("*.html"))
 
 
 # --- The pages, made as small as can be -----------------------------------------------------------
