@@ -47,7 +47,7 @@ def check_resumable(run: Run, config: RunConfig) -> Begun:
         return "finish"
     if done:
         raise RunError(
-            f"{run.path}: all {state.epoch} epochs are done; ask for more, such as "
+            f"{run.path}: {_all(state.epoch)} done; ask for more, such as "
             f"--epochs {state.epoch + 5}"
         )
     if state.finished and now == before:
@@ -56,6 +56,10 @@ def check_resumable(run: Run, config: RunConfig) -> Begun:
             "patience or another target"
         )
     return "go on"
+
+
+def _all(epochs: int) -> str:
+    return "its 1 epoch is" if epochs == 1 else f"all {epochs} epochs are"
 
 
 def is_complete(run: Run) -> bool:

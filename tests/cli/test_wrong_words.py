@@ -28,7 +28,8 @@ TRAIN = [  # options of a training on good data
 ]  # fmt: skip
 DATA = [
     "nosuch.tsv", "folder", "folder.tsv", "pipe.tsv", "loop", "nowhere", f"{LONG}.tsv",
-    "good.tsv/x.tsv", "/dev/null", "", "good.tsv,", "toy_sentimnt", "*.tsv", "empty.tsv", "blank.tsv", "binary.tsv",
+    "good.tsv/x.tsv", "/dev/null", "", "good.tsv,", "toy_sentimnt", "*.tsv", "empty.tsv",
+    "blank.tsv", "binary.tsv",
     "latin.tsv", "utf16.tsv", "one.tsv", "json.tsv", "quote.csv", "header.csv", "array.jsonl",
     "deep.jsonl", "archive.xlsx", "nosuffix", "archive.zip",
 ]  # fmt: skip
