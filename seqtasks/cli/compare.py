@@ -100,7 +100,7 @@ def compare(
     if twice:
         raise click.UsageError(f"RUNS: {twice[0]} is given twice; a run counts once")
     if curves:
-        _draw_curves(found, curves)
+        _draw_curves(found, curves, "--curves")
     _show(found, as_json)
 
 
@@ -162,10 +162,10 @@ def _check_suffix(file: Path | None) -> None:
         raise click.UsageError(f"--curves {file}: expected a name that ends in .svg or .png")
 
 
-def _draw_curves(runs: list[Facts], file: Path) -> None:
+def _draw_curves(runs: list[Facts], file: Path, option: str = "--runs-dir") -> None:
     from seqtasks.experiments.curves import learning_curves
 
-    _draw(file, learning_curves(runs), "epoch", "validation score")
+    _draw(file, learning_curves(runs), "epoch", "validation score", option=option)
 
 
 def _draw_scores(runs: list[Facts], keys: list[str], folder: Path) -> None:
@@ -177,11 +177,12 @@ def _draw_scores(runs: list[Facts], keys: list[str], folder: Path) -> None:
 
 
 def _draw(
-    file: Path, lines: "list[Line]", across: str, up: str, names: list[str] | None = None
-) -> None:
+    file: Path, lines: "list[Line]", across: str, up: str, names: list[str] | None = None,
+    option: str = "--runs-dir",
+) -> None:  # fmt: skip
     if file.suffix == ".svg":
         from seqtasks.inspection.svg import lines_svg as draw
     else:
         from seqtasks.inspection.training_plots import lines_picture as draw
-    with disk_errors(file):
+    with disk_errors(file, option):
         draw(lines, across, up, file, names)

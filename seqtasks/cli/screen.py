@@ -14,6 +14,7 @@ from rich.text import Text
 from seqtasks import advice
 from seqtasks.config import RunConfig
 from seqtasks.errors import typed
+from seqtasks.training.schedule import epochs_told
 
 if TYPE_CHECKING:
     from seqtasks.tasks.evaluation import Peer
@@ -121,7 +122,7 @@ def show_outcome(outcome: "Outcome", peer: "Peer | None") -> None:
             f"best validation {outcome.score}",
             f"{schedule.best_score:.4f} (epoch {schedule.best_epoch})",
         ),
-        ("ended after", f"{state.epoch} epochs, {duration(state.seconds)}: {state.finished}"),
+        ("ended after", f"{epochs_told(state.epoch)}, {duration(state.seconds)}: {state.finished}"),
         ("parameters", f"{outcome.parameters:,}"),
         ("run", str(run)),
     ):

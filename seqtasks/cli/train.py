@@ -149,7 +149,9 @@ def _check(
 ) -> "Splits | None":
     """Say what is wrong before TensorFlow starts; give the data that were read for it."""
     from seqtasks.tasks.sources import check_training, notices, read_files
+    from seqtasks.training.memory import check_memory
 
+    check_memory(config)
     if run is None:
         choose_path(runs_dir, config, overwrite)
     else:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from seqtasks.experiments.facts import Facts
+from seqtasks.experiments.facts import Facts, epochs
 from seqtasks.experiments.groups import Group
 from seqtasks.inspection.lines import Line, Point
 from seqtasks.runs import Run
@@ -13,7 +13,7 @@ def learning_curves(runs: Sequence[Facts]) -> list[Line]:
     """The score of validation after each epoch of each run that has one."""
     lines = []
     for run in runs:
-        rows = Run(run.path).read_metrics()
+        rows = epochs(Run(run.path))
         points = tuple(Point(row["epoch"], row["score"]) for row in rows)
         lines += [Line(run.name, points)] if points else []
     return lines

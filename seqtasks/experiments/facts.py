@@ -1,5 +1,6 @@
 """What a run's files say of it: settings, size, speed, scores, and whether it is finished."""
 
+import math
 import statistics
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 from seqtasks.config import RunConfig
 from seqtasks.errors import RunError
 from seqtasks.runs import Run, live_writer
+from seqtasks.runs.checksums import check_files
 from seqtasks.runs.files import read_json
 from seqtasks.training.resumable import is_complete
 from seqtasks.training.state import read_state
@@ -80,8 +82,8 @@ def facts(run: Run) -> Facts:
     Raises:
         RunError, ConfigError: a file of it that is damaged.
     """
-    config, rows = run.config, _metrics(run)
-    network, counts = _network(run.path / "network.json")
+    config, rows = run.config, epochs(run)
+    network, counts = _network(run)
     found = _figures(run.evaluation)
     speeds = [row["tokens_per_second"] for row in rows[1:] or rows if row["tokens_per_second"]]
     return Facts(
@@ -140,8 +142,20 @@ def settings(config: RunConfig) -> dict[str, Any]:
     return flat
 
 
-def _metrics(run: Run) -> list[dict[str, Any]]:
-    return [{"tokens_per_second": None, **row} for row in run.read_metrics()]
+def epochs(run: Run) -> list[dict[str, Any]]:
+    """The figures of each epoch, which the saved state has, too.
+
+    Raises:
+        RunError: where metrics.jsonl or the state is damaged, or they contradict each other.
+    """
+    rows = run.read_metrics()
+    kept = read_state(run.last_state).rows if run.last_state.exists() else []
+    if kept and rows != kept[: len(rows)]:  # a kill may leave it behind the state, never before it
+        raise RunError(
+            f"{run.metrics}: damaged: these aren't the figures of the saved state; remove it, the "
+            "state has them"
+        )
+    return [{"tokens_per_second": None, **row} for row in kept or rows]
 
 
 def _mean(rows: list[dict[str, Any]], name: str) -> float | None:
@@ -150,8 +164,11 @@ def _mean(rows: list[dict[str, Any]], name: str) -> float | None:
     return statistics.fmean(known) if known else None
 
 
-def _network(file: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+def _network(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     """What network.json says, if it is there: the network's size, and what it computes."""
+    file = run.path / "network.json"
+    if file.exists():
+        check_files(run.path, file.name)
     advice = "go on with the run to make it anew"
     found = read_json(file, dict, advice) if file.exists() else {}
     counts = found.get("multiplications") or {}
@@ -167,6 +184,8 @@ def _figures(file: Path) -> dict[str, float]:
     found["entity_F1"] = _object(file, found.get("entities") or {}, advice).get("F1")
     figures = {name: found[name] for name in FIGURES if found.get(name) is not None}
     _check_numbers(file, figures, advice)
+    if file.exists() and not figures:
+        raise RunError(f"{file}: damaged; {advice}")
     return figures
 
 
@@ -177,6 +196,8 @@ def _object(file: Path, value: Any, advice: str) -> dict[str, Any]:
 
 
 def _check_numbers(file: Path, values: dict[str, Any], advice: str) -> None:
-    """Check that each value is a number or null."""
-    if not all(isinstance(value, int | float | None) for value in values.values()):
+    """Check that each value is a number or null; of a bad model some may be infinite."""
+    if not all(isinstance(value, int | float | None) for value in values.values()) or any(
+        value in (math.inf, -math.inf) for name, value in values.items() if name != "perplexity"
+    ):
         raise RunError(f"{file}: damaged; {advice}")

@@ -14,6 +14,7 @@ not, nothing is left of it.
 """
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -74,7 +75,7 @@ def export_run(run: Run, base: Path, version: int | None = None, more: Any = Non
     predictor, endpoints = _endpoints(run)
     functions = _traced(endpoints)
     answers = list(_answers(endpoints, functions, _samples(run)))
-    with disk_errors(base), _staging(base) as staging:
+    with disk_errors(base, "--to"), _staging(base) as staging:
         _write(predictor, endpoints, functions, staging)
         write_answers(staging / WARMUP_FILE, answers)
         _check_ops(staging)
@@ -167,7 +168,10 @@ def _write(
     # As concrete functions only: TensorFlow would trace a `tf.function` that it saves once more.
     concrete = {name: function.get_concrete_function() for name, function in functions.items()}
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
-    tf.saved_model.save(tracked, str(folder), signatures=concrete, options=options)
+    try:
+        tf.saved_model.save(tracked, str(folder), signatures=concrete, options=options)
+    except tf.errors.ResourceExhaustedError as error:  # which is the disk here
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder.parent)) from error
     file = folder / "saved_model.pb"
     saved = saved_model_pb2.SavedModel.FromString(file.read_bytes())
     for endpoint in endpoints:

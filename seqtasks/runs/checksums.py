@@ -58,7 +58,8 @@ def replacing_known(folder: Path, path: Path) -> Iterator[Path]:
     with replacing(path) as temporary:
         yield temporary
         name = path.relative_to(folder).as_posix()
-        _add(folder, name, [checksum(file) for file in (path, temporary) if file.exists()])
+        good = [checksum(file) for file in (path, temporary) if file.exists()]
+        _add(folder, name, list(dict.fromkeys(good)))
 
 
 def write_config(folder: Path, text: str) -> None:

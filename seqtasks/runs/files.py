@@ -58,6 +58,10 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         _patiently(lambda: temporary.replace(path))
+    except OSError as error:
+        if error.filename in (None, str(temporary)):  # writing doesn't say where
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -89,8 +93,12 @@ def temporary_name(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
+def disk_errors(path: Path, option: str = "--runs-dir") -> Iterator[None]:
     """Turn an error of the disk into one of ours that says what to do.
+
+    Args:
+        path: what is written.
+        option: which chooses another place.
 
     Raises:
         RunError: where the disk is full or can't be written.
@@ -101,7 +109,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         reason = error.strerror or str(error)
         raise RunError(
             f"{error.filename or path}: can't write: {reason}. "
-            "Free some space, or choose a folder that can be written with --runs-dir"
+            f"Free some space, or choose a folder that can be written with {option}"
         ) from error
 
 

@@ -18,6 +18,7 @@ from seqtasks.inspection.recurrent_weights import singular_values
 from seqtasks.runs import Run, disk_errors
 from seqtasks.runs.checksums import replacing_known
 from seqtasks.tasks.finished_run import load_weights
+from seqtasks.training.schedule import epochs_told
 from seqtasks.training.state import TrainingState, load_state, save_state
 from seqtasks.training.step import Totals, TrainingStep
 
@@ -127,7 +128,7 @@ def fit(
         late,
     )
     state = load_state(run.last_state, step.variables()) if resume else TrainingState()
-    state.finished = (state.finished or f"{state.epoch} epochs") if ended else ""
+    state.finished = (state.finished or epochs_told(state.epoch)) if ended else ""
     _bring_up_to_date(run, state)
 
     def save() -> None:
@@ -268,11 +269,11 @@ def _end_epoch(step, validate, config, state, run) -> EpochResult:
     if decision == "lower":
         step.learning_rate = step.learning_rate * config.plateau_factor
     if decision == "stop":
-        state.finished = f"no better score in {config.patience} epochs"
+        state.finished = f"no better score in {epochs_told(config.patience)}"
     if config.target_score is not None and score >= config.target_score:
         state.finished = f"the score reached {config.target_score:g}"
     if not state.finished and state.epoch >= config.epochs:
-        state.finished = f"{config.epochs} epochs"
+        state.finished = epochs_told(config.epochs)
     step.reset_totals()
     state.rows.append(result.row())
     return result

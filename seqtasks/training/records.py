@@ -8,6 +8,7 @@ import keras
 from seqtasks.errors import typed
 from seqtasks.inspection.multiplications import multiplications
 from seqtasks.runs import Run, write_text
+from seqtasks.runs.checksums import replacing_known
 from seqtasks.runs.environment import ENVIRONMENT, environment
 
 NETWORK = "network.json"
@@ -16,7 +17,8 @@ NETWORK = "network.json"
 def record_network(run: Run, model: keras.Model) -> None:
     """Write how large a network is, and what it computes."""
     known = {"parameters": model.count_params(), "multiplications": multiplications(model)}
-    write_text(run.path / NETWORK, json.dumps(known) + "\n")
+    with replacing_known(run.path, run.path / NETWORK) as temporary:
+        temporary.write_text(json.dumps(known) + "\n", "utf-8")
 
 
 def record_resumption(run: Run) -> None:

@@ -8,7 +8,7 @@ from seqtasks.runs import Run
 from seqtasks.runs.checksums import check_files
 from seqtasks.runs.environment import environment
 from seqtasks.tasks.finished_run import check_weights
-from seqtasks.training.state import read_state
+from seqtasks.training.state import check_state
 
 # What may differ when a run is resumed: how long to go on, never what is trained.
 _FREE_ON_RESUME = {"epochs", "patience", "target"}
@@ -33,7 +33,7 @@ def check_resumable(run: Run, config: RunConfig) -> Begun:
     # An earlier version wrote a line of metrics before it first saved a state.
     if not run.last_state.exists() and len(run.read_metrics()) < 2:
         return "anew"
-    state = read_state(run.last_state)
+    state = check_state(run.last_state)
     check_files(run.path, "vocabulary")
     if state.schedule.best_score is not None:  # the weights that an end goes back to
         check_weights(run)
@@ -47,7 +47,7 @@ def check_resumable(run: Run, config: RunConfig) -> Begun:
         return "finish"
     if done:
         raise RunError(
-            f"{run.path}: all {state.epoch} epochs are done; ask for more, such as "
+            f"{run.path}: {_all(state.epoch)} done; ask for more, such as "
             f"--epochs {state.epoch + 5}"
         )
     if state.finished and now == before:
@@ -56,6 +56,10 @@ def check_resumable(run: Run, config: RunConfig) -> Begun:
             "patience or another target"
         )
     return "go on"
+
+
+def _all(epochs: int) -> str:
+    return "its 1 epoch is" if epochs == 1 else f"all {epochs} epochs are"
 
 
 def is_complete(run: Run) -> bool:

@@ -5,6 +5,15 @@ from dataclasses import dataclass
 from seqtasks.config import TrainingConfig
 
 
+def epochs_told(number: int) -> str:
+    """Say how many epochs.
+
+    >>> epochs_told(1), epochs_told(20)
+    ('1 epoch', '20 epochs')
+    """
+    return f"{number} epoch" if number == 1 else f"{number} epochs"
+
+
 @dataclass
 class Schedule:
     """Early stopping, and a learning rate that is lowered on a plateau.

@@ -5,7 +5,7 @@ import zlib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 
@@ -43,6 +43,23 @@ def read_state(path: Path) -> TrainingState:
         RunError: where the file is missing or damaged.
     """
     return _read(path, with_values=False)[0]
+
+
+def check_state(path: Path) -> TrainingState:
+    """Read how far a training is, and check that the variables are as they were written.
+
+    Raises:
+        RunError: where the file is missing or damaged.
+    """
+    state = read_state(path)
+    try:
+        with ZipFile(path) as archive:
+            damaged = archive.testzip()
+    except (OSError, ValueError, BadZipFile, zlib.error, RuntimeError, EOFError):
+        damaged = path.name
+    if damaged is not None:
+        raise RunError(f"{path}: the saved state is damaged; start anew")
+    return state
 
 
 def load_state(path: Path, variables: list[Any]) -> TrainingState:

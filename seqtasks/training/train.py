@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from seqtasks.config import RunConfig
 from seqtasks.data.splits import Splits
-from seqtasks.errors import TrainingError
+from seqtasks.errors import SeqtasksError, TrainingError
 from seqtasks.inspection.training_plots import gradient_curves, learning_curve
 from seqtasks.runs import Run, choose_path, disk_errors, new_run, write_text, writing
 from seqtasks.runs.checksums import check_files, write_config
@@ -29,6 +29,7 @@ from seqtasks.tasks.run_data import check_data, save_data
 from seqtasks.tasks.selection import score_name
 from seqtasks.tasks.sources import check_training, load_splits
 from seqtasks.training.fit import Watcher, fit
+from seqtasks.training.memory import check_memory
 from seqtasks.training.model_card import model_card, split_sizes
 from seqtasks.training.records import record_network, record_resumption
 from seqtasks.training.resumable import check_resumable
@@ -138,15 +139,25 @@ def resume(
         if begun == "finish":
             with disk_errors(run.path):
                 saved()
-        if begun == "go on":  # what was made of an end that is none any more
+        ended: dict[Path, bytes] = {}  # what was made of an end that is none any more
+        if begun == "go on":
             with disk_errors(run.path):
-                run.model_card.unlink(missing_ok=True)
-                run.calibration.unlink(missing_ok=True)
-        return _fit(run, config, codec, model, splits, watcher, begun, saved)
+                for file in (run.model_card, run.calibration):
+                    if file.exists():
+                        ended[file] = file.read_bytes()
+                        file.unlink()
+        try:
+            return _fit(run, config, codec, model, splits, watcher, begun, saved)
+        except SeqtasksError:
+            if not written:  # it is one again
+                for file, content in ended.items():
+                    file.write_bytes(content)
+            raise
 
 
 def _build(config, codec) -> keras.Model:
     """Make the network that is trained. Its weights are of float32 whatever the precision."""
+    check_memory(config, _largest_vocabulary(codec))
     keras.utils.set_random_seed(config.seed)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.training.precision)
@@ -159,6 +170,15 @@ def _build(config, codec) -> keras.Model:
         ) from error
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def _largest_vocabulary(part: Any, depth: int = 3) -> int:
+    """How many tokens the largest vocabulary of a codec has, or of a part of it."""
+    if not (type(part).__module__.startswith("seqtasks.") and hasattr(part, "__dict__") and depth):
+        return 0
+    tokens = getattr(part, "tokens", None)
+    found = [_largest_vocabulary(inner, depth - 1) for inner in vars(part).values()]
+    return max([len(tokens) if isinstance(tokens, list) else 0, *found])
 
 
 def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda: None) -> Outcome:

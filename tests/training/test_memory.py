@@ -1,0 +1,89 @@
+"""The estimate of memory: less than any training takes, and nothing said where nothing is known."""
+
+import errno
+import os
+
+import pytest
+
+from seqtasks.config import load_config
+from seqtasks.config.arch import ARCHS
+from seqtasks.errors import TrainingError
+from seqtasks.tasks.registry import get_task
+from seqtasks.training import memory
+
+
+@pytest.mark.parametrize("arch", ["rnn", "bigru", "stacked-bilstm"])
+def test_no_network_needs_less_than_the_estimate(arch):
+    options = {"model.arch": arch, "model.units": 7, "model.embedding_units": 5}
+    config = load_config(options={**options, "data.source": "toy_sentiment"})
+    from seqtasks.tasks.sources import load_splits
+
+    task = get_task("sentiment")
+    codec = task.make_codec(config, load_splits(config))
+    model = task.build(config, codec)
+    vocabulary = len(codec.encoder.words.tokens)
+    recurrent = model.count_params() - vocabulary * 5
+    estimate = memory.least_memory(config, vocabulary)
+    assert 0.8 * 4 * (4 * recurrent) < estimate - 4 * 3 * vocabulary * 5 <= 4 * 4 * recurrent
+
+
+def test_it_grows_with_each_dimension():
+    for arch in ARCHS:
+        sizes = {
+            key: memory.least_memory(load_config(options={"model.arch": arch, **more}), 1_000)
+            for key, more in (
+                ("as it is", {}),
+                ("units", {"model.units": 65}),
+                ("embedding_units", {"model.embedding_units": 65}),
+            )
+        }
+        assert (
+            min(sizes.values()) == sizes["as it is"] < min(sizes["units"], sizes["embedding_units"])
+        )
+
+
+def test_too_large_a_network_is_refused_with_what_it_needs_and_what_there_is(monkeypatch):
+    monkeypatch.setattr(memory, "available_memory", lambda: 2_000_000_000)
+    memory.check_memory(load_config(), 20_000)
+    with pytest.raises(TrainingError) as error:
+        memory.check_memory(load_config(options={"model.units": 20_000}))
+    for part in ("20,000 units", "GB at least", "2.0 GB are free", "--units"):
+        assert part in str(error.value)
+    with pytest.raises(TrainingError, match="vectors of 3,000,000 tokens"):
+        memory.check_memory(load_config(options={"model.embedding_units": 300}), 3_000_000)
+    monkeypatch.setattr(memory, "available_memory", lambda: None)
+    memory.check_memory(load_config(options={"model.units": 10**9}))
+
+
+@pytest.mark.parametrize(
+    ("text", "known"),
+    [
+        ("MemTotal: 9 kB\nMemAvailable:  3 kB\nSwapFree: 2 kB\n", [5 * 1024]),
+        ("MemAvailable: 3 kB\n", [3 * 1024]),
+        ("MemTotal: 9 kB\n", []),
+        ("MemAvailable:\n", []),
+        ("MemAvailable: many kB\n", []),
+        ("", []),
+    ],
+)
+def test_what_linux_says_of_the_machine(tmp_path, text, known):
+    (tmp_path / "meminfo").write_text(text)
+    assert list(memory._of_the_machine(tmp_path / "meminfo")) == known
+    assert list(memory._of_the_machine(tmp_path / "nowhere")) == []
+
+
+def test_what_is_left_of_a_container_s_limit(tmp_path):
+    assert list(memory._of_the_container(tmp_path)) == []
+    (tmp_path / "memory.current").write_text("700\n")
+    (tmp_path / "memory.stat").write_text("anon 5\ninactive_file 100\n")
+    for limit, left in (("max", []), ("1000", [400]), ("500", [0]), (str(2**62), [])):
+        (tmp_path / "memory.max").write_text(f"{limit}\n")
+        assert list(memory._of_the_container(tmp_path)) == left
+
+
+def test_elsewhere_nothing_is_known(monkeypatch, tmp_path):
+    def missing(*_, **__):
+        raise OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+
+    monkeypatch.setattr(memory.Path, "read_text", missing)
+    assert memory.available_memory() is None
