@@ -97,7 +97,7 @@ class Rules:
             return None
         forbidden = tf.concat(found, axis=1)
 
-        def left(scores: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        def allowed(scores: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
             left = _without(scores, tf.gather(forbidden, rows))
             if not (self.min_length and self.no_repeat):
                 return left
@@ -105,7 +105,7 @@ class Rules:
             is_end = tf.range(tf.shape(scores)[1]) == tf.cast(end_id, tf.int32)
             return tf.where(stuck & is_end, scores, left)
 
-        return left
+        return allowed
 
     def cost(self, trail: Trail, is_last: tf.Tensor) -> Callable[[tf.Tensor], tf.Tensor] | None:
         """Make what says what coverage costs; None where it costs nothing.

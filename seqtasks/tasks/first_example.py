@@ -30,9 +30,10 @@ def first_example(config: RunConfig, splits: Splits) -> str:
     return "\n".join(shown)
 
 
-def _tokens(text: str, unit: str) -> str:
+def _tokens(text: str, unit: str, case: str = "lower") -> str:
     split = split_characters if unit == "char" else split_words
-    return _listed([token.decode() for token in split(tf.constant([text]))[0].numpy().tolist()])
+    tokens = split(tf.constant([text]), lowercase=case != "keep")
+    return _listed([token.decode() for token in tokens[0].numpy().tolist()])
 
 
 def _listed(tokens: list[str]) -> str:
@@ -55,7 +56,7 @@ def _(part: LabelledTexts, text: Any) -> dict[str, str]:
 def _(part: TextPairs, text: Any) -> dict[str, str]:
     return {
         "source": _tokens(part.texts[0], text.unit),
-        "target": _tokens(part.targets[0], text.target_unit),
+        "target": _tokens(part.targets[0], text.target_unit, text.case),
     }
 
 
@@ -68,7 +69,7 @@ def _(part: TaggedSentences, text: Any) -> dict[str, str]:
 def _(part: CaptionedImages, text: Any) -> dict[str, str]:
     return {
         "image": " x ".join(map(str, part.images.shape[1:])),
-        "caption": _tokens(part.captions[0], text.unit),
+        "caption": _tokens(part.captions[0], text.unit, text.case),
     }
 
 

@@ -98,13 +98,13 @@ def join_words(words: tf.Tensor) -> tf.Tensor:
     return tf.strings.regex_replace(text, f" ?{JOINER} ?", "")
 
 
-def split_characters(text: tf.Tensor) -> tf.RaggedTensor:
+def split_characters(text: tf.Tensor, lowercase: bool = True) -> tf.RaggedTensor:
     """Characters (N, T ragged), spaces as `SPACE`; a Hangul syllable is one character.
 
     >>> [c.decode() for c in split_characters(tf.constant(["참 좋다"]))[0].numpy()]
     ['참', '▁', '좋', '다']
     """
-    text = tf.strings.regex_replace(normalise(text), " ", SPACE)
+    text = tf.strings.regex_replace(normalise(text, lowercase), " ", SPACE)
     return tf.strings.unicode_split(text, "UTF-8")
 
 

@@ -35,8 +35,10 @@ def test_a_long_text_is_cut_and_its_length_said():
 
 def test_pairs_sentences_images_and_texts_have_their_own_lines():
     pair = TextPairs(["Go now."], ["Va."], "a.tsv", [1])
-    assert shown("translation", pair)[1] == {"source": "go | now | .", "target": "va | ."}
-    assert shown("translation", pair, target_unit="char")[1]["target"] == "v | a | ."
+    for case, target in (("lower", "va | ."), ("restore", "va | ."), ("keep", "Va | .")):
+        told = shown("translation", pair, case=case)[1]
+        assert told == {"source": "go | now | .", "target": target}
+    assert shown("translation", pair, target_unit="char")[1]["target"].lower() == "v | a | ."
     sentence = TaggedSentences([["Ann", " ", "ran"]], [["B", "O", ""]], "a.bio", [1])
     assert shown("tagging", sentence)[1] == {"tokens": "Ann | ' ' | ran", "tags": "B | O |"}
     image = CaptionedImages(np.zeros((1, 2, 3, 1), np.float32), ["cat"], "a.npz", [0])
