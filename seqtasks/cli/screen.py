@@ -65,7 +65,7 @@ class TrainingScreen:
 
     def show(self, text: str) -> None:
         """Print lines as they are, above the bar."""
-        self._console.print(escape(text))
+        self._console.print(escape(text), soft_wrap=True)
 
     def progressed(self, progress: "Progress") -> None:
         """Move the bar."""

@@ -27,7 +27,7 @@ def test_a_run_holds_everything_that_runs_py_lists(succeeds, copied):
     succeeds("evaluate", copied)
     tree = (runs.__doc__ or "").partition("RUN/\n")[2].splitlines()
     listed = [line.split()[0] for line in tree if line.startswith("  ")]
-    assert len(listed) == 14
+    assert len(listed) == 15
     for name in listed:
         assert (copied / name).exists(), name
         assert (copied / name).is_dir() == name.endswith("/"), name
@@ -268,9 +268,9 @@ def test_ctrl_c_in_an_epoch_saves_and_the_advice_leads_to_the_same_model(
     [
         (("--units", "8"), ["model.units", "4", "8"]),
         (("--arch", "lstm"), ["model.arch", "bilstm", "'lstm'"]),
-        (("--set", "model.dropout=0.5"), ["model.dropout", "0.2", "0.5"]),
+        (("--set", "model.dropout=0.5"), ["model.dropout", "0.4", "0.5"]),
         (("--seed", "9"), ["seed", "1", "9"]),
-        (("--set", "text.unit=char"), ["text.unit", "'word'", "'char'"]),
+        (("--set", "text.unit=char"), ["text.unit", "'word+char'", "'char'"]),
         (("--name", "other"), ["name", "tiny films", "other"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -106,3 +106,9 @@ def test_rows_are_taken_at_even_distances(monkeypatch, count):
 
 def test_texts_without_anything_to_read_have_no_peer():
     assert judged([("", "+"), (" ", "-")] * 3, [("", "+")]) is None
+
+
+def test_data_whose_labels_have_changed_since_have_no_peer():
+    now = Splits(part([("good", "1"), ("bad", "2")] * 3), part([("good", "1"), ("bad", "2")]), None)
+    then = make_head(Splits(part(ORDER), part(ORDER), None))
+    assert train_peer(then, now, part(ORDER)) is None

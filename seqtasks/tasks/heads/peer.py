@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from seqtasks.data.splits import Splits
+from seqtasks.errors import DataError
 from seqtasks.tasks.evaluation import Peer
 from seqtasks.tasks.heads.head import Head
 
@@ -32,11 +33,14 @@ def train_peer(head: Head, splits: Splits, part: Any, threshold: float = 0.5) ->
         threshold: of a set's labels.
 
     Returns:
-        None where no text of training has a word.
+        None where no text of training has a word, or training has labels that the head lacks.
     """
     chosen = _rows(len(splits.train))
     texts = [splits.train.texts[row] for row in chosen]
-    targets = head.targets(splits.train)[chosen]
+    try:
+        targets, right = head.targets(splits.train)[chosen], head.targets(splits.validation)
+    except DataError:  # data that have changed since, and with them their labels
+        return None
     total = sum(map(len, texts))
     with_characters = total <= CHARACTERS
     features = _features(with_characters)
@@ -46,7 +50,6 @@ def train_peer(head: Head, splits: Splits, part: Any, threshold: float = 0.5) ->
         except ValueError:  # an empty vocabulary
             return None
         validation = features.transform(splits.validation.texts)
-        right = head.targets(splits.validation)
         trained = [(_train(head, known, targets, c), c) for c in _STRENGTHS]
         judged = [
             (head.judge(right, _answers(head, model, validation), threshold)[1][head.score], -n)
