@@ -81,7 +81,7 @@ class PartedVectors(keras.Layer):
         if fixed:
             self.fixed_vectors = vectors_of(fixed, units, name="fixed_vectors")
             self.fixed_vectors.trainable = False
-        self.tuning = tf.Variable(False, trainable=False)
+        self.tuning = tf.Variable(tf.constant(False), trainable=False)
 
     def build(self, input_shape: Any) -> None:
         """Create the parts."""
