@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from seqtasks.cli.options import tell, with_vectors
+from seqtasks.cli.options import tell
 from seqtasks.config import RunConfig
 from seqtasks.errors import typed
 from seqtasks.experiments.facts import Facts, facts
@@ -47,9 +47,11 @@ def train_several(
     Raises:
         SeqtasksError: as `train`; what was trained until then is kept.
     """
+    from seqtasks.tasks.outside_vectors import check_vectors, fitted
     from seqtasks.tasks.sources import check_training, notices, read_files
 
-    planned = plan([with_vectors(config) for config in configs], folder, overwrite)
+    tell([*dict.fromkeys(line for config in configs for line in check_vectors(config))])
+    planned = plan([fitted(config) for config in configs], folder, overwrite)
     left = [one for one in planned if not one.done]
     if left:
         splits = read_files(left[0].config)

@@ -90,7 +90,7 @@ def train(
         run = find_run(resumed, runs_dir)
         config_files = (run.config_file, *config_files)
     config = load_config(config_files, assignments, configured(options))
-    if run is None:
+    if run is None and seeds is None:
         config = with_vectors(config)
     if seeds is not None:
         if run is not None:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,11 +84,16 @@ def configured(files, name, tuned, **options):
 
 @pytest.fixture(scope="module")
 def tuned_late(files, tmp_path_factory):
-    """A run whose vectors are trained after two epochs, and what was told at its beginning."""
+    """A run whose vectors are trained after two epochs, and what was told at its beginning.
+
+    The file of vectors is there no more.
+    """
 
     def make(folder):
-        lines = []
-        train(configured(files, "late", 2), folder, False, Silent(), told=lines.append)
+        lines, vectors = [], shutil.copy(files / "some.vec", folder)
+        config = configured(files, "late", 2, **{"text.vectors": str(vectors)})
+        train(config, folder, False, Silent(), told=lines.append)
+        Path(vectors).unlink()
         (folder / "told.json").write_text(json.dumps(lines))
 
     folder = once(tmp_path_factory, "tuned-late", make)
@@ -154,38 +161,39 @@ def test_what_is_frozen_stays_as_it_was_in_the_file_and_the_rest_moves(files, tu
     assert same == {"splendid", "awful"}
 
 
-def test_a_run_answers_and_is_exported_without_the_file(files, tuned_late, tmp_path):
+def test_a_run_answers_and_goes_on_and_is_exported_without_the_file(tuned_late, tmp_path):
     run, _ = tuned_late
-    (files / "some.vec").rename(tmp_path / "gone")
-    try:
-        loaded = LoadedRun(run.path)
-        answers = loaded.predict(["splendid", "awful", "unheard of", "GOOD film", ""])
-        assert [answer.label for answer in answers[:2]] == ["pos", "neg"]
-        assert abs(answers[0].probability - answers[2].probability) > 1e-3
-        exported = export_run(run, tmp_path / "exports", more=["splendid Film", "awful", "", "x"])
-        assert exported.largest_difference < 1e-4
-        resume(run, run.config.model_copy(update={"training": longer(run)}), Silent())
-    finally:
-        (tmp_path / "gone").rename(files / "some.vec")
+    assert not Path(run.config.text.vectors).exists()
+    loaded = LoadedRun(run.path)
+    answers = loaded.predict(["splendid", "awful", "unheard of", "GOOD film", ""])
+    assert [answer.label for answer in answers[:2]] == ["pos", "neg"]
+    assert abs(answers[0].probability - answers[2].probability) > 1e-3
+    exported = export_run(run, tmp_path / "exports", more=["splendid Film", "awful", "", "x"])
+    assert exported.largest_difference < 1e-4
+    copy = Run(shutil.copytree(run.path, tmp_path / "copy"))
+    assert resume(copy, longer(run), Silent()).state.epoch == 5
 
 
 def longer(run):
-    training = run.config.training
-    return training.model_copy(update={"epochs": len(run.read_metrics()) + 1})
+    config = run.config
+    training = config.training.model_copy(update={"epochs": len(run.read_metrics()) + 1})
+    return config.model_copy(update={"training": training})
 
 
 def test_a_run_killed_before_its_first_state_reads_the_file_again(files, tmp_path):
-    run = train(configured(files, "killed", "never"), tmp_path, False, Silent((1, 1))).run
+    vectors = Path(shutil.copy(files / "some.vec", tmp_path))
+    content, options = vectors.read_text("utf-8"), {"text.vectors": str(vectors)}
+    config = configured(files, "killed", "never", **options)
+    run = train(config, tmp_path, False, Silent((1, 1))).run
     expected = outside_vectors_of_state(run)
     run.last_state.unlink()
-    vectors, other = files / "some.vec", tmp_path / "other"
-    vectors.rename(other)
-    with pytest.raises(DataError, match="does not exist"):
+    vectors.unlink()
+    with pytest.raises(DataError, match=r"some.vec: can't read the vectors"):
         resume(run, run.config, Silent((1, 1)))
-    vectors.write_text(other.read_text().replace("awful", "terrible"))
+    vectors.write_text(content.replace("awful", "terrible"), "utf-8")
     with pytest.raises(RunError, match="not the vectors that the run was begun with"):
         resume(run, run.config, Silent((1, 1)))
-    other.replace(vectors)
+    vectors.write_text(content, "utf-8")
     resume(run, run.config, Silent((1, 1)))
     assert np.array_equal(outside_vectors_of_state(run), expected)
 
