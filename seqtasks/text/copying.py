@@ -100,7 +100,8 @@ class CopyRule(tf.Module):
 
     def save(self, path: Path) -> None:
         """Write what was learnt, but for the vocabulary."""
-        learnt = {"looks": self.looks, "words": self.copied}
+        # TensorFlow has its own lists in a module, which JSON doesn't know from Python 3.13 on.
+        learnt = {"looks": dict(self.looks), "words": list(self.copied)}
         path.write_text(json.dumps(learnt, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
     @classmethod
