@@ -44,9 +44,9 @@ class Vocabulary:
 
     @classmethod
     def by_frequency(
-        cls, counts: Counter[str], max_size: int, min_count: int = 1, written: bool = False
+        cls, counts: Counter[str], max_size: int | None, min_count: int = 1, written: bool = False
     ) -> "Vocabulary":
-        """Take the most frequent tokens: at most `max_size` with the special ones.
+        """Take the most frequent tokens: at most `max_size` with the special ones; None: all.
 
         Equally frequent tokens are taken in alphabetical order, so the result is one and the same
         for the same counts. `target_text` also needs a start and an end, ids 2 and 3.
@@ -54,7 +54,8 @@ class Vocabulary:
         special = (PADDING, UNKNOWN, START, END) if written else (PADDING, UNKNOWN)
         ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         kept = [t for t, n in ordered if n >= min_count and t and t not in special]
-        return cls([*special, *kept[: max_size - len(special)]])
+        size = None if max_size is None else max_size - len(special)
+        return cls([*special, *kept[:size]])
 
     def ids(self, tokens: tf.Tensor | tf.RaggedTensor) -> tf.Tensor | tf.RaggedTensor:
         """The id of each token, dense or ragged, of any shape."""

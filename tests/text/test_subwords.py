@@ -258,6 +258,18 @@ def test_a_size_below_the_alphabets_is_refused():
     assert len(Subwords.learn([texts], max_size=759)) == 759
 
 
+def test_words_that_training_remembers_are_cut_as_others_are(learnt, tmp_path, monkeypatch):
+    learnt.save(tmp_path / "subwords.json")
+    plain = Subwords.load(tmp_path / "subwords.json")
+    monkeypatch.setattr(module, "_REMEMBERED", 5)
+    few = Subwords.learn([normalise(tf.constant(TEXTS))], written=True)
+    for texts in (ODD, TEXTS[:4], [*TEXTS, *ODD], []):
+        texts = tf.constant(texts, tf.string)
+        expected = plain.ids(texts).to_list()
+        assert learnt.ids(texts).to_list() == expected
+        assert few.ids(texts).to_list() == expected
+
+
 def test_nothing_to_learn_from_is_all_bytes():
     nothing = Subwords.learn([tf.constant(["", ""])])
     assert nothing.merges == []
