@@ -31,6 +31,7 @@ LOOKS = {
 }
 _RARE = 2  # occurrences in training up to which a word tells about those that training lacks
 _ENDS = r"[.!?…:;\"«»“”„(\[¿¡。！？]"  # a sentence may begin after these
+_TITLE = r"\p{Lu}\p{L}{0,3}"  # such as Mr, Prof or an initial, whose full stop ends no sentence
 
 
 class CopyRule(tf.Module):
@@ -126,7 +127,7 @@ class CopyRule(tf.Module):
 def _are_copied(
     pairs: list[Any], copied: Counter[Any], seen: Counter[Any], usual: bool, share: float
 ) -> bool:
-    """Whether more than a share is copied; `usual` counts as one more, and decides where none is."""
+    """Whether more than a share is copied; `usual` is one more, and decides where none is."""
     both, all_ = sum(copied[pair] for pair in pairs), sum(seen[pair] for pair in pairs)
     return both + usual > share * (all_ + 1)
 
@@ -138,8 +139,9 @@ def _looks(words: tf.RaggedTensor) -> tf.Tensor:
     is_word = tf.strings.regex_full_match(flat, r".*[\p{L}\p{N}].*")
     counted = tf.concat([[0], tf.cumsum(tf.cast(is_word, tf.int32))], axis=0)
     before = counted[:-1] - tf.repeat(tf.gather(counted, words.row_starts()), words.row_lengths())
-    previous = tf.concat([[""], flat], axis=0)[:-1]
-    opens = (before == 0) | tf.strings.regex_full_match(previous, _ENDS)
+    last, second_last = (tf.concat([[""] * n, flat], axis=0)[:-n] for n in (1, 2))
+    title = (last == ".") & tf.strings.regex_full_match(second_last, _TITLE)
+    opens = (before == 0) | (tf.strings.regex_full_match(last, _ENDS) & ~title)
     one_capital = _tail(flat) == _tail(low)
     names = [*LOOKS]
     found = tf.where(opens & one_capital, names.index("first"), names.index("capital"))
