@@ -4,7 +4,8 @@ An unknown token stands for a word that the target vocabulary lacks. Where the s
 place is a name or a number, it is the same in both languages; where it is a common word, it isn't,
 and a copy of it would be a word of the wrong language. Which is which is learnt from the training
 pairs: a word of the source vocabulary is copied if most of the translations of the texts with it
-have it, too; any other by what it looks like, if most rare words that look like it are copied.
+have it, too; any other by what it looks like, if a third of the rare words that look like it are
+copied: for a name that it lacks a model can only write another one, which is no better.
 """
 
 import json
@@ -30,6 +31,7 @@ LOOKS = {
 }
 _RARE = 2  # occurrences in training up to which a word tells about those that training lacks
 _ENDS = r"[.!?…:;\"«»“”„(\[¿¡。！？]"  # a sentence may begin after these
+_TITLE = r"\p{Lu}\p{L}{0,3}"  # such as Mr, Prof or an initial, whose full stop ends no sentence
 
 
 class CopyRule(tf.Module):
@@ -78,14 +80,14 @@ class CopyRule(tf.Module):
         looks = {}
         for number, (look, usual) in enumerate(LOOKS.items()):
             rare = [pair for pair in seen if pair[1] == number and of_word[pair[0]] <= _RARE]
-            looks[look] = _most(rare, copied, seen, usual)
+            looks[look] = _are_copied(rare, copied, seen, usual, 1 / 3)
         by_word: dict[bytes, list[tuple[bytes, int]]] = defaultdict(list)
         for pair in seen:
             by_word[pair[0]].append(pair)
         words = []
         for word, pairs in by_word.items():
             look = [*LOOKS][max(pairs, key=lambda pair: (seen[pair], pair))[1]]
-            if look != "sign" and _most(pairs, copied, seen, looks[look]):
+            if look != "sign" and _are_copied(pairs, copied, seen, looks[look], 1 / 2):
                 words.append(word.decode())
         known = set(source.words.tokens)
         return cls(source.words, sorted(word for word in words if word in known), looks)
@@ -123,10 +125,12 @@ class CopyRule(tf.Module):
             ) from error
 
 
-def _most(pairs: list[Any], copied: Counter[Any], seen: Counter[Any], usual: bool) -> bool:
-    """Whether more than half are copied; `usual` counts as one more, and decides where none is."""
+def _are_copied(
+    pairs: list[Any], copied: Counter[Any], seen: Counter[Any], usual: bool, share: float
+) -> bool:
+    """Whether more than a share is copied; `usual` is one more, and decides where none is."""
     both, all_ = sum(copied[pair] for pair in pairs), sum(seen[pair] for pair in pairs)
-    return 2 * (both + usual) > all_ + 1
+    return both + usual > share * (all_ + 1)
 
 
 def _looks(words: tf.RaggedTensor) -> tf.Tensor:
@@ -136,8 +140,9 @@ def _looks(words: tf.RaggedTensor) -> tf.Tensor:
     is_word = tf.strings.regex_full_match(flat, r".*[\p{L}\p{N}].*")
     counted = tf.concat([[0], tf.cumsum(tf.cast(is_word, tf.int32))], axis=0)
     before = counted[:-1] - tf.repeat(tf.gather(counted, words.row_starts()), words.row_lengths())
-    previous = tf.concat([[""], flat], axis=0)[:-1]
-    opens = (before == 0) | tf.strings.regex_full_match(previous, _ENDS)
+    last, second_last = (tf.concat([[""] * n, flat], axis=0)[:-n] for n in (1, 2))
+    title = (last == ".") & tf.strings.regex_full_match(second_last, _TITLE)
+    opens = (before == 0) | (tf.strings.regex_full_match(last, _ENDS) & ~title)
     one_capital = _tail(flat) == _tail(low)
     names = [*LOOKS]
     found = tf.where(opens & one_capital, names.index("first"), names.index("capital"))

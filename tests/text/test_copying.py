@@ -52,6 +52,9 @@ def test_names_numbers_and_what_training_copies_are_copied_and_other_words_are_n
     assert rule.copied == ["taxi"]
     found = may_copy(rule, "Zebras quaff Umbriel 17 dogs sees Paris Taxi e4 iPad. Yaks NATO €")
     assert found == ["Umbriel", "17", "Taxi", "e4", "iPad", "NATO", "€"]
+    titles = "Zebras! Yaks. Dr. Umbra, J. Ovid. Mr. Quuz? Gnus (Emus"
+    assert {"Umbra", "Ovid", "Quuz"} <= set(may_copy(rule, titles))
+    assert not {"Zebras", "Yaks", "Gnus", "Emus"} & set(may_copy(rule, titles))
 
 
 def test_names_that_training_translates_are_not_copied():
