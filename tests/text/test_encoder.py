@@ -96,8 +96,8 @@ def test_only_padding_has_id_0_and_it_is_on_the_right(unit):
         assert real.any()
 
 
-@each_unit
-def test_unseen_tokens_have_id_1(unit):
+@pytest.mark.parametrize("unit", [unit for unit in UNITS if unit != "subword"])
+def test_unseen_tokens_have_id_1(unit):  # no subword is unseen: one may be a byte
     encoded = encode(encoder_of(unit, ["a"]), ["zzz", "a"])
     assert encoded["ids"][0, 0] == 1
     assert encoded["ids"][1, 0] == 2
@@ -161,7 +161,11 @@ def test_sizes_are_those_of_the_ids_and_of_the_characters_beside_them():
     texts = ["a b c", "b좋"]
     found = {unit: encoder_of(unit, texts).sizes for unit in UNITS}
     # [PAD] and [UNK]; the words a, b, c, b좋; the characters a, b, c, 좋 and the space.
-    assert found == {"word": (6, 0), "char": (7, 0), "word+char": (6, 7)}
+    # Subwords: those two, and all bytes at least.
+    sizes = {"word": (6, 0), "char": (7, 0), "word+char": (6, 7)}
+    assert found == {**sizes, "subword": found["subword"]}
+    assert found["subword"][0] > 256
+    assert found["subword"][1] == 0
 
 
 # --- The same everywhere ------------------------------------------------------------------------
@@ -214,7 +218,7 @@ def test_statistics_go_through_all_batches():
 @each_unit
 def test_splitting_gives_the_tokens_behind_the_ids(unit):
     encoder = encoder_of(unit, max_length=4)
-    vocabulary = encoder.characters if unit == "char" else encoder.words
+    vocabulary = encoder.vocabularies["ids"]
     tokens = encoder.split(tf.constant(TEXTS)).to_list()
     expected = [[vocabulary.tokens.index(t.decode()) for t in row] for row in tokens]
     assert [trimmed(row) for row in encode(encoder, TEXTS)["ids"]] == expected
@@ -256,6 +260,7 @@ FILES = {
     "word": ["words.txt"],
     "char": ["characters.txt"],
     "word+char": ["characters.txt", "words.txt"],
+    "subword": ["subwords.json"],
 }
 
 
