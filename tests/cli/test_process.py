@@ -41,14 +41,6 @@ def ended(process):
         process.kill()
 
 
-def wait_until(condition, process):
-    end = time.monotonic() + SECONDS
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def test_a_line_is_answered_before_the_next_one_comes_and_a_bad_one_ends_the_filter(trained):
     process = start("predict", trained.run)
     try:
