@@ -103,7 +103,7 @@ def write(language: str, rng: random.Random, greeted: str, sentences: int) -> st
         sentences: how many stand between the opening and the greeting.
 
     >>> write("ko", random.Random(2), "서연", 1)
-    '...'
+    '수아가 들어왔을 때 서연은 텔레비전을 보고 있었다 . ... 새로 온 사람은 _ 에게 인사했다 .'
     """
     openings, doing, named, when, happened, greetings = _GRAMMARS[language]
     names = tuple(map(Noun, NAMES[language]))

@@ -95,7 +95,7 @@ def write(language: str, rng: random.Random, mood: str, sentences: int) -> str:
         sentences: how many stand between the opening and the blank.
 
     >>> write("ko", random.Random(2), "좋았다", 1)
-    '...'
+    '출근길에 이모는 시끄러운 앵무새를 만났고 나는 포근한 강아지를 만났다 . ... 내 기분은 _ .'
     """
     made_by, animals, people, openings, told, went_on, moods = _GRAMMARS[language]
     names = tuple(made_by)

@@ -46,7 +46,7 @@ def story_examples(
 
     >>> part = story_examples("toy_greeting", "en", 1, examples=2, seed=6, exact=True)
     >>> part.texts[1], part.labels[1]
-    ('Ware was ... said hello to _ .', 'Ware')
+    ('Ware sat drawing , and Emma came in . ... the newcomer said hello to _ .', 'Ware')
     """
     return _wait(name, language).draw(random.Random(seed), distance, examples, exact, set())
 
