@@ -38,7 +38,7 @@ _REGULARISED = {
     "model.pooling": "max",
     "model.dropout": 0.4,
     "model.output_dropout": 0.5,
-    "model.token_dropout": 0.3,
+    "model.token_dropout": 0.2,
     "training.average_decay": 0.99,
 }
 _TEXTS: tuple[tuple[float, dict[str, Any]], ...] = (
