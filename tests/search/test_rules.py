@@ -120,7 +120,7 @@ def search_with_lists(model, row, rules, beam, max_length, penalty):
     pool = [((), False)]
 
     def score(one):
-        return judge(model, row, rules, *one, max_length, penalty)[1]
+        return judge(model, row, rules, one[0], one[1], max_length, penalty)[1]
 
     for length in range(max_length):
         candidates = [one for one in pool if one[1]]
@@ -135,7 +135,8 @@ def search_with_lists(model, row, rules, beam, max_length, penalty):
         if len(pool[0][0]) > length + 1:
             raise RuntimeError
     return [
-        (score(one), judge(model, row, rules, *one, max_length, penalty)[0], *one) for one in pool
+        (score(one), judge(model, row, rules, one[0], one[1], max_length, penalty)[0], *one)
+        for one in pool
     ]
 
 

@@ -3,6 +3,7 @@
 import re
 from dataclasses import asdict, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -269,7 +270,7 @@ def cased(tmp_path_factory):
     for case in ("lower", "keep", "restore"):
         folder = tmp_path_factory.mktemp(case)
         text = {"case": case, "min_count": 2}
-        config = parse_config({"task": "translation", "text": text, "model": {"units": 4}})
+        config: Any = parse_config({"task": "translation", "text": text, "model": {"units": 4}})
         made = Translation().make_codec(config, splits)
         made.save(folder)
         found[case] = config, made, Translation().load_codec(config, folder)

@@ -158,6 +158,8 @@ def test_what_was_learnt_is_saved_and_works_in_an_export(tmp_path, unit, mode):
     made = WrittenText.from_texts(texts(), unit, 99, 1, 99, case=mode)
     made.save(tmp_path / "target.txt")
     again = WrittenText.load(tmp_path / "target.txt", unit, 99)
+    assert isinstance(made.case, Case)
+    assert isinstance(again.case, Case)
     assert (again.case.kept, again.case.forms) == (made.case.kept, made.case.forms)
     assert again.case.begins == made.case.begins
 

@@ -94,6 +94,7 @@ def test_what_was_learnt_is_saved_and_a_run_of_before_copies_any_word(tmp_path):
     assert CopyRule.load(tmp_path / "copies.json", rule._words) is None
     rule.save(tmp_path / "copies.json")
     again = CopyRule.load(tmp_path / "copies.json", rule._words)
+    assert isinstance(again, CopyRule)
     assert (again.copied, again.looks) == (rule.copied, rule.looks)
     text = "Dogs taxi Umbriel 9 paris"
     assert may_copy(again, text) == may_copy(rule, text) == ["taxi", "Umbriel", "9"]
