@@ -67,7 +67,7 @@ class WordFeatures(tf.Module):
     >>> lower = tf.ragged.constant([["ann", "sings"], ["2"]])
     >>> features = WordFeatures.learn(("shape", "suffix"), [(written, lower)])
     >>> features(written, lower)["shape"].to_list()
-    [[3, 4], [2]]
+    [[2, 4], [3]]
     """
 
     def __init__(self, vocabularies: dict[str, Vocabulary]):
