@@ -324,7 +324,9 @@ def test_subwords_that_are_read_cannot_be_written_with(tmp_path):
 
 def test_a_saved_model_cuts_and_joins_as_before_with_stock_operations(learnt, tmp_path):
     class ThereAndBack(tf.Module):
-        subwords = learnt
+        def __init__(self):
+            super().__init__()
+            self.subwords = learnt  # an export finds tables only where a module holds them
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
         def __call__(self, text):
