@@ -65,6 +65,9 @@ def test_a_model_is_trained_resumed_exported_twice_and_served_by_the_rules_of_wi
     assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"]
 
 
+ROWS = [{"epoch": 1, "loss": 0.5, "validation_loss": 0.5, "score": 0.5, "seconds": 1.0}]
+
+
 def test_a_run_is_made_and_replaced_by_the_rules_of_windows(tmp_path, msvcrt):
     def save(run):
         write_text(run.vocabulary / "words.txt", "a\n")
@@ -72,12 +75,12 @@ def test_a_run_is_made_and_replaced_by_the_rules_of_windows(tmp_path, msvcrt):
     with windows.rules_for_files(tmp_path) as refused:
         for overwrite in (False, True):
             with create.new_run(tmp_path, SentimentConfig(name="a"), overwrite, save) as run:
-                run.write_metrics([{"epoch": 1}])
+                run.write_metrics(ROWS)
         with create.new_run(tmp_path, SentimentConfig(), False, save) as other:
             assert other.path != run.path
     assert refused == []
     assert (run.vocabulary / "words.txt").read_bytes() == b"a\n"
-    assert run.read_metrics() == [{"epoch": 1}]
+    assert run.read_metrics() == ROWS
     assert not list(tmp_path.rglob(".*"))
 
 
@@ -90,6 +93,8 @@ USED = {
     ("cli/startup.py", "os.sched_getaffinity"),
     ("runs/locks.py", "fcntl"),
     ("training/fit.py", "os.posix_fallocate"),
+    ("training/memory.py", "os.sysconf"),
+    ("training/memory.py", "resource"),
 }
 
 

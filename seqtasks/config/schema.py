@@ -58,7 +58,7 @@ class RunConfig(Strict):
 
     def to_dict(self) -> dict[str, Any]:
         """All keys that the task looks at, with their values."""
-        return self.model_dump()
+        return self.model_dump(mode="json")  # lists, as YAML has them, and no tuples
 
 
 def json_schema() -> dict[str, Any]:

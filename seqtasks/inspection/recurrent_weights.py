@@ -6,6 +6,7 @@ import numpy as np
 
 from seqtasks.inspection.recording import directions
 from seqtasks.inspection.trace import stacks_of
+from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.recurrent import Recurrent
 
 
@@ -23,7 +24,7 @@ def recurrent_layers(model: Any) -> dict[str, Recurrent]:
     }
     for each in model.layers:
         reader = getattr(each, "character_reader", None)  # `TextEmbedding`'s, where it has one
-        for layer in directions(reader) if reader else []:
+        for layer in directions(reader) if isinstance(reader, Recurrent | Bidirectional) else []:
             found[f"characters{'_backward' if layer.go_backwards else ''}"] = layer
     return found
 

@@ -62,7 +62,11 @@ _TEXTS: tuple[tuple[float, dict[str, Any]], ...] = (
         },
     ),
 )
-_SPELLED = {"text.unit": "word+char", "model.character_units": 64}
+_SPELLED = {
+    "text.unit": "word+char",
+    "model.character_encoder": "cnn",
+    "model.character_units": 256,
+}
 _OF_ANY_TOPOLOGY = ("text.min_count", "training.average_decay", "training.patience")
 _LONG = 60  # words of a text, on average, from which on reading their letters takes too long
 # Not measured anew: what `configs/tagging-ewt-bilstm.yaml` was tuned to. On two sets that it wasn't
@@ -133,6 +137,8 @@ def choose(config: RunConfig, splits: Splits) -> Chosen:
     sections: dict[str, dict[str, Any]] = {}
     for key, value in found.items():
         section, name = key.split(".")
+        if key == "model.embedding_units" and getattr(config.text, "vectors", None):
+            continue  # the file's vectors have a width of their own
         if not _is_given(config, section, name) and getattr(config, section) is not None:
             sections.setdefault(section, {})[name] = value
     changed = {

@@ -10,6 +10,7 @@ from seqtasks.config import RunConfig
 from seqtasks.data.digests import digest
 from seqtasks.data.reading import as_read
 from seqtasks.data.splits import Splits
+from seqtasks.data.tagged import TaggedSentences
 from seqtasks.errors import RunError
 from seqtasks.runs import Run, replacing, write_text
 from seqtasks.runs.checksums import check_files, replacing_known
@@ -124,7 +125,7 @@ def _described(part: Any, config: RunConfig) -> dict[str, Any]:
     cased = (
         config.text.unit == "word+char"
         or bool(getattr(config.text, "features", ()))
-        or (config.text.unit == "subword" and config.task == "tagging")
+        or (config.text.unit == "subword" and isinstance(part, TaggedSentences))
         or getattr(config.model, "topology", "flat") == "hierarchical"
     )
     return {"examples": len(part), "digest": digest(part, lowercase=not cased)}
