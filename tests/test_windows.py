@@ -65,7 +65,10 @@ def test_a_model_is_trained_resumed_exported_twice_and_served_by_the_rules_of_wi
     assert not [path for path in tmp_path.rglob(".*") if path.name != ".lock"]
 
 
-ROWS = [{"epoch": 1, "loss": 0.5, "validation_loss": 0.5, "score": 0.5, "seconds": 1.0}]
+ROWS = [
+    {"epoch": 1, "train_loss": 0.5, "validation_loss": 0.5, "score": 0.5, "learning_rate": 0.1}
+    | {"seconds": 1.0}
+]
 
 
 def test_a_run_is_made_and_replaced_by_the_rules_of_windows(tmp_path, msvcrt):

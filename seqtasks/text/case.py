@@ -124,7 +124,7 @@ class Case(tf.Module):
     def save(self, path: Path) -> None:
         """Write what was learnt."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        # TensorFlow has its own dictionaries in a module, which JSON doesn't know from Python 3.13 on.
+        # In a module they are dictionaries of TensorFlow, unknown to JSON from Python 3.13 on.
         learnt = {"kept": self.kept, "begins": dict(self.begins), "forms": dict(self.forms)}
         path.write_text(json.dumps(learnt, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
