@@ -16,7 +16,8 @@
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-python=$(command -v python3.13 || command -v python3)
+python=python3.13
+"$python" -c "" 2> "$folder/none" || python=python3
 "$python" -m venv "$folder/venv"
 "$folder/venv/bin/pip" install -q "tensorflow==2.21.0"
 TF_CPP_MIN_LOG_LEVEL=3 "$folder/venv/bin/python" - <<'PY'
