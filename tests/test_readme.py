@@ -173,7 +173,7 @@ def test_the_lists_of_files_to_touch_are_where_things_are_registered():
     assert '"lstm": LSTM' in read["seqtasks/topologies/recurrent_stack.py"]
     assert '"tagging": Tagging' in read["seqtasks/tasks/registry.py"]
     assert "class TaggingConfig" in read["seqtasks/config/tasks.py"]
-    assert "class TaggedDataConfig" in read["seqtasks/config/sections.py"]
+    assert "class TaggedDataConfig" in read["seqtasks/config/data_sections.py"]
     assert "TaggedDataConfig" in read["seqtasks/tasks/sources.py"]
     # Nothing else of the package knows what is added there; lessons show some tasks.
     for name in ("tagging", "captioning"):

@@ -12,7 +12,7 @@ from seqtasks.cli.options import run_argument, runs_dir_option
 from seqtasks.cli.pages import check_output, page_language
 from seqtasks.cli.predict import check_texts
 from seqtasks.config import load_config
-from seqtasks.config.sections import ImagesDataConfig, PlainDataConfig, RecallDataConfig
+from seqtasks.config.data_sections import ImagesDataConfig, PlainDataConfig, RecallDataConfig
 from seqtasks.runs import find_run
 
 if TYPE_CHECKING:

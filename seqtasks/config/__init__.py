@@ -8,26 +8,27 @@ shipped   the files of `configs/`, found by their names
 loading   files, assignments and options merged into one of them
 """
 
-from seqtasks.config.loading import load_config, parse_config
-from seqtasks.config.schema import CONFIGS, RunConfig
-from seqtasks.config.sections import (
-    ERRORS,
-    BoundedTextConfig,
+from seqtasks.config.data_sections import (
     ClassifiedDataConfig,
-    ClassifierConfig,
-    ClassifierTrainingConfig,
     DataConfig,
-    DecodingConfig,
     ImagesDataConfig,
     LabelledDataConfig,
-    ModelConfig,
     PairsDataConfig,
     PlainDataConfig,
-    ReaderConfig,
-    ReadTextConfig,
     RecallDataConfig,
     TableDataConfig,
     TaggedDataConfig,
+)
+from seqtasks.config.loading import load_config, parse_config
+from seqtasks.config.schema import CONFIGS, RunConfig
+from seqtasks.config.sections import (
+    BoundedTextConfig,
+    ClassifierConfig,
+    ClassifierTrainingConfig,
+    DecodingConfig,
+    ModelConfig,
+    ReaderConfig,
+    ReadTextConfig,
     TaggerConfig,
     TaggerTrainingConfig,
     TextConfig,
@@ -44,6 +45,7 @@ from seqtasks.config.tasks import (
     TaggingConfig,
     TranslationConfig,
 )
+from seqtasks.config.values import ERRORS
 
 TASKS = tuple(CONFIGS)
 

@@ -5,14 +5,9 @@ from typing import Annotated, Any, ClassVar, Union
 import yaml
 from pydantic import Field, TypeAdapter, field_validator
 
-from seqtasks.config.sections import (
-    DataConfig,
-    ModelConfig,
-    Seed,
-    Strict,
-    TextConfig,
-    TrainingConfig,
-)
+from seqtasks.config.data_sections import DataConfig
+from seqtasks.config.sections import ModelConfig, TextConfig, TrainingConfig
+from seqtasks.config.values import Seed, Strict
 
 CONFIGS: dict[str, type["RunConfig"]] = {}
 """The configurations that there are, by task, in the order of their definition."""

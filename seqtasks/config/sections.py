@@ -1,64 +1,33 @@
-"""The sections of the configuration that several tasks share: types, limits and defaults.
+"""The sections that several tasks share: text, network, training and writing.
 
-What one task alone has is in that task's class, in `seqtasks.config.tasks`.
+Where the data come from is in `data_sections`, what values may be in `values`, and what one task
+alone has in that task's class, in `tasks`.
 """
 
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from seqtasks.config.arch import ARCHS, STACKED_LAYERS, Arch
+from seqtasks.config.values import (
+    ERRORS,
+    LARGEST,
+    SMALLEST,
+    ClassWeight,
+    Count,
+    CountOrZero,
+    Feature,
+    Fraction,
+    NotNegative,
+    Pooling,
+    Positive,
+    Rate,
+    Size,
+    Strict,
+    Threshold,
+)
 from seqtasks.errors import did_you_mean
-
-
-def _no_truth(given: Any) -> Any:
-    """Refuse what YAML makes of yes and no, which Python takes for 1 and 0."""
-    if isinstance(given, bool):
-        raise ValueError("input should be a number")
-    return given
-
-
-def _in_float32(number: float) -> float:
-    """Refuse what a network would compute with as infinity, or as 0."""
-    if number and not _SMALLEST <= number <= _LARGEST:
-        raise ValueError(f"input should be a number of float32, {_SMALLEST:g} to {_LARGEST:g}")
-    return number
-
-
-_LARGEST, _SMALLEST = 3e38, 1.2e-38
-Number = Annotated[float, BeforeValidator(_no_truth)]
-Positive = Annotated[Number, Field(gt=0, allow_inf_nan=False), AfterValidator(_in_float32)]
-NotNegative = Annotated[Number, Field(ge=0, allow_inf_nan=False), AfterValidator(_in_float32)]
-Rate = Annotated[Number, Field(ge=0, lt=1)]
-Fraction = Annotated[Number, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1, lt=2**31, strict=True)]  # strict: true is not 1
-CountOrZero = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
-Size = Annotated[int, Field(ge=5, strict=True)]  # of a vocabulary
-# Beyond these its inverse or its square is 0 in float32, and so is each gradient clipped to it.
-Threshold = Annotated[Number, Field(gt=0, ge=1e-18, le=1e37)]
-Seed = Annotated[int, Field(ge=0, lt=2**31, strict=True)]
-Case = Annotated[
-    Literal["lower", "keep", "restore"],
-    Field(
-        description="capitals of what is written: keep makes them part of the words; restore "
-        "writes each word as training texts do most often; both begin sentences with one where "
-        "these do; lower: none"
-    ),
-]
-Pooling = Literal["last", "mean", "max", "attention"]
-ClassWeight = Literal["balanced"] | dict[str, Positive] | None
-Feature = Literal["shape", "prefix", "suffix"]
-ERRORS = ("loss", "mae", "rmse")  # what `training.select_by` may name of which less is better
 
 
 def _label(key: Any) -> str:
@@ -68,180 +37,7 @@ def _label(key: Any) -> str:
 
 def _is_weight(weight: Any) -> bool:
     number = isinstance(weight, int | float) and not isinstance(weight, bool)
-    return number and _SMALLEST <= weight <= _LARGEST
-
-
-class Strict(BaseModel):
-    """A section that refuses unknown keys and never changes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataConfig(Strict):
-    """Where the examples come from; a subclass for each form that they may have."""
-
-    source: str = Field(description="a toy data set's name, a file of the task's format, or more")
-    validation: str | None = Field(
-        default=None, description="a file; by default a part of the training data"
-    )
-    test: str | None = Field(
-        default=None, description="a file; by default a part of the training data"
-    )
-    validation_fraction: Fraction = Field(
-        default=0.1, description="the share of the training data that validation takes"
-    )
-    test_fraction: Rate = Field(
-        default=0.1, description="the share of the training data that the test takes; 0: none"
-    )
-
-    @field_validator("source", "validation", "test")
-    @classmethod
-    def _has_a_name(cls, given: str | None) -> str | None:
-        if given is not None and not given.strip():
-            raise ValueError("is empty; expected a file, or what `seqtasks data list` names")
-        return given
-
-    @model_validator(mode="after")
-    def _something_is_left_to_train(self) -> "DataConfig":
-        cut = self.validation is None and self.test is None
-        if cut and self.validation_fraction + self.test_fraction >= 1:
-            raise ValueError(
-                "validation_fraction and test_fraction leave nothing to train: "
-                f"{self.validation_fraction:g} and {self.test_fraction:g}; expected less than 1 "
-                "together"
-            )
-        return self
-
-
-class TableDataConfig(DataConfig):
-    """Where examples come from that stand in rows."""
-
-    header: bool | None = Field(
-        default=None,
-        description="whether the first row names the columns; by default only in CSV and Excel",
-    )
-    delimiter: Literal["tab", "comma", "semicolon", "pipe"] | None = Field(
-        default=None,
-        description="what stands between columns; by default it is seen in the first rows",
-    )
-    comment: str | None = Field(
-        default=None,
-        min_length=1,
-        description="what a line begins with that is skipped; by default it is seen in files of "
-        "tokens, and elsewhere nothing is skipped",
-    )
-    on_error: Literal["stop", "skip"] = Field(
-        default="stop",
-        description="what to do about rows that can't be used: stop and list them, or skip and "
-        "count them",
-    )
-
-    @field_validator("delimiter", mode="before")
-    @classmethod
-    def _a_sign_is_its_name(cls, given: Any) -> Any:
-        signs = {"\t": "tab", ",": "comma", ";": "semicolon", "|": "pipe"}
-        return signs.get(given, given) if isinstance(given, str) else given
-
-
-class LabelledDataConfig(TableDataConfig):
-    """Where labelled texts come from."""
-
-    text_column: str | int | None = Field(
-        default=None, description="the text's column: a name, or a number from 0"
-    )
-    label_column: str | int | None = Field(
-        default=None, description="the label's column: a name, or a number from 0"
-    )
-
-
-class ClassifiedDataConfig(LabelledDataConfig):
-    """Where labelled texts come from, and what their labels are."""
-
-    labels: Literal["auto", "category", "set", "number"] = Field(
-        default="auto",
-        description="what a label is: a category, a set of several, or a number; auto: as it looks",
-    )
-    threshold: Fraction = Field(
-        default=0.5, description="labels of a set that are at least so probable are given"
-    )
-
-
-class PairsDataConfig(TableDataConfig):
-    """Where pairs of texts come from."""
-
-    text_column: str | int | None = Field(
-        default=None, description="the source's column: a name, or a number from 0"
-    )
-    label_column: str | int | None = Field(
-        default=None, description="the target's column: a name, or a number from 0"
-    )
-
-
-class TaggedDataConfig(TableDataConfig):
-    """Where tagged sentences come from."""
-
-    tag_column: str | int | None = Field(
-        default=None,
-        description="a column of CoNLL-U or of a header by its name, or a number from 0; by "
-        "default upos, tag or the like, or the last one",
-    )
-    token_column: str | int | None = Field(
-        default=None,
-        description="the tokens' column, likewise; by default form, token or the like, or 0",
-    )
-    sentence_column: str | int | None = Field(
-        default=None,
-        description="the column that tells sentences apart, beside blank lines: it changes, or is "
-        "not blank, where one begins; by default `Sentence #` or the like",
-    )
-
-
-class ImagesDataConfig(TableDataConfig):
-    """Where images and their captions come from."""
-
-    image_key: str | None = Field(
-        default=None,
-        description="which array of the .npz holds the images, where it has several",
-    )
-    image_size: Count | None = Field(
-        default=None,
-        description="height and width to which the images of a folder are resized; by default "
-        "they stay as they are, all of one size",
-    )
-
-
-class PlainDataConfig(DataConfig):
-    """Where a text without labels comes from."""
-
-
-STORIES = ("toy_greeting", "toy_mood")  # what `recall` makes besides toy_recall
-_SENTENCES = 10  # in between, where a story's configuration doesn't say
-
-
-class RecallDataConfig(DataConfig):
-    """How examples of long-term memory are made.
-
-    >>> RecallDataConfig().distance, RecallDataConfig(source="toy_mood").distance
-    (100, 10)
-    """
-
-    source: str = "toy_recall"
-    distance: Count = Field(
-        default=100,
-        description="T, what is between what is said and what is asked: words, by default 100; of "
-        "the stories toy_greeting and toy_mood sentences, by default 10",
-    )
-    examples: Count = Field(default=4_000, description="how many are made to train on")
-    language: Literal["en", "ko"] = Field(
-        default="en", description="the language of a story: en or ko; toy_recall has en only"
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _a_story_counts_sentences(cls, given: Any) -> Any:
-        if isinstance(given, dict) and given.get("source") in STORIES:
-            return {"distance": _SENTENCES, **given}
-        return given
+    return number and SMALLEST <= weight <= LARGEST
 
 
 class TextConfig(Strict):

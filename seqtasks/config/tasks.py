@@ -9,27 +9,23 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from seqtasks.config.arch import Arch
+from seqtasks.config.data_sections import (
+    ClassifiedDataConfig,
+    ImagesDataConfig,
+    PairsDataConfig,
+    PlainDataConfig,
+    RecallDataConfig,
+    TaggedDataConfig,
+)
 from seqtasks.config.schema import RunConfig
 from seqtasks.config.sections import (
     BoundedTextConfig,
-    Case,
-    ClassifiedDataConfig,
     ClassifierConfig,
     ClassifierTrainingConfig,
-    Count,
-    CountOrZero,
     DecoderTrainingConfig,
     DecodingConfig,
     DocumentTextConfig,
-    ImagesDataConfig,
-    NotNegative,
-    PairsDataConfig,
-    PlainDataConfig,
-    Pooling,
     ReadTextConfig,
-    RecallDataConfig,
-    Seed,
-    TaggedDataConfig,
     TaggerConfig,
     TaggerTrainingConfig,
     TextConfig,
@@ -38,6 +34,7 @@ from seqtasks.config.sections import (
     WritingConfig,
     WritingTrainingConfig,
 )
+from seqtasks.config.values import Case, Count, CountOrZero, NotNegative, Pooling, Seed
 
 _TABLES = (
     ("FILE.tsv", "text, tab, label; no header unless a column is named"),

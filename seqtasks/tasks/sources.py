@@ -1,6 +1,6 @@
 """From a configuration's data section to examples: each form of data has its reader here.
 
-A task's data section says by its class which form its data have (`seqtasks.config.sections`). No
+A task's data section says by its class which form its data have (`seqtasks.config.data_sections`). No
 TensorFlow is needed to read files, so that what is wrong with them is said before it starts.
 """
 
