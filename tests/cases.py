@@ -59,6 +59,7 @@ def make_recall(folder, rng):
 
 MORE = {
     "recall": ("data.distance=3",),
+    "sentiment": ("text.unit=word",),
     "tagging": ("model.character_units=4",),
     "translation": ("decoding.beam=2", "decoding.max_length=5", "decoding.n_best=2"),
     "captioning": ("decoding.max_length=5",),

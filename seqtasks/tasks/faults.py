@@ -4,8 +4,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from seqtasks.text.vocabulary import UNKNOWN
-
+_UNKNOWN = "[unk]"  # `seqtasks.text.vocabulary.UNKNOWN`, whose module brings TensorFlow with it
 _WORD = re.compile(r"\[UNK\]|\w+(?:['’]\w+)*")
 _LONGEST_PHRASE = 8  # words
 
@@ -41,7 +40,7 @@ def count_faults(
     for number, (text, answer) in enumerate(zip(written, right, strict=True)):
         found, expected = _words(text), _words(answer)
         words += len(found)
-        unknown += found.count(UNKNOWN.lower())
+        unknown += found.count(_UNKNOWN)
         repeated += _repeats(found) and not _repeats(expected)
         if sources is not None:
             known = set(expected)

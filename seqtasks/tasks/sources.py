@@ -1,7 +1,7 @@
 """From a configuration's data section to examples: each form of data has its reader here.
 
-A task's data section says by its class which form its data have (`seqtasks.config.data_sections`). No
-TensorFlow is needed to read files, so that what is wrong with them is said before it starts.
+A task's data section (`seqtasks.config.data_sections`) says by its class which form its data have.
+No TensorFlow is needed to read files, so that what is wrong with them is said before it starts.
 """
 
 from functools import partial, singledispatch

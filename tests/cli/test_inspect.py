@@ -271,7 +271,10 @@ def test_the_gradients_of_a_run_are_printed_and_written_in_both_languages(
 
 
 def test_a_run_of_an_earlier_version_has_no_epochs_of_gradients(copied, succeeds, tmp_path):
-    run, known = Run(copied), ("epoch", "score", "train_loss", "validation_loss", "seconds")
+    run, known = (
+        Run(copied),
+        (*("epoch", "score", "train_loss", "validation_loss", "learning_rate", "seconds"),),
+    )
     run.write_metrics([{name: row[name] for name in known} for row in run.read_metrics()])
     page = tmp_path / "page.html"
     text = succeeds("inspect", "gradients", copied, "--html", page, "--lang", "en").stdout
@@ -296,12 +299,12 @@ def test_options_that_do_not_fit_a_run_are_refused(trained, refused, options, sa
 def test_damaged_metrics_are_said_to_be(copied, refused, line):
     (copied / "metrics.jsonl").write_text(f"{line}\n", "utf-8")
     said = refused("inspect", "gradients", copied)
-    assert said.startswith(f"{copied / 'metrics.jsonl'}: damaged")
+    assert said.startswith(f"{copied / 'metrics.jsonl'}, line 1: damaged")
 
 
 def test_a_run_without_weights_is_refused(copied, refused):
     Run(copied).best_weights.unlink()
-    assert "no weights yet" in refused("inspect", "gradients", copied)
+    assert "best.weights.h5: missing" in refused("inspect", "gradients", copied)
 
 
 @pytest.mark.skipif(browser.CHROMIUM is None, reason="no Chromium")

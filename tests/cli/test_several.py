@@ -132,7 +132,7 @@ def test_a_series_and_a_resumption_are_two_things(refused, seeds):
 def experiment(films, tiny, succeeds, tmp_path_factory):
     base = tmp_path_factory.mktemp("experiment")
     varied = ("--arch", "rnn,gru", "--over", "text.min_count=1,2")
-    settings = [tiny[0], tiny[1], *tiny[2:]]
+    settings = [*tiny, "--set", "text.unit=word"]
     command = ("compare", *varied, "--data", films, "--epochs", 1, "--runs-dir", base, *settings)
     return base / "films-by-arch-min_count", command, succeeds(*command).stdout
 

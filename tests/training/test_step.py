@@ -335,5 +335,5 @@ def test_a_late_weight_waits_and_then_moves_as_if_training_began():
     step(*batch)
     # Adam's first step is the rate in each direction, whatever the size of the gradient.
     assert np.allclose(np.abs(weight.numpy() - before), rate, rtol=1e-3, atol=0)
-    assert int(step.variables()[-5]) == 3
+    assert int(step.variables()[-9]) == 3
     assert len(step.variables()) == 1 + len(TrainingStep(model, squares, rate, 1.0).variables())
