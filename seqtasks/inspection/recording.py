@@ -16,7 +16,7 @@ from seqtasks.cells.gru import GRUCell
 from seqtasks.cells.lstm import LSTMCell
 from seqtasks.cells.parts import affine, state_dtype
 from seqtasks.cells.rnn import RNNCell
-from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.bidirectional import directions
 from seqtasks.layers.recurrent import Recurrent
 
 # What each cell keeps of a step, in its order, by the names of the pages.
@@ -121,11 +121,6 @@ def recording(stacks: Iterable[Any], tape: tf.GradientTape | None = None) -> Ite
     finally:
         for layer in layers:
             layer.observer = None
-
-
-def directions(layer: Any) -> list[Recurrent]:
-    """A layer's two directions, or itself."""
-    return [layer.layer, layer.backward_layer] if isinstance(layer, Bidirectional) else [layer]
 
 
 def looking_back(run: Recorded) -> dict[str, np.ndarray]:

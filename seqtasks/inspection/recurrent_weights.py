@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.inspection.recording import directions
 from seqtasks.inspection.trace import stacks_of
-from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.bidirectional import Bidirectional, directions
 from seqtasks.layers.recurrent import Recurrent
 
 

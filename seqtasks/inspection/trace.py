@@ -9,9 +9,9 @@ import tensorflow as tf
 
 from seqtasks.data.image_files import read_image
 from seqtasks.errors import DataError
-from seqtasks.inspection.recording import KEPT, Recorded, directions, looking_back, recording
+from seqtasks.inspection.recording import KEPT, Recorded, looking_back, recording
 from seqtasks.inspection.trace_data import LayerTrace, Trace
-from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.bidirectional import Bidirectional, directions
 from seqtasks.layers.recurrent import Recurrent
 from seqtasks.layers.stacked import Stacked
 from seqtasks.tasks.captioning import as_trained

@@ -100,20 +100,16 @@ class Bidirectional(keras.Layer):
 
     def call(self, inputs, initial_state=None, mask=None, training=False):
         """Run both layers over inputs (N, T, D); `initial_state`: forward states, then backward."""
-        steps = steps_of(mask_of(inputs, mask))
-        x = steps.to_front(tf.convert_to_tensor(inputs))
+        mask = mask_of(inputs, mask)
         half = len(self.layer.cell.state_size)
         states = [None, None]
         if initial_state is not None:
             flat = tf.nest.flatten(initial_state)
             states = [flat[:half], flat[half:]]
-        forward, states_f = self._direction(self.layer, x, states[0], steps.front, training)
-        backward, states_b = self._direction(
-            self.backward_layer, x, states[1], steps.front, training
-        )
+        forward, states_f = self._direction(self.layer, inputs, states[0], mask, training)
+        backward, states_b = self._direction(self.backward_layer, inputs, states[1], mask, training)
         if self.return_sequences:
-            forward = steps.to_places(forward)
-            backward = steps.to_places(steps.reversed(backward))
+            backward = steps_of(mask).turned(backward)
         outputs = _MERGED[self.merge_mode](forward, backward)
         if not self.return_state:
             return outputs
@@ -163,6 +159,11 @@ class Bidirectional(keras.Layer):
         layers = ("layer", "backward_layer")
         inner = {key: keras.saving.deserialize_keras_object(config[key]) for key in layers}
         return cls(**{**config, **inner})
+
+
+def directions(layer: Any) -> list[Recurrent]:
+    """A layer's two directions, or itself."""
+    return [layer.layer, layer.backward_layer] if isinstance(layer, Bidirectional) else [layer]
 
 
 def _reversed_copy(layer: Recurrent) -> Recurrent:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from seqtasks.layers.arguments import WEIGHT_OPTIONS
-from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.bidirectional import Bidirectional, directions
 from seqtasks.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from seqtasks.layers.stacked import Stacked
 
@@ -101,7 +101,7 @@ def to_keras(layer: Any) -> Any:
             D = layer.layer.cell.W_x.shape[0]
             theirs.build((_rows_of(layer.layer), None, D))
             halves = zip(
-                (theirs.forward_layer, theirs.backward_layer), _directions(layer), strict=True
+                (theirs.forward_layer, theirs.backward_layer), directions(layer), strict=True
             )
             for half, ours in halves:
                 half.cell.set_weights(to_weights(ours))
@@ -159,10 +159,6 @@ def to_weights(layer: Recurrent) -> list[np.ndarray]:
     W_x, W_h, b = layer.cell.get_weights()
     weights = [W_x, W_h, b] if layer.weight_options.use_bias else [W_x, W_h]
     return [_to_keras(type(layer), w, layer.units) for w in weights]
-
-
-def _directions(layer):
-    return layer.layer, layer.backward_layer
 
 
 def _kind_of(layer):

@@ -35,8 +35,8 @@ class Steps:
     def __init__(self, mask: Any):
         self.mask = tf.cast(mask, tf.bool)
         self.lengths = tf.reduce_sum(tf.cast(self.mask, tf.int32), axis=1)  # (N,)
-        self.front = tf.sequence_mask(self.lengths, tf.shape(self.mask)[1])  # the mask, moved
-        self._in_front = tf.reduce_all(tf.equal(self.mask, self.front))
+        self._front = tf.sequence_mask(self.lengths, tf.shape(self.mask)[1])  # the mask, moved
+        self._in_front = tf.reduce_all(tf.equal(self.mask, self._front))
 
     def to_front(self, x: tf.Tensor) -> tf.Tensor:
         """Move real steps of (N, T, D) to each row's start, in their order; 0 after them.
@@ -45,7 +45,7 @@ class Steps:
         """
         order, places = self._order, self._places
         moved = tf.cond(self._in_front, lambda: x, lambda: _taken(x, order(), places()))
-        return tf.where(self.front[:, :, tf.newaxis], moved, 0)
+        return tf.where(self._front[:, :, tf.newaxis], moved, 0)
 
     def to_places(self, x: tf.Tensor) -> tf.Tensor:
         """Move the first steps of (N, T, H) to where the mask is True; 0 everywhere else."""
@@ -56,6 +56,14 @@ class Steps:
     def reversed(self, x: tf.Tensor) -> tf.Tensor:
         """Turn the real steps of (N, T, D), which stand in front, round; padding stays."""
         return tf.reverse_sequence(x, self.lengths, 1)
+
+    def turned(self, x: tf.Tensor) -> tf.Tensor:
+        """Turn the real steps of (N, T, H) round where they stand; x is 0 everywhere else."""
+        return tf.cond(
+            self._in_front,
+            lambda: self.reversed(x),
+            lambda: self.to_places(self.reversed(self.to_front(x))),
+        )
 
     def _places(self):
         """For each step the place that it is moved to: (N, T) of int32."""
@@ -73,7 +81,7 @@ class Steps:
 class AllSteps:
     """As `Steps`, where every step is real."""
 
-    lengths = front = None
+    lengths = None
 
     def to_front(self, x: tf.Tensor) -> tf.Tensor:
         """x as it is."""
@@ -86,6 +94,8 @@ class AllSteps:
     def reversed(self, x: tf.Tensor) -> tf.Tensor:
         """Turn the steps of (N, T, D) round."""
         return tf.reverse(x, [1])
+
+    turned = reversed
 
 
 def steps_of(mask: Any) -> Steps | AllSteps:

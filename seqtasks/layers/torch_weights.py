@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.bidirectional import Bidirectional, directions
 from seqtasks.layers.recurrent import LSTM, RNN, Recurrent
 from seqtasks.layers.stacked import Stacked
 
@@ -111,10 +111,7 @@ def to_torch(layer: Any, prefix: str = "") -> dict[str, np.ndarray]:
         raise ValueError("PyTorch's layers have no residual connections")
     state: dict[str, np.ndarray] = {}
     for level, inner in enumerate(layers):
-        halves = [inner]
-        if isinstance(inner, Bidirectional):
-            halves = [inner.layer, inner.backward_layer]
-        for half, end in zip(halves, ("", "_reverse"), strict=False):
+        for half, end in zip(directions(inner), ("", "_reverse"), strict=False):
             state |= {
                 f"{prefix}{name}_l{level}{end}": array for name, array in _weights(half).items()
             }

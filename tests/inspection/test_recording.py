@@ -5,8 +5,8 @@ import pytest
 import reference
 import tensorflow as tf
 
-from seqtasks.inspection.recording import directions, looking_back, recording
-from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.inspection.recording import looking_back, recording
+from seqtasks.layers.bidirectional import Bidirectional, directions
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked
 

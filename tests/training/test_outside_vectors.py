@@ -1,14 +1,13 @@
 """Runs with outside vectors and features of words: frozen, tuned later, resumed, exported."""
 
 import json
-import os
 import shutil
-import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 from once import once
+from watchers import Silent
 
 from seqtasks.config import load_config
 from seqtasks.errors import ConfigError, DataError, RunError
@@ -21,20 +20,6 @@ from seqtasks.training.train import resume, train
 
 WIDTH = 5
 KNOWN = ["good", "bad", "the", "film", "splendid", "awful"]  # the last two aren't in training
-
-
-class Silent:
-    """A watcher that says nothing, and may press Ctrl-C."""
-
-    def __init__(self, interrupt=None):
-        self.interrupt = interrupt
-
-    def progressed(self, progress):
-        if (progress.epoch, progress.batch) == self.interrupt:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def epoch_ended(self, result):
-        pass
 
 
 def write_files(folder):

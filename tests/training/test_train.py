@@ -1,10 +1,8 @@
 """From a configuration to a finished run, on sixty reviews in a file, with a real network."""
 
 import json
-import os
 import shlex
 import shutil
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from watchers import Silent
 
 from seqtasks.config import load_config
 from seqtasks.errors import ConfigError, DataError, RunError
@@ -24,20 +23,6 @@ from seqtasks.training.records import record_resumption
 from seqtasks.training.train import resume, summary, train
 
 BATCH = 8
-
-
-class Silent:
-    """A watcher that says nothing, and may press Ctrl-C."""
-
-    def __init__(self, interrupt=None):
-        self.interrupt = interrupt
-
-    def progressed(self, progress):
-        if (progress.epoch, progress.batch) == self.interrupt:
-            os.kill(os.getpid(), signal.SIGINT)
-
-    def epoch_ended(self, result):
-        pass
 
 
 def write_reviews(path):
