@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 import tensorflow_datasets as tfds
 
-from seqtasks.config import sections
+from seqtasks.config import data_sections
 from seqtasks.errors import DataError
 from seqtasks.metrics import bag_of_words
 from seqtasks.toys import stories
@@ -244,7 +244,7 @@ def test_more_stories_than_there_are_are_refused(monkeypatch):
 
 
 def test_the_configuration_knows_the_same_stories():
-    assert set(sections.STORIES) == set(STORIES)
+    assert set(data_sections.STORIES) == set(STORIES)
 
 
 @pytest.mark.parametrize("builder", [ToyGreeting, ToyMood])
