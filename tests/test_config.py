@@ -250,6 +250,7 @@ IMPOSSIBLE = {
     "model.embedding_units": [0],
     "model.character_units": [0],
     "model.character_encoder": ["gru"],
+    "model.character_buckets": [0, 1.5],
     "model.pooling": ["first"],
     "model.token_dropout": [1, -0.1],
     "model.dropout": [1, -0.1],

@@ -473,6 +473,7 @@ PARTS = {
     "text": (TextEmbedding(V, D, C, 6, "sum", token_dropout=0.1), (), embedded),
     "text by characters": (TextEmbedding(V, D, C, 6), (), embedded),
     "text by windows": (TextEmbedding(V, D, C, 5, "cnn", late=2, fixed=3), (), embedded),
+    "text by pieces": (TextEmbedding(V, D, C, 5, "ngrams", 30), (), embedded),
     "windows": (WindowReader(6), (None, None, H), pooled),
     "parted vectors": (PartedVectors(V - 5, 2, 3, D), (), lambda part: [part(tf.range(V))]),
 }

@@ -180,8 +180,11 @@ class ReaderConfig(ModelConfig):
     character_units: Count = Field(
         default=32, description="the width of the characters' part, for word+char"
     )
-    character_encoder: Literal["bilstm", "sum", "cnn"] = Field(
+    character_encoder: Literal["bilstm", "sum", "cnn", "ngrams"] = Field(
         default="bilstm", description="what reads a word's characters, for word+char"
+    )
+    character_buckets: Count = Field(
+        default=50_000, description="how many vectors the pieces of words share, for ngrams"
     )
     feature_units: Count = Field(
         default=16, description="the width of the vector of each of text.features"

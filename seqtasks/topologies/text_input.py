@@ -9,6 +9,7 @@ import tensorflow as tf
 from seqtasks.config import ReaderConfig
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.convolution import WindowReader
+from seqtasks.layers.ngrams import NGramReader
 from seqtasks.layers.recurrent import LSTM
 from seqtasks.layers.vectors import PartedVectors, vectors_of
 from seqtasks.text.extras import NOTHING, Extras
@@ -38,7 +39,9 @@ class TextEmbedding(keras.Layer):
         characters: size of the vocabulary of characters, or 0 for none.
         character_units: width of the characters' part.
         character_encoder: "bilstm" reads a word's characters in both directions (half of
-            `character_units` each); "cnn" reads windows of them; "sum" adds their vectors.
+            `character_units` each); "cnn" reads windows of them; "ngrams" adds vectors of the
+            pieces in it, and "sum" vectors of its characters.
+        character_buckets: how many vectors the pieces have, for "ngrams".
         token_dropout: share of tokens that are read as unknown while training, so that the vector
             of unknown words, and with characters the spelling of a word, is trained too.
         late, fixed: how many tokens, the last ones, have vectors from outside that are trained
@@ -60,6 +63,7 @@ class TextEmbedding(keras.Layer):
         characters: int = 0,
         character_units: int = 32,
         character_encoder: str = "bilstm",
+        character_buckets: int = 50_000,
         token_dropout: float = 0.0,
         late: int = 0,
         fixed: int = 0,
@@ -73,6 +77,7 @@ class TextEmbedding(keras.Layer):
         self.characters = characters
         self.character_units = character_units
         self.character_encoder = character_encoder
+        self.character_buckets = character_buckets
         if characters and character_encoder == "bilstm" and character_units % 2:
             raise ValueError(f"character_units must be even. Received: {character_units}")
         self.token_dropout = token_dropout
@@ -90,7 +95,11 @@ class TextEmbedding(keras.Layer):
             vectors_of(size, feature_units, name=f"{name}_vectors")
             for name, size in self.features.items()
         ]
-        if characters:
+        if characters and character_encoder == "ngrams":
+            self.character_reader = NGramReader(
+                character_units, character_buckets, name="characters"
+            )
+        elif characters:
             self.character_vectors = vectors_of(
                 characters, character_units, name="character_vectors"
             )
@@ -110,6 +119,7 @@ class TextEmbedding(keras.Layer):
             characters,
             config.character_units,
             config.character_encoder,
+            config.character_buckets,
             config.token_dropout,
             extras.late,
             extras.fixed,
@@ -128,7 +138,9 @@ class TextEmbedding(keras.Layer):
         """Create the tables and, where there is one, the reader of characters."""
         for table in (self.token_vectors, *self.feature_vectors):
             table.build((None, None))
-        if self.characters:
+        if self.characters and self.character_encoder == "ngrams":
+            self.character_reader.build((None, None, None))
+        elif self.characters:
             self.character_vectors.build((None, None))
             if self.character_encoder != "sum":
                 self.character_reader.build((None, None, self.character_units))
@@ -146,7 +158,9 @@ class TextEmbedding(keras.Layer):
         joined = [vectors]
         if self.characters:
             characters = inputs["characters"]  # (N, T, L)
-            if self.character_encoder == "sum":
+            if self.character_encoder == "ngrams":
+                joined.append(self.character_reader(characters))
+            elif self.character_encoder == "sum":
                 real = tf.cast(characters != PADDING_ID, vectors.dtype)[..., tf.newaxis]
                 joined.append(tf.reduce_sum(self.character_vectors(characters) * real, axis=2))
             else:
@@ -186,6 +200,7 @@ class TextEmbedding(keras.Layer):
             "characters": self.characters,
             "character_units": self.character_units,
             "character_encoder": self.character_encoder,
+            "character_buckets": self.character_buckets,
             "token_dropout": self.token_dropout,
             "late": self.late,
             "fixed": self.fixed,

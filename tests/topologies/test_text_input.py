@@ -22,11 +22,15 @@ CHARACTERS[0, 2, :1] = 6
 CHARACTERS[0, 3, :4] = 5, 2, 7, 3
 CHARACTERS[1, 0, :2] = 7, 8
 
-each_encoder = pytest.mark.parametrize("encoder", ["bilstm", "cnn", "sum"])
+ENCODERS = ["bilstm", "cnn", "sum", "ngrams"]
+BUCKETS = 40  # few enough for pieces to share vectors
+
+each_encoder = pytest.mark.parametrize("encoder", ENCODERS)
 
 
 def embedding(encoder=None, seed=1, **options):
-    options = {"characters": C if encoder else 0, "character_units": K, **options}
+    of_characters = {"character_units": K, "character_buckets": BUCKETS}
+    options = {"characters": C if encoder else 0, **of_characters, **options}
     layer = TextEmbedding(V, D, character_encoder=encoder or "bilstm", **options)
     layer.build(None)
     return layer, reference.randomise(layer, seed)
@@ -46,13 +50,31 @@ def windows(x, W, b):
     return np.max(found, axis=0) if found else np.zeros(K)
 
 
+def pieces(word):
+    """The pieces of 1 to 4 characters of a word, 0 as its boundaries."""
+    bounded = [0, *map(int, word), 0]
+    slices = [bounded[i : i + n] for n in (2, 3, 4) for i in range(len(bounded) - n + 1)]
+    return [[c] for c in bounded[1:-1]] + (slices if len(word) else [])
+
+
+def row_of(piece):
+    """Where a piece's vector is, in Python's own whole numbers."""
+    found = 0
+    for character in piece:
+        found = (found * 1_000_003 + character + 1) % (2**31 - 1)
+    return found % BUCKETS
+
+
 def spelled(encoder, characters, table, weights):
     """The characters' part (N, T, K), one word after the other."""
     N, T, _ = characters.shape
     out = np.zeros((N, T, K))
     for n, t in np.ndindex(N, T):
         word = characters[n, t][characters[n, t] != 0]
-        if encoder == "sum":
+        if encoder == "ngrams":
+            found = [table[row_of(piece)] for piece in pieces(word)]
+            out[n, t] = sum(found, np.zeros(K)) / max(len(found), 1) ** 0.5
+        elif encoder == "sum":
             out[n, t] = sum((table[c] for c in word), np.zeros(K))
         elif encoder == "cnn":
             out[n, t] = windows(table[word], *weights)
@@ -91,7 +113,8 @@ def test_wider_padding_of_time_and_of_words_changes_nothing(encoder):
 def test_the_order_of_characters_matters_to_the_reader_and_not_to_the_sum():
     swapped = CHARACTERS.copy()
     swapped[0, 0, :3] = 8, 2, 2
-    for encoder, equal in (("bilstm", False), ("cnn", False), ("sum", True)):
+    for encoder in ENCODERS:
+        equal = encoder == "sum"
         layer, _ = embedding(encoder)
         one, other = call(layer, IDS, CHARACTERS), call(layer, IDS, swapped)
         assert np.allclose(one, other, rtol=0, atol=1e-5) == equal
@@ -105,7 +128,7 @@ def test_the_characters_part_is_as_wide_as_was_asked_or_refused(encoder, units):
         assert call(layer, IDS, CHARACTERS).shape[-1] == D + units
 
 
-@pytest.mark.parametrize("encoder", [None, "bilstm", "cnn", "sum"])
+@pytest.mark.parametrize("encoder", [None, *ENCODERS])
 def test_token_dropout_reads_a_share_of_real_tokens_as_unknown_and_spares_their_spelling(encoder):
     layer, (table, *_) = embedding(encoder, token_dropout=0.25)
     repeats = 200
@@ -158,7 +181,7 @@ def test_the_symbolic_inputs_are_what_an_encoder_returns(with_characters):
         assert tensor.dtype == "int32"
 
 
-@pytest.mark.parametrize("encoder", [None, "bilstm", "cnn", "sum"])
+@pytest.mark.parametrize("encoder", [None, *ENCODERS])
 def test_a_model_with_it_is_the_same_after_saving(tmp_path, encoder):
     inputs = text_inputs(with_characters=encoder is not None)
     layer = TextEmbedding(V, D, C if encoder else 0, K, encoder or "bilstm")

@@ -1,0 +1,81 @@
+"""How a word is spelled, as vectors of the pieces in it."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from seqtasks.layers.vectors import vectors_of
+
+# The next hash is h FACTOR + id modulo PRIME, which stays below 2^62. Both are primes.
+_FACTOR = 1_000_003
+_PRIME = 2**31 - 1
+
+
+@keras.saving.register_keras_serializable(package="seqtasks")
+class NGramReader(keras.Layer):
+    """A vector of a word, of its n-grams: each piece of 1 to `longest` characters has a vector.
+
+        h = 1/√|G| Σ v_g, over the pieces g in G
+
+    A word's first and last character stand beside a boundary, which belongs to pieces of two or
+    more: "the" has the pieces t, h, e, <t, th, he, e>, <th, the, he> and more. A piece's vector is
+    found by a hash of its characters, so that a table of any size serves all pieces there can be,
+    and two pieces may share a vector. h of no character is 0.
+
+    Bojanowski et al. 2017, section 3.2, give words vectors in this way, without the root.
+
+    Weights: v (buckets, H).
+
+    Args:
+        units: H.
+        buckets: how many vectors there are.
+        longest: characters of the longest pieces, boundaries included.
+
+    >>> NGramReader(2, 100)(tf.constant([[[3, 4, 0], [5, 0, 0]]])).shape
+    TensorShape([1, 2, 2])
+    """
+
+    def __init__(self, units: int, buckets: int, longest: int = 4, **keras_options: Any):
+        super().__init__(**keras_options)
+        self.units = units
+        self.buckets = buckets
+        self.longest = longest
+        self.piece_vectors = vectors_of(buckets, units, name="piece_vectors")
+
+    def build(self, input_shape: Any) -> None:
+        """Create the table."""
+        self.piece_vectors.build((None,))
+
+    def call(self, inputs):
+        """Read characters (N, T, L), 0 behind a word's last, to (N, T, H)."""
+        N, T, L = tf.unstack(tf.shape(inputs))
+        words = tf.reshape(tf.cast(inputs, tf.int64), [N * T, L])
+        rows, of_word = self._pieces(words)
+        vectors = self.piece_vectors(rows)
+        total = tf.math.unsorted_segment_sum(vectors, of_word, N * T)
+        count = tf.math.unsorted_segment_sum(tf.ones_like(vectors[:, 0]), of_word, N * T)
+        h = total * tf.math.rsqrt(tf.maximum(count, 1))[:, tf.newaxis]
+        return tf.reshape(h, [N, T, self.units])
+
+    def _pieces(self, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """The rows of all pieces of words (M, L), and of which word each piece is."""
+        lengths = tf.math.count_nonzero(words, axis=1)[:, tf.newaxis]
+        bounded = tf.pad(words, [[0, 0], [1, self.longest]])  # what begins at its end has places
+        starts = tf.range(tf.shape(words, tf.int64)[1] + 2)[tf.newaxis]
+        hashes = tf.zeros_like(bounded[:, : tf.shape(starts)[1]])
+        rows, of_word = [], []
+        for n in range(1, self.longest + 1):
+            characters = bounded[:, n - 1 : n - 1 + tf.shape(starts)[1]]
+            hashes = tf.math.floormod(hashes * _FACTOR + characters + 1, _PRIME)
+            begin, end = (1, lengths) if n == 1 else (0, lengths + 1)
+            real = (starts >= begin) & (starts + n - 1 <= end) & (lengths > 0)
+            at = tf.where(real)
+            rows.append(tf.math.floormod(tf.gather_nd(hashes, at), self.buckets))
+            of_word.append(at[:, 0])
+        return tf.concat(rows, axis=0), tf.concat(of_word, axis=0)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments that make this layer again."""
+        mine = {"units": self.units, "buckets": self.buckets, "longest": self.longest}
+        return {**super().get_config(), **mine}
