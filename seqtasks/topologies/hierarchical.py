@@ -14,8 +14,11 @@ from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID
+from seqtasks.topologies.by_length import by_length
 from seqtasks.topologies.recurrent_stack import stack_of
 from seqtasks.topologies.text_input import TextEmbedding
+
+_SHORT_SENTENCES = (12, 24, 48)  # words; of reviews half have no more than 20, and few over 48
 
 
 class Hierarchical(keras.Model):
@@ -83,10 +86,7 @@ class Hierarchical(keras.Model):
         ids = inputs["ids"]
         is_sentence = ids[:, :, 0] != PADDING_ID  # (N, S)
         real = {name: tf.boolean_mask(tensor, is_sentence) for name, tensor in inputs.items()}
-        word_vectors = self.text(real, training=training)
-        vectors, word_weights = self.words(
-            word_vectors, mask=real["ids"] != PADDING_ID, training=training
-        )
+        vectors, word_weights = self._read_sentences(real, training)
 
         def in_documents(rows):
             shape = tf.concat([tf.shape(is_sentence), tf.shape(rows)[1:]], axis=0)
@@ -97,6 +97,27 @@ class Hierarchical(keras.Model):
             in_documents(vectors), mask=is_sentence, training=training
         )
         return documents, (sentence_weights, in_documents(word_weights))
+
+    def _read_sentences(self, inputs, training):
+        """Vectors of sentences (R, T), and the weights of their words (R, T).
+
+        Sentences of about the same length are read together: most are short, and all would be as
+        long as the longest.
+        """
+        T = tf.shape(inputs["ids"])[1]
+
+        def read(of_these: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            these = {
+                name: tf.gather(tensor, of_these)[:, :steps] for name, tensor in inputs.items()
+            }
+            vectors = self.text(these, training=training)
+            vectors, weights = self.words(
+                vectors, mask=these["ids"] != PADDING_ID, training=training
+            )
+            return vectors, tf.pad(weights, [[0, 0], [0, T - steps]])
+
+        lengths = tf.math.count_nonzero(inputs["ids"], axis=1, dtype=tf.int32)
+        return by_length(read, lengths, T, _SHORT_SENTENCES)
 
 
 class _Level(keras.Layer):

@@ -14,6 +14,7 @@ from seqtasks.layers.recurrent import LSTM
 from seqtasks.layers.vectors import PartedVectors, vectors_of
 from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID, UNKNOWN_ID
+from seqtasks.topologies.by_length import by_length
 
 
 def text_inputs(with_characters: bool, extras: Extras = NOTHING) -> dict[str, Any]:
@@ -177,19 +178,15 @@ class TextEmbedding(keras.Layer):
         """
         N, T, L = tf.unstack(tf.shape(characters))
         words = tf.reshape(characters, [N * T, L])
+
+        def read(of_these: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor]:
+            these = tf.gather(words, of_these)[:, :steps]
+            vectors = self.character_vectors(these)
+            return (self.character_reader(vectors, mask=these != PADDING_ID),)
+
         lengths = tf.math.count_nonzero(words, axis=1, dtype=tf.int32)
-        short: Any = tf.minimum(_SHORT_WORD, L)
-        read, places = [], []
-        for chosen, steps in ((lengths <= short) & (lengths > 0), short), (lengths > short, L):
-            at = tf.where(chosen)  # (words, 1)
-            of_these = tf.gather(words, at[:, 0])[:, :steps]
-            vectors = self.character_vectors(of_these)
-            read.append(self.character_reader(vectors, mask=of_these != PADDING_ID))
-            places.append(at)
-        read, places = tf.concat(read, axis=0), tf.concat(places, axis=0)
-        width = read.shape[-1]
-        shape = tf.cast(tf.stack([tf.maximum(N * T, 1), width]), tf.int64)
-        return tf.reshape(tf.scatter_nd(places, read, shape)[: N * T], [N, T, width])
+        (vectors,) = by_length(read, lengths, L, (_SHORT_WORD,))
+        return tf.reshape(vectors, [N, T, vectors.shape[-1]])
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""
