@@ -245,6 +245,11 @@ class TrainingConfig(Strict):
         default="float32",
         description="of matrix products outside the loops over time; the rest is float32",
     )
+    memory: Literal["auto", "fast", "small"] = Field(
+        default="auto",
+        description="small: a third to a half of the memory of recurrent layers, and more time; "
+        "auto: small where what they keep of a batch would take a quarter of what is free",
+    )
     clip_norm: Threshold = Field(
         default=1.0, description="the global norm that the gradients are clipped to"
     )

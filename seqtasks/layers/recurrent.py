@@ -76,6 +76,7 @@ class Recurrent(keras.Layer):
         self.seed = seed
         self.weight_options = WeightOptions(use_bias, unit_forget_bias, weights)
         self.split_batch = True  # `Bidirectional` has two loops already and sets it to False
+        self.saves_memory = False  # training sets it; see `seqtasks.layers.scan`
         self.observer: Any = None  # what runs the cell instead, to see each step of it
         self.supports_masking = True
         self.supports_jit = False  # see `seqtasks.layers.scan`
@@ -161,12 +162,13 @@ class Recurrent(keras.Layer):
         run = scan_halves if self.split_batch else scan
         W_x, b = self.cell.W_x.value, tf.cast(self.cell.b.value, state_dtype(self))
         cell, count, all_states = self.cell, len(states), self.return_state or self.stateful
+        keep = ("chunks" if self.saves_memory else "steps") if training else None
         if training and self.recurrent_dropout:
             m = tf.ones_like(states[0])
             m = keras.random.dropout(m, self.recurrent_dropout, seed=self.seed_generator)
             cell, states = dropped(cell), (*states, m)
         try:
-            h, states = run(cell, x, states, W_x, W_h, b, lengths, all_states, keep=training)
+            h, states = run(cell, x, states, W_x, W_h, b, lengths, all_states, keep)
         except TypeError as error:
             if "variant" not in str(error):
                 raise

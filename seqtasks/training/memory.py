@@ -14,6 +14,8 @@ from seqtasks.config.arch import Arch
 from seqtasks.errors import TrainingError
 
 _GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+_KEPT = {"rnn": 2, "gru": 5, "lstm": 7}  # (N, H) of each step: the output, states before it, gates
+_LARGE = 0.25  # share of what is free
 _BYTES = 4  # of a float32
 _COPIES = 4  # of each weight: itself, its gradient and Adam's two moments
 _EMBEDDED = 3  # of a token's vector, whose gradient has the rows of a batch only
@@ -57,6 +59,30 @@ def least_memory(config: RunConfig, vocabulary: int = 0) -> int:
     recurrent = sum(directions * gates * (width + model.units + 1) for width in inputs)
     vectors = vocabulary * model.embedding_units
     return _BYTES * (_COPIES * recurrent + _EMBEDDED * vectors)
+
+
+def saves_memory(config: RunConfig) -> bool:
+    """Whether recurrent layers keep little for the way back, by `training.memory`.
+
+    It changes no gradient, so a run may be resumed either way.
+    """
+    if config.training.memory != "auto":
+        return config.training.memory == "small"
+    available = available_memory()
+    return available is not None and kept_memory(config) > _LARGE * available
+
+
+def kept_memory(config: RunConfig) -> int:
+    """The bytes that recurrent layers keep of the largest batch for the way back, about.
+
+    >>> from seqtasks.config import load_config
+    >>> kept_memory(load_config(options={"model.units": 1000, "model.arch": "stacked-bilstm"}))
+    917504000
+    """
+    arch = Arch.parse(config.model.arch)
+    layers = config.model.depth * (2 if arch.bidirectional else 1)
+    of_a_token = layers * _KEPT[arch.cell] * config.model.units
+    return _BYTES * config.training.batch_tokens * of_a_token
 
 
 def available_memory() -> int | None:

@@ -12,7 +12,7 @@ from seqtasks.training.state import check_state
 
 # What may differ when a run is resumed: how long to go on, never what is trained.
 _FREE_ON_RESUME = {"epochs", "patience", "target"}
-_HOW_SAVED = "save_minutes"  # which may differ too, but decides nothing
+_NO_DECISION = {"save_minutes", "memory"}  # which may differ too, but decide nothing
 
 Begun = Literal["anew", "go on", "finish"]
 
@@ -98,6 +98,6 @@ def _comparable(config: RunConfig) -> dict[str, Any]:
             flat.update({f"{key}.{inner}": v for inner, v in value.items()})
         else:
             flat[key] = value
-    for key in (*_FREE_ON_RESUME, _HOW_SAVED):
+    for key in (*_FREE_ON_RESUME, *_NO_DECISION):
         del flat[f"training.{key}"]
     return flat

@@ -11,6 +11,7 @@ import tensorflow as tf
 from seqtasks.config import RunConfig
 from seqtasks.data.splits import Splits
 from seqtasks.errors import SeqtasksError, TrainingError
+from seqtasks.inspection.recurrent_weights import recurrent_layers
 from seqtasks.inspection.training_plots import gradient_curves, learning_curve
 from seqtasks.runs import Run, choose_path, disk_errors, new_run, write_text, writing
 from seqtasks.runs.checksums import check_files, write_config
@@ -29,7 +30,7 @@ from seqtasks.tasks.run_data import check_data, save_data
 from seqtasks.tasks.selection import score_name
 from seqtasks.tasks.sources import check_training, load_splits
 from seqtasks.training.fit import Watcher, fit
-from seqtasks.training.memory import check_memory
+from seqtasks.training.memory import check_memory, saves_memory
 from seqtasks.training.model_card import model_card, split_sizes
 from seqtasks.training.records import record_network, record_resumption
 from seqtasks.training.resumable import check_resumable
@@ -162,7 +163,7 @@ def _build(config, codec) -> keras.Model:
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(config.training.precision)
     try:
-        return get_task(config.task).build(config, codec)
+        model = get_task(config.task).build(config, codec)
     except tf.errors.ResourceExhaustedError as error:
         raise TrainingError(
             "not enough memory for this network; try smaller --units, model.embedding_units or "
@@ -170,6 +171,9 @@ def _build(config, codec) -> keras.Model:
         ) from error
     finally:
         keras.config.set_dtype_policy(before)
+    for layer in recurrent_layers(model).values():
+        layer.saves_memory = saves_memory(config)
+    return model
 
 
 def _largest_vocabulary(part: Any, depth: int = 3) -> int:

@@ -1,5 +1,7 @@
 """The loop over time against the pages' equations, and its gradient against plain ones."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import reference
@@ -36,9 +38,9 @@ def reference_run(kind, arguments, lengths):
     return [h, *last]
 
 
-def our_run(kind, arguments, lengths):
+def our_run(kind, arguments, lengths, keep="steps"):
     x, W_x, W_h, b, *states = arguments
-    h, last = scan(CELLS[kind], x, tuple(states), W_x, W_h, b, lengths)
+    h, last = scan(CELLS[kind], x, tuple(states), W_x, W_h, b, lengths, keep=keep)
     return [h, *last]
 
 
@@ -100,13 +102,8 @@ def test_gradients_are_the_derivatives_of_the_pages_equations(kind, lengths):
 def test_where_nothing_was_kept_the_gradients_are_right_all_the_same(kind, lengths):
     arguments, d_outputs = tensors(case(kind)), tensors(upstream(kind, lengths))
 
-    def without_keeping(kind, arguments, lengths):
-        x, W_x, W_h, b, *states = arguments
-        h, last = scan(CELLS[kind], x, tuple(states), W_x, W_h, b, lengths, keep=False)
-        return [h, *last]
-
     expected = gradients(plain_run, kind, arguments, lengths, d_outputs)
-    ours = gradients(without_keeping, kind, arguments, lengths, d_outputs)
+    ours = gradients(partial(our_run, keep=None), kind, arguments, lengths, d_outputs)
     assert reference.largest_difference(ours, expected) < 1e-10
 
 
@@ -122,7 +119,8 @@ def test_without_a_gradient_in_sight_the_loop_keeps_h_alone(kind):
         return sum(node.op == "TensorListPushBack" for node in nodes)
 
     states = len(reference.states(kind, N, H, 1))
-    assert (pushes(False), pushes(True)) == (1, 1 + states + CELLS[kind].saves)
+    kept = {None: 0, "chunks": states, "steps": states + CELLS[kind].saves}
+    assert {keep: pushes(keep) - 1 for keep in kept} == kept
 
 
 @each_lengths
@@ -156,14 +154,17 @@ def test_gradients_are_those_of_the_plain_loop(kind, ragged, steps, rows):
     expected = gradients(plain_run, kind, arguments, lengths, d_outputs)
     ours = gradients(our_run, kind, arguments, lengths, d_outputs)
     assert reference.largest_difference(ours, expected) < 1e-10
+    again = gradients(partial(our_run, keep="chunks"), kind, arguments, lengths, d_outputs)
+    assert reference.largest_difference(ours, again) == 0
 
 
-@pytest.mark.parametrize("kind", ["lstm"])  # the others: tests/layers/test_recurrent.py
-def test_one_graph_serves_every_number_of_rows_and_steps_none_included(kind):
+# The other cells: tests/layers/test_recurrent.py.
+@pytest.mark.parametrize(("kind", "keep"), [("lstm", "steps"), ("gru", "chunks")])
+def test_one_graph_serves_every_number_of_rows_and_steps_none_included(kind, keep):
     def outputs_and_gradients(arguments, lengths, d_outputs):
         with tf.GradientTape() as tape:
             tape.watch(arguments)
-            outputs = our_run(kind, arguments, lengths)
+            outputs = our_run(kind, arguments, lengths, keep)
         return outputs, tape.gradient(outputs, arguments, d_outputs)
 
     def spec(*shape, dtype=tf.float64):

@@ -6,6 +6,7 @@ import reference
 import tensorflow as tf
 
 from seqtasks.config import ClassifierConfig
+from seqtasks.topologies import hierarchical
 from seqtasks.topologies.hierarchical import Hierarchical
 
 V, C, CLASSES = 11, 9, 3
@@ -23,6 +24,12 @@ IDS = (draw.integers(1, V, (N, S, T)) * REAL).astype("int32")
 CHARACTERS = (draw.integers(1, C, (N, S, T, 3)) * REAL[..., np.newaxis]).astype("int32")
 
 each_pooling = pytest.mark.parametrize("pooling", POOLINGS)
+
+
+@pytest.fixture(autouse=True)
+def _sentences_of_many_lengths(monkeypatch):
+    """Groups of short sentences, so that sentences here are in three of them."""
+    monkeypatch.setattr(hierarchical, "_SHORT_SENTENCES", (1, 2))
 
 
 def network(arch, pooling, with_characters=False, **options):

@@ -8,16 +8,17 @@ import pytest
 from seqtasks.config import load_config
 from seqtasks.config.arch import ARCHS
 from seqtasks.errors import TrainingError
+from seqtasks.layers.recurrent import Recurrent
 from seqtasks.tasks.registry import get_task
+from seqtasks.tasks.sources import load_splits
 from seqtasks.training import memory
+from seqtasks.training.train import _build
 
 
 @pytest.mark.parametrize("arch", ["rnn", "bigru", "stacked-bilstm"])
 def test_no_network_needs_less_than_the_estimate(arch):
     options = {"model.arch": arch, "model.units": 7, "model.embedding_units": 5}
     config = load_config(options={**options, "data.source": "toy_sentiment"})
-    from seqtasks.tasks.sources import load_splits
-
     task = get_task("sentiment")
     codec = task.make_codec(config, load_splits(config))
     model = task.build(config, codec)
@@ -53,6 +54,32 @@ def test_too_large_a_network_is_refused_with_what_it_needs_and_what_there_is(mon
         memory.check_memory(load_config(options={"model.embedding_units": 300}), 3_000_000)
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     memory.check_memory(load_config(options={"model.units": 10**9}))
+
+
+def test_little_is_kept_where_a_batch_would_take_much_of_what_is_free(monkeypatch):
+    def saves(free, **options):
+        monkeypatch.setattr(memory, "available_memory", lambda: free)
+        chosen = {f"training.{key}": value for key, value in options.items()}
+        return memory.saves_memory(load_config(options=chosen))
+
+    kept = memory.kept_memory(load_config())
+    assert [saves(free) for free in (None, 4 * kept, 4 * kept - 1)] == [False, False, True]
+    assert saves(4 * kept, batch_tokens=8_193)
+    assert [saves(0, memory=how) for how in ("auto", "fast", "small")] == [True, False, True]
+    assert saves(None, memory="small")
+
+
+def test_every_recurrent_layer_of_a_network_is_told():
+    for task in ("sentiment", "documents", "translation", "language_model"):
+        options = {"model.arch": "stacked-lstm", "text.unit": "word", "training.memory": "small"}
+        config = load_config(options={**options, "task": task, "model.units": 4})
+        codec = get_task(task).make_codec(config, load_splits(config))
+        for how in ("small", "fast"):
+            training = config.training.model_copy(update={"memory": how})
+            model = _build(config.model_copy(update={"training": training}), codec)
+            layers = [part for part in model._flatten_layers() if isinstance(part, Recurrent)]
+            assert layers
+            assert {layer.saves_memory for layer in layers} == {how == "small"}, task
 
 
 @pytest.mark.parametrize(

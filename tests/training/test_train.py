@@ -352,7 +352,7 @@ def test_two_epochs_and_two_more_are_four(straight, configured, runs):
     first = train(configured("halves", epochs=2), runs, False, Silent())
     assert np.allclose(losses(first.run), losses(straight.run)[:2], rtol=0, atol=1e-6)
     keras.utils.set_random_seed(123)
-    second = resume(first.run, configured("halves"), Silent())
+    second = resume(first.run, configured("halves", memory="small"), Silent())
     assert second.state.finished == "4 epochs"
     assert [row["epoch"] for row in second.run.read_metrics()] == [1, 2, 3, 4]
     assert second.run.config.training.epochs == 4
