@@ -30,6 +30,7 @@ _NUMBER = re.compile(r"[-+]?[0-9]+([.,][0-9]+)?")
 _UNSPACED = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]+"
 )
+_SYLLABLES = 200  # different characters, of which no alphabet has so many, with signs and digits
 _UNSPACED_RUN = 6  # characters of such a script in a row, on average, that are not one word
 _ENTITY_TAG = re.compile(r"[OBILSEUM]|-|[BILSEUM][-_].+|.+[-_][BILSEUM]")
 _HEADER = "give --header if the first row names the columns, --no-header if it is an example"
@@ -301,6 +302,18 @@ def are_unspaced(texts: list[str]) -> bool:
     letters = sum(map(str.isalpha, "".join(texts[:_SAMPLE])))
     unspaced = sum(map(len, runs))
     return unspaced > letters / 2 and unspaced > _UNSPACED_RUN * len(runs)
+
+
+def have_syllables(texts: list[str]) -> bool:
+    """Whether texts are in a script with a sign for each syllable, as Hangul, by the first of them.
+
+    An alphabet has some dozen letters; of syllables even a few texts have hundreds.
+
+    >>> hangul = [chr(ord("가") + n) for n in range(300)]
+    >>> have_syllables(hangul), have_syllables(["Déjà vu?", "Жили-были 3 сестры"] * 300)
+    (True, False)
+    """
+    return len(set("".join(texts[:_SAMPLE]).lower())) > _SYLLABLES
 
 
 def _words(texts: list[str]) -> Iterator[str]:

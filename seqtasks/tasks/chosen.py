@@ -67,6 +67,11 @@ _SPELLED = {
     "model.character_encoder": "cnn",
     "model.character_units": 256,
 }
+_IN_SYLLABLES = {
+    "text.unit": "word+char",
+    "model.character_encoder": "ngrams",
+    "model.character_units": 128,
+}
 _OF_ANY_TOPOLOGY = ("text.min_count", "training.average_decay", "training.patience")
 _LONG = 60  # words of a text, on average, from which on reading their letters takes too long
 # Not measured anew: what `configs/tagging-ewt-bilstm.yaml` was tuned to. On two sets that it wasn't
@@ -167,7 +172,8 @@ def _for_texts(train: LabelledTexts, hierarchical: bool) -> tuple[dict[str, Any]
     elif look.are_unspaced(train.texts):
         found = {**found, "text.unit": "char"}
     elif length < _LONG:
-        found = {**found, **_SPELLED}
+        spelled = _IN_SYLLABLES if look.have_syllables(train.texts) else _SPELLED
+        found = {**found, **spelled}
     if train.kind == "number":  # which has no classes to share a target
         found = {key: value for key, value in found.items() if key != "training.label_smoothing"}
     return found, f"{count:,} texts of {length:.0f} words on average"

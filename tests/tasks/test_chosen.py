@@ -13,6 +13,9 @@ from seqtasks.tasks.chosen import choose
 
 SIZES = (40, 999, 3_999, 12_000, 25_000)
 TEXT = "the film was good , and so was the music of it"
+HANGUL = " ".join(
+    "".join(map(chr, range(ord("가") + n, ord("가") + n + 5))) for n in range(0, 250, 5)
+)
 
 
 def texts(count, text=TEXT, kind="category"):
@@ -37,6 +40,7 @@ def dotted(config):
 CASES = {
     **{f"{n} texts": ("sentiment", texts(n)) for n in SIZES},
     **{f"{n} long texts": ("sentiment", texts(n, " ".join([TEXT] * 9))) for n in SIZES},
+    **{f"{n} texts of syllables": ("sentiment", texts(n, HANGUL)) for n in SIZES},
     **{f"{n} numbers": ("sentiment", texts(n, kind="number")) for n in SIZES},
     **{f"{n} sets": ("sentiment", texts(n, kind="set")) for n in SIZES},
     **{f"{n} sentences": ("tagging", tags(n)) for n in SIZES},
@@ -77,6 +81,13 @@ def test_long_texts_are_read_by_words_and_unspaced_ones_by_characters():
     assert choose(plain, texts(2_000)).config.text.unit == "word+char"
     assert choose(plain, texts(2_000, " ".join([TEXT] * 9))).config.text.unit == "word"
     assert choose(plain, texts(2_000, "这部电影非常好看我很喜欢")).config.text.unit == "char"
+
+
+def test_words_of_letters_are_read_by_windows_and_words_of_syllables_by_their_pieces():
+    found = {text: choose(load_config(), texts(2_000, text)).config for text in (TEXT, HANGUL)}
+    assert {config.text.unit for config in found.values()} == {"word+char"}
+    encoders = [config.model.character_encoder for config in found.values()]
+    assert encoders == ["cnn", "ngrams"]
 
 
 def test_a_hierarchy_keeps_how_it_reads():
