@@ -90,6 +90,14 @@ def test_words_of_letters_are_read_by_windows_and_words_of_syllables_by_their_pi
     assert encoders == ["cnn", "ngrams"]
 
 
+def test_few_texts_leave_vectors_from_outside_as_they_are():
+    given = load_config(options={"text.vectors": "some.vec"})
+    chosen = {count: choose(given, texts(count)).config.text.tune_vectors for count in SIZES}
+    assert chosen == {40: "never", 999: "never", 3_999: "never", 12_000: "always", 25_000: "always"}
+    unspaced = choose(given, texts(2_000, "这部电影非常好看我很喜欢")).config
+    assert parse_config(unspaced.to_dict()) == unspaced  # vectors are of words
+
+
 def test_a_hierarchy_keeps_how_it_reads():
     plain = load_config(options={"model.topology": "hierarchical"})
     found = choose(plain, texts(2_000))
