@@ -1,6 +1,8 @@
 """Whether tags follow the scheme by which they mark entities, and may be made to."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
 
 from seqtasks.data.splits import Splits
 from seqtasks.data.tagged import TaggedSentences
@@ -62,6 +64,22 @@ def check_constraint(asked: bool | None, splits: Splits[TaggedSentences]) -> Non
         train = splits.train
         tags = sorted({tag for sentence in train.tags for tag in sentence if tag})
         constrained(asked, scheme_of(train), True, tags, train.source)
+
+
+def inside_and_goes_on(scheme: Scheme, tags: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Which tags (K,) are of entities, and which, (K, K), go on with the entity of the row's."""
+    return np.array([scheme.place(tag)[0] != "O" for tag in tags]), _pairs(scheme.goes_on, tags)
+
+
+def allowed(scheme: Scheme, tags: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Which tags may stand behind the row's, (K, K), which first, (K,), and which last, (K,)."""
+    first = np.array([scheme.follows(None, tag) for tag in tags])
+    last = np.array([scheme.follows(tag, None) for tag in tags])
+    return _pairs(scheme.follows, tags), first, last
+
+
+def _pairs(may_be: Callable[[str, str], bool], tags: Sequence[str]) -> np.ndarray:
+    return np.array([[may_be(before, tag) for tag in tags] for before in tags])
 
 
 def scheme_notice(asked: bool | None, train: TaggedSentences) -> str | None:

@@ -20,13 +20,13 @@ from seqtasks.entities import (
     recognise,
     token_offsets,
 )
-from seqtasks.layers.crf import CRF
 from seqtasks.tasks.heads.weights import cross_entropy
 from seqtasks.tasks.labels import save_labels
-from seqtasks.tasks.schemes import constrained
-from seqtasks.tasks.tag_paths import Tagged, TagPaths
+from seqtasks.tasks.schemes import allowed, constrained, inside_and_goes_on
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.text.windows import cut_in_windows
+from seqtasks.topologies.many_to_many import crf_of
+from seqtasks.topologies.tag_paths import Marks, Tagged, TagPaths
 
 _WINDOWS_AT_ONCE = 16  # of long texts; at least as many as there are texts
 SCHEME_FILE = "entities.json"
@@ -141,13 +141,7 @@ def loss(
     return of_sentences
 
 
-def crf_of(model: keras.Model) -> CRF | None:
-    """A tagger's CRF, where it has one."""
-    last = model.layers[-1]
-    return last if isinstance(last, CRF) else None
-
-
-def crf_loss(crf: CRF) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+def crf_loss(crf: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
     """-log p of all tags of a sentence together, divided among its annotated tokens.
 
     Tokens that aren't annotated have any tag: what is learnt is the sum over all of them.
@@ -188,9 +182,15 @@ class Predictor:
         self.temperature = temperature
         self.constrain = constrain
         # What training didn't record is only known well enough where it is asked for.
-        known = codec.scheme if constrain else codec.recorded
-        follow = constrained(constrain, known, codec.followed, codec.tags, "this run")
-        self.paths = TagPaths(codec.tags, crf_of(model), codec.scheme, follow, temperature)
+        tags, scheme = codec.tags, codec.scheme
+        known = scheme if constrain else codec.recorded
+        follow = constrained(constrain, known, codec.followed, tags, "this run")
+        self.paths = TagPaths(
+            crf_of(model),
+            Marks(*inside_and_goes_on(scheme, tags)) if scheme else None,
+            allowed(known, tags) if known and follow else None,
+            temperature,
+        )
         self._tag = tf.function(
             self.tag,
             input_signature=[tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)],

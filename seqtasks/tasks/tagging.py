@@ -42,7 +42,6 @@ from seqtasks.tasks.tagger import (
     Examples,
     Predictor,
     crf_loss,
-    crf_of,
     examples,
     in_pieces,
     load,
@@ -53,7 +52,7 @@ from seqtasks.text.learnt_splitting import LearntSplitter, Written
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.text.unknown import count, unknown_share
 from seqtasks.text.vocabulary import UNKNOWN_ID
-from seqtasks.topologies.many_to_many import many_to_many
+from seqtasks.topologies.many_to_many import crf_of, many_to_many
 
 Judge = Callable[[list[list[str]]], float]  # from the tags that were found to their score
 

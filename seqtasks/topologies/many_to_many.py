@@ -45,3 +45,9 @@ def many_to_many(
     if head == "crf":
         logits = CRF(name="crf")(logits)
     return keras.Model(inputs, logits, name=config.arch.replace("-", "_"))
+
+
+def crf_of(model: keras.Model) -> CRF | None:
+    """The CRF of such a model, where it has one."""
+    last = model.layers[-1]
+    return last if isinstance(last, CRF) else None

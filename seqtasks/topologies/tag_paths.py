@@ -5,13 +5,11 @@ the most probable of those that follow the scheme. With one, both are the chain'
 that follow the scheme count at all: what is predicted is never what its probabilities exclude.
 """
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.entities import Scheme
 from seqtasks.layers import chain
 from seqtasks.layers.chain import Chain
 from seqtasks.layers.crf import CRF
@@ -33,33 +31,45 @@ class Tagged(NamedTuple):
     entities: Any = None
 
 
+class Marks(NamedTuple):
+    """How tags mark entities.
+
+    Attributes:
+        inside: (K,) of bool, which tags are those of an entity's tokens.
+        goes_on: (K, K) of bool, whether the column's tag goes on with the entity of the row's.
+    """
+
+    inside: np.ndarray
+    goes_on: np.ndarray
+
+
 class TagPaths:
     """Chooses the tags of sentences.
 
     Args:
-        tags: their names, in the order of their numbers.
         crf: the network's last layer, where it is one.
-        scheme: how tags mark entities, if they do.
-        constrained: whether the path follows the scheme.
+        marks: how tags mark entities, where they do.
+        allowed: which tags may stand behind which, (K, K) of bool, which first and which last, (K,)
+            each; by default all of them.
         temperature: what outputs are divided by before they become probabilities; with a CRF the
             logarithms of its probabilities are.
     """
 
     def __init__(
         self,
-        tags: Sequence[str],
         crf: CRF | None = None,
-        scheme: Scheme | None = None,
-        constrained: bool = False,
+        marks: Marks | None = None,
+        allowed: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
         temperature: float = 1.0,
     ):
         self.crf = crf
         self.temperature = temperature
-        self._goes_on: Any = _matrix(tags, scheme.goes_on) if scheme else None
-        self._inside: Any = None
-        if scheme:
-            self._inside = np.array([scheme.place(tag)[0] != "O" for tag in tags])
-        self._rules = rules(tags, scheme) if scheme and constrained else None
+        self._inside: Any = marks.inside if marks else None
+        self._goes_on: Any = marks.goes_on if marks else None
+        self._rules = None
+        if allowed:
+            rules = (np.where(may_be, 0, -np.inf).astype(np.float32) for may_be in allowed)
+            self._rules = Chain(*rules)
 
     @property
     def alone(self) -> bool:
@@ -132,7 +142,7 @@ class TagPaths:
         rows, following, preceding = double
         real = tf.sequence_mask(lengths, tf.shape(path)[1])
         inside = tf.gather(tf.constant(self._inside), path) & real
-        goes_on = tf.constant(self._goes_on, tf.float64)
+        goes_on = tf.cast(tf.constant(self._goes_on), tf.float64)
         joined = real[:, 1:] & tf.gather_nd(
             tf.constant(self._goes_on), tf.stack([path[:, :-1], path[:, 1:]], axis=-1)
         )
@@ -159,21 +169,3 @@ class TagPaths:
         )
         totals = tf.reshape(tf.gather(sums, numbers), tf.shape(path))
         return tf.cast(tf.where(begins, tf.exp(totals), tf.zeros([], tf.float64)), tf.float32)
-
-
-def rules(tags: Sequence[str], scheme: Scheme) -> Chain:
-    """What a scheme allows, as scores: 0 what may be, -infinity what may not.
-
-    Args:
-        tags: their names, in the order of their numbers.
-        scheme: theirs.
-    """
-    start = np.array([scheme.follows(None, tag) for tag in tags])
-    end = np.array([scheme.follows(tag, None) for tag in tags])
-    allowed = (_matrix(tags, scheme.follows), start, end)
-    return Chain(*(np.where(may_be, 0, -np.inf).astype(np.float32) for may_be in allowed))
-
-
-def _matrix(tags: Sequence[str], may_be: Any) -> np.ndarray:
-    """What is true of each tag (row) and that behind it (column)."""
-    return np.array([[may_be(before, tag) for tag in tags] for before in tags])
