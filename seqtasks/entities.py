@@ -74,6 +74,53 @@ class Scheme:
             before = place
         return found
 
+    def goes_on(self, before: str, tag: str) -> bool:
+        """Whether a tag goes on with the entity of the tag before it."""
+        (place, type_), (place_now, type_now) = self.place(before), self.place(tag)
+        return place in ("B", "I") and place_now in ("I", "E") and type_ == type_now
+
+    def follows(self, before: str | None, tag: str | None) -> bool:
+        """Whether a tag may stand after another as the scheme has it, strictly.
+
+        In IOB2 and IOB1 only I depends on what is before: it goes on with an entity of its type
+        (IOB2), or B stands between two that touch and nowhere else (IOB1). In the others an entity
+        of several tokens has B, I and E, and one of a single token S.
+
+        Args:
+            before: the tag before; None where a sentence begins.
+            tag: None where it ends.
+
+        >>> scheme = Scheme("IOB2", "prefix")
+        >>> [scheme.follows(before, "I-PER") for before in ("B-PER", "B-LOC", "O", None)]
+        [True, False, False, False]
+        >>> Scheme("BIOES", "prefix").follows("B-PER", None)
+        False
+        """
+        place, type_ = self.place(before or "O")
+        place_now, type_now = self.place(tag or "O")
+        goes_on = place in ("B", "I") and type_ == type_now
+        if self.name == "IOB1":
+            return place_now != "B" or goes_on
+        if self.name == "IOB2":
+            return place_now != "I" or goes_on
+        if place in ("B", "I"):
+            return goes_on and place_now in ("I", "E")
+        return place_now not in ("I", "E")
+
+    def first_break(self, tags: Sequence[str]) -> int | None:
+        """Where a sentence leaves the scheme first: before this tag; None where it nowhere does.
+
+        What is next to a token that isn't annotated ("") can't be told, and counts as right.
+
+        >>> Scheme("IOB2", "prefix").first_break(["O", "B-A", "I-B", "O"])
+        2
+        """
+        pairs = zip([None, *tags], [*tags, None], strict=True)
+        for at, (before, tag) in enumerate(pairs):
+            if before != "" and tag != "" and not self.follows(before, tag):
+                return at
+        return None
+
     def to_dict(self) -> dict[str, Any]:
         """What `Scheme(**...)` makes this scheme of again."""
         return asdict(self)
@@ -219,9 +266,17 @@ def _is_dropped(character: str) -> bool:
 
 
 def entities_in(
-    scheme: Scheme, text: str, tags: Sequence[str], offsets: Sequence[tuple[int, int]]
+    scheme: Scheme,
+    text: str,
+    tags: Sequence[str],
+    offsets: Sequence[tuple[int, int]],
+    chances: Sequence[float] | None = None,
 ) -> list[dict[str, Any]]:
     """The entities of a text, as annotation tools have them.
+
+    Args:
+        offsets: from which character to before which each token is.
+        chances: of each token, the probability of the entity that begins there, if known.
 
     >>> entities_in(Scheme("IOB2", "prefix"), "in New York", ["O", "B-LOC", "I-LOC"],
     ...             [(0, 2), (3, 6), (7, 11)])
@@ -230,5 +285,6 @@ def entities_in(
     found = []
     for span in scheme.spans(tags):
         start, end = offsets[span.start][0], offsets[span.end - 1][1]
-        found.append({"start": start, "end": end, "type": span.type, "text": text[start:end]})
+        one = {"start": start, "end": end, "type": span.type, "text": text[start:end]}
+        found.append(one if chances is None else {**one, "probability": chances[span.start]})
     return found

@@ -244,6 +244,8 @@ IMPOSSIBLE = {
     "decoding.temperature": [-0.1, ".inf"],
     "decoding.top_k": [-1],
     "decoding.seed": [-1, 2**31],
+    "decoding.constrain": ["perhaps", 3],
+    "model.head": ["CRF", "none"],
     "model.arch": ["bilsmt", "stacked", "", "BiLSTM"],
     "model.layers": [0],
     "model.units": [0, -3, 2.5],

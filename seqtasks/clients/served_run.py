@@ -136,7 +136,8 @@ class ServedRun:
                 "probabilities": [_rounded(score) for score in row["scores"][:length]],
             }
             if "widths" in row:  # exports of earlier versions have none
-                answer.update(_places(answer, row["widths"][:length]))
+                chances = [_rounded(chance) for chance in row.get("entity_scores", ())] or None
+                answer.update(_places(answer, row["widths"][:length], chances))
             yield answer
 
     def _translations(self, texts: list[str], complete: bool) -> Iterator[Answer]:
@@ -201,15 +202,18 @@ def _marks(row: Answer) -> Answer:
     return {name: value for name, value in marks.items() if value}
 
 
-def _places(answer: Answer, widths: list[int]) -> Answer:
+def _places(answer: Answer, widths: list[int], chances: list[float] | None) -> Answer:
     """Where tokens are in the text and, where the tags mark entities, those.
+
+    Args:
+        chances: of each token that of the entity that begins there; None in earlier versions.
 
     Tags that are all outside of entities are taken for such.
     """
     tags = answer["tags"]
     found: Answer = {"offsets": token_offsets(answer["text"], answer["tokens"], widths)}
     if scheme := recognise([tags]):
-        found["entities"] = entities_in(scheme, answer["text"], tags, found["offsets"])
+        found["entities"] = entities_in(scheme, answer["text"], tags, found["offsets"], chances)
     elif tags and OUTSIDE.issuperset(tags):
         found["entities"] = []
     return found

@@ -82,7 +82,8 @@ class ReadTextConfig(BoundedTextConfig):
     )
     features: tuple[Feature, ...] = Field(
         default=(),
-        description="what a word has beside its vector: shape (Xx, XX, d), prefix, suffix",
+        description="what a word has beside its vector: shape (Xx, XX, d), prefix, suffix; "
+        "left_bigram, right_bigram: it and the word before or behind it, for tokens of a character",
     )
     vectors: str | None = Field(
         default=None,

@@ -34,7 +34,7 @@ from seqtasks.config.sections import (
     WritingConfig,
     WritingTrainingConfig,
 )
-from seqtasks.config.values import Case, Count, CountOrZero, NotNegative, Pooling, Seed
+from seqtasks.config.values import Case, Count, CountOrZero, NotNegative, Pooling, Seed, Strict
 
 _TABLES = (
     ("FILE.tsv", "text, tab, label; no header unless a column is named"),
@@ -213,6 +213,24 @@ class TaggingConfig(RunConfig):
             description="word+char: a word and how it is spelled; subword: a word by its subwords",
         )
 
+    class Model(TaggerConfig):
+        """A network that tags."""
+
+        head: Literal["softmax", "crf"] = Field(
+            default="softmax",
+            description="softmax: each token's tag by itself; crf: a sentence's tags together, by "
+            "which tag follows which",
+        )
+
+    class Decoding(Strict):
+        """How tags are chosen."""
+
+        constrain: bool | None = Field(
+            default=None,
+            description="whether tags of entities follow their scheme, such as I-PER only after "
+            "B-PER or I-PER; default: where those of the training data do",
+        )
+
     class Training(TaggerTrainingConfig):
         """How a tagger is trained."""
 
@@ -221,8 +239,9 @@ class TaggingConfig(RunConfig):
     task: Literal["tagging"] = "tagging"
     data: Data = Field(default_factory=Data)
     text: Text = Field(default_factory=Text)
-    model: TaggerConfig = Field(default_factory=TaggerConfig)
+    model: Model = Field(default_factory=Model)
     training: Training = Field(default_factory=Training)
+    decoding: Decoding = Field(default_factory=Decoding)
 
     SOURCES = (
         ("toy_tagging", "parts of speech of the toy reviews"),
@@ -237,6 +256,13 @@ class TaggingConfig(RunConfig):
             raise ValueError(
                 "text.unit 'char' has no words to tag; use unit word or word+char, or subword"
             )
+        if self.model.head == "crf":
+            for key, nothing in (("class_weight", None), ("label_smoothing", 0)):
+                if getattr(self.training, key) != nothing:
+                    raise ValueError(
+                        f"training.{key} is of each token's own loss, but model.head 'crf' learns "
+                        f"all tags of a sentence together; use head softmax, or leave {key} out"
+                    )
         return self
 
 

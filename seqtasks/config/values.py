@@ -47,7 +47,7 @@ Case = Annotated[
 ]
 Pooling = Literal["last", "mean", "max", "attention"]
 ClassWeight = Literal["balanced"] | dict[str, Positive] | None
-Feature = Literal["shape", "prefix", "suffix"]
+Feature = Literal["shape", "prefix", "suffix", "left_bigram", "right_bigram"]
 ERRORS = ("loss", "mae", "rmse")  # what `training.select_by` may name of which less is better
 
 

@@ -112,7 +112,7 @@ def _reader(predictor: Any, task: str, text: str, most: int) -> Trace:
     running, certainty = _on_the_way(predictor, inputs, len(tokens), tagger)
     answer = running[-1]
     if tagger:
-        best = tf.argmax(outputs[0], axis=-1).numpy()[: len(tokens)]
+        best = predictor.paths(outputs, tf.constant([len(tokens)])).tags[0].numpy()[: len(tokens)]
         pairs = zip(tokens, best, strict=True)
         answer = " ".join(f"{token}/{codec.tags[n]}" for token, n in pairs)
     return Trace(
@@ -133,11 +133,12 @@ def _on_the_way(
         ends = list(range(start + 1, min(start + _AT_ONCE, count) + 1))
         some = _beginnings(inputs, ends)
         if tagger:
-            logits = predictor.model(some, training=False)
-            at = tf.constant([end - 1 for end in ends])
-            rows = predictor.activate(tf.gather(logits, at, batch_dims=1)).numpy()
-            said += [predictor.codec.tags[n] for n in rows.argmax(axis=1)]
-            sure += rows.max(axis=1).tolist()
+            lengths = tf.constant(ends)
+            found = predictor.paths(predictor.model(some, training=False), lengths)
+            last = tf.gather(found.tags, lengths - 1, batch_dims=1)
+            rows = tf.gather(found.probabilities, lengths - 1, batch_dims=1)
+            said += [predictor.codec.tags[n] for n in last.numpy()]
+            sure += tf.gather(rows, last, batch_dims=1).numpy().tolist()
             continue
         for row in predictor.classify(some).numpy():
             found = predictor.codec.head.predict("", row, predictor.threshold, None)

@@ -21,6 +21,7 @@ from seqtasks.config import (
     TableDataConfig,
     TaggedDataConfig,
     TaggerTrainingConfig,
+    TaggingConfig,
 )
 from seqtasks.data import look
 from seqtasks.data.columns import Column, Layout
@@ -30,7 +31,6 @@ from seqtasks.data.plain import PlainText, cut, read_plain_text
 from seqtasks.data.readers import LabelledTexts, read_labelled_texts
 from seqtasks.data.splits import Splits, load_parts
 from seqtasks.data.tagged import TaggedSentences, read_tagged_sentences
-from seqtasks.entities import recognise
 from seqtasks.errors import ConfigError, DataError
 from seqtasks.tasks.labelled_sources import (
     check_training as check_training_of_labels,
@@ -42,6 +42,7 @@ from seqtasks.tasks.labelled_sources import (
     load_labelled_splits,
     read_texts,
 )
+from seqtasks.tasks.schemes import check_constraint, scheme_notice, scheme_of
 from seqtasks.text.subword_library import check_installed
 
 _DIGITS = {"digits": "en", "digits-ko": "ko", "digits-both": "both"}  # bundled, by language
@@ -90,6 +91,9 @@ def notices(config: RunConfig, splits: Splits) -> list[str]:
     """
     unit, target = (getattr(config.text, key, None) for key in ("unit", "target_unit"))
     found = look.notices(splits, unit, target)
+    if isinstance(config, TaggingConfig):
+        notice = scheme_notice(config.decoding.constrain, splits.train)
+        return [*found, notice] if notice else found
     if not isinstance(config.data, ClassifiedDataConfig) or is_named(config.data.source):
         return found
     notice = label_notice(config.data.labels, splits.train)
@@ -103,8 +107,8 @@ def check_training(config: RunConfig, splits: Splits) -> None:
     """Check that what is asked of training fits the examples.
 
     Raises:
-        ConfigError: a score that they don't have, or weights of classes that aren't there; or the
-            library is missing that learns subwords.
+        ConfigError: a score that they don't have, weights of classes that aren't there, or a scheme
+            that tags can't follow; or the library is missing that learns subwords.
     """
     units = (getattr(config.text, key, None) for key in ("unit", "target_unit"))
     if "subword" in units:
@@ -113,12 +117,14 @@ def check_training(config: RunConfig, splits: Splits) -> None:
         check_training_of_labels(config.training, splits)
     elif isinstance(config.training, TaggerTrainingConfig):
         _check_tags(config.training, splits)
+    if isinstance(config, TaggingConfig):
+        check_constraint(config.decoding.constrain, splits)
 
 
 def _check_tags(training: TaggerTrainingConfig, splits: Splits[TaggedSentences]) -> None:
     train, part = splits.train, splits.validation
     if training.select_by == "entity_f1":
-        scheme = recognise([[tag for tag in tags if tag] for tags in train.tags])
+        scheme = scheme_of(train)
         where = train.source if scheme is None else part.source
         if scheme is None or not any(map(scheme.spans, part.tags)):
             raise ConfigError(

@@ -22,8 +22,11 @@ from seqtasks.entities import (
 )
 from seqtasks.tasks.heads.weights import cross_entropy
 from seqtasks.tasks.labels import save_labels
+from seqtasks.tasks.schemes import allowed, constrained, inside_and_goes_on
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.text.windows import cut_in_windows
+from seqtasks.topologies.many_to_many import crf_of
+from seqtasks.topologies.tag_paths import Marks, Tagged, TagPaths
 
 _WINDOWS_AT_ONCE = 16  # of long texts; at least as many as there are texts
 SCHEME_FILE = "entities.json"
@@ -38,11 +41,13 @@ class Codec:
     Attributes:
         recorded: the scheme of the training tags, where they mark entities; also None in runs of
             earlier versions, whose epoch was chosen by accuracy.
+        followed: whether the training tags follow it, but for a few sentences.
     """
 
     encoder: TokenEncoder
     tags: list[str]
     recorded: Scheme | None = None
+    followed: bool = True
 
     @property
     def scheme(self) -> Scheme | None:
@@ -54,7 +59,8 @@ class Codec:
         self.encoder.save(folder)
         save_labels(folder / "tags.txt", self.tags)
         if self.recorded:
-            (folder / SCHEME_FILE).write_text(json.dumps(self.recorded.to_dict()) + "\n", "utf-8")
+            known = {**self.recorded.to_dict(), **({} if self.followed else {"followed": False})}
+            (folder / SCHEME_FILE).write_text(json.dumps(known) + "\n", "utf-8")
 
 
 @dataclass(frozen=True)
@@ -75,7 +81,8 @@ class Prediction:
     tags: list[str]
     probabilities: list[float]  # of each tag
     offsets: list[tuple[int, int]] | None = None  # each token's first character, and behind its end
-    entities: list[dict[str, Any]] | None = None  # start, end, type, text; where tags mark them
+    # Where tags mark them: start, end, type, text, and how probable each is.
+    entities: list[dict[str, Any]] | None = None
 
 
 def examples(codec: Codec, part: TaggedSentences) -> Examples:
@@ -134,6 +141,22 @@ def loss(
     return of_sentences
 
 
+def crf_loss(crf: Any) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """-log p of all tags of a sentence together, divided among its annotated tokens.
+
+    Tokens that aren't annotated have any tag: what is learnt is the sum over all of them.
+    """
+
+    def of_sentences(numbers, emissions):
+        real, annotated = numbers != _UNKNOWN, numbers >= 0  # padding has no number, either
+        losses = -crf.log_likelihood(emissions, numbers, real)
+        count = tf.reduce_sum(tf.cast(annotated, losses.dtype), axis=1)
+        losses = tf.math.divide_no_nan(losses, count)[:, tf.newaxis]
+        return tf.boolean_mask(tf.broadcast_to(losses, tf.shape(numbers)), annotated)
+
+    return of_sentences
+
+
 class Predictor:
     """Tags sentences.
 
@@ -141,34 +164,66 @@ class Predictor:
         model: the network.
         codec: of its training.
         temperature: what outputs are divided by before they become probabilities.
+        constrain: `decoding.constrain`.
+
+    Raises:
+        ConfigError: where tags can't follow a scheme, and are to.
     """
 
-    def __init__(self, model: keras.Model, codec: Codec, temperature: float = 1.0):
+    def __init__(
+        self,
+        model: keras.Model,
+        codec: Codec,
+        temperature: float = 1.0,
+        constrain: bool | None = None,
+    ):
         self.model = model
         self.codec = codec
         self.temperature = temperature
+        self.constrain = constrain
+        # What training didn't record is only known well enough where it is asked for.
+        tags, scheme = codec.tags, codec.scheme
+        known = scheme if constrain else codec.recorded
+        follow = constrained(constrain, known, codec.followed, tags, "this run")
+        self.paths = TagPaths(
+            crf_of(model),
+            Marks(*inside_and_goes_on(scheme, tags)) if scheme else None,
+            allowed(known, tags) if known and follow else None,
+            temperature,
+        )
         self._tag = tf.function(
             self.tag,
             input_signature=[tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)],
             autograph=False,
         )
 
-    def tag(self, tokens):
-        """Probabilities (all tokens, tags) of tokens (N, T ragged), one after the other.
+    def tag(self, tokens) -> Tagged:
+        """Tag tokens (N, T ragged): what is said of all of them, one after the other.
 
-        What is longer than the network reads at once is read in windows that overlap, some of them
-        at a time.
+        What is longer than the network reads at once is read in windows that overlap; its tags are
+        chosen together nevertheless.
         """
+        logits = self._logits(tokens)
+        if self.paths.alone:
+            rows = self.paths.activate(logits)
+            return Tagged(rows, tf.argmax(rows, axis=1, output_type=tf.int32))
+        lengths = tf.cast(tokens.row_lengths(), tf.int32)
+        sentences = tokens.with_flat_values(logits)
+        found = self.paths(sentences.to_tensor(shape=[None, None, len(self.codec.tags)]), lengths)
+        real = tf.sequence_mask(lengths, tf.shape(found.tags)[1])
+        return Tagged(*(None if one is None else tf.boolean_mask(one, real) for one in found))
+
+    def _logits(self, tokens):
+        """The network's outputs (all tokens, tags), windows being read some at a time."""
         encoder = self.codec.encoder
         windows, places = cut_in_windows(tokens, encoder.max_length)
         at_once = tf.maximum(tokens.nrows(), _WINDOWS_AT_ONCE)
 
-        def tag_some(start, found):
+        def read_some(start, found):
             some = windows[start : start + at_once]
-            logits = self.model(encoder(some), training=False)
+            logits = tf.cast(self.model(encoder(some), training=False), tf.float32)
             real = tf.sequence_mask(some.row_lengths(), tf.shape(logits)[1])
-            rows = self.activate(tf.boolean_mask(logits, real))
-            found = found.write(tf.cast(start // at_once, tf.int32), rows)
+            found = found.write(tf.cast(start // at_once, tf.int32), tf.boolean_mask(logits, real))
             return start + at_once, found
 
         found = tf.TensorArray(
@@ -179,32 +234,32 @@ class Predictor:
             element_shape=[None, len(self.codec.tags)],
         )
         _, found = tf.while_loop(
-            # Once in any case, since nothing at all has probabilities (0, tags), too.
+            # Once in any case, since nothing at all has outputs (0, tags), too.
             lambda start, _: (start == 0) | (start < windows.nrows()),
-            tag_some,
+            read_some,
             (tf.zeros([], tf.int64), found),
             parallel_iterations=1,
         )
         return tf.gather(found.concat(), places)
 
-    def activate(self, logits):
-        """From the network's outputs (any, tags) to probabilities."""
-        logits = tf.cast(logits, tf.float32)
-        return tf.nn.softmax(logits if self.temperature == 1.0 else logits / self.temperature)
-
     def at_temperature(self, temperature: float) -> "Predictor":
         """The same, as sure of its answers as a temperature says."""
-        return Predictor(self.model, self.codec, temperature)
+        return Predictor(self.model, self.codec, temperature, self.constrain)
+
+    def answers(self, data: Examples, batch_tokens: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Probabilities (T, tags) and tags' numbers (T,) of each example, in their order."""
+        result: list[Any] = [None] * len(data.lengths)
+        for rows in plan_batches(data.lengths, batch_tokens, EVALUATION_BATCH):
+            found = self._tag(tf.gather(data.tokens, rows))
+            ends = np.cumsum(data.lengths[rows])[:-1]
+            parts = (np.split(one.numpy(), ends) for one in (found.probabilities, found.tags))
+            for row, *one in zip(rows, *parts, strict=True):
+                result[row] = tuple(one)
+        return result
 
     def probabilities(self, data: Examples, batch_tokens: int) -> list[np.ndarray]:
         """(T, tags) of each example, in their order."""
-        result: list[Any] = [None] * len(data.lengths)
-        for rows in plan_batches(data.lengths, batch_tokens, EVALUATION_BATCH):
-            found = self._tag(tf.gather(data.tokens, rows)).numpy()
-            ends = np.cumsum(data.lengths[rows])
-            for row, one in zip(rows, np.split(found, ends[:-1]), strict=True):
-                result[row] = one
-        return result
+        return [rows for rows, _ in self.answers(data, batch_tokens)]
 
     def predict(self, texts: Iterable[str], batch_size: int = 64) -> Iterator[Prediction]:
         """Split texts into words and tag them, one after the other, in batches as they come."""
@@ -212,9 +267,9 @@ class Predictor:
         while batch := list(islice(texts, batch_size)):
             tokens, widths = self.codec.encoder.split_measured(tf.constant(batch))
             answers = self._answers(batch, tokens)
-            for answer, sizes in zip(answers, widths.to_list(), strict=True):
+            for (answer, chances), sizes in zip(answers, widths.to_list(), strict=True):
                 offsets = token_offsets(answer.text, answer.tokens, sizes)
-                yield self._placed(answer, offsets)
+                yield self._placed(answer, offsets, chances)
 
     def predict_tokens(
         self, sentences: Iterable[Sequence[str]], batch_size: int = 64
@@ -223,28 +278,41 @@ class Predictor:
         sentences = iter(sentences)
         while batch := [list(tokens) for tokens in islice(sentences, batch_size)]:
             tokens = tf.ragged.constant(batch, tf.string, ragged_rank=1)
-            for answer in self._answers([" ".join(given) for given in batch], tokens):
+            texts = [" ".join(given) for given in batch]
+            for answer, chances in self._answers(texts, tokens):
                 ends = list(accumulate(len(token) + 1 for token in answer.tokens))
                 offsets = [
                     (end - 1 - len(token), end - 1)
                     for end, token in zip(ends, answer.tokens, strict=True)
                 ]
-                yield self._placed(answer, offsets)
+                yield self._placed(answer, offsets, chances)
 
-    def _answers(self, texts: list[str], tokens: tf.RaggedTensor) -> Iterator[Prediction]:
-        found = np.split(self._tag(tokens).numpy(), tokens.row_limits().numpy()[:-1])
-        for text, words, rows in zip(texts, tokens.to_list(), found, strict=True):
-            best = rows.argmax(axis=1)
-            yield Prediction(
+    def _answers(
+        self, texts: list[str], tokens: tf.RaggedTensor
+    ) -> Iterator[tuple[Prediction, list[float] | None]]:
+        """Answers, and the probability of the entity that begins at each token."""
+        ends = tokens.row_limits().numpy()[:-1]
+        tagged = self._tag(tokens)
+        found = zip(*(np.split(one.numpy(), ends) for one in tagged[:2]), strict=True)
+        entities = [None] * len(texts)
+        if tagged.entities is not None:
+            entities = np.split(tagged.entities.numpy(), ends)
+        for text, words, (rows, best), chances in zip(
+            texts, tokens.to_list(), found, entities, strict=True
+        ):
+            answer = Prediction(
                 text,
                 [word.decode() for word in words],
                 [self.codec.tags[number] for number in best],
                 [round(float(row[number]), 4) for row, number in zip(rows, best, strict=True)],
             )
+            yield answer, None if chances is None else [round(float(c), 4) for c in chances]
 
-    def _placed(self, answer: Prediction, offsets: list[tuple[int, int]]) -> Prediction:
+    def _placed(
+        self, answer: Prediction, offsets: list[tuple[int, int]], chances: list[float] | None
+    ) -> Prediction:
         """An answer with the places of tokens and entities in its text."""
         scheme, entities = self.codec.scheme, None
         if scheme and answer.tokens:
-            entities = entities_in(scheme, answer.text, answer.tags, offsets)
+            entities = entities_in(scheme, answer.text, answer.tags, offsets, chances)
         return replace(answer, offsets=offsets, entities=entities)

@@ -22,7 +22,6 @@ from seqtasks.entities import (
     Scheme,
     entity_f1,
     entity_report,
-    recognise,
     token_offsets,
 )
 from seqtasks.errors import DataError, RunError
@@ -33,6 +32,7 @@ from seqtasks.tasks.evaluation import Evaluation, evaluate_answers
 from seqtasks.tasks.heads.weights import class_weights
 from seqtasks.tasks.labels import load_labels
 from seqtasks.tasks.outside_vectors import coverage_rates, measure_coverage, vectors_fact
+from seqtasks.tasks.schemes import follow, scheme_of
 from seqtasks.tasks.selection import score_name, selected
 from seqtasks.tasks.tagger import (
     EVALUATION_BATCH,
@@ -41,6 +41,7 @@ from seqtasks.tasks.tagger import (
     Codec,
     Examples,
     Predictor,
+    crf_loss,
     examples,
     in_pieces,
     load,
@@ -51,7 +52,7 @@ from seqtasks.text.learnt_splitting import LearntSplitter, Written
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.text.unknown import count, unknown_share
 from seqtasks.text.vocabulary import UNKNOWN_ID
-from seqtasks.topologies.many_to_many import many_to_many
+from seqtasks.topologies.many_to_many import crf_of, many_to_many
 
 Judge = Callable[[list[list[str]]], float]  # from the tags that were found to their score
 
@@ -122,31 +123,35 @@ def _validate(
         judge: what makes the score of the tags; by default it is what `training.select_by` names,
             or the share of right ones.
     """
-    found = predictor.probabilities(data, config.training.batch_tokens)
-    rows = np.concatenate(found)
+    found = predictor.answers(data, config.training.batch_tokens)
+    rows, best = (np.concatenate(parts) for parts in zip(*found, strict=True))
     tags = data.tags.flat_values.numpy()
-    rows, tags = rows[tags != NOT_ANNOTATED], tags[tags != NOT_ANNOTATED]
+    judged = tags != NOT_ANNOTATED
+    rows, best, tags = rows[judged], best[judged], tags[judged]
     right = np.where(tags >= 0, rows[np.arange(len(tags)), tags], 0)
-    mean_loss, best = float(-np.log(np.maximum(right, 1e-12)).mean()), rows.argmax(axis=1)
+    mean_loss = float(-np.log(np.maximum(right, 1e-12)).mean())
     if judge is not None:
-        return mean_loss, judge([[predictor.codec.tags[n] for n in row.argmax(1)] for row in found])
+        return mean_loss, judge([[predictor.codec.tags[n] for n in path] for _, path in found])
     by = config.training.select_by or Tagging.score
     if by == "macro_f1":
         return mean_loss, macro_f1(tags, best, len(predictor.codec.tags))
     return mean_loss, selected(by, mean_loss, {"accuracy": float(np.mean(best == tags))})
 
 
-def _load_scheme(file: Path) -> Scheme | None:
-    """Read the scheme that `Codec.save` wrote, if it wrote one.
+def _load_scheme(file: Path) -> tuple[Scheme | None, bool]:
+    """Read the scheme that `Codec.save` wrote, if it wrote one, and whether it is followed.
 
     Raises:
         RunError: where the file is damaged.
     """
     try:
-        return Scheme(**json.loads(file.read_text("utf-8")))
+        known = json.loads(file.read_text("utf-8"))
+        return Scheme(**{k: v for k, v in known.items() if k != "followed"}), known.get(
+            "followed", True
+        )
     except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError) as error:
+        return None, True
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise RunError(f"{file}: damaged: expected the name and the form of a scheme") from error
 
 
@@ -166,9 +171,9 @@ class Tagging(Task):
         splitter = LearntSplitter.learn(list(_written(splits.train)))
         encoder = TokenEncoder.from_sentences(splits.train.tokens, config.text, splitter)
         measure_coverage(encoder, splits, lambda part: encoder.count(part.tokens))
-        return Codec(
-            encoder, tags, recognise([[tag for tag in tags if tag] for tags in splits.train.tags])
-        )
+        scheme = scheme_of(splits.train)
+        followed = scheme is None or follow(scheme, splits.train)
+        return Codec(encoder, tags, scheme, followed)
 
     def load_codec(self, config: TaggingConfig, folder: Path) -> Codec:
         """Read what `Codec.save` wrote.
@@ -177,17 +182,18 @@ class Tagging(Task):
             RunError: where a file is missing or broken.
         """
         encoder = TokenEncoder.load(folder, config.text)
-        return Codec(encoder, load_labels(folder / "tags.txt"), _load_scheme(folder / SCHEME_FILE))
+        scheme, followed = _load_scheme(folder / SCHEME_FILE)
+        return Codec(encoder, load_labels(folder / "tags.txt"), scheme, followed)
 
     def build(self, config: TaggingConfig, codec: Codec) -> keras.Model:
         """Build the network, from `codec.encoder`'s ids to logits (N, T, tags)."""
-        encoder = codec.encoder
-        return many_to_many(*encoder.sizes, len(codec.tags), config.model, encoder.extras)
+        encoder, model = codec.encoder, config.model
+        return many_to_many(*encoder.sizes, len(codec.tags), model, encoder.extras, model.head)
 
     def prepare_fit(
         self, config: TaggingConfig, codec: Codec, model: keras.Model, splits: Splits
     ) -> Fit:
-        """Cross-entropy of each token, and a score of validation.
+        """Cross-entropy of each token, or of a sentence's with a CRF, and a score of validation.
 
         By default it is the F1 of its entities where its tags mark some, else accuracy.
         """
@@ -203,18 +209,26 @@ class Tagging(Task):
             judge, by = partial(entity_f1, codec.recorded, splits.validation.tags), "entity_f1"
         numbers = train.tags.flat_values.numpy()
         counts = np.bincount(numbers[numbers >= 0], minlength=len(codec.tags))
+        of_tokens = loss(config, len(codec.tags), class_weights(config, codec.tags, counts))
+        crf = crf_of(model)
         return Fit(
-            loss(config, len(codec.tags), class_weights(config, codec.tags, counts)),
+            of_tokens if crf is None else crf_loss(crf),
             planned_batches(
                 config, train.lengths, partial(load, codec, train), codec.encoder.vocabularies
             ),
-            partial(_validate, Predictor(model, codec), config, validation, judge),
+            partial(
+                _validate, self.make_predictor(config, codec, model), config, validation, judge
+            ),
             score_name(by) if by else None,
         )
 
     def make_predictor(self, config: TaggingConfig, codec: Codec, model: keras.Model) -> Predictor:
-        """Make what tags sentences."""
-        return Predictor(model, codec)
+        """Make what tags sentences.
+
+        Raises:
+            ConfigError: where `decoding.constrain` can't be.
+        """
+        return Predictor(model, codec, constrain=config.decoding.constrain)
 
     def evaluate(
         self,
@@ -229,12 +243,13 @@ class Tagging(Task):
         """
         codec = predictor.codec
         data = examples(codec, part)
-        found = predictor.probabilities(data, config.training.batch_tokens)
+        answers = predictor.answers(data, config.training.batch_tokens)
         # What is not annotated is not judged.
         at = [[t for t, tag in enumerate(tags) if tag] for tags in part.tags]
-        found = [rows[kept] for rows, kept in zip(found, at, strict=True)]
+        found = [rows[kept] for (rows, _), kept in zip(answers, at, strict=True)]
+        best = [path[kept] for (_, path), kept in zip(answers, at, strict=True)]
         right = [[tags[t] for t in kept] for tags, kept in zip(part.tags, at, strict=True)]
-        tagged = [[codec.tags[number] for number in rows.argmax(axis=1)] for rows in found]
+        tagged = [[codec.tags[number] for number in path] for path in best]
         baseline = None
         if splits is not None:
             guesses = zip(_most_frequent_tags(splits.train, part), at, strict=True)
@@ -250,7 +265,9 @@ class Tagging(Task):
             [_marked(words, t) for words, kept in zip(part.tokens, at, strict=True) for t in kept],
             [tag for tags in right for tag in tags],
             [tag for tags in tagged for tag in tags],
-            [float(row.max()) for rows in found for row in rows],
+            np.take_along_axis(np.concatenate(found), np.concatenate(best)[:, np.newaxis], axis=1)[
+                :, 0
+            ].tolist(),
             sorted({*codec.tags, *(tag for tags in right for tag in tags)}),
             baseline,
             (entities := _entities(codec.scheme, right, tagged)),
@@ -349,11 +366,14 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
     encoder, names = predictor.codec.encoder, tf.constant(predictor.codec.tags)
 
     def tag(tokens):
-        rows = predictor.tag(tokens)
-        best = tokens.with_flat_values(tf.gather(names, tf.argmax(rows, axis=1)))
-        scores = tokens.with_flat_values(tf.reduce_max(rows, axis=1))
-        lengths = tf.cast(tokens.row_lengths(), tf.int32)
-        return {"tags": _dense(best), "scores": _dense(scores), "lengths": lengths}
+        found = predictor.tag(tokens)
+        best = tokens.with_flat_values(tf.gather(names, found.tags))
+        scores = tf.gather(found.probabilities, found.tags, axis=1, batch_dims=1)
+        answer = {"tags": _dense(best), "scores": _dense(tokens.with_flat_values(scores))}
+        if found.entities is not None:
+            chances = tokens.with_flat_values(found.entities)
+            answer["entity_scores"] = _dense(chances)
+        return {**answer, "lengths": tf.cast(tokens.row_lengths(), tf.int32)}
 
     def tag_text(text):
         tokens, widths = encoder.split_measured(text)
@@ -370,8 +390,13 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
     outputs = {
         "tags": "[N, T] of each token, empty where there is none",
         "scores": "[N, T] probability of each",
-        "lengths": "[N] how many tokens there are",
     }
+    if predictor.codec.scheme:
+        outputs["entity_scores"] = (
+            "[N, T] probability of the entity that begins at each token, all of its tokens "
+            "together; 0 where none begins"
+        )
+    outputs["lengths"] = "[N] how many tokens there are"
     return [
         Endpoint(
             "serving_default",

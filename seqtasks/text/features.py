@@ -1,4 +1,4 @@
-"""Features of a word beside its vector: how it's written, how it begins and how it ends."""
+"""Features of a word beside its vector: its form, how it begins and ends, what is next to it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -11,6 +11,8 @@ from seqtasks.text.vocabulary import Vocabulary, count_tokens
 
 _AFFIX = 3  # characters
 _LARGEST = 5_000  # values of a feature that are known
+_LARGEST_OF_BIGRAMS = 50_000
+_BETWEEN = "\u2060"  # in no token: invisible characters are dropped
 
 
 def shapes(words: tf.Tensor) -> tf.Tensor:
@@ -49,10 +51,50 @@ def suffixes(words: tf.Tensor) -> tf.Tensor:
     return tf.strings.substr(words, tf.maximum(start, 0), size, unit="UTF8_CHAR")
 
 
+def left_bigrams(words: tf.RaggedTensor) -> tf.Tensor:
+    """Each word of (N, T ragged) and that before it, all of them one after the other.
+
+    >>> found = left_bigrams(tf.ragged.constant([["a", "b"], [], ["c"]])).numpy()
+    >>> [bigram.decode().split("\u2060") for bigram in found]
+    [['', 'a'], ['a', 'b'], ['', 'c']]
+    """
+    together = _together(words)
+    before = tf.where(together, words.flat_values[:-1], "")
+    before = tf.concat([tf.fill([_some(words)], ""), before], axis=0)
+    return tf.strings.join([before, words.flat_values], _BETWEEN)
+
+
+def right_bigrams(words: tf.RaggedTensor) -> tf.Tensor:
+    """Each word of (N, T ragged) and that behind it, all of them one after the other.
+
+    >>> found = right_bigrams(tf.ragged.constant([["a", "b"], [], ["c"]])).numpy()
+    >>> [bigram.decode().split("\u2060") for bigram in found]
+    [['a', 'b'], ['b', ''], ['c', '']]
+    """
+    behind = tf.where(_together(words), words.flat_values[1:], "")
+    behind = tf.concat([behind, tf.fill([_some(words)], "")], axis=0)
+    return tf.strings.join([words.flat_values, behind], _BETWEEN)
+
+
+def _together(words: tf.RaggedTensor) -> tf.Tensor:
+    """Of each word but the first of all, whether the one before it is of the same row."""
+    rows = words.value_rowids()
+    return rows[1:] == rows[:-1]
+
+
+def _some(words: tf.RaggedTensor) -> tf.Tensor:
+    """1, or 0 where there is no word at all."""
+    return tf.minimum(tf.size(words.flat_values), 1)
+
+
 _FEATURES: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "shape": shapes,
     "prefix": prefixes,
     "suffix": suffixes,
+}
+_BIGRAMS: dict[str, Callable[[tf.RaggedTensor], tf.Tensor]] = {
+    "left_bigram": left_bigrams,
+    "right_bigram": right_bigrams,
 }
 _CASED = {"shape"}  # features of words as they are written, not of their small letters
 
@@ -96,7 +138,9 @@ class WordFeatures(tf.Module):
                 counts[name].update(count_tokens([_of(name, written, lower)]))
         return cls(
             {
-                name: Vocabulary.by_frequency(found, _LARGEST, min_count)
+                name: Vocabulary.by_frequency(
+                    found, _LARGEST_OF_BIGRAMS if name in _BIGRAMS else _LARGEST, min_count
+                )
                 for name, found in counts.items()
             }
         )
@@ -130,4 +174,6 @@ class WordFeatures(tf.Module):
 
 def _of(name: str, written: tf.RaggedTensor, lower: tf.RaggedTensor) -> tf.RaggedTensor:
     words = written if name in _CASED else lower
+    if name in _BIGRAMS:
+        return words.with_flat_values(_BIGRAMS[name](words))
     return words.with_flat_values(_FEATURES[name](words.flat_values))

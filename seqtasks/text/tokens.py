@@ -13,7 +13,7 @@ from seqtasks.text.extras import Extras, extras_of
 from seqtasks.text.features import WordFeatures
 from seqtasks.text.learnt_splitting import LearntSplitter
 from seqtasks.text.outside_vectors import OutsideVectors, load_vectors, with_vectors
-from seqtasks.text.splitting import normalise, split_word_characters, split_words
+from seqtasks.text.splitting import SPACE, normalise, split_word_characters, split_words
 from seqtasks.text.subwords import Subwords
 from seqtasks.text.vocabulary import UNKNOWN_ID, Vocabulary, count_tokens
 
@@ -84,7 +84,7 @@ class TokenEncoder(tf.Module):
             flat = normalise(tokens.flat_values, lowercase=False)
             subwords = Subwords.learn([flat], text.max_subwords, text.min_count)
             return cls._of_subwords(subwords, text, splitter)
-        lower = tokens.with_flat_values(normalise(tokens.flat_values))
+        lower = _looked_up(tokens)
         counted = count_tokens([lower])
         words = Vocabulary.by_frequency(counted, text.max_words, text.min_count)
         characters = None
@@ -133,7 +133,7 @@ class TokenEncoder(tf.Module):
             ids = self._subword_ids(tokens)
             first = tokens.with_flat_values(ids.values[:, :1].flat_values)
             return {"ids": dense(first), "characters": dense(ids)}
-        words = tokens.with_flat_values(normalise(tokens.flat_values))
+        words = _looked_up(tokens)
         encoded = {"ids": dense(self.words.ids(words))}
         if self.characters:
             characters = _characters(tokens)[:, :, : self.max_word_length]
@@ -174,14 +174,14 @@ class TokenEncoder(tf.Module):
     def count(self, sentences: list[list[str]]) -> Counter[str]:
         """Count the words of all sentences."""
         tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
-        return count_tokens([tokens.with_flat_values(normalise(tokens.flat_values))])
+        return count_tokens([_looked_up(tokens)])
 
     def word_ids(self, sentences: list[list[str]]) -> np.ndarray:
         """The ids of the words of all sentences, one after the other."""
         tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
         if self.subwords:
             return self._subword_ids(tokens).values[:, :1].flat_values.numpy()
-        return self.words.ids(normalise(tokens.flat_values)).numpy()
+        return self.words.ids(_looked_up(tokens).flat_values).numpy()
 
     def save(self, folder: Path) -> None:
         """Write `words.txt` and `characters.txt`, or `subwords.json`, and the splitter's file."""
@@ -219,6 +219,12 @@ class TokenEncoder(tf.Module):
 def _characters(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
     """The characters of each token: (N, T ragged) to (N, T ragged, L ragged)."""
     return split_word_characters(_written(tokens))
+
+
+def _looked_up(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
+    """Tokens as vocabularies have them: in small letters, one of white space as `SPACE`."""
+    words = normalise(tokens.flat_values)
+    return tokens.with_flat_values(tf.where(words == "", SPACE, words))
 
 
 def _written(tokens: tf.RaggedTensor) -> tf.RaggedTensor:
