@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
+from seqtasks.serving.models.bounds import keep_within, missing_bounds
 from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -135,6 +136,7 @@ class Servable:
                 self._session.close()
                 raise _loading_error(path, error) from error
         self.signature_defs = dict(meta_graph.signature_def)
+        self._bounds = missing_bounds(path)
         self.signatures = {
             key: Signature(key, _specs(definition.inputs), _specs(definition.outputs))
             for key, definition in self.signature_defs.items()
@@ -169,6 +171,8 @@ class Servable:
             StatusError: if the feeds don't fit, or TensorFlow refuses the run.
         """
         signature.check(feeds, outputs)
+        if signature.name in self._bounds:
+            feeds = keep_within(feeds, self._bounds[signature.name])
         names = tuple(outputs or signature.outputs)
         specs = [*signature.inputs.values(), *(signature.outputs[name] for name in names)]
         if not all(spec.tensor for spec in specs):
