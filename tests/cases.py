@@ -61,7 +61,15 @@ MORE = {
     "recall": ("data.distance=3",),
     "sentiment": ("text.unit=word",),
     "tagging": ("model.character_units=4",),
-    "translation": ("decoding.beam=2", "decoding.max_length=5", "decoding.n_best=2"),
-    "captioning": ("decoding.max_length=5",),
-    "language_model": ("decoding.max_length=7", "training.window=16"),
+    "translation": (
+        "decoding.beam=2",
+        "decoding.max_length=5",
+        "decoding.n_best=2",
+        "decoding.max_n_best=4",
+    ),
+    "captioning": ("decoding.max_length=5", "decoding.max_n_best=6"),
+    "language_model": (
+        *("decoding.max_length=7", "training.window=16"),
+        *("decoding.max_continuation=20", "decoding.max_prompt=30"),
+    ),
 }

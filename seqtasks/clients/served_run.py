@@ -185,7 +185,9 @@ class ServedRun:
     def _continuations(self, texts: list[str], complete: bool) -> Iterator[Answer]:
         for text in texts:  # one by one, since what is drawn depends on a text's place
             (found,) = self._server.predict_rows(self._model, [text])
-            yield {"text": text, "continuation": found}
+            # Exports of earlier versions have this one output.
+            row = found if isinstance(found, dict) else {"continuation": found}
+            yield {"text": text, "continuation": row["continuation"], **_marks(row)}
 
 
 def _marks(row: Answer) -> Answer:

@@ -384,6 +384,11 @@ class DecodingConfig(WritingConfig):
 
     beam: Count = Field(default=5, description="hypotheses at once; 1: greedy")
     n_best: Count = Field(default=1, description="answers to show")
+    max_n_best: Count = Field(
+        default=20,
+        description="answers that a request to an export may ask for at most; as many as the beam "
+        "always",
+    )
     length_penalty: NotNegative = Field(
         default=1.0, description="0: plain probability; more favours longer answers"
     )

@@ -427,6 +427,15 @@ class LanguageModelConfig(RunConfig):
             default=0, description="draw from so many of the most probable tokens; 0: from all"
         )
         seed: Seed = Field(default=1, description="the seed of the drawing")
+        max_continuation: Count = Field(
+            default=1000,
+            description="tokens that a request to an export may ask for at most; max_length always",
+        )
+        max_prompt: Count = Field(
+            default=4000,
+            description="tokens of a text to go on with that are read at most, the last ones; the "
+            "answer says how many are left out",
+        )
 
     task: Literal["language_model"] = "language_model"
     data: Data = Field(default_factory=Data)

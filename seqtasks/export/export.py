@@ -128,7 +128,7 @@ def _traced(endpoints: list[Endpoint]) -> dict[str, Any]:
     with tf.device("CPU:0"):
         for endpoint in endpoints:
             specs = endpoint.specs
-            function = tf.function(endpoint.function, input_signature=specs, autograph=False)
+            function = tf.function(endpoint.answer, input_signature=specs, autograph=False)
             function.get_concrete_function()
             functions[endpoint.name] = function
     return functions

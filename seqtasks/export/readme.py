@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from seqtasks.tasks.endpoints import Endpoint
+from seqtasks.tasks.endpoints import Endpoint, Input
 
 _EXAMPLES = {
     "text": '"..."',
@@ -20,10 +20,7 @@ def signatures(endpoints: list[Endpoint]) -> dict[str, Any]:
         endpoint.name: {
             "about": endpoint.about,
             "method": endpoint.method,
-            "inputs": {
-                spec.name: {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
-                for spec in endpoint.specs
-            },
+            "inputs": {given.spec.name: _described(given) for given in endpoint.inputs},
             "outputs": endpoint.outputs,
         }
         for endpoint in endpoints
@@ -40,7 +37,7 @@ def readme(name: str, version: int, run: Any, endpoints: list[Endpoint]) -> str:
     ]
     for endpoint in endpoints:
         parts.append(f"## `{endpoint.name}`\n\n{endpoint.about}\n")
-        parts.append(_table("input", {s.name: _type(s) for s in endpoint.specs}))
+        parts.append(_table("input", {i.spec.name: _type(i) for i in endpoint.inputs}))
         parts.append(_table("output", endpoint.outputs))
         parts.append(_command(name, endpoint))
     return "\n".join(parts)
@@ -52,9 +49,20 @@ def _table(heading: str, rows: dict[Any, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _type(spec: Any) -> str:
-    sizes = ", ".join("N" if size is None else str(size) for size in spec.shape)
-    return f"{spec.dtype.name} [{sizes}]"
+def _described(given: Input) -> dict[str, Any]:
+    described = {"dtype": given.spec.dtype.name, "shape": given.spec.shape.as_list()}
+    return {**described, **_bounds(given)}
+
+
+def _bounds(given: Input) -> dict[str, float]:
+    bounds = {"least": given.least, "most": given.most}
+    return {name: bound for name, bound in bounds.items() if bound is not None}
+
+
+def _type(given: Input) -> str:
+    sizes = ", ".join("N" if size is None else str(size) for size in given.spec.shape)
+    bounds = " and ".join(f"at {name} {bound:,}" for name, bound in _bounds(given).items())
+    return f"{given.spec.dtype.name} [{sizes}]" + (bounds and f", taken for {bounds}")
 
 
 def _command(name: str, endpoint: Endpoint) -> str:

@@ -75,7 +75,7 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     rest = RestOptions(
         options.limits, options.cors_origins, access_log=options.access_log, **threads
     )
-    places = Places(options.limits.concurrent)
+    places = Places(options.limits.concurrent, options.limits.held_bytes)
     app = make_app(manager, rest, metrics, places)
     http = HttpServer(app, HttpOptions(options.host, options.port))
     servers: list[Server] = [http]

@@ -16,9 +16,11 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself
 from seqtasks.serving.limits import THREADS, Busy, Limits, Places
 from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.monitoring import Metrics, access_log, log_request
 from seqtasks.serving.protocol.grpc_api import GrpcApi
 from seqtasks.serving.status import Code, StatusError
+from seqtasks.serving.workers import Workers
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +43,8 @@ class GrpcOptions:
         host: the address of a network interface; "0.0.0.0" for all.
         port: 8500 is TF Serving's; 0 takes a free one.
         limits: how much clients may ask for.
-        threads: how many requests run at the same time; with batching, many more than cores.
+        threads: how many requests to a model run at the same time; with batching, many more than
+            cores.
         finish_seconds: how long accepted requests may take after the order to end.
         access_log: whether a JSON line is logged for each request.
     """
@@ -75,7 +78,7 @@ class GrpcServer:
         places: Places | None = None,
     ):
         self._options = options = options or GrpcOptions()
-        places = places or Places(options.limits.concurrent)
+        places = places or Places(options.limits.concurrent, options.limits.held_bytes)
         self._calls = _Calls(manager, options, metrics or Metrics(manager.knows), places)
         handlers = (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
         self._handlers = ThreadPoolExecutor(handlers, thread_name_prefix="grpc")
@@ -144,11 +147,11 @@ class _Calls:
     ):
         self.api, self._places = GrpcApi(manager, options.limits), places
         self._limits, self._metrics, self._log = options.limits, metrics, options.access_log
-        self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="grpc-run")
+        self._workers = Workers(options.threads, "grpc", manager.knows)
 
     def close(self) -> None:
         """Let the threads end when they are idle."""
-        self._pool.shutdown(wait=False)
+        self._workers.close()
 
     def inference(self, name: str, answer: Callable[[Any], Any]) -> Callable[..., Any]:
         """Make the handler of a call that runs a model, which is limited and counted."""
@@ -195,16 +198,18 @@ class _Calls:
         self, answer: Callable[[Any], Any], request: Any, context: grpc.ServicerContext
     ) -> Any:
         """Answer in a thread of the pool, within the time that client and limits allow."""
-        self._places.take()
+        place, stop = self._places.take(), Stop()
         try:
-            job = self._pool.submit(answer, request)
-        except RuntimeError as error:
-            self._places.give_back()
-            raise StatusError(Code.UNAVAILABLE, "The server is ending") from error
-        job.add_done_callback(lambda _: self._places.give_back())
+            job = self._workers.submit(_model(request) or "", stop, answer, request)
+        except BaseException:
+            place.give_back()
+            raise
+        job.add_done_callback(lambda _: place.give_back())
 
         def end() -> None:
             job.cancel()  # if it hasn't started
+            if not job.done():
+                stop.order(_gone(context))
 
         # gRPC calls it when the client goes away or its deadline passes.
         if not context.add_callback(end):
@@ -214,14 +219,12 @@ class _Calls:
         try:
             return job.result(longest)
         except CancelledError as error:
-            if context.time_remaining():
-                raise StatusError(Code.CANCELLED, "The client went away") from error
-            raise StatusError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded") from error
+            raise _gone(context) from error
         except TimeoutError as error:
+            late = StatusError(Code.DEADLINE_EXCEEDED, f"No answer within {longest:g} seconds")
             job.cancel()
-            raise StatusError(
-                Code.DEADLINE_EXCEEDED, f"No answer within {longest:g} seconds"
-            ) from error
+            stop.order(late)
+            raise late from error
 
     def _note(
         self,
@@ -234,8 +237,7 @@ class _Calls:
     ) -> None:
         """Count a request and log it; texts are never logged."""
         code = error.code if error else Code.OK
-        asked = next(iter(getattr(request, "tasks", ())), request)  # MultiInference has it there
-        model = asked.model_spec.name if hasattr(asked, "model_spec") else None
+        model = _model(request)
         if counted:
             self._metrics.count(model or "", code.name)
             self._metrics.latency(model or "", name, "GRPC", seconds * 1e6)
@@ -252,6 +254,19 @@ class _Calls:
                 version=spec.version.value if spec else None,
                 error=error.message if error else None,
             )
+
+
+def _model(request: Any) -> str | None:
+    """The name of the model that a request asks; None for one that asks none."""
+    asked = next(iter(getattr(request, "tasks", ())), request)  # MultiInference has it there
+    return asked.model_spec.name if hasattr(asked, "model_spec") else None
+
+
+def _gone(context: grpc.ServicerContext) -> StatusError:
+    """What a request ends with whose client has gone: by itself, or since its time was over."""
+    if context.time_remaining():
+        return StatusError(Code.CANCELLED, "The client went away")
+    return StatusError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
 
 
 def _cut(message: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import gzip
 import io
 import logging
@@ -9,7 +10,7 @@ import re
 import time
 import zlib
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -21,12 +22,14 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seqtasks.serving import monitoring, page
-from seqtasks.serving.limits import THREADS, Limits, Places
+from seqtasks.serving.limits import THREADS, Limits, Place, Places
 from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.protocol import json_bodies
 from seqtasks.serving.protocol.rest_api import Reply, RestApi, error_reply, find_route
 from seqtasks.serving.protocol.rest_api import Route as Asked
 from seqtasks.serving.status import Code, StatusError, invalid, too_large
+from seqtasks.serving.workers import Workers
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
@@ -34,6 +37,7 @@ _PROTOCOL = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 # A body over the limit is read up to this many times the limit, since a client that is refused
 # while it still sends often sees a broken connection instead of the answer.
 _READ_ON = 8
+_UNWATCHED = 0.1  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +47,8 @@ class RestOptions:
     Args:
         limits: how much clients may ask for.
         cors_origins: the web pages that may call it; "*" for all, none by default.
-        threads: how many requests run at the same time; with batching, many more than cores.
+        threads: how many requests to a model run at the same time; with batching, many more than
+            cores.
         access_log: whether a JSON line is logged for each request.
     """
 
@@ -69,7 +74,7 @@ def make_app(
     """
     options = options or RestOptions()
     metrics = metrics or monitoring.Metrics(manager.knows)
-    places = places or Places(options.limits.concurrent)
+    places = places or Places(options.limits.concurrent, options.limits.held_bytes)
     service = _Service(manager, options, metrics, places)
 
     @asynccontextmanager
@@ -133,11 +138,11 @@ class _Service:
         self._api = RestApi(manager, options.limits)
         self._limits, self._metrics, self._places = options.limits, metrics, places
         self._log = options.access_log
-        self._pool = ThreadPoolExecutor(options.threads, thread_name_prefix="rest")
+        self._workers = Workers(options.threads, "rest", manager.knows)
 
     def close(self) -> None:
         """Let the threads end when they are idle."""
-        self._pool.shutdown(wait=False)
+        self._workers.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -149,22 +154,23 @@ class _Service:
             return
         start = time.perf_counter()
         request = Request(scope, receive)
-        asked, body = None, None
+        asked, body = None, _Body()
         try:
             asked = find_route(scope["method"], path)
-            body = await self._read(request) if asked.reads_body else b""
-            encoding = request.headers.get("content-encoding", "")
-            reply = await self._answer(asked, body, encoding)
+            if asked.reads_body:
+                reply = await self._infer(asked, request, receive, body)
+            else:
+                reply = self._api.answer(asked, b"")
         except StatusError as error:
             reply = error_reply(error)
         except ClientDisconnect:
-            reply = error_reply(StatusError(Code.CANCELLED, "The client went away"))
-        received = len(body or b"")
-        self._note(scope["method"], path, asked, received, reply, time.perf_counter() - start)
+            reply = error_reply(_left())
+        seconds = time.perf_counter() - start
+        self._note(scope["method"], path, asked, body.size, reply, seconds)
         if reply.code is Code.CANCELLED:
             return
         # No request can follow the rest of a body that wasn't read to its end.
-        cut = asked is not None and body is None
+        cut = asked is not None and asked.reads_body and not body.is_whole
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(reply.body)).encode()),
@@ -173,11 +179,33 @@ class _Service:
         await send({"type": "http.response.start", "status": reply.http, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def _read(self, request: Request) -> bytes:
+    async def _infer(
+        self, asked: Asked, request: Request, receive: Receive, body: "_Body"
+    ) -> Reply:
+        """Take a place, read the body, and let a thread answer, which gives the place back."""
+        place, stop = self._places.take(), Stop()
+        try:
+            await self._read(request, body, place)
+            encoding = request.headers.get("content-encoding", "")
+            work = functools.partial(self._work, asked, body.data, encoding)
+            job = self._workers.submit(asked.model, stop, work)
+        except BaseException:
+            place.give_back()
+            raise
+        job.add_done_callback(lambda _: place.give_back())
+        try:
+            await _finished(job, receive, self._limits.request_seconds)
+        except (StatusError, ClientDisconnect) as error:
+            job.cancel()  # if no thread has started it
+            stop.order(error if isinstance(error, StatusError) else _left())
+            raise
+        return job.result()
+
+    async def _read(self, request: Request, body: "_Body", place: Place) -> None:
         limits = self._limits
         try:
             async with asyncio.timeout(limits.read_seconds):
-                return await _read_body(request, limits.body_bytes)
+                await body.read(request, limits.body_bytes, place)
         except TimeoutError as error:
             raise StatusError(
                 Code.DEADLINE_EXCEEDED,
@@ -185,33 +213,11 @@ class _Service:
                 http=408,
             ) from error
 
-    async def _answer(self, asked: Asked, body: bytes, encoding: str) -> Reply:
-        """Answer in a thread. After a client's 504 the run goes on in its thread to its end."""
-        if not asked.reads_body:
-            return self._api.answer(asked, body)
-        limits = self._limits
-        self._places.take()
-        try:
-            job = self._pool.submit(self._work, asked, body, encoding)
-        except RuntimeError as error:
-            self._places.give_back()
-            raise StatusError(Code.UNAVAILABLE, "The server is ending") from error
-        done, _ = await asyncio.wait((asyncio.wrap_future(job),), timeout=limits.request_seconds)
-        if not done:
-            if job.cancel():  # no thread has started it
-                self._places.give_back()
-            raise StatusError(
-                Code.DEADLINE_EXCEEDED, f"No answer within {limits.request_seconds:g} seconds"
-            )
-        return job.result()
-
     def _work(self, asked: Asked, body: bytes, encoding: str) -> Reply:
         try:
             return self._api.answer(asked, _decoded(body, encoding, self._limits.body_bytes))
         except StatusError as error:
             return error_reply(error)
-        finally:
-            self._places.give_back()
 
     def _note(
         self,
@@ -241,29 +247,82 @@ class _Service:
             )
 
 
-async def _read_body(request: Request, limit: int | None) -> bytes:
-    """Read a body; if it is over the limit, read on for a while before it is refused.
+async def _finished(job: Future, receive: Receive, seconds: float | None) -> None:
+    """Wait for a thread's answer.
 
     Raises:
-        StatusError: 413 for a body over the limit.
-        ClientDisconnect: if the client goes away before its end.
+        StatusError: DEADLINE_EXCEEDED if there is none within so many seconds.
+        ClientDisconnect: if the client goes away before.
     """
-    announced = request.headers.get("content-length", "")
-    declared = int(announced) if announced.isascii() and announced.isdigit() else 0
-    if limit is not None and declared > limit * _READ_ON:
-        raise _too_long(limit)
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if limit is None or size <= limit:
-            chunks.append(chunk)
+    answered = asyncio.wrap_future(job)
+    # Most are answered before it is worth a task to watch the client.
+    first = _UNWATCHED if seconds is None else min(_UNWATCHED, seconds)
+    await asyncio.wait((answered,), timeout=first)
+    if answered.done():
+        return
+    leaving = asyncio.ensure_future(_leaves(receive))
+    try:
+        rest = None if seconds is None else seconds - first
+        await asyncio.wait((answered, leaving), timeout=rest, return_when=FIRST_COMPLETED)
+    finally:
+        leaving.cancel()
+    if answered.done():
+        return
+    if leaving.done() and not leaving.cancelled():
+        raise ClientDisconnect()
+    raise StatusError(Code.DEADLINE_EXCEEDED, f"No answer within {seconds:g} seconds")
+
+
+async def _leaves(receive: Receive) -> None:
+    """Return when the client has gone away."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _left() -> StatusError:
+    return StatusError(Code.CANCELLED, "The client went away")
+
+
+class _Body:
+    """A request's body.
+
+    Attributes:
+        data: all of it, once it is read.
+        size: how many bytes of it came.
+        is_whole: whether it was read to its end.
+    """
+
+    def __init__(self):
+        self.data = b""
+        self.size = 0
+        self.is_whole = False
+
+    async def read(self, request: Request, limit: int | None, place: Place) -> None:
+        """Read it; if it is over the limit, read on for a while before it is refused.
+
+        Raises:
+            StatusError: 413 for a body over the limit; 429 if the server holds too much.
+            ClientDisconnect: if the client goes away before its end.
+        """
+        announced = request.headers.get("content-length", "")
+        declared = int(announced) if announced.isascii() and announced.isdigit() else 0
+        if limit is not None and declared > limit * _READ_ON:
+            raise _too_long(limit)
+        chunks = []
+        async for chunk in request.stream():
+            self.size += len(chunk)
+            if limit is None or self.size <= limit:
+                place.hold(len(chunk))
+                chunks.append(chunk)
+            else:
+                chunks.clear()
+                if self.size > limit * _READ_ON:
+                    break
         else:
-            chunks.clear()
-            if size > limit * _READ_ON:
-                break
-    if limit is not None and size > limit:
-        raise _too_long(limit)
-    return b"".join(chunks)
+            self.is_whole = True
+        if limit is not None and self.size > limit:
+            raise _too_long(limit)
+        self.data = b"".join(chunks)
 
 
 def _decoded(body: bytes, encoding: str, limit: int | None) -> bytes:

@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself
+from seqtasks.serving.http_protocol import BoundedProtocol
 from seqtasks.serving.models.manager import ModelManager
 
 # Requests sent just before the end are still on their way, or in the socket's buffer.
@@ -87,6 +88,7 @@ class HttpServer:
             log_config=None,
             access_log=False,
             ws="none",
+            http=BoundedProtocol,
             proxy_headers=False,
             server_header=False,
             timeout_keep_alive=options.keep_alive_seconds,

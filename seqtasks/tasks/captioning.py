@@ -264,10 +264,11 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
     """Image to text."""
     height, width, channels = predictor.codec.image_shape
     decoding = predictor.decoding
+    most = max(decoding.beam, decoding.max_n_best)
     images = Input(tf.TensorSpec([None, height, width, channels], tf.float32, "image"))
 
     def several(image, k):
-        k, N = tf.maximum(k, 1), tf.shape(image)[0]
+        N = tf.shape(image)[0]
         # TensorFlow's convolutions fail where there is no image at all.
         missing: Any = tf.maximum(1 - N, 0)
         image = tf.pad(image, [[0, missing], [0, 0], [0, 0], [0, 0]])
@@ -291,7 +292,7 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
         Endpoint(
             "nbest",
             f"The k best captions of images {pixels}.",
-            [images, scalar("k", tf.int32, sample=3)],
+            [images, scalar("k", tf.int32, sample=3, least=1, most=most)],
             {
                 "captions": "[N, k] the best first",
                 "scores": "[N, k] their scores, -inf for none",

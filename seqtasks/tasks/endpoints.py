@@ -19,10 +19,19 @@ class Input:
         spec: its dtype, shape and name.
         sample: from rows as a client would send them, texts (N,) or images (N, ...), to values of
             this input; by default the rows themselves.
+        least, most: a number beyond one of them is taken for it, so that no request runs for ever.
     """
 
     spec: Any
     sample: Callable[[np.ndarray], np.ndarray] = field(default=lambda rows: rows, repr=False)
+    least: float | None = None
+    most: float | None = None
+
+    def bounded(self, value: Any) -> Any:
+        """Keep a number within its bounds, in the graph, where every server keeps them."""
+        if self.least is not None:
+            value = tf.where(value >= self.least, value, tf.cast(self.least, value.dtype))  # no NaN
+        return value if self.most is None else tf.minimum(value, tf.cast(self.most, value.dtype))
 
 
 @dataclass(frozen=True)
@@ -47,15 +56,21 @@ class Endpoint:
         """The inputs' specifications."""
         return [given.spec for given in self.inputs]
 
+    def answer(self, *values: Any) -> dict[str, tf.Tensor]:
+        """Call the function, with all inputs within their bounds."""
+        bounded = [given.bounded(value) for given, value in zip(self.inputs, values, strict=True)]
+        return self.function(*bounded)
+
 
 TEXT = Input(tf.TensorSpec([None], tf.string, "text"))
 
 
-def scalar(name: str, dtype: Any, sample: float) -> Input:
+def scalar(
+    name: str, dtype: Any, sample: float, least: float | None = None, most: float | None = None
+) -> Input:
     """An input that is one number for the whole request."""
-    return Input(
-        tf.TensorSpec([], dtype, name), lambda rows: np.array(sample, dtype.as_numpy_dtype)
-    )
+    spec = tf.TensorSpec([], dtype, name)
+    return Input(spec, lambda rows: np.array(sample, dtype.as_numpy_dtype), least, most)
 
 
 def examples_input() -> Input:

@@ -29,6 +29,7 @@ from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 from seqtasks.topologies.next_step import NextStep
 
 _CANDIDATES = 10  # of the next token that `step` names
+_WARMEST = 1_000.0  # where all tokens have the same chance
 _NO_LIMIT = 2**31 - 1  # tokens of a line, of which none is cut
 _PIECE = 64  # tokens that are resampled together
 _EVALUATION_WINDOW = 1_024  # tokens read at once outside training; speed only, never the answers
@@ -55,6 +56,7 @@ class Prediction:
 
     text: str
     continuation: str
+    unread: int | None = None  # tokens before the last `decoding.max_prompt`, where there are any
 
 
 def _lines(text: str) -> list[str]:
@@ -168,7 +170,7 @@ class Predictor:
             return loss(following, readout), states
 
         self._losses = tf.function(losses, autograph=False, reduce_retracing=True)
-        self._continue = tf.function(self.continuation, autograph=False, reduce_retracing=True)
+        self._answer = tf.function(self.answer, autograph=False, reduce_retracing=True)
 
     def nats(self, ids: np.ndarray) -> np.ndarray:
         """The loss of each token, (tokens,), given all of the text before it."""
@@ -178,10 +180,21 @@ class Predictor:
             found.append(losses.numpy())
         return np.concatenate(found)
 
+    def prompt(self, text):
+        """The tokens of texts (N,) that are read, (N, T ragged), and how many before them aren't.
+
+        These are the last ones, `decoding.max_prompt` at most.
+        """
+        most, whole = self.decoding.max_prompt, self.codec.text.split(text)
+        return whole[:, -most:], tf.maximum(tf.cast(whole.row_lengths(), tf.int32) - most, 0)
+
+    def answer(self, text, *how):
+        """What follows texts (N,), as `continuation` says, and how many tokens aren't read."""
+        return {"continuation": self.continuation(text, *how), "unread": self.prompt(text)[1]}
+
     def continuation(self, text, length, temperature, top_k, seed):
         """What follows texts (N,): (N,) of strings, of `length` tokens each."""
-        decoder, codec = self.model.decoder, self.codec.text
-        written = codec.split(text)
+        decoder, codec, (written, _) = self.model.decoder, self.codec.text, self.prompt(text)
         ids = with_start(codec.vocabulary.ids(written))
         lengths = tf.cast(written.row_lengths(), tf.int32)
         # What was read before the last token; padding doesn't change the states.
@@ -211,7 +224,9 @@ class Predictor:
         chosen = self.decoding
         how = (chosen.max_length, chosen.temperature, chosen.top_k, chosen.seed)
         for text in texts:
-            yield Prediction(text, self._continue(tf.constant([text]), *how)[0].numpy().decode())
+            found = self._answer(tf.constant([text]), *how)
+            unread = int(found["unread"][0]) or None
+            yield Prediction(text, found["continuation"][0].numpy().decode(), unread)
 
 
 @final
@@ -330,18 +345,17 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
     """Text to what follows it; and step by step."""
     decoder, tokens, decoding = predictor.model.decoder, predictor.codec.text, predictor.decoding
     candidates = min(_CANDIDATES, decoder.tokens - 2)
-
-    def go_on(text, length, temperature, top_k, seed):
-        return {"continuation": predictor.continuation(text, length, temperature, top_k, seed)}
+    longest = max(decoding.max_length, decoding.max_continuation)
 
     def configured(text):
         chosen = (decoding.max_length, decoding.temperature, decoding.top_k, decoding.seed)
-        return go_on(text, *chosen)
+        return predictor.answer(text, *chosen)
 
     def read(text, begins, states):
         start = tf.fill([tf.shape(text)[0], 1], START_ID)
         start = tf.ragged.boolean_mask(start, begins[:, tf.newaxis])
-        ids: Any = tf.concat([start, tokens.ids(text)], axis=1)
+        written, unread = predictor.prompt(text)
+        ids: Any = tf.concat([start, tokens.vocabulary.ids(written)], axis=1)
         lengths = tf.cast(ids.row_lengths(), tf.int32)
         ids = dense(ids)
         readout, after, _ = decoder(ids, states, mask=ids != PADDING_ID)
@@ -351,16 +365,19 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
         answered = {
             "next": tf.where(read_any, tokens.tokens(best.indices), ""),
             "probabilities": tf.where(read_any, best.values, 0),
+            "unread": unread,
         }
         return answered, after
 
+    left_out = f"[N] how many {tokens.unit}s it leaves out before the last {decoding.max_prompt:,}"
+    answered = {"continuation": "[N] what follows, without the text", "unread": left_out}
     return [
         Endpoint(
             "serving_default",
             f"Go on with texts for {decoding.max_length} {tokens.unit}s, drawn as the run's "
             "`decoding` says. What is drawn for a text depends on its place in the request.",
             [TEXT],
-            {"continuation": "[N] what follows, without the text"},
+            answered,
             configured,
         ),
         Endpoint(
@@ -368,13 +385,13 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
             "Go on with texts as the request says.",
             [
                 TEXT,
-                scalar("length", tf.int32, sample=12),
-                scalar("temperature", tf.float32, sample=0.7),
-                scalar("top_k", tf.int32, sample=4),
+                scalar("length", tf.int32, sample=12, least=0, most=longest),
+                scalar("temperature", tf.float32, sample=0.7, least=0, most=_WARMEST),
+                scalar("top_k", tf.int32, sample=4, least=0, most=decoder.tokens),
                 scalar("seed", tf.int32, sample=7),
             ],
-            {"continuation": "[N] what follows, without the text"},
-            go_on,
+            answered,
+            predictor.answer,
         ),
         step_endpoint(
             read,
@@ -383,6 +400,7 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
                 "next": f"[N, {candidates}] the most probable next {tokens.unit}s, the best first; "
                 "empty for the end of a text, and where nothing has been read",
                 "probabilities": f"[N, {candidates}] of each",
+                "unread": left_out,
             },
         ),
     ]

@@ -347,6 +347,7 @@ class Translation(Task):
 def _endpoints(predictor: Predictor) -> list[Endpoint]:
     """Text to text; and the best few, with where the model looked."""
     decoding, codec = predictor.decoding, predictor.codec
+    most = max(decoding.beam, decoding.max_n_best)
 
     def best(text):
         answers, _, found = predictor.translate(text, decoding.beam, 1)
@@ -358,7 +359,6 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
         }
 
     def several(text, k):
-        k = tf.maximum(k, 1)
         beam = tf.maximum(k, decoding.beam)
         answers, tokens, found = predictor.translate(text, beam, k)
         return {
@@ -389,7 +389,7 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
         Endpoint(
             "nbest",
             "The k best translations, their tokens and where the model looked for each token.",
-            [TEXT, scalar("k", tf.int32, sample=3)],
+            [TEXT, scalar("k", tf.int32, sample=3, least=1, most=most)],
             {
                 "translations": "[N, k] the best first",
                 "scores": "[N, k] log-probability over the length's penalty, -inf for none",

@@ -197,6 +197,64 @@ def test_texts_are_gone_on_with_as_predict_does(exported, ask, predicted):
         assert found["continuation"][0].decode() == one["continuation"]
 
 
+HUGE = 2**31 - 1
+# What a request may ask for, far beyond any bound, and what the run's configuration allows.
+UNBOUNDED = [
+    pytest.param("translation", "nbest", {"k": 1_000_000}, "translations", 4, id="translation"),
+    pytest.param("captioning", "nbest", {"k": 1_000_000}, "captions", 6, id="captioning"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "signature", "asked", "output", "most"), UNBOUNDED)
+def test_no_request_gets_more_answers_than_the_run_allows(
+    task, signature, asked, output, most, exported, ask
+):
+    folder = exported(task)
+    rows = {"text": ["a"]} if task == "translation" else {"image": np.ones((1, 8, 6, 1), "f")}
+    (bounded,) = asked
+    for given in (asked[bounded], HUGE, most + 1, most):
+        assert ask(folder, signature, **rows, k=given)[output].shape == (1, most)
+    for given in (0, -1, -HUGE - 1):
+        assert ask(folder, signature, **rows, k=given)[output].shape == (1, 1)
+    described = json.loads((folder / "signatures.json").read_text("utf-8"))[signature]["inputs"]
+    assert (described["k"]["least"], described["k"]["most"]) == (1, most)
+    assert f"taken for at least 1 and at most {most}" in (folder / "README.md").read_text("utf-8")
+
+
+@pytest.mark.slow
+def test_a_language_model_writes_and_reads_no_more_than_the_run_allows(exported, ask, predicted):
+    folder, how = exported("language_model"), {"temperature": 0.0, "top_k": 0, "seed": 1}
+
+    def go_on(text, **other):
+        return ask(folder, "continue", text=[text], **{"length": 3, **how, **other})
+
+    longest = go_on("red", length=20)["continuation"][0]
+    assert len(longest) == 20
+    for length in (HUGE, 21):
+        assert go_on("red", length=length)["continuation"][0] == longest
+    for length in (0, -5):
+        assert go_on("red", length=length)["continuation"][0] == b""
+    greedy = go_on("red")["continuation"][0]
+    for number in (float("nan"), -1.0, -float("inf")):
+        assert go_on("red", temperature=number)["continuation"][0] == greedy
+    described = json.loads((folder / "signatures.json").read_text("utf-8"))["continue"]["inputs"]
+    for beyond, bound in ((HUGE, described["top_k"]["most"]), (-1, 0)):
+        drawn = [go_on("red", temperature=2.0, top_k=k)["continuation"][0] for k in (beyond, bound)]
+        assert drawn[0] == drawn[1]
+    assert len(go_on("red", temperature=float("inf"))["continuation"][0]) == 3
+    last = "sees big red cat dogs red cat "  # 30 characters
+    one, other = go_on(last), go_on("x" * 500 + last)
+    assert one["continuation"][0] == other["continuation"][0]
+    assert (one["unread"][0], other["unread"][0]) == (0, 500)
+    state = states_of(folder, 1)
+    one, other = (ask(folder, "step", text=[t], begins=[True], **state) for t in (last, "y" + last))
+    assert other["unread"].tolist() == [1]
+    assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-6)
+    found = predicted("language_model", ["x" * 500 + last])[0]
+    assert found["unread"] == 500
+
+
 @contextlib.contextmanager
 def serving(folder):
     """Serve the model of a folder for the length of a `with`: its URLs."""

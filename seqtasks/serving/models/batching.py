@@ -5,16 +5,19 @@ size; each request gets its own rows of the outputs. A request gets the same ans
 joined run fails, or an output lacks a row for each row of the inputs, its requests run one by one.
 """
 
+import contextlib
 import dataclasses
 import os
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 
 import numpy as np
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.models.engine import Servable, Signature
+from seqtasks.serving.models.stopping import Stop, all_of, check_stop, current_stop
 from seqtasks.serving.status import Code, StatusError, invalid
 
 
@@ -73,6 +76,7 @@ class _Task:
     def __init__(self, feeds: Mapping[str, np.ndarray], size: int):
         self.feeds, self.size = feeds, size
         self.arrived = time.monotonic()
+        self.stop = current_stop()
         self.done = threading.Event()
         self.outputs: dict[str, np.ndarray] | None = None
         self.error: BaseException | None = None
@@ -85,6 +89,11 @@ class _Batch:
         self.signature, self.outputs = signature, outputs
         self.tasks: list[_Task] = []
         self.size = 0
+
+    def leave_out_ended(self) -> None:
+        """Leave out the requests that were ended while they waited."""
+        self.tasks = [task for task in self.tasks if task.stop is None or not task.stop.error]
+        self.size = sum(task.size for task in self.tasks)
 
 
 class BatchedServable:
@@ -137,8 +146,11 @@ class BatchedServable:
                 f"{self.options.max_batch_size}"
             )
         task = _Task(feeds, size)
-        self._enqueue(task, signature, outputs)
-        task.done.wait()
+        ended = contextlib.nullcontext() if task.stop is None else task.stop.watched(task.done.set)
+        with ended:
+            self._enqueue(task, signature, outputs)
+            task.done.wait()
+        check_stop()
         if task.error is not None:
             raise task.error
         if task.outputs is None:
@@ -205,9 +217,10 @@ class BatchedServable:
 
     def _work(self) -> None:
         while (batch := self._take()) is not None:
+            batch.leave_out_ended()
             try:
                 alone = len(batch.tasks) == 1 and not self.options.allowed_batch_sizes
-                if alone or not self._run_joined(batch):
+                if batch.tasks and (alone or not self._run_joined(batch)):
                     self._run_apart(batch)
             finally:
                 for task in batch.tasks:
@@ -221,13 +234,11 @@ class BatchedServable:
             parts = [task.feeds[name] for task in batch.tasks]
             feeds[name] = np.concatenate([*parts, *[parts[0][:1]] * padding])
         try:
-            outputs = self.servable.run(batch.signature, feeds, batch.outputs)
-        except Exception as error:
-            if not isinstance(error, StatusError) or error.code is not Code.DEADLINE_EXCEEDED:
-                return False  # one by one, the request at fault gets the error, the others answers
-            for task in batch.tasks:
-                task.error = error
-            return True
+            with all_of([task.stop for task in batch.tasks]) as stop, _running(stop):
+                outputs = self.servable.run(batch.signature, feeds, batch.outputs)
+        except Exception:
+            # One by one, the request at fault gets the error, the others answers.
+            return all(task.stop is not None and task.stop.error for task in batch.tasks)
         if any(array.ndim == 0 or len(array) != batch.size + padding for array in outputs.values()):
             self._apart.add(batch.signature.name)
             return False
@@ -241,9 +252,14 @@ class BatchedServable:
     def _run_apart(self, batch: _Batch) -> None:
         for task in batch.tasks:
             try:
-                task.outputs = self.servable.run(batch.signature, task.feeds, batch.outputs)
+                with _running(task.stop):
+                    task.outputs = self.servable.run(batch.signature, task.feeds, batch.outputs)
             except Exception as error:
                 task.error = error
+
+
+def _running(stop: Stop | None) -> AbstractContextManager[None]:
+    return contextlib.nullcontext() if stop is None else stop.running()
 
 
 def _rows(feeds: Mapping[str, np.ndarray]) -> int:

@@ -13,6 +13,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
+from seqtasks.serving.models.bounds import keep_within, missing_bounds
+from seqtasks.serving.models.brake import Brake
+from seqtasks.serving.models.stopping import current_stop
 from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -20,6 +23,7 @@ DEFAULT_SIGNATURE = "serving_default"
 _INIT_OP = "__saved_model_init_op"
 # Clients may ask for any choice of outputs, and each choice has its own handle.
 _CALLS_KEPT = 64
+_IN_THE_CALLER_S = -1  # thread
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,17 +88,19 @@ class Signature:
 
 @dataclasses.dataclass(frozen=True)
 class EngineOptions:
-    """How a Session runs; 0 threads leave their number to TensorFlow.
+    """How a Session runs.
 
     Args:
-        intra_op_threads: threads that share one operation.
-        inter_op_threads: threads that run operations in parallel.
-        run_seconds: the longest time of a run; None for no limit.
+        intra_op_threads: threads that share one operation; 0 leaves their number to TensorFlow.
+        inter_op_threads: threads of all runs together, which run a run's operations in parallel;
+            with 0 a run has the thread that asks for it, and the operating system shares the cores
+            between runs. That costs half as much for a small model.
+        tags: of the graph in the SavedModel.
     """
 
     intra_op_threads: int = 0
     inter_op_threads: int = 0
-    run_seconds: float | None = None
+    tags: tuple[str, ...] = ("serve",)
 
 
 class Servable:
@@ -118,23 +124,27 @@ class Servable:
         options: EngineOptions | None = None,
     ):
         self.path, self.name, self.version = path, name, version
-        self._options = options = options or EngineOptions()
-        self._calls: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., list]] = {}
+        options = options or EngineOptions()
+        self._calls: dict[tuple[tuple[str, ...], tuple[str, ...], bool], Callable[..., list]] = {}
         self._lock = threading.Lock()
         graph = tf.Graph()
         settings = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=options.intra_op_threads,
-            inter_op_parallelism_threads=options.inter_op_threads,
+            inter_op_parallelism_threads=options.inter_op_threads or _IN_THE_CALLER_S,
+            use_per_session_threads=bool(options.inter_op_threads),
         )
         settings.gpu_options.allow_growth = True  # a GPU is shared by all versions that are loaded
         with graph.as_default():
             self._session = tf.compat.v1.Session(graph=graph, config=settings)
             try:
-                meta_graph = tf.compat.v1.saved_model.load(self._session, ["serve"], str(path))
+                tags = list(options.tags)
+                meta_graph = tf.compat.v1.saved_model.load(self._session, tags, str(path))
+                self._brake = Brake(self._session)
             except Exception as error:
                 self._session.close()
                 raise _loading_error(path, error) from error
         self.signature_defs = dict(meta_graph.signature_def)
+        self._bounds = missing_bounds(path)
         self.signatures = {
             key: Signature(key, _specs(definition.inputs), _specs(definition.outputs))
             for key, definition in self.signature_defs.items()
@@ -169,6 +179,8 @@ class Servable:
             StatusError: if the feeds don't fit, or TensorFlow refuses the run.
         """
         signature.check(feeds, outputs)
+        if signature.name in self._bounds:
+            feeds = keep_within(feeds, self._bounds[signature.name])
         names = tuple(outputs or signature.outputs)
         specs = [*signature.inputs.values(), *(signature.outputs[name] for name in names)]
         if not all(spec.tensor for spec in specs):
@@ -185,12 +197,20 @@ class Servable:
         """Run the graph by the names of its tensors.
 
         Raises:
-            StatusError: if TensorFlow refuses the run.
+            StatusError: if TensorFlow refuses the run, or the request that it is for was ended.
         """
         distinct = tuple(dict.fromkeys(fetches))
+        stop = current_stop()
         try:
-            values = self._call(tuple(feeds), distinct)(*feeds.values())
+            if stop is None:
+                values = self._call(tuple(feeds), distinct)(*feeds.values())
+            else:
+                with self._brake.held(stop) as place:
+                    call = self._call(tuple(feeds), distinct, can_end=True)
+                    values = call(*feeds.values(), place)
         except tf.errors.OpError as error:
+            if stop is not None:
+                stop.check()
             raise from_tensorflow(error.error_code, error.message) from error
         found = dict(zip(distinct, values, strict=True))
         return [found[name] for name in fetches]
@@ -200,18 +220,27 @@ class Servable:
         self._calls.clear()
         self._session.close()
 
-    def _call(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable[..., list]:
-        call = self._calls.get((feeds, fetches))
+    def _call(
+        self, feeds: tuple[str, ...], fetches: tuple[str, ...], can_end: bool = False
+    ) -> Callable[..., list]:
+        """Give the handle of a run; one that can be ended is fed with its place, too."""
+        call = self._calls.get((feeds, fetches, can_end))
         if call is None:
-            seconds = self._options.run_seconds
-            options = tf.compat.v1.RunOptions(timeout_in_ms=int(seconds * 1000) if seconds else 0)
-            wanted = CallableOptions(feed=feeds, fetch=fetches, run_options=options)
             with self._lock:
                 if len(self._calls) >= _CALLS_KEPT:
                     self._calls.clear()
-                call = self._session._make_callable_from_options(wanted)
-                self._calls[feeds, fetches] = call
+                call = self._made(feeds, fetches, can_end)
+                self._calls[feeds, fetches, can_end] = call
         return call
+
+    def _made(
+        self, feeds: tuple[str, ...], fetches: tuple[str, ...], can_end: bool
+    ) -> Callable[..., list]:
+        if can_end and (ending := self._brake.call(feeds, fetches)):
+            return ending
+        wanted = CallableOptions(feed=feeds, fetch=fetches)
+        call = self._session._make_callable_from_options(wanted)
+        return (lambda *values: call(*values[:-1])) if can_end else call
 
 
 def no_signature(name: str) -> StatusError:

@@ -2,6 +2,7 @@
 
 json_tensors, json_examples, json_bodies
                        JSON <-> tensors and tf.Example; whole requests and answers
+json_pieces            long JSON, read in pieces
 grpc_tensors           TensorProto <-> arrays
 metadata               what JSON says about signatures and versions
 inference              classify and regress

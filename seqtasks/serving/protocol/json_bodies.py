@@ -9,6 +9,7 @@ import numpy as np
 
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.engine import Signature
+from seqtasks.serving.protocol import json_pieces
 from seqtasks.serving.protocol.inference import Classes
 from seqtasks.serving.protocol.json_tensors import Infinite, from_tensor, is_b64, shown, to_tensor
 from seqtasks.serving.status import invalid, too_large
@@ -30,7 +31,7 @@ def parse(body: bytes) -> dict[str, Any]:
     if not body:
         raise invalid("JSON Parse error: The document is empty.")
     try:
-        document = _decoder.decode(body.decode("utf-8"))
+        document = json_pieces.decode(_decoder, body.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise invalid(f"JSON Parse error: Invalid UTF-8 at offset: {error.start}") from error
     except json.JSONDecodeError as error:
