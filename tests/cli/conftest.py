@@ -1,5 +1,6 @@
 """A tiny data set, one short training that all tests share, and ways to use the command line."""
 
+import contextlib
 import functools
 import random
 import re
@@ -11,6 +12,7 @@ from typing import Any, NamedTuple
 import cases as tiny_cases
 import pytest
 from click.testing import CliRunner, Result
+from graphs import without_graphs
 from once import once
 
 from seqtasks.cli import main
@@ -25,13 +27,19 @@ class Trained(NamedTuple):
     result: Result
 
 
+# Verbs that run networks, a few steps of tiny ones: without graphs, unless a test is about them.
+_COMPUTING = ("train", "evaluate", "predict", "inspect")
+
+
 @pytest.fixture(scope="session")
 def seqtasks() -> Seqtasks:
-    """Run a command line in this process."""
+    """Run a command line in this process; `graphs` says that its networks run as graphs."""
 
-    def invoke(*arguments: Any, input: bytes | None = None) -> Result:
+    def invoke(*arguments: Any, input: bytes | None = None, graphs: bool = False) -> Result:
         words = [str(argument) for argument in arguments]
-        return CliRunner().invoke(main, words, prog_name="seqtasks", input=input)
+        plain = words[0] in _COMPUTING and not graphs
+        with without_graphs() if plain else contextlib.nullcontext():
+            return CliRunner().invoke(main, words, prog_name="seqtasks", input=input)
 
     return invoke
 
@@ -40,8 +48,10 @@ def seqtasks() -> Seqtasks:
 def succeeds(seqtasks: Seqtasks) -> Seqtasks:
     """Run a command line that must end well; `noted` matches what it tells the error stream."""
 
-    def invoke(*arguments: Any, input: bytes | None = None, noted: str = "") -> Result:
-        result = seqtasks(*arguments, input=input)
+    def invoke(
+        *arguments: Any, input: bytes | None = None, noted: str = "", graphs: bool = False
+    ) -> Result:
+        result = seqtasks(*arguments, input=input, graphs=graphs)
         assert result.exit_code == 0, (result.stdout, result.stderr, result.exception)
         assert re.fullmatch(noted, result.stderr), result.stderr
         return result

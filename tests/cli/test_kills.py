@@ -30,7 +30,7 @@ def test_what_is_killed_again_and_again_ends_as_what_nobody_killed_to_the_last_b
     succeeds, tmp_path
 ):
     def here(command):
-        result = succeeds(*command)
+        result = succeeds(*command, graphs=True)  # as the processes that are killed
         return result.exit_code, result.stderr
 
     case = Case("sentiment", tmp_path / "case", 2, ("--arch", "rnn"), here, ("train",))
@@ -41,7 +41,7 @@ def test_what_is_killed_again_and_again_ends_as_what_nobody_killed_to_the_last_b
         assert list(run.rglob(".unfinished*"))  # half a file
         assert differences(case, run)
     succeeds("predict", run, "red cat")
-    succeeds(*again(case, run, "train"))
+    succeeds(*again(case, run, "train"), graphs=True)
     assert differences(case, run) == []
     assert not list(run.rglob(".*"))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import tensorflow as tf
 from click.testing import CliRunner
+from graphs import without_graphs
 from once import once
 
 from seqtasks.cli import main
@@ -188,17 +188,11 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def booklet(tmp_path_factory):
-    """All lessons in both languages, from nothing: made by one process for all of them.
-
-    Without graphs, since tracing those of twelve networks takes longer than what they compute here.
-    """
+    """All lessons in both languages, from nothing: made by one process for all of them."""
 
     def make(folder):
-        tf.config.run_functions_eagerly(True)
-        try:
+        with without_graphs():
             done = run("--all", "--small", "--lang", "en", "--lang", "ko", "--out", folder / "out")
-        finally:
-            tf.config.run_functions_eagerly(False)
         assert done.exit_code == 0, done.output
         (folder / "printed.txt").write_text(done.output, "utf-8")
 

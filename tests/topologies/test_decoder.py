@@ -327,7 +327,7 @@ def test_a_configuration_s_options_all_arrive(arch):
 TOLERANCE = {"float64": 1e-5, "mixed_bfloat16": 0.15, "mixed_float16": 0.02}
 
 
-@pytest.mark.parametrize(("policy", "attention"), zip(TOLERANCE, LOOKS, strict=True))
+@pytest.mark.parametrize(("policy", "attention"), [*zip(TOLERANCE, LOOKS, strict=True)])
 def test_other_dtypes_give_nearly_the_same_at_once_and_by_step(policy, attention):
     plain, decoder = (decoder_of("lstm", 2, attention, dtype=d) for d in ("float32", policy))
     drawn = beginning(plain)
