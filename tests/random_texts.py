@@ -5,7 +5,7 @@ import random
 _SIGNS = "'’-.!?…,;:()[]«»“”„\"/\\&%$€#@*+=<>_~^`|·。！？、"
 _ODD = (
     "\x00\x01\x02\x04\x1f\x7f\x85\u00a0\u00ad\u1680\u2003\u2028\u2029\u200b\u200d\u200e\u202e"
-    "\u2060\u3000\ufe0f\ufeff\uffff\U0001f468\U0001f3fd\u0301\u0308\u0345İIıΣςσſKÅǅẞß￭▁⏎"
+    "\u2060\u3000\ufe0f\ufeff\ufffd\uffff\U0001f468\U0001f3fd\u0301\u0308\u0345İIıΣςσſKÅǅẞß￭▁⏎"
 )
 _WORDS = (
     "Dr. J. R. Smith Mr e.g. i.e. I. don't rock'n'roll l'ami est-ce ΌΣΟΣ ΣΑΣ Σ' ISTANBUL İ'a "

@@ -42,12 +42,20 @@ def ask() -> dict[str, dict[str, str]]:
     classes["cased"], classes["passed"] = ranges(points, goes_on), ranges(points, passed)
     small = _lower(texts)
     small[nul] = b"\0"
-    changed = {
-        n: ord(s.decode())
-        for n, s in zip(points, small, strict=True)
-        if s != chr(n).encode() and n != 0x130
+    large = tf.strings.upper(texts, encoding="utf-8").numpy()
+    large[nul] = b"\0"
+    return {
+        "classes": classes,
+        "small": {"steps": _changes(points, small)},
+        "large": {"steps": _changes(points, large)},
     }
-    return {"classes": classes, "small": {"steps": " ".join(_runs(changed))}}
+
+
+def _changes(points: list[int], found: np.ndarray) -> str:
+    """What characters become that become another one, but for those that become two."""
+    pairs = zip(points, (text.decode() for text in found), strict=True)
+    changed = {n: ord(text) for n, text in pairs if text != chr(n) and len(text) == 1}
+    return " ".join(_runs(changed))
 
 
 def _lower(texts: tf.Tensor) -> np.ndarray:

@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from seqtasks.runner.check import compare
+from seqtasks.compare import compare
 
 
 def check(version: Path, samples: Path) -> dict[str, object]:

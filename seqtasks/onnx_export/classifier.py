@@ -31,7 +31,7 @@ def many_to_one(predictor: Any, stack: Any) -> onnx.ModelProto:
     pooling = [x for x in model.layers if isinstance(x, AttentionPooling | MaskedPooling)]
     vectors = pool(g, pooling[0], h, mask, "pooling")[0] if pooling else last
     _answer(g, predictor, vectors)
-    for n, (state, H) in enumerate(zip(after, sizes, strict=True), 1):
+    for n, (state, H) in enumerate(zip(after if sizes else [], sizes, strict=True), 1):
         g.output(f"after_{n}", state, "float32", ["N", H])
     return g.model()
 

@@ -32,7 +32,7 @@ from seqtasks.onnx_export.graph import OPSET
 from seqtasks.onnx_export.int8 import Cost, cost_of, quantise
 from seqtasks.onnx_export.networks import Networks, networks_of
 from seqtasks.onnx_export.pack import write_pyz
-from seqtasks.onnx_export.places import check_target
+from seqtasks.onnx_export.places import check_target, identity
 from seqtasks.onnx_export.readme import readme
 from seqtasks.runner.check import FILE as ANSWERS
 from seqtasks.runner.check import Answer, write_answers
@@ -40,7 +40,6 @@ from seqtasks.runner.folder import FILE, FORMAT, VOCABULARY, OnnxExport
 from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.runs.checksums import checksum
 from seqtasks.runs.files import move, temporary_name
-from seqtasks.tasks.calibration import read_temperature
 from seqtasks.version import __version__
 
 # Nothing of these may be needed by an export; `sys.modules` of None refuses to import them.
@@ -106,11 +105,6 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
         _put(unfinished, target)
     names = [endpoint.name for endpoint in endpoints]
     return Exported(target, report["answers"], report["largest_difference"], names, cost)
-
-
-def identity(run: Run) -> dict[str, Any]:
-    """What tells whether a run still is the one that was exported."""
-    return {"weights": checksum(run.best_weights), "temperature": read_temperature(run)}
 
 
 def _write(run: Run, networks: Networks, folder: Path) -> None:

@@ -16,6 +16,7 @@ from seqtasks.layers.stacked import Stacked
 from seqtasks.onnx_export import heads
 from seqtasks.onnx_export.classifier import documents, many_to_one
 from seqtasks.onnx_export.tagger import many_to_many
+from seqtasks.onnx_export.writer import encoder, next_step, written_step
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.text_input import TextEmbedding
 
@@ -61,6 +62,8 @@ def networks_of(config: Any, predictor: Any) -> Networks:
         "documents": _classifier,
         "recall": _classifier,
         "tagging": _tagger,
+        "language_model": _language_model,
+        "translation": _translator,
     }.get(config.task)
     if write is None:
         raise _refusal(f"the task {config.task}", "leave --format out")
@@ -91,6 +94,34 @@ def _tagger(config: Any, predictor: Any) -> Networks:
     stack = _stack(predictor.model.layers)
     told = {"kind": "tagger", "text": _text(config), "tags": predictor.codec.tags}
     return Networks({"model": many_to_many(predictor, stack)}, told)
+
+
+def _language_model(config: Any, predictor: Any) -> Networks:
+    text, decoding = predictor.codec.text, predictor.decoding
+    chosen = ("max_length", "temperature", "top_k", "seed")
+    told = {
+        "kind": "language_model",
+        "unit": text.unit,
+        "decoding": {name: getattr(decoding, name) for name in chosen},
+    }
+    return Networks({"model": next_step(predictor.model.decoder)}, told)
+
+
+def _translator(config: Any, predictor: Any) -> Networks:
+    codec, decoding, model = predictor.codec, predictor.decoding, predictor.model
+    looks = model.decoder.attention is not None
+    can_copy = looks and predictor.can_copy
+    unknown = can_copy or not (decoding.copy_unknown or codec.target.unit == "subword")
+    chosen = ("beam", "max_length", "length_penalty", "min_length", "no_repeat", "coverage_penalty")
+    told = {
+        "kind": "translator",
+        "text": _text(config),
+        "target_unit": codec.target.unit,
+        "decoding": {name: getattr(decoding, name) for name in chosen},
+        "copies": bool(decoding.copy_unknown and can_copy),
+    }
+    decoder = written_step(model.decoder, model.encoder.units, unknown)
+    return Networks({"encoder": encoder(model), "decoder": decoder}, told)
 
 
 def _text(config: Any) -> dict[str, Any]:

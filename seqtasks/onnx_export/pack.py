@@ -5,14 +5,13 @@ import zipfile
 from importlib._bootstrap_external import _code_to_hash_pyc  # type: ignore[import-not-found]
 from pathlib import Path
 
-import seqtasks
-
 # Modules and folders, whose own folders don't belong to them. None of them needs TensorFlow.
 PACKED = (
     "__init__.py",
     "version.py",
     "errors.py",
     "answers.py",
+    "compare.py",
     "entities.py",
     "runner",
     "clients/__init__.py",
@@ -40,7 +39,7 @@ _TIME = (2026, 1, 1, 0, 0, 0)  # the same files make the same archive
 
 def write_pyz(path: Path) -> None:
     """Write run.pyz. Python runs it as it is: `python run.pyz`."""
-    root = Path(seqtasks.__file__).parent
+    root = Path(__file__).parents[1]
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         _add(archive, "__main__.py", _MAIN.encode())
         for file in packed_files(root):

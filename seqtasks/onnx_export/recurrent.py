@@ -35,8 +35,8 @@ def run_stack(
         states: all layers' states before the first step, (N, H) each; zeros by default.
 
     Returns:
-        The last layer's outputs (N, T, H'), 0 at padded steps; its last outputs (N, H'); and with
-        `states` all layers' states after the last real step.
+        The last layer's outputs (N, T, H'), 0 at padded steps; its last outputs (N, H'); and all
+        layers' states after the last real step, both directions' side by side.
     """
     x = g("Transpose", x, perm=[1, 0, 2])
     after: list[str] = []
@@ -45,8 +45,9 @@ def run_stack(
         count = len(directions(layer)[0].cell.state_size)
         given = None if states is None else states[:count]
         states = None if states is None else states[count:]
-        y, last, own = run_layer(g, layer, x, lengths, given, f"{stack.name}/{index}")
+        y, own = run_layer(g, layer, x, lengths, given, f"{stack.name}/{index}")
         after += own
+        last = own[0]
         residual = isinstance(stack, Stacked) and stack.residual and index >= 2
         x = g("Add", x, y) if residual else y
     return g("Transpose", x, perm=[1, 0, 2]), last, after
@@ -54,11 +55,15 @@ def run_stack(
 
 def run_layer(
     g: Graph, layer: Any, x: str, lengths: str, states: list[str] | None, name: str
-) -> tuple[str, str, list[str]]:
+) -> tuple[str, list[str]]:
     """Run a layer, or both directions of one, over x (T, N, D).
 
+    Args:
+        lengths: as `run_stack` has them; "" where all steps are real.
+        states: before the first step, of one direction; zeros where None.
+
     Returns:
-        Outputs (T, N, H'), the last ones (N, H'), and with `states` those after the last real step.
+        Outputs (T, N, H'), and the states after the last real step, (N, H') each; h comes first.
     """
     parts = directions(layer)
     kind, H = type(parts[0]), parts[0].units
@@ -67,11 +72,10 @@ def run_layer(
     given = []
     if states is not None:
         given = [g("Unsqueeze", state, g.ints(0)) for state in states]
-    outputs = 3 if kind is LSTM else 2
     zero_reset = {"linear_before_reset": 0} if kind is GRU else {}
     y, *ends = g.several(
         _OPERATIONS[kind],
-        outputs,
+        3 if kind is LSTM else 2,
         x,
         *(g.weight(values, f"{name}/{part}") for part, values in (("W", W), ("R", R), ("B", B))),
         lengths,
@@ -83,15 +87,15 @@ def run_layer(
     if both:
         y = g("Transpose", y, perm=[0, 2, 1, 3])
         y = g("Reshape", y, g.ints(0, 0, 2 * H))
-        h = g("Transpose", ends[0], perm=[1, 0, 2])
-        return y, g("Reshape", h, g.ints(0, 2 * H)), []
+        turned = [g("Transpose", end, perm=[1, 0, 2]) for end in ends]
+        return y, [g("Reshape", end, g.ints(0, 2 * H)) for end in turned]
     y = g("Squeeze", y, g.ints(1))
     after = [g("Squeeze", end, g.ints(0)) for end in ends]
-    if states is not None:
+    if states is not None and lengths:
         # Runtimes return zeros for a row without a step, where nothing should have changed.
         any_step = g("Unsqueeze", g("Greater", lengths, g.number(0, "int32")), g.ints(1))
         after = [g("Where", any_step, *pair) for pair in zip(after, states, strict=True)]
-    return y, after[0], after if states is not None else []
+    return y, after
 
 
 def weights_of(layer: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

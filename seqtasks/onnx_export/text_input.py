@@ -61,7 +61,7 @@ def _spelled(g: Graph, text: Any, characters: str) -> str:
     else:
         time_major = g("Transpose", vectors, perm=[1, 0, 2])
         name = "text/character_reader"
-        _, found, _ = run_layer(g, text.character_reader, time_major, lengths, None, name)
+        _, (found, *_) = run_layer(g, text.character_reader, time_major, lengths, None, name)
     back = g("Concat", g("Slice", shape, g.ints(0), g.ints(2)), g.ints(-1), axis=0)
     return g("Reshape", found, back)
 

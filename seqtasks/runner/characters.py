@@ -62,9 +62,9 @@ def _in_brackets(text: str) -> str:
 
 
 @cache
-def _small_letters() -> dict[str, str]:
+def _changes(table: str) -> dict[str, str]:
     found = {}
-    for run in _tables()["small"]["steps"].split():
+    for run in _tables()[table]["steps"].split():
         ends, _, rest = run.partition("/")
         (first, last), (step, distance) = ends.split("-"), rest.split(":")
         for point in range(int(first, 16), int(last, 16) + 1, int(step)):
@@ -72,9 +72,20 @@ def _small_letters() -> dict[str, str]:
     return found
 
 
+def capital(letter: str) -> str:
+    """The capital of a letter; "" where ICU writes it by two.
+
+    >>> capital("ä"), capital("가")
+    ('Ä', '가')
+    """
+    if letter in _changes("large"):
+        return _changes("large")[letter]
+    return "" if len(letter.upper()) > 1 else letter
+
+
 @cache
 def _capitals() -> re.Pattern[str]:
-    return re.compile("[" + "".join(_escaped(f"{ord(c):x}") for c in _small_letters()) + "]")
+    return re.compile("[" + "".join(_escaped(f"{ord(c):x}") for c in _changes("small")) + "]")
 
 
 def lower(text: str) -> str:
@@ -87,7 +98,7 @@ def lower(text: str) -> str:
         return text.lower()
     if _SIGMA in text:
         text = _with_final_sigmas(text)
-    small = _small_letters()
+    small = _changes("small")
     text = text.replace("\u0130", "i\u0307")
     return _capitals().sub(lambda found: small[found[0]], text)
 

@@ -138,6 +138,14 @@ def _kind(name: str) -> Any:
         from seqtasks.runner.tagger import Tagger
 
         return Tagger
+    if name == "language_model":
+        from seqtasks.runner.language_model import LanguageModel
+
+        return LanguageModel
+    if name == "translator":
+        from seqtasks.runner.translator import Translator
+
+        return Translator
     raise RunError(f"{FILE}: of a kind {name!r} that this program doesn't know; run it by run.pyz")
 
 

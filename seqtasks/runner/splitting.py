@@ -1,5 +1,7 @@
 """Texts to words or characters: the double of `seqtasks.text.splitting`, one text at a time."""
 
+import codecs
+
 from seqtasks.runner.characters import lower, pattern
 
 SPACE = "▁"
@@ -8,13 +10,16 @@ _APOSTROPHE, _BOUNDARY, _HYPHEN = "\x02", "\x01", "\x04"
 _CONTROLS = dict.fromkeys(range(0x20), " ")
 
 
-def decoded(text: bytes, replacement: str = " ") -> str:
+codecs.register_error("seqtasks.space", lambda error: (" ", getattr(error, "end", 0)))
+
+
+def decoded(text: bytes) -> str:
     r"""UTF-8 as a string; bytes that are none become spaces.
 
     >>> decoded(b"a\xffb")
     'a b'
     """
-    return text.decode("utf-8", "replace").replace("\ufffd", replacement)
+    return text.decode("utf-8", "seqtasks.space")
 
 
 def normalise(text: str, lowercase: bool = True) -> str:
