@@ -16,9 +16,9 @@ PACKAGE = Path(__file__).parents[1] / "seqtasks"
 # loaded models (clients use their signatures), and two files below both.
 ROOMS: dict[str, str] = {
     "__main__": "cli",
-    "cli": "lessons experiments benchmarks training export clients serving serving.models "
-    "serving.limits inspection tasks toys data runs config metrics bootstrap answers advice "
-    "version errors",
+    "cli": "lessons experiments benchmarks training onnx_export export runner clients serving "
+    "serving.models serving.limits inspection tasks toys data runs config metrics bootstrap "
+    "answers advice version errors",
     "lessons": "seqtasks experiments loaded training inspection tasks toys topologies layers cells "
     "text data runs config metrics errors",
     "experiments": "training inspection runs config errors",
@@ -27,7 +27,10 @@ ROOMS: dict[str, str] = {
     "benchmarks": "training export clients serving serving.protocol serving.models inspection "
     "tasks toys topologies layers cells text data runs config metrics errors",
     "training": "inspection tasks data runs config metrics errors",
-    "export": "serving serving.protocol serving.models tasks data runs config errors",
+    "onnx_export": "export runner tasks topologies layers text runs config version errors",
+    "export": "serving serving.protocol serving.models tasks data runs config compare errors",
+    "runner": "clients serving.protocol serving.models serving.limits serving.status answers "
+    "compare version errors",
     "clients": "serving.protocol serving.models serving.limits serving.status entities errors",
     "serving": "serving.protocol serving.models serving.limits serving.status streams errors",
     "serving.protocol": "serving.models serving.limits serving.status errors",
@@ -50,6 +53,7 @@ ROOMS: dict[str, str] = {
     "cells": "",
     "advice": "",
     "answers": "",
+    "compare": "",
     "version": "",
     "errors": "",
     "streams": "",
@@ -63,6 +67,10 @@ NEVER = {
         "export serving tasks layers cells",
     ),
     "an export knows no client": ("export", "clients training cli"),
+    "what runs without TensorFlow knows nothing that needs it": (
+        "runner",
+        "export onnx_export tasks topologies layers cells text data runs config",
+    ),
     "the configuration knows no task": ("config", "tasks topologies layers text data runs"),
     "texts know no task": ("text", "tasks topologies layers data runs"),
     "data know no task": ("data", "tasks topologies layers text config runs"),

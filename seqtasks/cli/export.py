@@ -3,11 +3,13 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from seqtasks.cli.options import Folder, run_argument, runs_dir_option, tell
-from seqtasks.runs import find_run, version_notices
+from seqtasks.errors import typed
+from seqtasks.runs import Run, find_run, version_notices
 from seqtasks.runs.create import check_name
 
 _COMPARED = 1_000  # examples of a file
@@ -37,19 +39,41 @@ _COMPARED = 1_000  # examples of a file
     metavar="FILE",
     help="Compare on this file's examples too (the first 1,000), not on the run's samples alone.",
 )
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["saved_model", "onnx"]),
+    default="saved_model",
+    show_default=True,
+    help="Write for TF Serving, or a folder that runs by onnxruntime without TensorFlow.",
+)
+@click.option(
+    "--int8", is_flag=True, help="With --format onnx: store weights in 8 bits; tells what it costs."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as a JSON object.")
 @runs_dir_option
 def export(
     run: Path, target: Path | None, version: int | None, check_only: Path | None,
-    data: str | None, as_json: bool, runs_dir: Path,
+    data: str | None, kind: str, int8: bool, as_json: bool, runs_dir: Path,
 ) -> None:  # fmt: skip
     """Write RUN's model as TF Serving reads it: saved_models/NAME/VERSION.
 
     The export is loaded in a process without Keras and compared with RUN on examples that RUN
     keeps, so that the training data may be elsewhere. It gets its version number only if the
     answers agree.
+
+    With --format onnx a folder is written (default: onnx_models/RUN) that holds all it needs:
+    python onnx_models/RUN/run.pyz "A text" answers where onnxruntime is installed. It is compared
+    with RUN in a process that can't import TensorFlow, and replaces an ONNX export of its name.
     """
     found = find_run(run, runs_dir)
+    if kind == "onnx":
+        if version or check_only:
+            raise click.UsageError("--format onnx: it has no versions and checks itself")
+        _export_onnx(found, target, int8, data, as_json)
+        return
+    if int8:
+        raise click.UsageError("--int8: TF Serving's format has none; add --format onnx")
     if check_only and (target or version):
         raise click.UsageError("--check-only writes nothing: no --to and no --version")
     if target:
@@ -64,11 +88,7 @@ def export(
     check_weights(found)
     check_version_dir(check_only) if check_only else check_target(target, version)
     tell(version_notices(found))
-    more = None
-    if data is not None:
-        from seqtasks.tasks.sources import read_part
-
-        more = read_part(found.config, data).asked(_COMPARED)
+    more = _examples(found, data)
 
     from seqtasks.cli.startup import start_tensorflow
 
@@ -88,3 +108,46 @@ def export(
     )
     if not check_only:
         click.echo(f"\nNext: seqtasks serve --model-base {target.parent}")
+
+
+def _export_onnx(
+    run: Run, target: Path | None, int8: bool, data: str | None, as_json: bool
+) -> None:
+    from seqtasks.onnx_export.places import FOLDER, check_target
+    from seqtasks.tasks.finished_run import check_weights
+
+    target = target or FOLDER / run.path.resolve().name
+    check_name(target.resolve().name, "--to")
+    check_weights(run)
+    check_target(target)
+    tell(version_notices(run))
+    more = _examples(run, data)
+
+    from seqtasks.cli.startup import start_tensorflow
+
+    start_tensorflow()
+    from seqtasks.onnx_export.export import export_onnx
+
+    done = export_onnx(run, target, int8, more)
+    if as_json:
+        click.echo(json.dumps({**asdict(done), "path": str(done.path)}))
+        return
+    click.echo(
+        f"{done.path}: {done.answers} answers as the run's, "
+        f"numbers within {done.largest_difference:.1g}\nsignatures: {', '.join(done.signatures)}"
+    )
+    if done.int8:
+        click.echo(
+            f"int8: {done.int8.changed} of {done.int8.answers} answers are others, numbers within "
+            f"{done.int8.largest_difference:.1g}"
+        )
+    click.echo(f"\nNext: {typed('python', target / 'run.pyz', 'A text')}")
+
+
+def _examples(run: Run, data: str | None) -> Any:
+    """A file's first examples, to compare with; None of no file."""
+    if data is None:
+        return None
+    from seqtasks.tasks.sources import read_part
+
+    return read_part(run.config, data).asked(_COMPARED)

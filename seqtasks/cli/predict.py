@@ -60,13 +60,20 @@ Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
     metavar="URL",
     help="Ask a server that serves RUN's export: http://, https:// or grpc://HOST:PORT.",
 )
+@click.option(
+    "--runtime",
+    type=click.Choice(["tensorflow", "onnx"]),
+    default="tensorflow",
+    show_default=True,
+    help="Answer by RUN itself, or in a tenth of the time by its ONNX export in onnx_models.",
+)
 @click.option("--model", help="Name of the model on the server. Default: RUN's name.")
 @assignments_option
 @runs_dir_option
 def predict(
     run: Path, text: tuple[str, ...], file: BinaryIO | None, ready: bool, as_json: bool,
-    html: Path | None, server: str | None, model: str | None, assignments: tuple[str, ...],
-    runs_dir: Path,
+    html: Path | None, server: str | None, runtime: str, model: str | None,
+    assignments: tuple[str, ...], runs_dir: Path,
 ) -> None:  # fmt: skip
     """Run a trained model on texts, one result per line.
 
@@ -89,12 +96,13 @@ def predict(
     check_texts(text, file)
     if html:
         _check_html(html, run, runs_dir, server)
+    if runtime == "onnx":
+        _check_onnx(server, html, ready or is_conllu(file), assignments)
     if model and not server:
         raise click.UsageError("--model is the name on a server: it needs --server")
     if assignments and server:
         raise click.UsageError("--set: a server writes as the export was told; leave it out")
-    name = str(getattr(file, "name", ""))  # standard input has none in some places
-    conllu = name.lower().endswith(".conllu")
+    conllu = is_conllu(file)
     if ready and conllu:
         raise click.UsageError("--tokens: the tokens of a .conllu file are ready; leave it out")
     if ready and server:
@@ -111,6 +119,8 @@ def predict(
     with ExitStack() as end:
         if server:
             ask = _served(run, runs_dir, server, model, as_json, end)
+        elif runtime == "onnx":
+            ask = _exported(run, runs_dir, as_json)
         else:
             ask = _loaded(run, runs_dir, assignments)
         notices = Notices()
@@ -125,6 +135,26 @@ def predict(
                 if html and len(kept) < _PICTURES:
                     kept.append(answer)
             sys.stdout.flush()
+
+
+def is_conllu(file: BinaryIO | None) -> bool:
+    """Whether a file is of CoNLL-U, by its name, which standard input lacks in some places."""
+    return str(getattr(file, "name", "")).lower().endswith(".conllu")
+
+
+def _check_onnx(server: str | None, html: Path | None, tokens: bool, settings: object) -> None:
+    """Refuse what an ONNX export can't do.
+
+    Raises:
+        click.UsageError: says what.
+    """
+    for given, option in ((server, "--server"), (html, "--html"), (settings, "--set")):
+        if given:
+            raise click.UsageError(
+                f"--runtime onnx: the export answers as it is; leave {option} out"
+            )
+    if tokens:
+        raise click.UsageError("--runtime onnx: the export is asked for texts, not for tokens")
 
 
 def _check_html(path: Path, run: Path, runs_dir: Path, server: str | None) -> None:
@@ -274,6 +304,27 @@ def _loaded(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> Predict:
         for prediction in predictor.predict(texts):
             known = {k: v for k, v in asdict(prediction).items() if v is not None}
             yield known, _line(known)
+
+    return ask
+
+
+def _exported(run: Path, runs_dir: Path, complete: bool) -> Predict:
+    """Load a run's ONNX export, which needs no TensorFlow."""
+    from seqtasks.clients.served_run import ServedRun
+    from seqtasks.onnx_export.places import find_export
+    from seqtasks.runner.api import LocalClient
+    from seqtasks.runner.folder import OnnxExport
+    from seqtasks.tasks.finished_run import check_weights
+
+    found = find_run(run, runs_dir)
+    check_weights(found)
+    export = OnnxExport(find_export(found))
+    n_best = getattr(getattr(found.config, "decoding", None), "n_best", 1)
+    served = ServedRun(LocalClient(export), export.name, n_best)
+
+    def ask(texts: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
+        for answer in served.predict(texts, complete):
+            yield answer, _line(answer)
 
     return ask
 

@@ -72,21 +72,21 @@ def export_run(run: Run, base: Path, version: int | None = None, more: Any = Non
         ExportError: if the version exists, or the export answers otherwise than the run.
     """
     check_target(base, version)
-    predictor, endpoints = _endpoints(run)
-    functions = _traced(endpoints)
-    answers = list(_answers(endpoints, functions, _samples(run)))
-    with disk_errors(base, "--to"), _staging(base) as staging:
-        _write(predictor, endpoints, functions, staging)
-        write_answers(staging / WARMUP_FILE, answers)
-        _check_ops(staging)
-        report = _compare(staging, [*answers, *_answers(endpoints, functions, more)])
+    predictor, endpoints = endpoints_of(run)
+    functions = traced(endpoints)
+    answers = list(own_answers(endpoints, functions, samples_of(run)))
+    with disk_errors(base, "--to"), staging(base) as unfinished:
+        _write(predictor, endpoints, functions, unfinished)
+        write_answers(unfinished / WARMUP_FILE, answers)
+        _check_ops(unfinished)
+        report = _compare(unfinished, [*answers, *own_answers(endpoints, functions, more)])
         number = version or _next_version(base)
-        write_text(staging / "README.md", readme(base.name, number, run, endpoints))
+        write_text(unfinished / "README.md", readme(base.name, number, run, endpoints))
         text = json.dumps(signatures(endpoints), ensure_ascii=False, indent=1)
-        write_text(staging / "signatures.json", text + "\n")
+        write_text(unfinished / "signatures.json", text + "\n")
         path = base / str(number)
         try:
-            move(staging, path)
+            move(unfinished, path)
         except OSError as error:
             if not path.exists():  # it is the disk that refuses
                 raise
@@ -105,24 +105,25 @@ def check_export(run: Run, version_dir: Path, more: Any = None) -> Export:
         ExportError: if there is none, or it answers otherwise than the run.
     """
     check_version_dir(version_dir)
-    _, endpoints = _endpoints(run)
-    functions = _traced(endpoints)
+    _, endpoints = endpoints_of(run)
+    functions = traced(endpoints)
     _check_ops(version_dir)
-    asked = (_samples(run), more)
-    answers = [answer for one in asked for answer in _answers(endpoints, functions, one)]
+    asked = (samples_of(run), more)
+    answers = [answer for one in asked for answer in own_answers(endpoints, functions, one)]
     report = _compare(version_dir, answers)
     names = [endpoint.name for endpoint in endpoints]
     return Export(version_dir, report["answers"], report["largest_difference"], names)
 
 
-def _endpoints(run: Run) -> tuple[Any, list[Endpoint]]:
+def endpoints_of(run: Run) -> tuple[Any, list[Endpoint]]:
+    """Load a run's best weights: what predicts by them, and its signatures."""
     task = get_task(run.config.task)
     with tf.device("CPU:0"):
         predictor = load_predictor(run, run.config)
     return predictor, task.endpoints(predictor)
 
 
-def _traced(endpoints: list[Endpoint]) -> dict[str, Any]:
+def traced(endpoints: list[Endpoint]) -> dict[str, Any]:
     """Trace each endpoint once, for the run's own answers and for what is written."""
     functions = {}
     with tf.device("CPU:0"):
@@ -134,7 +135,7 @@ def _traced(endpoints: list[Endpoint]) -> dict[str, Any]:
     return functions
 
 
-def _samples(run: Run) -> Any:
+def samples_of(run: Run) -> Any:
     """The examples that a run keeps; one of an earlier version has its data only."""
     found = samples(run)
     if found is not None:
@@ -148,7 +149,9 @@ def _samples(run: Run) -> Any:
     return (splits.test or splits.validation).asked(SAMPLES)
 
 
-def _answers(endpoints: list[Endpoint], functions: dict[str, Any], asked: Any) -> Iterator[Answer]:
+def own_answers(
+    endpoints: list[Endpoint], functions: dict[str, Any], asked: Any
+) -> Iterator[Answer]:
     """Compute the run's own answers to real examples, if there are any, and to odd ones."""
     if asked is None:
         return
@@ -237,7 +240,7 @@ def _next_version(base: Path) -> int:
 
 
 @contextlib.contextmanager
-def _staging(base: Path) -> Iterator[Path]:
+def staging(base: Path) -> Iterator[Path]:
     """A folder in `base` that TF Serving ignores, removed at the end of the block.
 
     A lock beside it, since Windows renames no folder with an open file, tells a living export's

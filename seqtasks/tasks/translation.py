@@ -115,13 +115,18 @@ class Predictor:
             autograph=False,
         )
 
+    @property
+    def can_copy(self) -> bool:
+        """Whether a word of the source may stand for an unknown one, where there is attention."""
+        return _has_words(self.codec)
+
     def translate(self, text, beam, n_best):
         """Texts (N,) to translations (N, n_best), and what the search found."""
         inputs = self.codec.source(text)
         prepared, states = self.model.encode(inputs)
         decoding, codec = self.decoding, self.codec
         subwords = codec.target.unit == "subword"
-        can_copy = bool(prepared) and _has_words(codec)
+        can_copy = bool(prepared) and self.can_copy
         words = copied = None
         if decoding.copy_unknown and can_copy:
             words = codec.source.split_as_written(text)

@@ -593,7 +593,7 @@ def add_to(item, value):
 
 @pytest.mark.slow
 def test_what_answers_otherwise_leaves_nothing_behind(cases, refused, monkeypatch, tmp_path):
-    real = export_module._answers
+    real = export_module.own_answers
 
     def worse(*arguments):
         for name, feeds, outputs in real(*arguments):
@@ -602,7 +602,7 @@ def test_what_answers_otherwise_leaves_nothing_behind(cases, refused, monkeypatc
                     array += 0.01
             yield name, feeds, outputs
 
-    monkeypatch.setattr(export_module, "_answers", worse)
+    monkeypatch.setattr(export_module, "own_answers", worse)
     run, base = cases("recall")[1], tmp_path / "saved" / "names"
     assert "otherwise" in refused("export", run, "--to", base)
     assert not list(base.iterdir())

@@ -1,6 +1,7 @@
 """Models: which exist, which of their versions are loaded, and the Session that runs one.
 
 model_config  folders, version policies and labels of models
+signature     what a model is asked and what it answers
 engine        a SavedModel in a Session
 batching      requests that share one run
 versions      the versions of a model: their states and their users

@@ -15,75 +15,20 @@ from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
 from seqtasks.serving.models.bounds import keep_within, missing_bounds
 from seqtasks.serving.models.brake import Brake
+from seqtasks.serving.models.signature import (
+    DEFAULT_SIGNATURE,
+    Signature,
+    TensorSpec,
+    no_signature,
+)
 from seqtasks.serving.models.stopping import current_stop
-from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow, invalid
+from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow
 
-DEFAULT_SIGNATURE = "serving_default"
 # Every SavedModel of TensorFlow 2 lists it among its signatures, and it is none.
 _INIT_OP = "__saved_model_init_op"
 # Clients may ask for any choice of outputs, and each choice has its own handle.
 _CALLS_KEPT = 64
 _IN_THE_CALLER_S = -1  # thread
-
-
-@dataclasses.dataclass(frozen=True)
-class TensorSpec:
-    """An input or output of a signature.
-
-    Args:
-        tensor: its name in the graph; "" if it isn't a single dense tensor.
-        dtype: the type of its elements.
-        shape: its sizes, None for each that varies; None if the rank varies.
-    """
-
-    tensor: str
-    dtype: tf.DType
-    shape: tuple[int | None, ...] | None
-
-    def accepts(self, shape: tuple[int, ...]) -> bool:
-        """Whether a tensor of this shape can be fed."""
-        if self.shape is None:
-            return True
-        return len(shape) == len(self.shape) and all(
-            wanted in (None, size) for wanted, size in zip(self.shape, shape, strict=True)
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class Signature:
-    """A named endpoint of a model."""
-
-    name: str
-    inputs: Mapping[str, TensorSpec]
-    outputs: Mapping[str, TensorSpec]
-
-    def check(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None) -> None:
-        """Check that these are exactly the inputs, with fitting shapes, and known outputs.
-
-        Raises:
-            StatusError: INVALID_ARGUMENT if they aren't.
-        """
-        if feeds.keys() != self.inputs.keys():
-            sent, wanted = set(feeds), set(self.inputs)
-            raise invalid(
-                f"input size does not match signature: {len(sent)}!={len(wanted)} "
-                f"len({{{_join(sent)}}}) != len({{{_join(wanted)}}}). "
-                f"Sent extra: {{{_join(sent - wanted)}}}. "
-                f"Missing but required: {{{_join(wanted - sent)}}}."
-            )
-        for name, array in feeds.items():
-            if not self.inputs[name].accepts(array.shape):
-                wanted = [-1 if size is None else size for size in self.inputs[name].shape or ()]
-                raise invalid(
-                    f"Input {name!r} has shape {list(array.shape)}, "
-                    f"but the signature {self.name!r} expects {wanted} (-1: any size)"
-                )
-        for name in outputs or ():
-            if name not in self.outputs:
-                raise invalid(
-                    f"output tensor alias not found in signature: {name} "
-                    f"Outputs expected to be in the set {{{_join(set(self.outputs))}}}."
-                )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,11 +188,6 @@ class Servable:
         return (lambda *values: call(*values[:-1])) if can_end else call
 
 
-def no_signature(name: str) -> StatusError:
-    """Make the error of a request for a signature that the model doesn't have."""
-    return invalid(f'Serving signature name: "{name}" not found in signature def')
-
-
 def _specs(tensors: Mapping) -> dict[str, TensorSpec]:
     """Read the TensorInfo messages of a signature, in the order of their names."""
     return {name: _spec(tensors[name]) for name in sorted(tensors)}
@@ -267,7 +207,3 @@ def _loading_error(path: Path, error: Exception) -> StatusError:
         missing = not any((path / f"saved_model.{end}").is_file() for end in ("pb", "pbtxt"))
         code, text = (Code.NOT_FOUND if missing else Code.INVALID_ARGUMENT), str(error)
     return StatusError(code, f"{path}: can't load the SavedModel: {first_line(text)}")
-
-
-def _join(names: set[str]) -> str:
-    return ",".join(sorted(names))

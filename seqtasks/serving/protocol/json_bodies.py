@@ -3,16 +3,18 @@
 import enum
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqtasks.serving.limits import Limits
-from seqtasks.serving.models.engine import Signature
+from seqtasks.serving.models.signature import Signature
 from seqtasks.serving.protocol import json_pieces
-from seqtasks.serving.protocol.inference import Classes
 from seqtasks.serving.protocol.json_tensors import Infinite, from_tensor, is_b64, shown, to_tensor
 from seqtasks.serving.status import invalid, too_large
+
+if TYPE_CHECKING:
+    from seqtasks.serving.protocol.inference import Classes
 
 
 class Format(enum.Enum):
@@ -151,7 +153,7 @@ def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
         size = len(array)
 
 
-def encode_classify(results: Sequence[Classes]) -> bytes:
+def encode_classify(results: "Sequence[Classes]") -> bytes:
     """Write the answer to a classify request: [[["label", score], ...], ...]."""
     rows = []
     for classes in results:

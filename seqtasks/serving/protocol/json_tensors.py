@@ -7,10 +7,9 @@ import math
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from seqtasks.serving.limits import MAX_RANK, Limits
-from seqtasks.serving.models.engine import TensorSpec
+from seqtasks.serving.models.signature import TensorSpec
 from seqtasks.serving.status import Code, StatusError, invalid, too_large
 
 _PIECE = 16_384  # numbers that NumPy reads while no other thread runs
@@ -57,7 +56,7 @@ def to_tensor(value: Any, spec: TensorSpec, limits: Limits) -> np.ndarray:
     flat, shape = _flatten(value)
     if limits.rows is not None and shape and shape[0] > limits.rows:
         raise too_large(f"{shape[0]} rows are more than the {limits.rows} that this server takes")
-    if spec.dtype == tf.string:
+    if spec.dtype.name == "string":
         array = np.empty(len(flat), dtype=object)
         array[:] = [to_bytes(leaf, limits) for leaf in flat]
     else:
@@ -79,7 +78,7 @@ def to_bytes(value: Any, limits: Limits) -> bytes:
     elif is_b64(value):
         data = _decode_b64(value)
     else:
-        raise _wrong_type(value, tf.string)
+        raise _wrong_type(value, "string")
     if limits.text_bytes is not None and len(data) > limits.text_bytes:
         raise too_large(
             f"A string of {len(data)} bytes is longer than the {limits.text_bytes} "
@@ -136,7 +135,7 @@ def _flatten(value: Any) -> tuple[list[Any], tuple[int, ...]]:
     return level, tuple(shape)
 
 
-def _numbers(flat: list[Any], dtype: tf.DType) -> np.ndarray:
+def _numbers(flat: list[Any], dtype: Any) -> np.ndarray:
     if dtype.is_floating:
         accepted = {int, float, Infinite}
     elif dtype.is_integer and not dtype.is_quantized:
@@ -151,7 +150,7 @@ def _numbers(flat: list[Any], dtype: tf.DType) -> np.ndarray:
             for start in range(0, len(flat), _PIECE):
                 piece = flat[start : start + _PIECE]
                 if not set(map(type, piece)) <= accepted:
-                    raise _wrong_type(next(v for v in piece if type(v) not in accepted), dtype)
+                    raise _wrong_type(next(v for v in piece if type(v) not in accepted), dtype.name)
                 array[start : start + _PIECE] = np.array(piece, array.dtype)
     except OverflowError as error:
         raise invalid(f"JSON Value: a number is out of the range of {dtype.name}") from error
@@ -177,6 +176,6 @@ def _write_string(item: Any, as_b64: bool) -> Any:
     return data.decode("utf-8", "replace")
 
 
-def _wrong_type(value: Any, dtype: tf.DType) -> StatusError:
+def _wrong_type(value: Any, expected: str) -> StatusError:
     kind = _NAMES.get(type(value), "Number")
-    return invalid(f"JSON Value: {shown(value)} Type: {kind} is not of expected type: {dtype.name}")
+    return invalid(f"JSON Value: {shown(value)} Type: {kind} is not of expected type: {expected}")

@@ -1,0 +1,87 @@
+"""Weights in 8 bits, by onnxruntime's own tool, and how many answers that changes.
+
+LSTM's weights, those of affine maps and the tables of vectors become whole numbers with a scale.
+onnxruntime has no GRU and no RNN of such weights; theirs stay as they are.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from seqtasks.errors import ExportError
+from seqtasks.runner.check import Answer
+from seqtasks.runner.folder import OnnxExport
+
+MOST_CHANGED = 0.05  # the share of answers that may change
+_MOST_MOVED = 0.05  # of the deviation of answers that are numbers
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What 8 bits cost on the run's samples.
+
+    Attributes:
+        answers: how many were compared: classes, sets of labels, tags, or numbers.
+        changed: how many of them are others.
+        largest_difference: between probabilities, or numbers.
+    """
+
+    answers: int
+    changed: int
+    largest_difference: float
+
+
+def quantise(path: Path) -> None:
+    """Replace a graph's file by one with weights in 8 bits."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    smaller = path.with_suffix(".int8")
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)  # it warns that the graph wasn't made ready, which changes nothing
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            quantize_dynamic(path, smaller, weight_type=QuantType.QInt8)
+    finally:
+        root.setLevel(level)
+    smaller.replace(path)
+
+
+def cost_of(export: OnnxExport, answers: Iterable[Answer]) -> Cost:
+    """Compare what an export with weights in 8 bits answers with the run's own answers.
+
+    Raises:
+        ExportError: where too many answers are others.
+    """
+    compared = changed = 0
+    largest = 0.0
+    numbers, moved = [], []
+    for name, feeds, right in answers:
+        if name != "serving_default":  # the others answer by the same network
+            continue
+        found = export.run(export.signature(name), feeds)
+        for output, expected in right.items():
+            if expected.dtype == np.float32 and expected.size:
+                largest = max(largest, float(np.abs(found[output] - expected).max()))
+            if output == "value":
+                numbers.append(expected)
+                moved.append(np.abs(found[output] - expected))
+        for output in ("label", "labels", "tags"):
+            if output in right:
+                compared += len(right[output]) if output != "tags" else int(right["lengths"].sum())
+                other = found[output] != right[output]
+                changed += int(other.any(axis=1).sum() if output == "labels" else other.sum())
+    if numbers:
+        spread = float(np.concatenate(numbers).std()) or 1.0
+        off = np.concatenate(moved) > _MOST_MOVED * spread
+        compared, changed = len(off), int(off.sum())
+    if changed > MOST_CHANGED * compared:
+        raise ExportError(
+            f"--int8: {changed:,} of {compared:,} answers to the run's samples would be others, "
+            f"and at most {MOST_CHANGED:.0%} may be; leave --int8 out"
+        )
+    return Cost(compared, changed, largest)

@@ -1,0 +1,148 @@
+"""Which ONNX graphs a run needs, and what the runner must know beside; the rest is refused."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import onnx
+
+from seqtasks.errors import ExportError
+from seqtasks.layers.attention import AttentionPooling
+from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.pooling import MaskedPooling
+from seqtasks.layers.recurrent import GRU, LSTM, RNN
+from seqtasks.layers.stacked import Stacked
+from seqtasks.onnx_export import heads
+from seqtasks.onnx_export.classifier import documents, many_to_one
+from seqtasks.onnx_export.tagger import many_to_many
+from seqtasks.onnx_export.writer import encoder, next_step, written_step
+from seqtasks.topologies.hierarchical import Hierarchical
+from seqtasks.topologies.text_input import TextEmbedding
+
+_STACKS = (RNN, LSTM, GRU, Bidirectional, Stacked)
+# What a network between ids and classes is made of; any other layer is one that isn't known here.
+_KNOWN = (
+    *_STACKS,
+    keras.layers.InputLayer,
+    keras.layers.Dense,
+    keras.layers.Dropout,
+    TextEmbedding,
+    AttentionPooling,
+    MaskedPooling,
+)
+_TEXT = ("unit", "max_length", "max_word_length", "features")
+
+
+@dataclass(frozen=True)
+class Networks:
+    """A run's networks as ONNX.
+
+    Attributes:
+        models: the graphs, by the names of their files.
+        told: what the runner must know beside.
+    """
+
+    models: dict[str, onnx.ModelProto]
+    told: dict[str, Any]
+
+
+def networks_of(config: Any, predictor: Any) -> Networks:
+    """Write a run's networks.
+
+    Args:
+        config: the run's.
+        predictor: with its best weights.
+
+    Raises:
+        ExportError: says what of the run can't be written as ONNX.
+    """
+    write = {
+        "sentiment": _classifier,
+        "documents": _classifier,
+        "recall": _classifier,
+        "tagging": _tagger,
+        "language_model": _language_model,
+        "translation": _translator,
+    }.get(config.task)
+    if write is None:
+        raise _refusal(f"the task {config.task}", "leave --format out")
+    return write(config, predictor)
+
+
+def _classifier(config: Any, predictor: Any) -> Networks:
+    head = predictor.codec.head
+    if not isinstance(head, heads.HEADS):
+        raise _refusal(f"the head {type(head).__name__}")
+    told = {
+        "kind": "classifier",
+        "text": _text(config),
+        "head": heads.told(head, predictor.threshold),
+    }
+    if isinstance(predictor.model, Hierarchical):
+        told |= {
+            "max_sentences": config.text.max_sentences,
+            "attention": predictor.model.has_attention,
+        }
+        return Networks({"model": documents(predictor)}, told)
+    stack = _stack(predictor.model.layers)
+    model = many_to_one(predictor, stack)
+    return Networks({"model": model}, told)
+
+
+def _tagger(config: Any, predictor: Any) -> Networks:
+    stack = _stack(predictor.model.layers)
+    told = {"kind": "tagger", "text": _text(config), "tags": predictor.codec.tags}
+    return Networks({"model": many_to_many(predictor, stack)}, told)
+
+
+def _language_model(config: Any, predictor: Any) -> Networks:
+    text, decoding = predictor.codec.text, predictor.decoding
+    chosen = ("max_length", "temperature", "top_k", "seed")
+    told = {
+        "kind": "language_model",
+        "unit": text.unit,
+        "decoding": {name: getattr(decoding, name) for name in chosen},
+    }
+    return Networks({"model": next_step(predictor.model.decoder)}, told)
+
+
+def _translator(config: Any, predictor: Any) -> Networks:
+    codec, decoding, model = predictor.codec, predictor.decoding, predictor.model
+    looks = model.decoder.attention is not None
+    can_copy = looks and predictor.can_copy
+    unknown = can_copy or not (decoding.copy_unknown or codec.target.unit == "subword")
+    chosen = ("beam", "max_length", "length_penalty", "min_length", "no_repeat", "coverage_penalty")
+    told = {
+        "kind": "translator",
+        "text": _text(config),
+        "target_unit": codec.target.unit,
+        "decoding": {name: getattr(decoding, name) for name in chosen},
+        "copies": bool(decoding.copy_unknown and can_copy),
+    }
+    decoder = written_step(model.decoder, model.encoder.units, unknown)
+    return Networks({"encoder": encoder(model), "decoder": decoder}, told)
+
+
+def _text(config: Any) -> dict[str, Any]:
+    """What the runner must know of the `text` section; features may be a tuple."""
+    found = {name: getattr(config.text, name) for name in _TEXT}
+    return {**found, "features": [*found["features"]]}
+
+
+def _stack(layers: Iterable[Any]) -> Any:
+    """The recurrent stack among a model's layers, all of which are known.
+
+    Raises:
+        ExportError: names a layer that isn't.
+    """
+    found = [*layers]
+    for layer in found:
+        if not isinstance(layer, _KNOWN):
+            raise _refusal(f"the layer {type(layer).__name__} ({layer.name})")
+    (stack,) = (layer for layer in found if isinstance(layer, _STACKS))
+    return stack
+
+
+def _refusal(what: str, advice: str = "leave --format out for TensorFlow's") -> ExportError:
+    return ExportError(f"--format onnx: {what} can't be written as ONNX yet; {advice}")

@@ -1,0 +1,54 @@
+"""README.md of an ONNX export, for people."""
+
+from typing import Any
+
+from seqtasks.onnx_export.int8 import Cost
+
+
+def readme(name: str, run: Any, told: dict[str, Any], cost: Cost | None) -> str:
+    """Write the export's README as Markdown.
+
+    Args:
+        name: of the folder.
+        run: that was exported.
+        told: the signatures, as in signatures.json.
+        cost: of weights in 8 bits, where they are.
+    """
+    config = run.config
+    bits = ""
+    if cost:
+        bits = (
+            f"\nIts weights have 8 bits: of {cost.answers:,} answers to the run's samples "
+            f"{cost.changed:,} are others, and numbers are within "
+            f"{cost.largest_difference:.2g}.\n"
+        )
+    rows = "\n".join(f"| `{key}` | {one['about']} |" for key, one in told.items())
+    return f"""# {name}
+
+A `{config.model.arch}` for the task `{config.task}`, exported from the run `{run.path.name}` as
+ONNX. It answers without TensorFlow and without seqtasks:
+
+    pip install onnxruntime
+    python run.pyz "A text"
+    python run.pyz --json < texts.txt
+    python run.pyz check
+    python run.pyz serve --port 8501
+{bits}
+`check` compares this machine's answers with the run's own. `serve` speaks TF Serving's REST
+protocol:
+
+    curl http://localhost:8501/v1/models/{name}:predict -d '{{"instances": ["A text"]}}'
+
+| signature | |
+|---|---|
+{rows}
+
+| file | |
+|---|---|
+| `*.onnx` | the network: numbers of words in, probabilities out |
+| `vocabulary/` | what words have which numbers |
+| `run.pyz` | splits texts, runs the network and names its answers |
+| `signatures.json` | what can be asked, for programs |
+| `export.json` | what run.pyz knows of the run, and checksums of the files |
+| `answers.json` | the run's own answers to some of its examples |
+"""

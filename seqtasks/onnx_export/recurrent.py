@@ -1,0 +1,120 @@
+"""The pages' layers as ONNX's own: RNN, LSTM and GRU are the same equations, fused.
+
+ONNX has gates as rows, not as columns, and in another order: [i o f c] for our [f g i o], and
+[z r h] for our [z r h~]; its z is 1 - z of the pages, σ(-a) for σ(a), so that z's weights change
+their sign. It resets before the product where linear_before_reset is 0. It has a bias for x and
+one for h; ours is the first, and the second is 0.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from seqtasks.layers.bidirectional import directions
+from seqtasks.layers.recurrent import GRU, LSTM, RNN
+from seqtasks.layers.stacked import Stacked
+from seqtasks.onnx_export.graph import Graph
+
+_OPERATIONS = {RNN: "RNN", LSTM: "LSTM", GRU: "GRU"}
+_ORDER = {RNN: (0,), LSTM: (2, 3, 0, 1), GRU: (0, 1, 2)}
+
+
+def layers_of(stack: Any) -> list[Any]:
+    """The layers of a stack, from the lowest to the highest."""
+    return stack.layers if isinstance(stack, Stacked) else [stack]
+
+
+def run_stack(
+    g: Graph, stack: Any, x: str, lengths: str, states: list[str] | None = None
+) -> tuple[str, str, list[str]]:
+    """Run a stack of recurrent layers over time.
+
+    Args:
+        x: (N, T, D).
+        lengths: (N,) int32, how many steps of each row are real.
+        states: all layers' states before the first step, (N, H) each; zeros by default.
+
+    Returns:
+        The last layer's outputs (N, T, H'), 0 at padded steps; its last outputs (N, H'); and all
+        layers' states after the last real step, both directions' side by side.
+    """
+    x = g("Transpose", x, perm=[1, 0, 2])
+    after: list[str] = []
+    last = ""
+    for index, layer in enumerate(layers_of(stack)):
+        count = len(directions(layer)[0].cell.state_size)
+        given = None if states is None else states[:count]
+        states = None if states is None else states[count:]
+        y, own = run_layer(g, layer, x, lengths, given, f"{stack.name}/{index}")
+        after += own
+        last = own[0]
+        residual = isinstance(stack, Stacked) and stack.residual and index >= 2
+        x = g("Add", x, y) if residual else y
+    return g("Transpose", x, perm=[1, 0, 2]), last, after
+
+
+def run_layer(
+    g: Graph, layer: Any, x: str, lengths: str, states: list[str] | None, name: str
+) -> tuple[str, list[str]]:
+    """Run a layer, or both directions of one, over x (T, N, D).
+
+    Args:
+        lengths: as `run_stack` has them; "" where all steps are real.
+        states: before the first step, of one direction; zeros where None.
+
+    Returns:
+        Outputs (T, N, H'), and the states after the last real step, (N, H') each; h comes first.
+    """
+    parts = directions(layer)
+    kind, H = type(parts[0]), parts[0].units
+    both = len(parts) == 2
+    W, R, B = (np.stack(blocks) for blocks in zip(*map(weights_of, parts), strict=True))
+    given = []
+    if states is not None:
+        given = [g("Unsqueeze", state, g.ints(0)) for state in states]
+    zero_reset = {"linear_before_reset": 0} if kind is GRU else {}
+    y, *ends = g.several(
+        _OPERATIONS[kind],
+        3 if kind is LSTM else 2,
+        x,
+        *(g.weight(values, f"{name}/{part}") for part, values in (("W", W), ("R", R), ("B", B))),
+        lengths,
+        *given,
+        hidden_size=H,
+        direction="bidirectional" if both else "forward",
+        **zero_reset,
+    )
+    if both:
+        y = g("Transpose", y, perm=[0, 2, 1, 3])
+        y = g("Reshape", y, g.ints(0, 0, 2 * H))
+        turned = [g("Transpose", end, perm=[1, 0, 2]) for end in ends]
+        return y, [g("Reshape", end, g.ints(0, 2 * H)) for end in turned]
+    y = g("Squeeze", y, g.ints(1))
+    after = [g("Squeeze", end, g.ints(0)) for end in ends]
+    if states is not None and lengths:
+        # Runtimes return zeros for a row without a step, where nothing should have changed.
+        any_step = g("Unsqueeze", g("Greater", lengths, g.number(0, "int32")), g.ints(1))
+        after = [g("Where", any_step, *pair) for pair in zip(after, states, strict=True)]
+    return y, after
+
+
+def weights_of(layer: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A layer's weights in ONNX's order: W (G H, D), R (G H, H) and B (2 G H).
+
+    >>> import tensorflow as tf
+    >>> layer = GRU(2)
+    >>> _ = layer(tf.ones((1, 1, 3)))
+    >>> [part.shape for part in weights_of(layer)]
+    [(6, 3), (6, 2), (12,)]
+    """
+    kind = type(layer)
+    W_x, W_h, b = (np.asarray(weight, np.float32) for weight in layer.cell.get_weights())
+    W, R, B = (_reordered(values, kind) for values in (W_x, W_h, b))
+    return W.T, R.T, np.concatenate([B, np.zeros_like(B)])
+
+
+def _reordered(values: np.ndarray, kind: Any) -> np.ndarray:
+    blocks = np.split(values, len(_ORDER[kind]), axis=-1)
+    if kind is GRU:
+        blocks[0] = -blocks[0]
+    return np.concatenate([blocks[n] for n in _ORDER[kind]], axis=-1)

@@ -1,0 +1,130 @@
+"""Texts and documents to answers: the double of `seqtasks.tasks.sentiment`'s endpoints."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqtasks.runner.encoder import DocumentEncoder, TextEncoder
+from seqtasks.runner.network import Network
+from seqtasks.runner.tensors import example_text, strings, texts_of
+
+Arrays = dict[str, np.ndarray]
+_AT_ONCE = 64  # texts in a batch; speed and memory only, never the answers
+
+
+class Classifier:
+    """Answers texts.
+
+    Args:
+        folder: of the vocabularies.
+        told: what the export knows of its run.
+        networks: the graphs, by the names of their files.
+    """
+
+    def __init__(self, folder: Path, told: Mapping[str, Any], networks: Mapping[str, Network]):
+        encoder = TextEncoder(folder, told["text"])
+        self._encoder: Any = encoder
+        if "max_sentences" in told:
+            self._encoder = DocumentEncoder(encoder, told["max_sentences"])
+        self._network = networks["model"]
+        self._labels = strings(told["head"]["labels"])
+        self._threshold = told["head"]["threshold"]
+        self._answer = getattr(self, f"_{told['head']['kind']}")
+        self._states = [
+            shape[1] for name, shape in self._network.inputs.items() if name.startswith("state_")
+        ]
+
+    @property
+    def endpoints(self) -> dict[str, Callable[[Arrays], Arrays]]:
+        """What runs each signature."""
+        return {
+            "serving_default": self._default,
+            "classify": self._classify,
+            "regress": self._regress,
+            "attention": self._attention,
+            "step": self._step,
+        }
+
+    def _default(self, feeds: Arrays) -> Arrays:
+        texts = texts_of(feeds["text"])
+        measured = [self._encoder.measure(text) for text in texts]
+        return {
+            **self._answer(self._rows(texts)),
+            "unread": np.array([unread for _, unread in measured], np.int32),
+            "empty": np.array([tokens == 0 for tokens, _ in measured], np.bool_),
+        }
+
+    def _classify(self, feeds: Arrays) -> Arrays:
+        rows = self._rows(_examples(feeds))
+        return {"classes": np.broadcast_to(self._labels, rows.shape), "scores": rows}
+
+    def _regress(self, feeds: Arrays) -> Arrays:
+        rows = self._rows(_examples(feeds))
+        return {"outputs": rows[:, -1]}  # the number, or the second of two classes
+
+    def _rows(self, texts: list[str]) -> np.ndarray:
+        """Answers (N, size) as they come from the graph."""
+        found = [self._run(some, ["answers"])[0] for some in _batches(texts)]
+        return np.concatenate(found)[: len(texts)]
+
+    def _run(self, texts: list[str], outputs: list[str]) -> list[np.ndarray]:
+        ids = self._encoder(texts)
+        zeros = {
+            f"state_{n}": np.zeros((len(texts), size), np.float32)
+            for n, size in enumerate(self._states, 1)
+        }
+        return self._network.run({**ids, **zeros}, outputs)
+
+    def _step(self, feeds: Arrays) -> Arrays:
+        texts, begins = texts_of(feeds["text"]), feeds["begins"]
+        count = len(self._states)
+        names = [f"state_{n}" for n in range(1, count + 1)]
+        if not texts:
+            rows = self._rows([])
+            empty = [np.zeros((0, size), np.float32) for size in self._states]
+            return {**self._answer(rows), **dict(zip(names, empty, strict=True))}
+        states = {
+            name: np.where(begins[:, np.newaxis], np.float32(0), feeds[name]) for name in names
+        }
+        wanted = ["answers", *(f"after_{n}" for n in range(1, count + 1))]
+        rows, *after = self._network.run({**self._encoder(texts), **states}, wanted)
+        return {**self._answer(rows), **dict(zip(names, after, strict=True))}
+
+    def _attention(self, feeds: Arrays) -> Arrays:
+        texts = texts_of(feeds["text"])
+        some = texts or [""]  # a graph has no batch of no row
+        sentences, words = self._run(some, ["sentences", "words"])
+        named = np.full(words.shape, b"", object)
+        for number, text in enumerate(some):
+            for at, tokens in enumerate(self._encoder.split(text)):
+                named[number, at, : len(tokens)] = [token.encode() for token in tokens]
+        found = {"words": named, "word_weights": words, "sentence_weights": sentences}
+        return {name: array[: len(texts)] for name, array in found.items()}
+
+    # What each head gives for answers (N, size).
+
+    def _category(self, rows: np.ndarray) -> Arrays:
+        best = self._labels[rows.argmax(axis=1)]
+        return {"label": best, "score": rows.max(axis=1), "probabilities": rows}
+
+    def _set(self, rows: np.ndarray) -> Arrays:
+        given = np.full(rows.shape, b"", object)
+        for number, row in enumerate(rows >= np.float32(self._threshold)):
+            given[number, : row.sum()] = self._labels[row]
+        names = np.broadcast_to(self._labels, rows.shape)
+        return {"labels": given, "classes": names, "probabilities": rows}
+
+    def _number(self, rows: np.ndarray) -> Arrays:
+        return {"value": rows[:, 0]}
+
+
+def _examples(feeds: Arrays) -> list[str]:
+    return texts_of(np.array([example_text(one) for one in feeds["inputs"]], object))
+
+
+def _batches(texts: list[str]) -> Iterator[list[str]]:
+    """Texts some at a time; of no text one, since a graph has no batch of no row."""
+    for start in range(0, max(len(texts), 1), _AT_ONCE):
+        yield texts[start : start + _AT_ONCE] or [""]

@@ -1,0 +1,156 @@
+"""A folder with an ONNX export: checked, loaded, and run by the names of its signatures."""
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import file_digest
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqtasks.errors import RunError
+from seqtasks.runner.network import Network
+from seqtasks.runner.tensors import dtype_of
+from seqtasks.serving.models.signature import (
+    DEFAULT_SIGNATURE,
+    Signature,
+    TensorSpec,
+    no_signature,
+)
+
+FILE, VOCABULARY = "export.json", "vocabulary"
+FORMAT = 1  # of export.json; a later one may say what this code doesn't know
+
+
+class OnnxExport:
+    """An export, loaded and ready to run. May be called from many threads.
+
+    Args:
+        path: of the folder.
+
+    Attributes:
+        signatures: by name.
+        facts: what export.json says.
+
+    Raises:
+        RunError: where there is none, or one of its files is damaged or missing.
+    """
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.name = path.resolve().name
+        self.facts = read_facts(path)
+        check_files(path, self.facts)
+        told = self.facts["told"]
+        networks = {
+            name: Network(path / f"{name}.onnx", self.facts["opset"])
+            for name in self.facts["networks"]
+        }
+        self._endpoints = _kind(told["kind"])(path / VOCABULARY, told, networks).endpoints
+        self.signatures = {
+            name: Signature(name, _specs(one["inputs"]), _specs(one["outputs"]))
+            for name, one in self.facts["signatures"].items()
+        }
+
+    def signature(self, name: str) -> Signature:
+        """Find a signature; "" is the default one.
+
+        Raises:
+            StatusError: INVALID_ARGUMENT if the export has no such signature.
+        """
+        name = name or DEFAULT_SIGNATURE
+        if name not in self.signatures:
+            raise no_signature(name)
+        return self.signatures[name]
+
+    def run(
+        self,
+        signature: Signature,
+        feeds: Mapping[str, np.ndarray],
+        outputs: Sequence[str] | None = None,
+    ) -> dict[str, np.ndarray]:
+        """Run a signature on arrays by input name, and give arrays by output name.
+
+        Args:
+            signature: one of this export's own.
+            feeds: an array for each input; strings are object arrays of bytes.
+            outputs: the outputs to give; all of them by default.
+
+        Raises:
+            StatusError: if the feeds don't fit.
+        """
+        signature.check(feeds, outputs)
+        found = self._endpoints[signature.name](dict(feeds))
+        return {name: found[name] for name in outputs or signature.outputs}
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """Read what an export says of itself.
+
+    Raises:
+        RunError: where it isn't there, is damaged, or of a later version.
+    """
+    file = path / FILE
+    try:
+        facts = json.loads(file.read_text("utf-8"))
+        number = facts["format"]
+    except FileNotFoundError as error:
+        raise RunError(
+            f"{path}: no ONNX export: it has no {FILE}; make one by "
+            "seqtasks export RUN --format onnx"
+        ) from error
+    except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+        raise RunError(f"{file}: damaged; export the run anew, or copy the export anew") from error
+    if number != FORMAT:
+        raise RunError(
+            f"{file}: of format {number}, this program reads {FORMAT}; run it by its own run.pyz"
+        )
+    return facts
+
+
+def check_files(path: Path, facts: Mapping[str, Any]) -> None:
+    """Check that an export's files are as they were written.
+
+    Raises:
+        RunError: names a file that is damaged or missing.
+    """
+    for name, right in facts["files"].items():
+        try:
+            with (path / name).open("rb") as file:
+                found = file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError as error:
+            raise RunError(f"{path / name}: missing; copy the export anew") from error
+        except OSError as error:
+            raise RunError(f"{path / name}: can't read: {error.strerror}") from error
+        if found != right:
+            raise RunError(
+                f"{path / name}: damaged: it isn't as it was written; copy the export anew"
+            )
+
+
+def _kind(name: str) -> Any:
+    """What runs an export of a kind, imported when it is known which."""
+    if name == "classifier":
+        from seqtasks.runner.classifier import Classifier
+
+        return Classifier
+    if name == "tagger":
+        from seqtasks.runner.tagger import Tagger
+
+        return Tagger
+    if name == "language_model":
+        from seqtasks.runner.language_model import LanguageModel
+
+        return LanguageModel
+    if name == "translator":
+        from seqtasks.runner.translator import Translator
+
+        return Translator
+    raise RunError(f"{FILE}: of a kind {name!r} that this program doesn't know; run it by run.pyz")
+
+
+def _specs(tensors: Mapping[str, Any]) -> dict[str, TensorSpec]:
+    return {
+        name: TensorSpec(f"{name}:0", dtype_of(one["dtype"]), tuple(one["shape"]))
+        for name, one in sorted(tensors.items())
+    }

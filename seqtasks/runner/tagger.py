@@ -1,0 +1,74 @@
+"""Tokens to tags: the double of `seqtasks.tasks.tagging`'s endpoints."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqtasks.runner.encoder import TokenEncoder
+from seqtasks.runner.network import Network
+from seqtasks.runner.tensors import number_rows, string_rows, texts_of
+from seqtasks.runner.windows import cut_in_windows
+
+Arrays = dict[str, np.ndarray]
+_AT_ONCE = 64  # windows in a batch; speed and memory only, never the answers
+
+
+class Tagger:
+    """Tags sentences.
+
+    Args:
+        folder, told, networks: as `Classifier` has them.
+    """
+
+    def __init__(self, folder: Path, told: Mapping[str, Any], networks: Mapping[str, Network]):
+        self._encoder = TokenEncoder(folder, told["text"])
+        self._network = networks["model"]
+        self._tags = told["tags"]
+
+    @property
+    def endpoints(self) -> dict[str, Callable[[Arrays], Arrays]]:
+        """What runs each signature."""
+        return {"serving_default": self._texts, "tokens": self._tokens}
+
+    def _texts(self, feeds: Arrays) -> Arrays:
+        split = [self._encoder.split_measured(text) for text in texts_of(feeds["text"])]
+        tokens = [words for words, _ in split]
+        return {
+            "tokens": string_rows(tokens),
+            "widths": number_rows([widths for _, widths in split], np.int32),
+            **self._answer(tokens),
+        }
+
+    def _tokens(self, feeds: Arrays) -> Arrays:
+        rows = [texts_of(row) for row in feeds["tokens"]]
+        # Empty ones at the end are none; the graph counts those that aren't.
+        return self._answer([row[: sum(map(bool, row))] for row in rows])
+
+    def _answer(self, sentences: Sequence[Sequence[str]]) -> Arrays:
+        found = self._probabilities(sentences)
+        tags = [[self._tags[best] for best in rows.argmax(axis=1)] for rows in found]
+        return {
+            "tags": string_rows(tags, 1),
+            "scores": number_rows([rows.max(axis=1) for rows in found], np.float32, 1),
+            "lengths": np.array([len(tokens) for tokens in sentences], np.int32),
+        }
+
+    def _probabilities(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """Probabilities (T, tags) of each sentence's tokens."""
+        windows: list[Sequence[str]] = []
+        places: list[list[tuple[int, int]]] = []
+        for tokens in sentences:
+            cuts, inside = cut_in_windows(len(tokens), self._encoder.max_length)
+            places.append([(len(windows) + number, at) for number, at in inside])
+            windows += [tokens[cut.start : cut.stop] for cut in cuts]
+        found: list[np.ndarray] = []
+        for start in range(0, len(windows), _AT_ONCE):
+            ids = self._encoder(windows[start : start + _AT_ONCE])
+            found += [*self._network.run(ids, ["answers"])[0]]
+        nothing = np.zeros((0, len(self._tags)), np.float32)
+        return [
+            np.stack([found[number][at] for number, at in inside]) if inside else nothing
+            for inside in places
+        ]
