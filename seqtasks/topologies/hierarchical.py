@@ -104,9 +104,9 @@ class Hierarchical(keras.Model):
         Sentences of about the same length are read together: most are short, and all would be as
         long as the longest.
         """
-        T = tf.shape(inputs["ids"])[1]
+        T: Any = tf.shape(inputs["ids"])[1]
 
-        def read(of_these: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def read(of_these: tf.Tensor, steps: Any) -> tuple[tf.Tensor, tf.Tensor]:
             these = {
                 name: tf.gather(tensor, of_these)[:, :steps] for name, tensor in inputs.items()
             }
