@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 
-from seqtasks.cli.options import Folder, run_argument, runs_dir_option, tell
-from seqtasks.runs import find_run, version_notices
+from seqtasks.cli.asked import find_asked, named_run, runs_arguments
+from seqtasks.cli.options import Folder, runs_dir_option, tell
+from seqtasks.runs import Run, version_notices
 from seqtasks.runs.create import check_name
 
 _COMPARED = 1_000  # examples of a file
 
 
 @click.command()
-@run_argument
+@runs_arguments
 @click.option(
     "--to",
     "target",
@@ -40,35 +41,38 @@ _COMPARED = 1_000  # examples of a file
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as a JSON object.")
 @runs_dir_option
 def export(
-    run: Path, target: Path | None, version: int | None, check_only: Path | None,
-    data: str | None, as_json: bool, runs_dir: Path,
+    run: str | None, averaged: tuple[Path, ...], target: Path | None, version: int | None,
+    check_only: Path | None, data: str | None, as_json: bool, runs_dir: Path,
 ) -> None:  # fmt: skip
     """Write RUN's model as TF Serving reads it: saved_models/NAME/VERSION.
 
     The export is loaded in a process without Keras and compared with RUN on examples that RUN
     keeps, so that the training data may be elsewhere. It gets its version number only if the
     answers agree.
+
+    Several runs, by --run or as a folder of runs or NAME of NAME-seed1 and so on, become one model
+    with one set of signatures, which answers by their mean.
     """
-    found = find_run(run, runs_dir)
+    given = named_run(run, averaged)
+    found = find_asked(given, runs_dir)
     if check_only and (target or version):
         raise click.UsageError("--check-only writes nothing: no --to and no --version")
     if target:
         check_name(target.resolve().name, "--to")
-    target = target or Path("saved_models") / found.path.resolve().name
+    target = target or Path("saved_models") / _model_name(given, found)
     if target.name.isdecimal():
         raise click.UsageError(f"--to {target}: a model's name, not a version, comes last")
 
     from seqtasks.export.places import check_target, check_version_dir
-    from seqtasks.tasks.finished_run import check_weights
 
-    check_weights(found)
     check_version_dir(check_only) if check_only else check_target(target, version)
-    tell(version_notices(found))
+    for one in found:
+        tell(version_notices(one))
     more = None
     if data is not None:
         from seqtasks.tasks.sources import read_part
 
-        more = read_part(found.config, data).asked(_COMPARED)
+        more = read_part(found[0].config, data).asked(_COMPARED)
 
     from seqtasks.cli.startup import start_tensorflow
 
@@ -76,9 +80,9 @@ def export(
     from seqtasks.export.export import check_export, export_run
 
     if check_only:
-        done = check_export(found, check_only, more)
+        done = check_export(found[0], check_only, more, found[1:])
     else:
-        done = export_run(found, target, version, more)
+        done = export_run(found[0], target, version, more, found[1:])
     if as_json:
         click.echo(json.dumps({**asdict(done), "path": str(done.path)}))
         return
@@ -88,3 +92,10 @@ def export(
     )
     if not check_only:
         click.echo(f"\nNext: seqtasks serve --model-base {target.parent}")
+
+
+def _model_name(given: tuple[Path, ...], runs: list[Run]) -> str:
+    """What a model is called where nobody says: as the run, or as what stands for its runs."""
+    if len(given) == 1:
+        return given[0].resolve().name
+    return f"average-of-{len(runs)}-{runs[0].path.resolve().name}"

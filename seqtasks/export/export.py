@@ -21,7 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,8 +40,8 @@ from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.runs.files import UNFINISHED, move, temporary_name
 from seqtasks.runs.locks import Lock
 from seqtasks.serving.warmup import WARMUP_FILE
+from seqtasks.tasks.averages import load_average
 from seqtasks.tasks.endpoints import Endpoint
-from seqtasks.tasks.finished_run import load_predictor
 from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.run_data import SAMPLES, samples
 from seqtasks.tasks.sources import load_splits
@@ -60,19 +60,27 @@ class Export:
     signatures: list[str]
 
 
-def export_run(run: Run, base: Path, version: int | None = None, more: Any = None) -> Export:
+def export_run(
+    run: Run,
+    base: Path,
+    version: int | None = None,
+    more: Any = None,
+    others: Sequence[Run] = (),
+) -> Export:
     """Write the next version of `base` from a run's best weights.
 
     Args:
         more: examples to compare with beside the run's own samples, as
             `seqtasks.data.splits.Part.asked` gives them.
+        others: runs whose mean with this one is answered, which
+            `seqtasks.tasks.averages.check_average` has found alike.
 
     Raises:
         RunError: if the run has no weights, or the disk refuses.
         ExportError: if the version exists, or the export answers otherwise than the run.
     """
     check_target(base, version)
-    predictor, endpoints = _endpoints(run)
+    predictor, endpoints = _endpoints([run, *others])
     functions = _traced(endpoints)
     answers = list(_answers(endpoints, functions, _samples(run)))
     with disk_errors(base, "--to"), _staging(base) as staging:
@@ -81,7 +89,7 @@ def export_run(run: Run, base: Path, version: int | None = None, more: Any = Non
         _check_ops(staging)
         report = _compare(staging, [*answers, *_answers(endpoints, functions, more)])
         number = version or _next_version(base)
-        write_text(staging / "README.md", readme(base.name, number, run, endpoints))
+        write_text(staging / "README.md", readme(base.name, number, [run, *others], endpoints))
         text = json.dumps(signatures(endpoints), ensure_ascii=False, indent=1)
         write_text(staging / "signatures.json", text + "\n")
         path = base / str(number)
@@ -95,17 +103,19 @@ def export_run(run: Run, base: Path, version: int | None = None, more: Any = Non
     return Export(path, report["answers"], report["largest_difference"], names)
 
 
-def check_export(run: Run, version_dir: Path, more: Any = None) -> Export:
+def check_export(
+    run: Run, version_dir: Path, more: Any = None, others: Sequence[Run] = ()
+) -> Export:
     """Compare an existing export with a run's best weights.
 
     Args:
-        more: as `export_run` has it.
+        more, others: as `export_run` has them.
 
     Raises:
         ExportError: if there is none, or it answers otherwise than the run.
     """
     check_version_dir(version_dir)
-    _, endpoints = _endpoints(run)
+    _, endpoints = _endpoints([run, *others])
     functions = _traced(endpoints)
     _check_ops(version_dir)
     asked = (_samples(run), more)
@@ -115,10 +125,10 @@ def check_export(run: Run, version_dir: Path, more: Any = None) -> Export:
     return Export(version_dir, report["answers"], report["largest_difference"], names)
 
 
-def _endpoints(run: Run) -> tuple[Any, list[Endpoint]]:
-    task = get_task(run.config.task)
+def _endpoints(runs: Sequence[Run]) -> tuple[Any, list[Endpoint]]:
+    task = get_task(runs[0].config.task)
     with tf.device("CPU:0"):
-        predictor = load_predictor(run, run.config)
+        predictor = load_average(runs, [run.config for run in runs])
     return predictor, task.endpoints(predictor)
 
 
@@ -163,8 +173,10 @@ def _write(
     predictor: Any, endpoints: list[Endpoint], functions: dict[str, Any], folder: Path
 ) -> None:
     tracked = tf.Module()
-    tracked.model_variables = [variable.value for variable in predictor.model.variables]
-    tracked.codec = [part for part in vars(predictor.codec).values() if isinstance(part, tf.Module)]
+    members = getattr(predictor, "members", (predictor,))
+    tracked.model_variables = [v.value for member in members for v in member.model.variables]
+    parts = (part for member in members for part in vars(member.codec).values())
+    tracked.codec = [part for part in parts if isinstance(part, tf.Module)]
     # As concrete functions only: TensorFlow would trace a `tf.function` that it saves once more.
     concrete = {name: function.get_concrete_function() for name, function in functions.items()}
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)

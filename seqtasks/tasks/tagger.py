@@ -22,6 +22,7 @@ from seqtasks.entities import (
 )
 from seqtasks.tasks.heads.weights import cross_entropy
 from seqtasks.tasks.labels import save_labels
+from seqtasks.tasks.task import mean
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.text.windows import cut_in_windows
 
@@ -141,12 +142,21 @@ class Predictor:
         model: the network.
         codec: of its training.
         temperature: what outputs are divided by before they become probabilities.
+        others: predictors with the same tags; the mean of all is answered, each reading tokens by
+            its own vocabulary.
     """
 
-    def __init__(self, model: keras.Model, codec: Codec, temperature: float = 1.0):
+    def __init__(
+        self,
+        model: keras.Model,
+        codec: Codec,
+        temperature: float = 1.0,
+        others: Sequence["Predictor"] = (),
+    ):
         self.model = model
         self.codec = codec
         self.temperature = temperature
+        self.members: tuple[Predictor, ...] = (self, *others)
         self._tag = tf.function(
             self.tag,
             input_signature=[tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)],
@@ -154,6 +164,10 @@ class Predictor:
         )
 
     def tag(self, tokens):
+        """Probabilities (all tokens, tags) of tokens (N, T ragged): the mean of all members'."""
+        return mean([member.own_tags(tokens) for member in self.members])
+
+    def own_tags(self, tokens):
         """Probabilities (all tokens, tags) of tokens (N, T ragged), one after the other.
 
         What is longer than the network reads at once is read in windows that overlap, some of them
@@ -195,6 +209,10 @@ class Predictor:
     def at_temperature(self, temperature: float) -> "Predictor":
         """The same, as sure of its answers as a temperature says."""
         return Predictor(self.model, self.codec, temperature)
+
+    def averaged(self, others: Sequence["Predictor"]) -> "Predictor":
+        """This one with others of the same tags, which answer by their mean."""
+        return Predictor(self.model, self.codec, self.temperature, others)
 
     def probabilities(self, data: Examples, batch_tokens: int) -> list[np.ndarray]:
         """(T, tags) of each example, in their order."""

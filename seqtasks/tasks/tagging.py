@@ -216,6 +216,11 @@ class Tagging(Task):
         """Make what tags sentences."""
         return Predictor(model, codec)
 
+    def average(self, predictors: Sequence[Predictor]) -> Predictor:
+        """Make what tags by the mean of several; texts are split as the first one does."""
+        first, *others = predictors
+        return first.averaged(others)
+
     def evaluate(
         self,
         config: TaggingConfig,
