@@ -39,7 +39,7 @@ def named_run(run: str | None, averaged: tuple[Path, ...]) -> tuple[Path, ...]:
 
 
 def find_asked(given: tuple[Path, ...], runs_dir: Path) -> list[Run]:
-    """Find the runs that answer, one or several; check that several have a mean, and tell which.
+    """Find the runs that answer, one or several; check that several have a mean.
 
     Raises:
         RunError: where there is none, where one has no weights, or where they don't fit each other.
@@ -48,10 +48,14 @@ def find_asked(given: tuple[Path, ...], runs_dir: Path) -> list[Run]:
 
     found = find_runs(given, runs_dir)
     check_average(found)
+    return found
+
+
+def tell_average(found: list[Run]) -> None:
+    """Say on the error stream which runs answer, where there are several."""
     if len(found) > 1:
         names = ", ".join(run.path.name for run in found)
         click.echo(f"Average of {len(found)} runs: {names}", err=True)
-    return found
 
 
 def one_run(found: list[Run], option: str) -> Run:

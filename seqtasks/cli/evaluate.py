@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqtasks import advice
-from seqtasks.cli.asked import find_asked, named_run, runs_arguments
+from seqtasks.cli.asked import find_asked, named_run, runs_arguments, tell_average
 from seqtasks.cli.options import (
     accept_new_data_option,
     assignments_option,
@@ -74,6 +74,7 @@ def evaluate(
 
     from seqtasks.cli.startup import start_tensorflow
 
+    tell_average(found)
     start_tensorflow()
     if data is None and splits is None:  # toy sets and those of TFDS
         splits = load_splits(config)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from seqtasks.cli.asked import find_asked, named_run, runs_arguments
+from seqtasks.cli.asked import find_asked, named_run, runs_arguments, tell_average
 from seqtasks.cli.options import Folder, runs_dir_option, tell
 from seqtasks.runs import Run, version_notices
 from seqtasks.runs.create import check_name
@@ -76,6 +76,7 @@ def export(
 
     from seqtasks.cli.startup import start_tensorflow
 
+    tell_average(found)
     start_tensorflow()
     from seqtasks.export.export import check_export, export_run
 

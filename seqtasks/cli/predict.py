@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from seqtasks import answers
-from seqtasks.cli.asked import find_asked, named_run, one_run, runs_arguments
+from seqtasks.cli.asked import (
+    find_asked,
+    named_run,
+    one_run,
+    runs_arguments,
+    tell_average,
+)
 from seqtasks.cli.notices import Notices
 from seqtasks.cli.options import assignments_option, run_config, runs_dir_option
 from seqtasks.cli.pages import check_output, page_language
@@ -268,6 +274,7 @@ def _predictor(
     from seqtasks.cli.startup import start_tensorflow
     from seqtasks.tasks.averages import load_average
 
+    tell_average(found)
     start_tensorflow()
     return load_average(found, configs), configs[0]
 
