@@ -1,0 +1,278 @@
+"""A search: the same trials whatever happens to it, and what is left of each."""
+
+import math
+import random
+
+import pytest
+
+pytest.importorskip("optuna")
+
+from seqtasks.config import load_config
+from seqtasks.config.sweep import Choices, Range
+from seqtasks.errors import RunError, TrainingError
+from seqtasks.experiments import sweep as sweeps
+from seqtasks.experiments.sweep import Searched, Sweep, check_sweep
+from seqtasks.runs import create_run
+from seqtasks.training.fit import EpochResult
+from seqtasks.training.state import TrainingState, save_state
+
+SPACE = {
+    "training.learning_rate": Range(1e-3, 0.3, log=True),
+    "model.dropout": Range(0.0, 0.6, step=0.05),
+    "model.units": Range(8, 64),
+    "model.arch": Choices(("rnn", "gru", "stacked-lstm")),
+    "model.layers": Choices((1, 2)),
+}
+EPOCHS = 6
+
+
+class Killed(BaseException):
+    """What takes the place of SIGKILL: nothing in the code may catch it."""
+
+
+class Silent:
+    """Notes what ended."""
+
+    def __init__(self):
+        self.seen = []
+
+    def begins(self, number, values):
+        self.seen.append(("begins", number))
+
+    def ended(self, trial):
+        self.seen.append((trial.end, trial.number))
+
+    def compares(self, number, seed, left):
+        self.seen.append(("compares", number, seed, left))
+
+    def progressed(self, progress):
+        pass
+
+    def epoch_ended(self, result):
+        pass
+
+
+def quality(config, epoch):
+    """A score that depends on the configuration and its seed, and grows with the epochs."""
+    away = math.log10(config.training.learning_rate / 0.01) ** 2 + config.model.dropout
+    noise = random.Random(f"{config.seed} {config.model.units} {epoch}").uniform(-0.02, 0.02)
+    bonus = 0.1 * (config.model.arch == "gru")
+    return 0.8 - 0.2 * away + bonus - 0.3 / epoch + noise
+
+
+class Trainer:
+    """Takes the place of a training: scores are computed, and files written as a run has them.
+
+    Args:
+        dies: after how many epochs, of all trials, it is killed, once; 0: never.
+        before: whether that is before the epoch's figures are written.
+    """
+
+    def __init__(self, dies=0, before=False):
+        self.epochs, self.dies, self.before = 0, dies, before
+
+    def __call__(self, planned, folder, judge, splits):
+        config = planned.config
+        run = planned.run or create_run(folder / config.name, config, lambda folder: None)
+        if config.training.learning_rate > 0.2:
+            raise TrainingError("the loss is no longer a number")
+        rows = run.read_metrics()
+        for epoch in range(len(rows) + 1, EPOCHS + 1):
+            self.epochs += 1
+            if self.before and self.epochs == self.dies:
+                raise Killed
+            score = quality(config, epoch)
+            result = EpochResult(epoch, 1.0, 1.0, score, 0.1, 9.0, 9.0, epoch * 2.0, False)
+            rows.append(result.row())
+            state = TrainingState(epoch, rows=rows)
+            state.finished = "6 epochs" if epoch == EPOCHS else ""
+            save_state(run.last_state, state, [])
+            run.write_metrics(rows)
+            if not self.before and self.epochs == self.dies:
+                raise Killed
+            judge.epoch_ended(result)
+        run.best_weights.touch()
+        run.model_card.touch()
+        run.learning_curve.touch()
+        return True
+
+
+@pytest.fixture
+def searched():
+    options = {"training.epochs": EPOCHS, "data.source": "films.tsv", "model.arch": "gru"}
+    return Searched(load_config(options=options), SPACE, "tpe", "median")
+
+
+@pytest.fixture
+def search(searched, tmp_path, monkeypatch):
+    """Search in a folder; give the trials as they are kept."""
+
+    def made(name, trials=14, trainer=None, searched=searched):
+        monkeypatch.setattr(sweeps, "_train", trainer or Trainer())
+        found = Sweep(tmp_path / name, searched)
+        try:
+            assert found.search(trials, Silent())
+            return list(found.trials)
+        finally:
+            found.close()
+
+    return made
+
+
+def what(trials):
+    return [(t.number, t.values, t.end, t.score, t.scores, t.why) for t in trials]
+
+
+def test_a_search_that_is_killed_anywhere_tries_the_same(search):
+    straight = search("straight")
+    ends = {trial.end for trial in straight}
+    assert ends == {"complete", "pruned"} or ends == {"complete", "pruned", "failed"}
+    total = sum(len(trial.scores) for trial in straight)
+    draw = random.Random(3)
+    for dies in sorted(draw.sample(range(1, total), 8)):
+        name, before = f"killed-{dies}", bool(dies % 2)
+        with pytest.raises(Killed):
+            search(name, trainer=Trainer(dies, before))
+        assert what(search(name)) == what(straight), (dies, before)
+
+
+def test_a_search_in_pieces_tries_the_same_and_another_seed_others(search, searched):
+    straight = search("straight", 9)
+    for count in (2, 5, 9):
+        pieces = search("pieces", count)
+    assert what(pieces) == what(straight)
+    other = searched.config.model_copy(update={"seed": 5})
+    changed = Searched(other, SPACE, "tpe", "median")
+    found = search("other", 4, searched=changed)
+    assert [t.values for t in found[1:]] != [t.values for t in straight[1:4]]
+
+
+def test_what_is_learnt_decides_what_is_tried_next(search, searched):
+    """TPE does better than chance on what it can learn; both begin with the configuration."""
+    means = {}
+    for sampler in ("tpe", "random"):
+        chosen = Searched(searched.config, SPACE, sampler, "none")
+        trials = search(sampler, 30, searched=chosen)
+        last = [trial.score for trial in trials[15:] if trial.score is not None]
+        means[sampler] = sum(last) / len(last)
+        assert trials[0].values["model.arch"] == "gru"
+        assert trials[0].values["model.units"] == searched.config.model.units
+    assert means["tpe"] > means["random"] + 0.02
+
+
+def test_values_that_do_not_fit_each_other_are_never_tried(search):
+    trials = search("fit", 20)
+    pairs = {(t.values["model.arch"], t.values["model.layers"]) for t in trials}
+    assert pairs <= {("rnn", 1), ("gru", 1), ("stacked-lstm", 1), ("stacked-lstm", 2)}
+    assert len(pairs) == 4
+    for trial in trials:
+        assert 8 <= trial.values["model.units"] <= 64
+        steps = trial.values["model.dropout"] / 0.05
+        assert steps == pytest.approx(round(steps))
+        assert (
+            len(f"{trial.values['training.learning_rate']:.9g}".strip("0.").replace(".", "")) <= 3
+        )
+
+
+def test_a_pruned_trial_was_worse_than_half_of_the_others_and_keeps_little(search, tmp_path):
+    trials = search("prune", 20)
+    pruned = [t for t in trials if t.end == "pruned"]
+    assert pruned
+    for trial in pruned:
+        epoch = len(trial.scores)
+        assert epoch < EPOCHS or trial.score == max(trial.scores)
+        others = [t.scores[epoch - 1] for t in trials[: trial.number - 1] if t.end == "complete"]
+        assert len(others) >= 4
+        assert max(trial.scores) < sorted(others)[(len(others) - 1) // 2 + 1]
+        kept = {p.name for p in (tmp_path / "prune" / "trials" / f"{trial.number:03}").iterdir()}
+        assert kept <= {"config.yaml", "metrics.jsonl", "checksums.json", "environment.json"}
+    complete = next(t for t in trials if t.end == "complete")
+    assert (tmp_path / "prune" / "trials" / f"{complete.number:03}" / "checkpoints").is_dir()
+
+
+def test_what_fails_is_told_and_the_search_goes_on(search):
+    trials = search("fail", 25)
+    failed = [trial for trial in trials if trial.end == "failed"]
+    assert all(trial.values["training.learning_rate"] > 0.2 for trial in failed)
+    assert all("no longer a number" in trial.why and trial.score is None for trial in failed)
+    tried = [t for t in trials if t.values["training.learning_rate"] > 0.2]
+    assert tried == failed
+
+
+def test_the_best_few_are_compared_by_the_mean_of_their_seeds(searched, tmp_path, monkeypatch):
+    monkeypatch.setattr(sweeps, "_train", Trainer())
+    screen, found = Silent(), Sweep(tmp_path / "compared", searched)
+    found.search(12, screen)
+    best = found.compare(3, [1, 2, 3], screen)
+    assert len([seen for seen in screen.seen if seen[0] == "compares"]) == 6
+    complete = sorted((t.score for t in found.trials if t.end == "complete"), reverse=True)
+    assert {one.scores[0] for one in best} == {*complete[:3]}
+    for one in best:
+        for seed, score in zip((1, 2, 3), one.scores, strict=True):
+            config = searched.config_of(one.trial.values, "x", seed)
+            assert score == max(quality(config, epoch) for epoch in range(1, EPOCHS + 1))
+    assert [one.mean for one in best] == sorted((one.mean for one in best), reverse=True)
+    file = found.write_best(best[0], [1, 2, 3])
+    config = load_config((file,))
+    assert config.name is None
+    flat = {**config.to_dict()}
+    for key, value in best[0].trial.values.items():
+        section, name = key.split(".")
+        assert flat[section][name] == value
+    importances = found.study.importances()
+    assert {*importances} == {*SPACE}
+    assert sum(importances.values()) == pytest.approx(1)
+    found.close()
+
+
+def test_what_was_tried_before_is_not_trained_again(searched, tmp_path, monkeypatch):
+    small = Searched(searched.config, {"model.units": Choices((8, 9, 64))}, "random", "none")
+    trainer = Trainer()
+    monkeypatch.setattr(sweeps, "_train", trainer)
+    found = Sweep(tmp_path / "small", small)
+    found.search(12, Silent())
+    assert trainer.epochs == EPOCHS * len({t.values["model.units"] for t in found.trials})
+    assert sum(t.why.startswith("the same as trial") for t in found.trials) == 12 - 3
+    assert len({one.trial.values["model.units"] for one in found.compare(5, [1], Silent())}) == 3
+    found.close()
+
+
+def test_a_folder_of_something_else_is_refused_and_left_alone(searched, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    with pytest.raises(RunError, match="exists and isn't a sweep; choose another --name"):
+        check_sweep(other, searched)
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(RunError, match="a file, expected a folder"):
+        check_sweep(file, searched)
+    folder = tmp_path / "sweep"
+    Sweep(folder, searched).close()
+    check_sweep(folder, searched)
+    for changed, told in (
+        (Searched(searched.config, SPACE, "random", "median"), "sampler is 'tpe' there"),
+        (
+            Searched(searched.config, {**SPACE, "model.units": Choices((3,))}, "tpe", "median"),
+            "units",
+        ),
+        (
+            Searched(searched.config.model_copy(update={"seed": 2}), SPACE, "tpe", "median"),
+            "seed is 1 there and 2 here",
+        ),
+    ):
+        with pytest.raises(RunError, match=f"the folder of another sweep: .*{told}"):
+            check_sweep(folder, changed)
+    (folder / "sweep.yaml").write_text("[")
+    with pytest.raises(RunError, match="damaged"):
+        check_sweep(folder, searched)
+
+
+def test_a_folder_in_use_or_a_damaged_file_of_trials_is_told(searched, tmp_path):
+    first = Sweep(tmp_path / "sweep", searched)
+    with pytest.raises(RunError, match="searches here; wait until it ends"):
+        Sweep(tmp_path / "sweep", searched)
+    first.close()
+    (tmp_path / "sweep" / "study.db").write_bytes(b"no database" * 100)
+    with pytest.raises(RunError, match=r"study\.db: can't be used"):
+        Sweep(tmp_path / "sweep", searched)
