@@ -1,8 +1,9 @@
 """Runs that answer as one, by the mean of what each says: whether they can, and how good they are.
 
 Networks that were begun from other seeds err in other places, so their mean errs less (Hansen &
-Salamon 1990, "Neural Network Ensembles"). The mean is of probabilities, or of numbers; each run
-reads texts by its own vocabulary, and its temperature is its own.
+Salamon 1990, "Neural Network Ensembles"). The mean is of probabilities, in translation those of
+the next token, or of numbers; each run reads texts by its own vocabulary, and its temperature is
+its own. Language models aren't averaged: what draws their tokens has one network's states.
 """
 
 import json
@@ -47,6 +48,11 @@ def check_average(runs: Sequence[Run]) -> None:
                 f"{run.path}: answers {_KINDS[their_kind]}, and {first.path} answers "
                 f"{_KINDS[kind]}; what is averaged must be of one kind"
             )
+        if theirs != labels and kind in _WRITTEN:
+            raise RunError(
+                f"{run.path}: writes other tokens than {first.path}, or of images of another size, "
+                "as other training data make them; runs with the same can be averaged"
+            )
         if theirs != labels:
             raise RunError(
                 f"{run.path}: has other {_KINDS[kind]} than {first.path}: "
@@ -59,7 +65,10 @@ _KINDS = {
     "label_set.json": "sets of labels",
     "number.json": "numbers",
     "tags.txt": "tags",
+    "target.txt": "texts",
+    "target.json": "texts of subwords",
 }  # by the file of a run's vocabulary
+_WRITTEN = ("target.txt", "target.json")  # the tokens that a text is written of
 
 
 def _answers(run: Run) -> tuple[str, list[str]]:
@@ -68,14 +77,24 @@ def _answers(run: Run) -> tuple[str, list[str]]:
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         raise RunError(
-            f"{run.path}: runs of {run.config.task} can't be averaged: they write texts token by "
-            "token, and each has tokens of its own; classes, sets, numbers and tags have a mean"
+            f"{run.path}: runs of {run.config.task} can't be averaged: what draws their tokens is "
+            "built for one network; classes, sets, numbers, tags, translations and captions can be"
         )
     if file.name == "number.json":
         return file.name, []
+    if file.name in _WRITTEN:
+        return file.name, _contents(file, run.vocabulary / "image_shape.json")
     if file.suffix == ".json":
         return file.name, _set_names(file)
     return file.name, load_labels(file)
+
+
+def _contents(*files: Path) -> list[str]:
+    """What each file says that is there."""
+    try:
+        return [file.read_text("utf-8") for file in files if file.exists()]
+    except (OSError, ValueError) as error:
+        raise RunError(f"{files[0]}: damaged: not UTF-8; restore it from a copy") from error
 
 
 def _set_names(file: Path) -> list[str]:

@@ -181,7 +181,10 @@ def test_what_has_no_mean_is_refused_before_tensorflow_starts(refused, made, mon
         "sets", labels='{"labels": ["a", "b", "c"], "separator": ""}', file="label_set.json"
     )
     recall = made("recall", labels="a b c", task="recall", **{"data.source": None})
-    writing = made("writing", file="words.txt", task="translation")
+    writing = made("writing", file="tokens.txt", task="language_model", **{"model.arch": "gru"})
+    words, others = (
+        made(f"translates {last}", f"a b {last}", "target.txt", task="translation") for last in "cd"
+    )
     for run, told in (
         (other, "has other labels than .*: 'd' more and 'c' less; runs of the same"),
         (swapped, "has other labels than .*: the same in another order"),
@@ -193,8 +196,10 @@ def test_what_has_no_mean_is_refused_before_tensorflow_starts(refused, made, mon
         said = refused("predict", "--run", one, "--run", run, "x")
         assert said.startswith(str(run)), said
         assert re.search(told, said), said
+    said = refused("export", "--run", words, "--run", others)
+    assert said.startswith(f"{others}: writes other tokens than {words}, or of images")
     said = refused("export", "--run", writing, "--run", one)
-    assert said.startswith(f"{writing}: runs of translation can't be averaged: they write texts")
+    assert said.startswith(f"{writing}: runs of language_model can't be averaged: what draws")
 
 
 def test_runs_are_not_judged_by_what_another_has_learnt(refused, made, films, tmp_path):
