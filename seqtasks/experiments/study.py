@@ -81,8 +81,11 @@ class Study:
     def __init__(self, file: Path, space: Space, sampler: str, pruner: str, epochs: int, seed: int):
         self._file, self._space, self._seed = file, space, seed
         self._sampler, self._pruner, self._epochs = sampler, pruner, epochs
-        with self._opened() as kept:
-            self.trials = [_read(trial, space) for trial in kept.trials]
+        self._storage: Any = None
+        with self._errors():
+            self._kept = self._open()
+            ended = self._kept.get_trials()
+        self.trials = [_read(trial, space) for trial in ended]
 
     def begin(
         self, config_values: Mapping[str, Any], fits: Callable[[dict[str, Any]], object]
@@ -97,10 +100,11 @@ class Study:
         Raises:
             ConfigError: where none fit.
         """
-        with self._opened() as kept:
-            ended = kept.trials
+        with self._errors():
+            ended = self._kept.get_trials()
         for draw in range(_DRAWS):
-            asked = self._ask(ended, draw, config_values if not ended and not draw else {})
+            own = config_values if not ended and draw < _DRAWS // 2 else {}
+            asked = self._ask(ended, draw, own)
             try:
                 fits(asked.values)
             except ConfigError as error:
@@ -137,8 +141,8 @@ class Study:
         states = optuna.trial.TrialState
         # What failed has no score, which makes TPE avoid its like as it does the worst.
         state = states.COMPLETE if trial.end == "complete" else states.PRUNED
-        with self._opened() as kept:
-            kept.add_trial(
+        with self._errors():
+            self._kept.add_trial(
                 optuna.trial.create_trial(
                     state=state,
                     value=trial.score if trial.end == "complete" else None,
@@ -160,9 +164,9 @@ class Study:
         complete = {trial.score for trial in self.trials if trial.end == "complete"}
         if len(complete) < 4:
             return {}
-        with self._opened() as kept:
+        with self._errors():
             evaluator = optuna.importance.FanovaImportanceEvaluator(seed=self._seed)
-            found = optuna.importance.get_param_importances(kept, evaluator=evaluator)
+            found = optuna.importance.get_param_importances(self._kept, evaluator=evaluator)
         return {key: float(share) for key, share in found.items()}
 
     def _make_sampler(self, number: int, draw: int) -> Any:
@@ -183,29 +187,38 @@ class Study:
             return optuna.pruners.HyperbandPruner(_WARM, self._epochs)
         return optuna.pruners.NopPruner()
 
-    @contextlib.contextmanager
-    def _opened(self) -> Iterator[Any]:
+    def close(self) -> None:
+        """Let go of the file, which Windows neither moves nor removes while it is open."""
+        if self._storage is not None:
+            self._storage.engine.dispose()
+
+    def _open(self) -> Any:
         import optuna
-        from sqlalchemy.exc import SQLAlchemyError
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         url = f"sqlite:///{self._file.resolve().as_posix()}"
-        storage: Any = None
+        with warnings.catch_warnings(action="ignore"):
+            self._storage = optuna.storages.RDBStorage(url)
+            return optuna.create_study(
+                storage=self._storage,
+                study_name=_NAME,
+                direction="maximize",
+                load_if_exists=True,
+            )
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn what goes wrong with the file into an error of ours."""
+        from sqlalchemy.exc import SQLAlchemyError
+
         try:
-            with warnings.catch_warnings(action="ignore"):
-                storage = optuna.storages.RDBStorage(url)
-                yield optuna.create_study(
-                    storage=storage, study_name=_NAME, direction="maximize", load_if_exists=True
-                )
+            yield
         except (SQLAlchemyError, RuntimeError, AssertionError) as error:
             reason = " ".join(str(error).split())
             raise RunError(
                 f"{self._file}: can't be used: {reason:.150}; restore it from a copy, or choose "
                 "another --name"
             ) from error
-        finally:
-            if storage is not None:
-                storage.engine.dispose()  # Windows moves and removes no file that is open
 
 
 class Asked:

@@ -153,7 +153,8 @@ class Sweep:
             if not (folder / "sweep.yaml").exists():
                 text = yaml.safe_dump(searched.to_dict(), sort_keys=False, allow_unicode=True)
                 write_text(folder / "sweep.yaml", text)
-            config = searched.config
+        config = searched.config
+        try:
             self.study = Study(
                 folder / "study.db",
                 searched.space,
@@ -162,11 +163,16 @@ class Sweep:
                 config.training.epochs,
                 config.seed,
             )
+        except RunError:
+            self._lock.release()
+            raise
+        with disk_errors(folder):
             for trial in self.study.trials:  # which a kill may have left whole
                 self._tidy(trial)
 
     def close(self) -> None:
         """Let other processes search here."""
+        self.study.close()
         self._lock.release()
 
     @property

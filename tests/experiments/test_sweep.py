@@ -129,7 +129,7 @@ def test_a_search_that_is_killed_anywhere_tries_the_same(search):
     assert ends == {"complete", "pruned"} or ends == {"complete", "pruned", "failed"}
     total = sum(len(trial.scores) for trial in straight)
     draw = random.Random(3)
-    for dies in sorted(draw.sample(range(1, total), 8)):
+    for dies in sorted(draw.sample(range(1, total), 4)):
         name, before = f"killed-{dies}", bool(dies % 2)
         with pytest.raises(Killed):
             search(name, trainer=Trainer(dies, before))
@@ -152,8 +152,8 @@ def test_what_is_learnt_decides_what_is_tried_next(search, searched):
     means = {}
     for sampler in ("tpe", "random"):
         chosen = Searched(searched.config, SPACE, sampler, "none")
-        trials = search(sampler, 30, searched=chosen)
-        last = [trial.score for trial in trials[15:] if trial.score is not None]
+        trials = search(sampler, 22, searched=chosen)
+        last = [trial.score for trial in trials[10:] if trial.score is not None]
         means[sampler] = sum(last) / len(last)
         assert trials[0].values["model.arch"] == "gru"
         assert trials[0].values["model.units"] == searched.config.model.units
@@ -161,7 +161,7 @@ def test_what_is_learnt_decides_what_is_tried_next(search, searched):
 
 
 def test_values_that_do_not_fit_each_other_are_never_tried(search):
-    trials = search("fit", 20)
+    trials = search("fit", 16)
     pairs = {(t.values["model.arch"], t.values["model.layers"]) for t in trials}
     assert pairs <= {("rnn", 1), ("gru", 1), ("stacked-lstm", 1), ("stacked-lstm", 2)}
     assert len(pairs) == 4
@@ -175,7 +175,7 @@ def test_values_that_do_not_fit_each_other_are_never_tried(search):
 
 
 def test_a_pruned_trial_was_worse_than_half_of_the_others_and_keeps_little(search, tmp_path):
-    trials = search("prune", 20)
+    trials = search("prune", 16)
     pruned = [t for t in trials if t.end == "pruned"]
     assert pruned
     for trial in pruned:
@@ -191,7 +191,7 @@ def test_a_pruned_trial_was_worse_than_half_of_the_others_and_keeps_little(searc
 
 
 def test_what_fails_is_told_and_the_search_goes_on(search):
-    trials = search("fail", 25)
+    trials = search("fail", 16)
     failed = [trial for trial in trials if trial.end == "failed"]
     assert all(trial.values["training.learning_rate"] > 0.2 for trial in failed)
     assert all("no longer a number" in trial.why and trial.score is None for trial in failed)
