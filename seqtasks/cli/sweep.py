@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqtasks.cli.options import assignments_option, runs_dir_option, tell, with_vectors
+from seqtasks.cli.options import (
+    assignments_option,
+    configured,
+    runs_dir_option,
+    tell,
+    with_vectors,
+)
 from seqtasks.config import load_config, load_space
 from seqtasks.errors import ConfigError, typed
 from seqtasks.experiments.grid import parse_seeds
@@ -65,6 +71,9 @@ _TRIALS = 20
     show_default=True,
     help="Seeds of that comparison, as in `train`; 1: none is trained again.",
 )
+@click.option("--data", metavar="SOURCE", help="Data to train on, as in `train`.")
+@click.option("--validation", metavar="FILE", help="Validation data, as in `train`.")
+@click.option("--test", metavar="FILE", help="Test data, as in `train`; they aren't looked at.")
 @click.option("--name", help="Folder of the search in --runs-dir. Default: data set and `sweep`.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as a JSON object.")
 @assignments_option
@@ -72,11 +81,11 @@ _TRIALS = 20
 def sweep(
     config: Path, trials: int | None, minutes: float | None, sampler: str, pruner: str,
     finalists: int, seeds: str, name: str | None, as_json: bool, assignments: tuple[str, ...],
-    runs_dir: Path,
+    runs_dir: Path, **options: Any,
 ) -> None:  # fmt: skip
     """Search for better settings than those of CONFIG: a file, or the name of a shipped one.
 
-    What is tried stands in the file, a key a line; without it a usual space of the task is.
+    What is tried stands in the file, a key a line; without it the task's usual space is searched.
 
     \b
     sweep:
@@ -92,7 +101,7 @@ def sweep(
     Ctrl-C keeps all; the same command goes on, with the same trials as if it had never stopped, and
     with more --trials after its end. Needs Optuna: pip install 'seqtasks[sweep]'.
     """
-    base = load_config((config,), assignments)
+    base = load_config((config,), assignments, configured(options))
     space = load_space(config)
     check_optuna()
     chosen_seeds = parse_seeds(seeds, base.seed)
@@ -195,7 +204,7 @@ def _show(
     kinds = {end: sum(trial.end == end for trial in done.trials) for end in ("pruned", "failed")}
     told = [f"{number} {end}" for end, number in kinds.items() if number]
     said = f" ({', '.join(told)})" if told else ""
-    click.echo(f"\n{len(done.trials)} trials{said}; the best with the seeds {_listed(seeds)}:\n")
+    click.echo(f"\n{len(done.trials)} trials{said}; the best {_with(seeds)}:\n")
     rows = [
         {
             "trial": str(one.trial.number),
@@ -210,5 +219,5 @@ def _show(
     )
 
 
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))
+def _with(seeds: Sequence[int]) -> str:
+    return f"with the seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"

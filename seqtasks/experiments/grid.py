@@ -131,7 +131,9 @@ def changed(config: RunConfig, name: str, keys: dict[str, Any], option: str) -> 
             if not isinstance(into, dict):
                 raise ConfigError(f"{option} {key}: {'.'.join(sections)} has no keys")
         into[last] = value
-        origin[tuple(key.split("."))] = f"{option} {key}" if option.startswith("--") else option
+        told = f"{option} {key}" if option.startswith("--") else option
+        for depth in range(1, len(sections) + 2):
+            origin.setdefault(tuple(key.split(".")[:depth]), told)
     return parse_config(given, origin)
 
 

@@ -57,7 +57,7 @@ _USUAL: Mapping[str, Space] = {
 
 
 def usual_space(config: RunConfig) -> Space:
-    """What is searched over where the file doesn't say.
+    """What is searched over where the file doesn't say: so far as the configuration can have it.
 
     Raises:
         ConfigError: for a task that has no usual space.
@@ -68,7 +68,15 @@ def usual_space(config: RunConfig) -> Space:
             f"the task {config.task!r} has no usual space to search; say in the configuration "
             "file, under sweep:, which values which keys may have"
         )
-    return dict(found)
+    fitting = {key: _what_fits(config, found, key, allowed) for key, allowed in found.items()}
+    return {key: allowed for key, allowed in fitting.items() if len(allowed.some()) > 1}
+
+
+def _what_fits(config: RunConfig, space: Space, key: str, allowed: Choices | Range) -> Any:
+    """Those of some choices that the configuration can have; poolings, say, by its topology."""
+    if isinstance(allowed, Range):
+        return allowed
+    return Choices(tuple(v for v in allowed.values if _fits_elsewhere(config, space, key, v)))
 
 
 def check_space(config: RunConfig, space: Space, source: str) -> None:

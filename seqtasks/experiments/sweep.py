@@ -252,7 +252,7 @@ class Sweep:
         about = (
             f"# The best of {len(self.trials)} trials of `seqtasks sweep`: trial "
             f"{best.trial.number}, best scores of validation\n# {scores} "
-            f"with the seeds {', '.join(map(str, seeds))}.\n"
+            f"with the seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}.\n"
         )
         path = self.folder / "best.yaml"
         with disk_errors(self.folder):

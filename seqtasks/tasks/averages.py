@@ -34,6 +34,12 @@ def check_average(runs: Sequence[Run]) -> None:
         check_weights(run)
     if len(runs) == 1:
         return
+    for run in runs:
+        if getattr(run.config.model, "head", None) == "crf":
+            raise RunError(
+                f"{run.path}: can't be averaged: model.head crf chooses the tags of a sentence "
+                "together; runs with model.head softmax can be"
+            )
     first, task = runs[0], runs[0].config.task
     kind, labels = _answers(first)
     for run in runs[1:]:

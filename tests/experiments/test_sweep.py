@@ -11,6 +11,7 @@ from seqtasks.config import load_config
 from seqtasks.config.sweep import Choices, Range
 from seqtasks.errors import RunError, TrainingError
 from seqtasks.experiments import sweep as sweeps
+from seqtasks.experiments.study import Study, Trial
 from seqtasks.experiments.sweep import Searched, Sweep, check_sweep
 from seqtasks.runs import create_run
 from seqtasks.training.fit import EpochResult
@@ -97,112 +98,116 @@ class Trainer:
         return True
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def searched():
     options = {"training.epochs": EPOCHS, "data.source": "films.tsv", "model.arch": "gru"}
     return Searched(load_config(options=options), SPACE, "tpe", "median")
 
 
-@pytest.fixture
-def search(searched, tmp_path, monkeypatch):
+def run(folder, searched, trials=14, trainer=None):
     """Search in a folder; give the trials as they are kept."""
-
-    def made(name, trials=14, trainer=None, searched=searched):
-        monkeypatch.setattr(sweeps, "_train", trainer or Trainer())
-        found = Sweep(tmp_path / name, searched)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sweeps, "_train", trainer or Trainer())
+        found = Sweep(folder, searched)
         try:
             assert found.search(trials, Silent())
             return list(found.trials)
         finally:
             found.close()
 
-    return made
+
+@pytest.fixture(scope="module")
+def straight(searched, tmp_path_factory):
+    """A search that nothing happened to, and its folder."""
+    folder = tmp_path_factory.mktemp("sweeps") / "straight"
+    return run(folder, searched), folder
 
 
 def what(trials):
     return [(t.number, t.values, t.end, t.score, t.scores, t.why) for t in trials]
 
 
-def test_a_search_that_is_killed_anywhere_tries_the_same(search):
-    straight = search("straight")
-    ends = {trial.end for trial in straight}
-    assert ends == {"complete", "pruned"} or ends == {"complete", "pruned", "failed"}
-    total = sum(len(trial.scores) for trial in straight)
-    draw = random.Random(3)
-    for dies in sorted(draw.sample(range(1, total), 4)):
-        name, before = f"killed-{dies}", bool(dies % 2)
+def test_a_search_that_is_killed_anywhere_tries_the_same(searched, straight, tmp_path):
+    trials, _ = straight
+    assert {trial.end for trial in trials} == {"complete", "pruned", "failed"}
+    total = sum(len(trial.scores) for trial in trials)
+    for dies, before in ((2, True), (total // 2, False), (total - 1, True)):
         with pytest.raises(Killed):
-            search(name, trainer=Trainer(dies, before))
-        assert what(search(name)) == what(straight), (dies, before)
+            run(tmp_path / str(dies), searched, trainer=Trainer(dies, before))
+        assert what(run(tmp_path / str(dies), searched)) == what(trials), dies
 
 
-def test_a_search_in_pieces_tries_the_same_and_another_seed_others(search, searched):
-    straight = search("straight", 9)
+def test_a_search_in_pieces_tries_the_same_and_another_seed_others(searched, straight, tmp_path):
     for count in (2, 5, 9):
-        pieces = search("pieces", count)
-    assert what(pieces) == what(straight)
+        pieces = run(tmp_path / "pieces", searched, count)
+    assert what(pieces) == what(straight[0][:9])
     other = searched.config.model_copy(update={"seed": 5})
-    changed = Searched(other, SPACE, "tpe", "median")
-    found = search("other", 4, searched=changed)
-    assert [t.values for t in found[1:]] != [t.values for t in straight[1:4]]
+    found = run(tmp_path / "other", Searched(other, SPACE, "tpe", "median"), 3)
+    assert [t.values for t in found[1:]] != [t.values for t in straight[0][1:3]]
 
 
-def test_what_is_learnt_decides_what_is_tried_next(search, searched):
-    """TPE does better than chance on what it can learn; both begin with the configuration."""
-    means = {}
+def test_tpe_learns_from_what_was_tried_and_random_does_not(tmp_path):
+    space = {"model.dropout": Range(0.0, 0.6), "model.units": Choices((8, 9))}
+    drawn = {}
     for sampler in ("tpe", "random"):
-        chosen = Searched(searched.config, SPACE, sampler, "none")
-        trials = search(sampler, 22, searched=chosen)
-        last = [trial.score for trial in trials[10:] if trial.score is not None]
-        means[sampler] = sum(last) / len(last)
-        assert trials[0].values["model.arch"] == "gru"
-        assert trials[0].values["model.units"] == searched.config.model.units
-    assert means["tpe"] > means["random"] + 0.02
+        for best in (0.1, 0.5):
+            study = Study(tmp_path / f"{sampler}{best}.db", space, sampler, "none", 3, seed=1)
+            for number in range(1, 21):
+                at = number / 40
+                score = 1 - (at - best) ** 2
+                values = {"model.dropout": at, "model.units": 8}
+                study.add(Trial(number, values, "complete", score, [score]))
+            asked = [study._ask(study._kept.get_trials(), n, {}).values for n in range(9)]
+            drawn[sampler, best] = [values["model.dropout"] for values in asked]
+            study.close()
+    assert drawn["random", 0.1] == drawn["random", 0.5]
+    assert len(set(drawn["random", 0.1])) == 9
+    low, high = (sum(drawn["tpe", best]) / 9 for best in (0.1, 0.5))
+    assert low < 0.2 < 0.4 < high
 
 
-def test_values_that_do_not_fit_each_other_are_never_tried(search):
-    trials = search("fit", 16)
+def test_values_fit_each_other_and_the_first_are_those_of_the_configuration(searched, straight):
+    trials, _ = straight
     pairs = {(t.values["model.arch"], t.values["model.layers"]) for t in trials}
     assert pairs <= {("rnn", 1), ("gru", 1), ("stacked-lstm", 1), ("stacked-lstm", 2)}
-    assert len(pairs) == 4
+    assert len(pairs) > 2
+    first = dict(trials[0].values)
+    assert first.pop("model.layers") == 1  # which the configuration leaves open
+    assert first == {key: searched.values()[key] for key in first}
     for trial in trials:
         assert 8 <= trial.values["model.units"] <= 64
         steps = trial.values["model.dropout"] / 0.05
         assert steps == pytest.approx(round(steps))
-        assert (
-            len(f"{trial.values['training.learning_rate']:.9g}".strip("0.").replace(".", "")) <= 3
-        )
+        rate = trial.values["training.learning_rate"]
+        assert float(f"{rate:.3g}") == rate
 
 
-def test_a_pruned_trial_was_worse_than_half_of_the_others_and_keeps_little(search, tmp_path):
-    trials = search("prune", 16)
+def test_a_pruned_trial_was_worse_than_half_of_the_others_and_keeps_little(straight):
+    trials, folder = straight
     pruned = [t for t in trials if t.end == "pruned"]
-    assert pruned
     for trial in pruned:
         epoch = len(trial.scores)
-        assert epoch < EPOCHS or trial.score == max(trial.scores)
-        others = [t.scores[epoch - 1] for t in trials[: trial.number - 1] if t.end == "complete"]
+        before = [t for t in trials[: trial.number - 1] if t.end == "complete"]
+        others = sorted(t.scores[epoch - 1] for t in before)
         assert len(others) >= 4
-        assert max(trial.scores) < sorted(others)[(len(others) - 1) // 2 + 1]
-        kept = {p.name for p in (tmp_path / "prune" / "trials" / f"{trial.number:03}").iterdir()}
+        assert max(trial.scores) < others[len(others) // 2]
+        kept = {path.name for path in (folder / "trials" / f"{trial.number:03}").iterdir()}
         assert kept <= {"config.yaml", "metrics.jsonl", "checksums.json", "environment.json"}
     complete = next(t for t in trials if t.end == "complete")
-    assert (tmp_path / "prune" / "trials" / f"{complete.number:03}" / "checkpoints").is_dir()
+    assert (folder / "trials" / f"{complete.number:03}" / "checkpoints").is_dir()
 
 
-def test_what_fails_is_told_and_the_search_goes_on(search):
-    trials = search("fail", 16)
+def test_what_fails_is_told_and_the_search_goes_on(straight):
+    trials, _ = straight
     failed = [trial for trial in trials if trial.end == "failed"]
-    assert all(trial.values["training.learning_rate"] > 0.2 for trial in failed)
+    assert failed == [t for t in trials if t.values["training.learning_rate"] > 0.2]
     assert all("no longer a number" in trial.why and trial.score is None for trial in failed)
-    tried = [t for t in trials if t.values["training.learning_rate"] > 0.2]
-    assert tried == failed
 
 
 def test_the_best_few_are_compared_by_the_mean_of_their_seeds(searched, tmp_path, monkeypatch):
     monkeypatch.setattr(sweeps, "_train", Trainer())
     screen, found = Silent(), Sweep(tmp_path / "compared", searched)
-    found.search(12, screen)
+    found.search(8, screen)
     best = found.compare(3, [1, 2, 3], screen)
     assert len([seen for seen in screen.seen if seen[0] == "compares"]) == 6
     complete = sorted((t.score for t in found.trials if t.end == "complete"), reverse=True)
@@ -230,9 +235,9 @@ def test_what_was_tried_before_is_not_trained_again(searched, tmp_path, monkeypa
     trainer = Trainer()
     monkeypatch.setattr(sweeps, "_train", trainer)
     found = Sweep(tmp_path / "small", small)
-    found.search(12, Silent())
+    found.search(8, Silent())
     assert trainer.epochs == EPOCHS * len({t.values["model.units"] for t in found.trials})
-    assert sum(t.why.startswith("the same as trial") for t in found.trials) == 12 - 3
+    assert sum(t.why.startswith("the same as trial") for t in found.trials) == 8 - 3
     assert len({one.trial.values["model.units"] for one in found.compare(5, [1], Silent())}) == 3
     found.close()
 

@@ -35,7 +35,7 @@ def test_one_is_its_own_mean_to_the_last_bit():
 
 def test_sets_and_numbers_have_the_mean_of_probabilities_and_of_numbers(make):
     made = make("sentiment")
-    texts = made.splits.validation.texts[:6]
+    texts = made.splits.train.texts[:6]
     for head in (LabelSets(["cast", "music", "plot"], ","), Number(2.5, 4.0)):
         both = together(made, Codec(made.codec.encoder, head))
         rows = [
@@ -64,7 +64,7 @@ def _numbers(answer):
 
 @pytest.mark.parametrize("task", ["translation", "captioning"])
 def test_what_is_written_together_is_what_the_mean_of_the_next_tokens_says(make, task):
-    """Greedy, step by step: each network is asked on its own for the token after what is written."""
+    """Greedy, step by step: each network is asked alone for the token after what is written."""
     options = {"decoding.beam": 1, "decoding.max_length": STEPS}
     if task == "translation":
         options["decoding.copy_unknown"] = False  # then unknown tokens may be written
