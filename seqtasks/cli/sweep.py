@@ -118,7 +118,7 @@ def sweep(
     base = with_vectors(base)
     splits = _splits(base)
     base = chosen_by_data(base.model_copy(update={"name": None}), quiet=as_json)
-    searched = Searched(base, found, sampler, pruner)
+    searched = Searched(base, found, sampler, pruner, _digests(splits))
     check_sweep(folder, searched)
     count = trials or (_TRIALS if minutes is None else 100_000)
     _search(folder, searched, count, minutes, finalists, chosen_seeds, splits, as_json)
@@ -133,6 +133,16 @@ def _splits(config: Any) -> Any:
         check_training(config, splits)
         tell(notices(config, splits))
     return splits
+
+
+def _digests(splits: Any) -> dict[str, str]:
+    """What the search learns from and is judged by, to notice others; {} of toy sets."""
+    from seqtasks.data.digests import digest
+
+    if splits is None:
+        return {}
+    parts = {"training": splits.train, "validation": splits.validation}
+    return {name: digest(part, lowercase=False) for name, part in parts.items()}
 
 
 def _search(

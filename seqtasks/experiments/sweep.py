@@ -27,6 +27,7 @@ import yaml
 from seqtasks.config import RunConfig
 from seqtasks.config.sweep import Space
 from seqtasks.errors import ConfigError, RunError, TrainingError
+from seqtasks.experiments.facts import epochs
 from seqtasks.experiments.grid import changed
 from seqtasks.experiments.several import Planned, plan
 from seqtasks.experiments.study import Asked, Study, Trial
@@ -44,18 +45,21 @@ class Searched:
 
     Attributes:
         config: what each trial changes keys of.
+        data: a digest of each split that is read from a file.
     """
 
     config: RunConfig
     space: Space
     sampler: str
     pruner: str
+    data: dict[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """As sweep.yaml has it."""
         return {
             "sampler": self.sampler,
             "pruner": self.pruner,
+            "data": self.data,
             "space": {key: allowed.to_yaml() for key, allowed in self.space.items()},
             "config": self.config.to_dict(),
         }
@@ -109,21 +113,26 @@ class _Judge:
     asked: Asked | None
     screen: Screen
     scores: list[float] = field(default_factory=list)
+    seconds: float = 0.0
 
     def progressed(self, progress: Any) -> None:
         self.screen.progressed(progress)
 
     def epoch_ended(self, result: Any) -> None:
         self.screen.epoch_ended(result)
-        self.add(result.score)
+        self.add(result.score, result.seconds)
 
-    def add(self, score: float) -> None:
+    def add(self, score: float, seconds: float) -> None:
         """Judge the score of the next epoch.
+
+        Args:
+            seconds: of the whole training until then.
 
         Raises:
             _Pruned: where the trial is to end there.
         """
         self.scores.append(score)
+        self.seconds = seconds
         if self.asked is not None and self.asked.prunes(len(self.scores), score):
             raise _Pruned
 
@@ -271,18 +280,17 @@ class Sweep:
         (planned,) = plan([self.searched.config_of(values, f"{number:03}")], folder)
         try:
             if planned.run is not None:
-                for row in planned.run.read_metrics():
-                    judge.add(row["score"])
+                for row in epochs(planned.run):  # of the state, which metrics may lag behind
+                    judge.add(row["score"], row["seconds"])
             if not planned.done and not _train(planned, folder, judge, splits):
                 return None
         except _Pruned:
-            return Trial(number, values, "pruned", max(judge.scores), judge.scores)
+            end = "pruned"
         except (ConfigError, TrainingError) as error:
-            return Trial(number, values, "failed", None, [], 0.0, str(error))
-        rows = find_run(folder / f"{number:03}").read_metrics()
-        return Trial(
-            number, values, "complete", max(judge.scores), judge.scores, rows[-1]["seconds"]
-        )
+            return Trial(number, values, "failed", None, [], judge.seconds, str(error))
+        else:
+            end = "complete"
+        return Trial(number, values, end, max(judge.scores), judge.scores, judge.seconds)
 
     def _tidy(self, trial: Trial) -> None:
         """Leave of a trial that nobody will ask any more what says how it went."""
@@ -329,6 +337,11 @@ def check_sweep(folder: Path, searched: Searched) -> None:
         )
     now = _flat(searched.to_dict())
     for key in dict.fromkeys([*before, *now]):
+        if before.get(key) != now.get(key) and key.startswith("data."):
+            raise RunError(
+                f"{folder}: the data for {key.removeprefix('data.')} are not those the search was "
+                "begun with; put them back as they were, or choose another --name"
+            )
         if before.get(key) != now.get(key):
             raise RunError(
                 f"{folder}: the folder of another sweep: {key.removeprefix('config.')} is "

@@ -11,6 +11,7 @@ from seqtasks.config import load_config
 from seqtasks.config.sweep import Choices, Range
 from seqtasks.errors import RunError, TrainingError
 from seqtasks.experiments import sweep as sweeps
+from seqtasks.experiments.facts import epochs
 from seqtasks.experiments.study import Study, Trial
 from seqtasks.experiments.sweep import Searched, Sweep, check_sweep
 from seqtasks.runs import create_run
@@ -65,37 +66,40 @@ class Trainer:
     """Takes the place of a training: scores are computed, and files written as a run has them.
 
     Args:
-        dies: after how many epochs, of all trials, it is killed, once; 0: never.
-        before: whether that is before the epoch's figures are written.
+        dies: in which epoch, of all trials, it is killed; 0: in none.
+        written: how many of the two files with the epoch's figures are written by then.
     """
 
-    def __init__(self, dies=0, before=False):
-        self.epochs, self.dies, self.before = 0, dies, before
+    def __init__(self, dies=0, written=0):
+        self.epochs, self.dies, self.written = 0, dies, written
 
     def __call__(self, planned, folder, judge, splits):
         config = planned.config
         run = planned.run or create_run(folder / config.name, config, lambda folder: None)
         if config.training.learning_rate > 0.2:
             raise TrainingError("the loss is no longer a number")
-        rows = run.read_metrics()
+        rows = epochs(run)
         for epoch in range(len(rows) + 1, EPOCHS + 1):
             self.epochs += 1
-            if self.before and self.epochs == self.dies:
-                raise Killed
+            self.may_die(0)
             score = quality(config, epoch)
             result = EpochResult(epoch, 1.0, 1.0, score, 0.1, 9.0, 9.0, epoch * 2.0, False)
             rows.append(result.row())
             state = TrainingState(epoch, rows=rows)
             state.finished = "6 epochs" if epoch == EPOCHS else ""
             save_state(run.last_state, state, [])
+            self.may_die(1)
             run.write_metrics(rows)
-            if not self.before and self.epochs == self.dies:
-                raise Killed
+            self.may_die(2)
             judge.epoch_ended(result)
         run.best_weights.touch()
         run.model_card.touch()
         run.learning_curve.touch()
         return True
+
+    def may_die(self, written):
+        if self.epochs == self.dies and written == self.written:
+            raise Killed
 
 
 @pytest.fixture(scope="module")
@@ -131,9 +135,11 @@ def test_a_search_that_is_killed_anywhere_tries_the_same(searched, straight, tmp
     trials, _ = straight
     assert {trial.end for trial in trials} == {"complete", "pruned", "failed"}
     total = sum(len(trial.scores) for trial in trials)
-    for dies, before in ((2, True), (total // 2, False), (total - 1, True)):
+    first = next(trial.number for trial in trials if trial.end == "pruned")
+    pruned_in = sum(len(trial.scores) for trial in trials[: first - 1]) + 1
+    for dies, written in ((2, 0), (pruned_in, 1), (total // 2, 2), (total - 1, 1)):
         with pytest.raises(Killed):
-            run(tmp_path / str(dies), searched, trainer=Trainer(dies, before))
+            run(tmp_path / str(dies), searched, trainer=Trainer(dies, written))
         assert what(run(tmp_path / str(dies), searched)) == what(trials), dies
 
 
@@ -268,6 +274,9 @@ def test_a_folder_of_something_else_is_refused_and_left_alone(searched, tmp_path
     ):
         with pytest.raises(RunError, match=f"the folder of another sweep: .*{told}"):
             check_sweep(folder, changed)
+    other = Searched(searched.config, SPACE, "tpe", "median", {"training": "ab12"})
+    with pytest.raises(RunError, match="the data for training are not those the search was begun"):
+        check_sweep(folder, other)
     (folder / "sweep.yaml").write_text("[")
     with pytest.raises(RunError, match="damaged"):
         check_sweep(folder, searched)
