@@ -269,6 +269,7 @@ IMPOSSIBLE = {
     "training.clip_norm": [0, -1, ".nan"],
     "training.label_smoothing": [1, -0.1],
     "training.average_decay": [1, -0.1],
+    "training.average_last": [-1, 0.5, 101],
     "training.patience": [0],
     "training.plateau_patience": [0],
     "training.plateau_factor": [0, 1],

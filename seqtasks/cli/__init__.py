@@ -17,6 +17,7 @@ VERBS = {
     "predict": "Run a model on texts: arguments, a file or a pipe.",
     "inspect": "Show a run's gates, memory and gradients on texts, step by step.",
     "compare": "Compare runs in one table; train what there is to compare.",
+    "sweep": "Search for better settings: trials, and the best few compared.",
     "runs": "List the runs, and whether they are finished.",
     "export": "Write a run's model as TF Serving reads it.",
     "serve": "Serve exported models over REST and gRPC, as TF Serving does.",

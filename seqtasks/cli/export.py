@@ -7,16 +7,17 @@ from typing import Any
 
 import click
 
-from seqtasks.cli.options import Folder, run_argument, runs_dir_option, tell
+from seqtasks.cli.asked import find_asked, named_run, runs_arguments, tell_average
+from seqtasks.cli.options import Folder, runs_dir_option, tell
 from seqtasks.errors import typed
-from seqtasks.runs import Run, find_run, version_notices
+from seqtasks.runs import Run, version_notices
 from seqtasks.runs.create import check_name
 
 _COMPARED = 1_000  # examples of a file
 
 
 @click.command()
-@run_argument
+@runs_arguments
 @click.option(
     "--to",
     "target",
@@ -53,8 +54,9 @@ _COMPARED = 1_000  # examples of a file
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as a JSON object.")
 @runs_dir_option
 def export(
-    run: Path, target: Path | None, version: int | None, check_only: Path | None,
-    data: str | None, kind: str, int8: bool, as_json: bool, runs_dir: Path,
+    run: str | None, averaged: tuple[Path, ...], target: Path | None, version: int | None,
+    check_only: Path | None, data: str | None, kind: str, int8: bool, as_json: bool,
+    runs_dir: Path,
 ) -> None:  # fmt: skip
     """Write RUN's model as TF Serving reads it: saved_models/NAME/VERSION.
 
@@ -62,15 +64,21 @@ def export(
     keeps, so that the training data may be elsewhere. It gets its version number only if the
     answers agree.
 
+    Several runs, by --run or as a folder of runs or NAME of NAME-seed1 and so on, become one model
+    with one set of signatures, which answers by their mean.
+
     With --format onnx a folder is written (default: onnx_models/RUN) that holds all it needs:
     python onnx_models/RUN/run.pyz "A text" answers where onnxruntime is installed. It is compared
     with RUN in a process that can't import TensorFlow, and replaces an ONNX export of its name.
     """
-    found = find_run(run, runs_dir)
+    given = named_run(run, averaged)
+    found = find_asked(given, runs_dir)
     if kind == "onnx":
         if version or check_only:
             raise click.UsageError("--format onnx: it has no versions and checks itself")
-        _export_onnx(found, target, int8, data, as_json)
+        if len(found) > 1:
+            raise click.UsageError("--format onnx: one run is exported, not the mean of several")
+        _export_onnx(found[0], target, int8, data, as_json)
         return
     if int8:
         raise click.UsageError("--int8: TF Serving's format has none; add --format onnx")
@@ -78,27 +86,27 @@ def export(
         raise click.UsageError("--check-only writes nothing: no --to and no --version")
     if target:
         check_name(target.resolve().name, "--to")
-    target = target or Path("saved_models") / found.path.resolve().name
+    target = target or Path("saved_models") / _model_name(given, found)
     if target.name.isdecimal():
         raise click.UsageError(f"--to {target}: a model's name, not a version, comes last")
 
     from seqtasks.export.places import check_target, check_version_dir
-    from seqtasks.tasks.finished_run import check_weights
 
-    check_weights(found)
     check_version_dir(check_only) if check_only else check_target(target, version)
-    tell(version_notices(found))
-    more = _examples(found, data)
+    for one in found:
+        tell(version_notices(one))
+    more = _examples(found[0], data)
 
     from seqtasks.cli.startup import start_tensorflow
 
+    tell_average(found)
     start_tensorflow()
     from seqtasks.export.export import check_export, export_run
 
     if check_only:
-        done = check_export(found, check_only, more)
+        done = check_export(found[0], check_only, more, found[1:])
     else:
-        done = export_run(found, target, version, more)
+        done = export_run(found[0], target, version, more, found[1:])
     if as_json:
         click.echo(json.dumps({**asdict(done), "path": str(done.path)}))
         return
@@ -151,3 +159,10 @@ def _examples(run: Run, data: str | None) -> Any:
     from seqtasks.tasks.sources import read_part
 
     return read_part(run.config, data).asked(_COMPARED)
+
+
+def _model_name(given: tuple[Path, ...], runs: list[Run]) -> str:
+    """What a model is called where nobody says: as the run, or as what stands for its runs."""
+    if len(given) == 1:
+        return given[0].resolve().name
+    return f"average-of-{len(runs)}-{runs[0].path.resolve().name}"

@@ -12,12 +12,19 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from seqtasks import answers
+from seqtasks.cli.asked import (
+    find_asked,
+    named_run,
+    one_run,
+    runs_arguments,
+    tell_average,
+)
 from seqtasks.cli.notices import Notices
-from seqtasks.cli.options import assignments_option, run_argument, run_config, runs_dir_option
+from seqtasks.cli.options import assignments_option, run_config, runs_dir_option
 from seqtasks.cli.pages import check_output, page_language
-from seqtasks.config import TaggedDataConfig
+from seqtasks.config import RunConfig, TaggedDataConfig
 from seqtasks.errors import DataError, RunError
-from seqtasks.runs import find_run
+from seqtasks.runs import find_run, find_runs
 
 if TYPE_CHECKING:
     from seqtasks.clients.client import Client
@@ -32,7 +39,7 @@ Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
 
 
 @click.command()
-@run_argument
+@runs_arguments
 @click.argument("text", nargs=-1)
 @click.option(
     "--file",
@@ -71,8 +78,9 @@ Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
 @assignments_option
 @runs_dir_option
 def predict(
-    run: Path, text: tuple[str, ...], file: BinaryIO | None, ready: bool, as_json: bool,
-    html: Path | None, server: str | None, runtime: str, model: str | None,
+    run: str | None, text: tuple[str, ...], averaged: tuple[Path, ...], file: BinaryIO | None,
+    ready: bool, as_json: bool, html: Path | None, server: str | None, runtime: str,
+    model: str | None,
     assignments: tuple[str, ...], runs_dir: Path,
 ) -> None:  # fmt: skip
     """Run a trained model on texts, one result per line.
@@ -92,11 +100,23 @@ def predict(
 
     With --server the answers are of RUN's export there, and RUN may be just a name. They look the
     same; but captions have no runners-up, and translations only where RUN is at hand.
+
+    Several runs answer by their mean: with --run A --run B all arguments are texts, and RUN may be
+    a folder of runs, or NAME of NAME-seed1 and so on.
     """
+    if averaged and run is not None:
+        run, text = None, (run, *text)
+    given = named_run(run, averaged)
     check_texts(text, file)
+    if averaged and server:
+        raise click.UsageError(
+            "--run: a server has the export of several runs by one name; give that as RUN"
+        )
     if html:
-        _check_html(html, run, runs_dir, server)
+        _check_html(html, given, runs_dir, server)
     if runtime == "onnx":
+        if averaged:
+            raise click.UsageError("--runtime onnx: one run answers, not the mean of several")
         _check_onnx(server, html, ready or is_conllu(file), assignments)
     if model and not server:
         raise click.UsageError("--model is the name on a server: it needs --server")
@@ -110,7 +130,7 @@ def predict(
     if conllu and server:
         raise click.UsageError("--file: a server is asked for texts, not for CoNLL-U")
     if conllu or ready:
-        ask = _tagger(run, runs_dir, assignments)
+        ask = _tagger(given, runs_dir, assignments)
         if conllu and file is not None:
             tag_conllu(ask, file, as_json)
         else:
@@ -118,11 +138,11 @@ def predict(
         return
     with ExitStack() as end:
         if server:
-            ask = _served(run, runs_dir, server, model, as_json, end)
+            ask = _served(given[0], runs_dir, server, model, as_json, end)
         elif runtime == "onnx":
-            ask = _exported(run, runs_dir, as_json)
+            ask = _exported(given[0], runs_dir, as_json)
         else:
-            ask = _loaded(run, runs_dir, assignments)
+            ask = _loaded(given, runs_dir, assignments)
         notices = Notices()
         end.callback(notices.tell)
         kept: list[dict[str, Any]] = []
@@ -157,7 +177,7 @@ def _check_onnx(server: str | None, html: Path | None, tokens: bool, settings: o
         raise click.UsageError("--runtime onnx: the export is asked for texts, not for tokens")
 
 
-def _check_html(path: Path, run: Path, runs_dir: Path, server: str | None) -> None:
+def _check_html(path: Path, given: tuple[Path, ...], runs_dir: Path, server: str | None) -> None:
     """Refuse a page that would show nothing, or that can't be written, before TensorFlow starts.
 
     Raises:
@@ -166,7 +186,7 @@ def _check_html(path: Path, run: Path, runs_dir: Path, server: str | None) -> No
     if server:
         raise click.UsageError("--html: a page is made of RUN itself; leave --server out")
     check_output(path, "--html")
-    config = find_run(run, runs_dir).config
+    config = one_run(find_runs(given, runs_dir), "--html").config
     model: Any = config.model
     translates = getattr(model, "attention", "none") != "none"
     levels = getattr(model, "topology", "flat") == "hierarchical" and model.pooling == "attention"
@@ -187,28 +207,19 @@ def _write_attention(path: Path, found: list[dict[str, Any]]) -> None:
     click.echo(f"Written: {path}", err=True)
 
 
-def _tagger(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> "Tagger":
-    """Load a run that tags; refuse others before TensorFlow starts.
+def _tagger(given: tuple[Path, ...], runs_dir: Path, assignments: tuple[str, ...]) -> "Tagger":
+    """Load a run that tags, or several; refuse others before TensorFlow starts.
 
     Raises:
         click.UsageError: where the run is of another task.
     """
-    found = find_run(run, runs_dir)
-    config = run_config(found, assignments)
-    if not isinstance(config.data, TaggedDataConfig):
-        raise click.UsageError(
-            f"ready tokens are for the task tagging; {found.path} is a run of {config.task}"
-        )
+    for one in find_runs(given, runs_dir):
+        if not isinstance(one.config.data, TaggedDataConfig):
+            raise click.UsageError(
+                f"ready tokens are for the task tagging; {one.path} is a run of {one.config.task}"
+            )
+    predictor, config = _predictor(given, runs_dir, assignments)
     column = _filled_column(config)
-
-    from seqtasks.tasks.finished_run import check_weights, load_predictor
-
-    check_weights(found)
-
-    from seqtasks.cli.startup import start_tensorflow
-
-    start_tensorflow()
-    predictor = load_predictor(found, config)
     return Tagger(predictor.predict_tokens, bool(predictor.codec.scheme), column)
 
 
@@ -286,19 +297,24 @@ def tag_conllu(tagger: Tagger, file: BinaryIO, as_json: bool) -> None:
         sys.stdout.flush()
 
 
-def _loaded(run: Path, runs_dir: Path, assignments: tuple[str, ...]) -> Predict:
-    """Load a run's own weights."""
-    found = find_run(run, runs_dir)
-    config = run_config(found, assignments)
-
-    from seqtasks.tasks.finished_run import check_weights, load_predictor
-
-    check_weights(found)
+def _predictor(
+    given: tuple[Path, ...], runs_dir: Path, assignments: tuple[str, ...]
+) -> tuple[Any, RunConfig]:
+    """Load a run's own weights, or those of several, and the configuration of the first one."""
+    found = find_asked(given, runs_dir)
+    configs = [run_config(one, assignments) for one in found]
 
     from seqtasks.cli.startup import start_tensorflow
+    from seqtasks.tasks.averages import load_average
 
+    tell_average(found)
     start_tensorflow()
-    predictor = load_predictor(found, config)
+    return load_average(found, configs), configs[0]
+
+
+def _loaded(given: tuple[Path, ...], runs_dir: Path, assignments: tuple[str, ...]) -> Predict:
+    """Load a run's own weights, or those of several that answer by their mean."""
+    predictor, _ = _predictor(given, runs_dir, assignments)
 
     def ask(texts: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
         for prediction in predictor.predict(texts):

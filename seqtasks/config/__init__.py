@@ -6,6 +6,7 @@ schema    the run, abstract; which configurations there are
 tasks     a class per task, with its own keys and defaults
 shipped   the files of `configs/`, found by their names
 loading   files, assignments and options merged into one of them
+sweep     which values of which keys a search may try
 """
 
 from seqtasks.config.data_sections import (
@@ -19,7 +20,7 @@ from seqtasks.config.data_sections import (
     TableDataConfig,
     TaggedDataConfig,
 )
-from seqtasks.config.loading import load_config, parse_config
+from seqtasks.config.loading import load_config, load_space, parse_config
 from seqtasks.config.schema import CONFIGS, RunConfig
 from seqtasks.config.sections import (
     BoundedTextConfig,
@@ -84,5 +85,6 @@ __all__ = [
     "TranslatorConfig",
     "WriterConfig",
     "load_config",
+    "load_space",
     "parse_config",
 ]

@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 import seqtasks.config.tasks  # noqa: F401, defines the configurations that there are
 from seqtasks.config.schema import CONFIGS, RunConfig, tasks_of
 from seqtasks.config.shipped import find_config
+from seqtasks.config.sweep import SECTION, Space, parse_space
 from seqtasks.config.yaml_text import read_yaml
 from seqtasks.errors import ConfigError, did_you_mean
 from seqtasks.streams import is_stream
@@ -45,7 +46,10 @@ def load_config(
     origin: dict[tuple[str, ...], str] = {}
     replaced: list[_Replaced] = []
     for path in map(find_config, files):
-        _merge(merged, _read_yaml(path), str(path), origin, replaced)
+        content = _read_yaml(path)
+        if SECTION in content:  # what a search may try, which is no part of a run
+            parse_space(content.pop(SECTION), str(path))
+        _merge(merged, content, str(path), origin, replaced)
     for assignment in assignments:
         key, value = _parse_assignment(assignment)
         _merge(merged, _nested(key, value), "--set", origin, replaced)
@@ -55,6 +59,17 @@ def load_config(
     config = parse_config(merged, origin)
     _check_replaced(replaced, type(config))
     return config
+
+
+def load_space(file: Path) -> Space | None:
+    """Read the section `sweep` of a file, or of a shipped one; None where it has none.
+
+    Raises:
+        ConfigError: as `load_config`, or of the section.
+    """
+    path = find_config(file)
+    content = _read_yaml(path)
+    return parse_space(content[SECTION], str(path)) if SECTION in content else None
 
 
 def parse_config(

@@ -264,6 +264,11 @@ class TrainingConfig(Strict):
     average_decay: Rate = Field(
         default=0.0, description="the decay of a running average of the weights; 0: none"
     )
+    average_last: Annotated[int, Field(ge=0, le=100, strict=True)] = Field(
+        default=0,
+        description="so many epochs' last weights are averaged, which validation judges and the "
+        "run keeps; 0: none",
+    )
     patience: Count = Field(default=4, description="epochs without a better score before stopping")
     plateau_patience: Count = Field(
         default=1, description="epochs without a better score before the rate is lowered"
@@ -282,6 +287,15 @@ class TrainingConfig(Strict):
     target: Positive | None = Field(
         default=None, description="training stops as soon as the score reaches it; default: none"
     )
+
+    @model_validator(mode="after")
+    def _one_average(self) -> "TrainingConfig":
+        if self.average_last and self.average_decay:
+            raise ValueError(
+                f"average_last is {self.average_last} and average_decay {self.average_decay:g}, "
+                "which are two averages of the weights; set one of them to 0"
+            )
+        return self
 
     @field_validator("target")
     @classmethod

@@ -72,7 +72,7 @@ def with_seeds(config: RunConfig, name: str, seeds: Sequence[int]) -> list[RunCo
     Raises:
         ConfigError: a seed that is none.
     """
-    return [_changed(config, f"{name}-seed{seed}", {"seed": seed}, "--seeds") for seed in seeds]
+    return [changed(config, f"{name}-seed{seed}", {"seed": seed}, "--seeds") for seed in seeds]
 
 
 def grid(
@@ -101,7 +101,7 @@ def grid(
     for values in product(*(values for _, values in over)):
         chosen = dict(zip((key for key, _ in over), values, strict=True))
         name = "-".join(_named(key, value) for key, value in chosen.items()) or "run"
-        varied = _changed(config, name, chosen, "--over")
+        varied = changed(config, name, chosen, "--over")
         made += with_seeds(varied, name, seeds)
     names = [one.name for one in made]
     if len({*names}) < len(names):  # values that differ in what no file name can have
@@ -112,8 +112,15 @@ def grid(
     return made
 
 
-def _changed(config: RunConfig, name: str, keys: dict[str, Any], option: str) -> RunConfig:
-    """A configuration with other values of some keys, checked as any other."""
+def changed(config: RunConfig, name: str, keys: dict[str, Any], option: str) -> RunConfig:
+    """A configuration with other values of some keys, checked as any other.
+
+    Args:
+        option: what says the values, or the place in a file, for messages.
+
+    Raises:
+        ConfigError: a key that the task lacks, or a value it can't have.
+    """
     given = config.model_dump(exclude_unset=True)
     origin: dict[tuple[str, ...], str] = {}
     for key, value in {"task": config.task, "name": name, **keys}.items():
@@ -124,7 +131,9 @@ def _changed(config: RunConfig, name: str, keys: dict[str, Any], option: str) ->
             if not isinstance(into, dict):
                 raise ConfigError(f"{option} {key}: {'.'.join(sections)} has no keys")
         into[last] = value
-        origin[tuple(key.split("."))] = f"{option} {key}"
+        told = f"{option} {key}" if option.startswith("--") else option
+        for depth in range(1, len(sections) + 2):
+            origin.setdefault(tuple(key.split(".")[:depth]), told)
     return parse_config(given, origin)
 
 

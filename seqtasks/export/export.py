@@ -21,7 +21,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,8 +40,8 @@ from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.runs.files import UNFINISHED, move, temporary_name
 from seqtasks.runs.locks import Lock
 from seqtasks.serving.warmup import WARMUP_FILE
+from seqtasks.tasks.averages import load_average
 from seqtasks.tasks.endpoints import Endpoint
-from seqtasks.tasks.finished_run import load_predictor
 from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.run_data import SAMPLES, samples
 from seqtasks.tasks.sources import load_splits
@@ -60,19 +60,27 @@ class Export:
     signatures: list[str]
 
 
-def export_run(run: Run, base: Path, version: int | None = None, more: Any = None) -> Export:
+def export_run(
+    run: Run,
+    base: Path,
+    version: int | None = None,
+    more: Any = None,
+    others: Sequence[Run] = (),
+) -> Export:
     """Write the next version of `base` from a run's best weights.
 
     Args:
         more: examples to compare with beside the run's own samples, as
             `seqtasks.data.splits.Part.asked` gives them.
+        others: runs whose mean with this one is answered, which
+            `seqtasks.tasks.averages.check_average` has found alike.
 
     Raises:
         RunError: if the run has no weights, or the disk refuses.
         ExportError: if the version exists, or the export answers otherwise than the run.
     """
     check_target(base, version)
-    predictor, endpoints = endpoints_of(run)
+    predictor, endpoints = endpoints_of([run, *others])
     functions = traced(endpoints)
     answers = list(own_answers(endpoints, functions, samples_of(run)))
     with disk_errors(base, "--to"), staging(base) as unfinished:
@@ -81,7 +89,8 @@ def export_run(run: Run, base: Path, version: int | None = None, more: Any = Non
         _check_ops(unfinished)
         report = _compare(unfinished, [*answers, *own_answers(endpoints, functions, more)])
         number = version or _next_version(base)
-        write_text(unfinished / "README.md", readme(base.name, number, run, endpoints))
+        text = readme(base.name, number, [run, *others], endpoints)
+        write_text(unfinished / "README.md", text)
         text = json.dumps(signatures(endpoints), ensure_ascii=False, indent=1)
         write_text(unfinished / "signatures.json", text + "\n")
         path = base / str(number)
@@ -95,17 +104,19 @@ def export_run(run: Run, base: Path, version: int | None = None, more: Any = Non
     return Export(path, report["answers"], report["largest_difference"], names)
 
 
-def check_export(run: Run, version_dir: Path, more: Any = None) -> Export:
+def check_export(
+    run: Run, version_dir: Path, more: Any = None, others: Sequence[Run] = ()
+) -> Export:
     """Compare an existing export with a run's best weights.
 
     Args:
-        more: as `export_run` has it.
+        more, others: as `export_run` has them.
 
     Raises:
         ExportError: if there is none, or it answers otherwise than the run.
     """
     check_version_dir(version_dir)
-    _, endpoints = endpoints_of(run)
+    _, endpoints = endpoints_of([run, *others])
     functions = traced(endpoints)
     _check_ops(version_dir)
     asked = (samples_of(run), more)
@@ -115,11 +126,11 @@ def check_export(run: Run, version_dir: Path, more: Any = None) -> Export:
     return Export(version_dir, report["answers"], report["largest_difference"], names)
 
 
-def endpoints_of(run: Run) -> tuple[Any, list[Endpoint]]:
-    """Load a run's best weights: what predicts by them, and its signatures."""
-    task = get_task(run.config.task)
+def endpoints_of(runs: Sequence[Run]) -> tuple[Any, list[Endpoint]]:
+    """Load the best weights of runs: what predicts by their mean, and its signatures."""
+    task = get_task(runs[0].config.task)
     with tf.device("CPU:0"):
-        predictor = load_predictor(run, run.config)
+        predictor = load_average(runs, [run.config for run in runs])
     return predictor, task.endpoints(predictor)
 
 
@@ -166,8 +177,10 @@ def _write(
     predictor: Any, endpoints: list[Endpoint], functions: dict[str, Any], folder: Path
 ) -> None:
     tracked = tf.Module()
-    tracked.model_variables = [variable.value for variable in predictor.model.variables]
-    tracked.codec = [part for part in vars(predictor.codec).values() if isinstance(part, tf.Module)]
+    members = getattr(predictor, "members", (predictor,))
+    tracked.model_variables = [v.value for member in members for v in member.model.variables]
+    parts = (part for member in members for part in vars(member.codec).values())
+    tracked.codec = [part for part in parts if isinstance(part, tf.Module)]
     # As concrete functions only: TensorFlow would trace a `tf.function` that it saves once more.
     concrete = {name: function.get_concrete_function() for name, function in functions.items()}
     options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)

@@ -1,6 +1,7 @@
 """What can be asked of an export: signatures.json for programs, README.md for people."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from seqtasks.tasks.endpoints import Endpoint, Input
@@ -27,13 +28,21 @@ def signatures(endpoints: list[Endpoint]) -> dict[str, Any]:
     }
 
 
-def readme(name: str, version: int, run: Any, endpoints: list[Endpoint]) -> str:
-    """Write the export's README as Markdown."""
-    config = run.config
+def readme(name: str, version: int, runs: Sequence[Any], endpoints: list[Endpoint]) -> str:
+    """Write the export's README as Markdown.
+
+    Args:
+        runs: which answer; several by their mean.
+    """
+    config = runs[0].config
+    archs = ", ".join(dict.fromkeys(f"`{run.config.model.arch}`" for run in runs))
+    what = f"A {archs}" if len(runs) == 1 else f"The mean of {len(runs)} networks, {archs},"
+    names = ", ".join(f"`{run.path.name}`" for run in runs)
     parts = [
-        f"# {name}, version {version}\n\nA `{config.model.arch}` for the task `{config.task}`, "
-        f"exported from the run `{run.path.name}`. Strings go in and come out: words are split and "
-        "numbered inside the graph.\n\nServe it with stock TF Serving, or with `seqtasks serve`.\n"
+        f"# {name}, version {version}\n\n{what} for the task `{config.task}`, "
+        f"exported from the run{'s' * (len(runs) > 1)} {names}. Strings go in and come out: words "
+        "are split and numbered inside the graph.\n\nServe it with stock TF Serving, or with "
+        "`seqtasks serve`.\n"
     ]
     for endpoint in endpoints:
         parts.append(f"## `{endpoint.name}`\n\n{endpoint.about}\n")

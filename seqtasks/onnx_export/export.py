@@ -71,7 +71,7 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
         ExportError: if the run can't be written as ONNX, or the export answers otherwise.
     """
     check_target(target)
-    predictor, endpoints = endpoints_of(run)
+    predictor, endpoints = endpoints_of([run])
     networks = networks_of(run.config, predictor)
     functions = traced(endpoints)
     answers = list(own_answers(endpoints, functions, samples_of(run)))

@@ -23,6 +23,7 @@ The process that trains the run holds a lock there, .lock, which is gone when it
 from seqtasks.runs.create import choose_path, create_run, default_name, new_run
 from seqtasks.runs.environment import version_notices
 from seqtasks.runs.files import disk_errors, replacing, write_text
+from seqtasks.runs.groups import find_runs
 from seqtasks.runs.run import Run, check_free, find_run, live_writer, writing
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "default_name",
     "disk_errors",
     "find_run",
+    "find_runs",
     "live_writer",
     "new_run",
     "replacing",

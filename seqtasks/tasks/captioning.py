@@ -1,7 +1,7 @@
 """Captioning: an image in, the words that say what it shows out."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from seqtasks.tasks.endpoints import Endpoint, Input, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
 from seqtasks.tasks.sources import check_image_shape
 from seqtasks.tasks.task import Fit, Task
-from seqtasks.tasks.writing import VALIDATION_EXAMPLES, cut_off, prepare_fit, search
+from seqtasks.tasks.writing import VALIDATION_EXAMPLES, cut_off, prepare_fit, search_together
 from seqtasks.text.target_text import WrittenText, with_end, with_start
 from seqtasks.text.unknown import count, unknown_share
 from seqtasks.text.vocabulary import UNKNOWN_ID
@@ -81,12 +81,27 @@ def _load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[dict[str, tf.T
 
 
 class Predictor:
-    """Says what images show."""
+    """Says what images show.
 
-    def __init__(self, model: OneToMany, codec: Codec, decoding: DecodingConfig):
+    Args:
+        model: the network.
+        codec: of its training.
+        decoding: how text is searched for.
+        others: predictors that write the same tokens of images of the same size; the mean of all
+            says which comes next.
+    """
+
+    def __init__(
+        self,
+        model: OneToMany,
+        codec: Codec,
+        decoding: DecodingConfig,
+        others: Sequence["Predictor"] = (),
+    ):
         self.model = model
         self.codec = codec
         self.decoding = decoding
+        self.members: tuple[Predictor, ...] = (self, *others)
         images = tf.TensorSpec([None, *codec.image_shape], tf.float32)
         self._caption = tf.function(
             self.caption,
@@ -96,9 +111,14 @@ class Predictor:
 
     def caption(self, images, beam, n_best):
         """Images (N, ...) to captions (N, n_best), their scores, and which were cut off."""
-        prepared, states = self.model.encode({"images": images})
-        found = search(self.model.decoder, prepared, states, self.decoding, beam, n_best, False)
+        models = [member.model for member in self.members]
+        read = [(model.decoder, *model.encode({"images": images})) for model in models]
+        found = search_together(read, self.decoding, beam, n_best, unknown=False)
         return self.codec.captions.strings(found.ids), found.scores, cut_off(found)
+
+    def averaged(self, others: Sequence["Predictor"]) -> "Predictor":
+        """This one with others of the same tokens, which write together."""
+        return Predictor(self.model, self.codec, self.decoding, others)
 
     def predict(self, files: Iterable[str]) -> Iterator[Prediction]:
         """Say what images show, given by the names of their files; others are resized.
@@ -210,6 +230,11 @@ class Captioning(Task):
     def make_predictor(self, config: CaptioningConfig, codec: Codec, model: OneToMany) -> Predictor:
         """Make what captions images."""
         return Predictor(model, codec, config.decoding)
+
+    def average(self, predictors: Sequence[Predictor]) -> Predictor:
+        """Make what writes by the mean of several's probabilities of the next token."""
+        first, *others = predictors
+        return first.averaged(others)
 
     def evaluate(
         self,

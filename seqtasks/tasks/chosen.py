@@ -150,6 +150,8 @@ def choose(config: RunConfig, splits: Splits) -> Chosen:
         section, name = key.split(".")
         if key == "model.embedding_units" and getattr(config.text, "vectors", None):
             continue  # the file's vectors have a width of their own
+        if key == "training.average_decay" and config.training.average_last:
+            continue  # which is another average of the weights
         if not _is_given(config, section, name) and getattr(config, section) is not None:
             sections.setdefault(section, {})[name] = value
     changed = {

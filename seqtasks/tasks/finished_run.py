@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
@@ -98,7 +99,7 @@ def evaluate_run(run: Run, config: RunConfig, part: Any = None, splits: Any = No
             splits = splits or load_splits(config)
     evaluation = task.evaluate(config, predictor, part, splits)
     if splits is not None and hasattr(evaluation, "new_to_training"):
-        evaluation = _with_new(evaluation, task, config, predictor, part, splits)
+        evaluation = with_new(evaluation, task, config, predictor, part, [splits])
     if own:
         with disk_errors(run.path):
             text = json.dumps(asdict(evaluation), ensure_ascii=False, indent=1)
@@ -106,10 +107,16 @@ def evaluate_run(run: Run, config: RunConfig, part: Any = None, splits: Any = No
     return evaluation
 
 
-def _with_new(evaluation, task, config, predictor, part, splits) -> Any:
-    """Add the scores on those examples that training hasn't, where it has some of them."""
-    rows = rows_not_in_train(splits, part)
-    if rows is None or len(rows) == len(part):
+def with_new(evaluation, task, config, predictor, part, trained: Sequence[Any]) -> Any:
+    """Add the scores on those examples that training hasn't, where it has some of them.
+
+    Args:
+        trained: the splits of each run that answers; new is what the training of none has.
+    """
+    different = {id(splits): splits for splits in trained}.values()
+    found = [rows_not_in_train(splits, part) for splits in different]
+    new = [{*rows} for rows in found if rows is not None]
+    if not new or len(rows := sorted(set.intersection(*new))) == len(part):
         return evaluation
     scores = {}
     if rows:

@@ -6,9 +6,9 @@ The tasks documents and recall differ in data and defaults only, so they share `
 """
 
 from abc import ABC
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, reduce
 from itertools import islice
 from pathlib import Path
 from typing import Any, final
@@ -34,7 +34,7 @@ from seqtasks.tasks.heads.peer import train_peer
 from seqtasks.tasks.labelled_sources import describe
 from seqtasks.tasks.outside_vectors import coverage_rates, measure_coverage, vectors_fact
 from seqtasks.tasks.selection import score_name, selected
-from seqtasks.tasks.task import Fit, Task, planned_batches
+from seqtasks.tasks.task import Fit, Task, mean, planned_batches
 from seqtasks.text.documents import DocumentEncoder
 from seqtasks.text.encoder import TextEncoder, in_batches, make_encoder, whole_lengths
 from seqtasks.text.unknown import count_ids, unknown_share
@@ -95,6 +95,8 @@ class Predictor:
         codec: of its training.
         threshold: the probability from which on a label of a set is given.
         temperature: what outputs are divided by before they become probabilities.
+        others: predictors with the same labels; the mean of all is answered, each reading texts
+            by its own vocabulary.
     """
 
     def __init__(
@@ -103,19 +105,32 @@ class Predictor:
         codec: Codec,
         threshold: float = 0.5,
         temperature: float = 1.0,
+        others: Sequence["Predictor"] = (),
     ):
         self.model = model
         self.codec = codec
         self.threshold = threshold
         self.temperature = temperature
+        self.members: tuple[Predictor, ...] = (self, *others)
         self._classify = tf.function(self.classify, autograph=False, reduce_retracing=True)
         self._attend: Any = None
-        if isinstance(model, Hierarchical) and model.has_attention:
+        # Several models look at places of their own, and a mean of them is none.
+        if not others and isinstance(model, Hierarchical) and model.has_attention:
             self._attend = tf.function(model.attention, autograph=False, reduce_retracing=True)
 
     def classify(self, ids):
-        """Probabilities (N, labels), or numbers (N, 1), of what the encoder read."""
+        """Probabilities (N, labels), or numbers (N, 1), of what the encoder read, by this model."""
         return self.activate(self.model(ids, training=False))
+
+    def answer(self, texts):
+        """Probabilities (N, labels), or numbers (N, 1), of texts (N,): the mean of all members'."""
+        return mean([member.classify(member.codec.encoder(texts)) for member in self.members])
+
+    def measure(self, texts):
+        """How many tokens of texts (N,) are read, and how many aren't: the most of any member."""
+        measured = [member.codec.encoder.measure(texts) for member in self.members]
+        tokens, unread = zip(*measured, strict=True)
+        return reduce(tf.maximum, tokens), reduce(tf.maximum, unread)
 
     def activate(self, outputs):
         """From the network's outputs (N, size) to probabilities, or to numbers."""
@@ -127,7 +142,15 @@ class Predictor:
         """The same, as sure of its answers as a temperature says."""
         return Predictor(self.model, self.codec, self.threshold, temperature)
 
+    def averaged(self, others: Sequence["Predictor"]) -> "Predictor":
+        """This one with others of the same labels, which answer by their mean."""
+        return Predictor(self.model, self.codec, self.threshold, self.temperature, others)
+
     def probabilities(self, data: Examples, batch_tokens: int) -> np.ndarray:
+        """What `answer` gives for a split, (examples, labels), in the order of the examples."""
+        return mean([member.own_probabilities(data, batch_tokens) for member in self.members])
+
+    def own_probabilities(self, data: Examples, batch_tokens: int) -> np.ndarray:
         """What `classify` gives for a split, (examples, labels), in the order of the examples."""
         batches = plan_batches(data.lengths, batch_tokens, _EVALUATION_BATCH)
         result = np.zeros((len(data.lengths), self.codec.head.size), np.float32)
@@ -141,9 +164,11 @@ class Predictor:
         head = self.codec.head
         texts = iter(texts)
         while batch := list(islice(texts, batch_size)):
-            ids = self.codec.encoder(tf.constant(batch))
-            rows = self._classify(ids).numpy()
-            tokens, unread = (n.numpy() for n in self.codec.encoder.measure(tf.constant(batch)))
+            given = tf.constant(batch)
+            read = [member.codec.encoder(given) for member in self.members]
+            found = [m._classify(ids).numpy() for m, ids in zip(self.members, read, strict=True)]
+            rows, ids = mean(found), read[0]
+            tokens, unread = (n.numpy() for n in self.measure(given))
             attention = self._attention(batch, ids) if self._attend else [None] * len(batch)
             for n, (text, row, looked) in enumerate(zip(batch, rows, attention, strict=True)):
                 yield replace(
@@ -264,11 +289,16 @@ class Classification(Task, ABC):
 
         return replace(
             found,
-            unread=predictor.codec.encoder.unread(part.texts),
+            unread=sum(int(tf.reduce_sum(predictor.measure(b)[1])) for b in in_batches(part.texts)),
             by_length=by_length(head.plainest, data.lengths, score),
             peer=None if splits is None else self.peer(config, predictor.codec, splits, part),
             **uncalibrated(answers, targets, predictor.temperature),
         )
+
+    def average(self, predictors: Sequence[Predictor]) -> Predictor:
+        """Make what answers by the mean of several."""
+        first, *others = predictors
+        return first.averaged(others)
 
     def peer(self, config: Any, codec: Codec, splits: Splits, part: LabelledTexts) -> Peer | None:
         """Train a linear model of words and characters."""
@@ -320,16 +350,14 @@ class Sentiment(Classification):
 
 def _endpoints(predictor: Predictor) -> list[Endpoint]:
     """Text to label; for TF Serving's Classify and Regress; attention; step by step."""
-    encoder, head = predictor.codec.encoder, predictor.codec.head
-
-    def of_texts(text):
-        return predictor.classify(encoder(text))
+    head, members = predictor.codec.head, predictor.members
+    of_texts = predictor.answer
 
     def answers(rows):
         return head.answer(rows, predictor.threshold)
 
     def with_limits(text):
-        tokens, unread = encoder.measure(text)
+        tokens, unread = predictor.measure(text)
         return {**answers(of_texts(text)), "unread": unread, "empty": tokens == 0}
 
     about = "Give texts numbers." if head.kind == "number" else "Classify texts."
@@ -347,17 +375,27 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
         ),
         *head.example_endpoints(of_texts),
     ]
-    if isinstance(predictor.model, Hierarchical):
+    sizes = [_state_sizes(member) for member in members]
+    if len(members) == 1 and isinstance(predictor.model, Hierarchical):
         if predictor.model.has_attention:
             found.append(_attention_endpoint(predictor))
-    elif sizes := state_sizes(predictor.model):
+    elif all(sizes):
 
         def read(text, begins, states):
-            outputs, after = read_on(predictor.model, encoder(text), states)
-            return answers(predictor.activate(outputs)), after
+            left, rows, after = iter(states), [], []
+            for member, own in zip(members, sizes, strict=True):
+                ids = member.codec.encoder(text)
+                outputs, new = read_on(member.model, ids, list(islice(left, len(own))))
+                rows.append(member.activate(outputs))
+                after += new
+            return answers(mean(rows)), after
 
-        found.append(step_endpoint(read, sizes, head.answered()))
+        found.append(step_endpoint(read, [size for own in sizes for size in own], head.answered()))
     return found
+
+
+def _state_sizes(predictor: Predictor) -> list[int]:
+    return [] if isinstance(predictor.model, Hierarchical) else state_sizes(predictor.model)
 
 
 def _attention_endpoint(predictor: Predictor) -> Endpoint:

@@ -23,6 +23,7 @@ from seqtasks.entities import (
 from seqtasks.tasks.heads.weights import cross_entropy
 from seqtasks.tasks.labels import save_labels
 from seqtasks.tasks.schemes import allowed, constrained, inside_and_goes_on
+from seqtasks.tasks.task import mean
 from seqtasks.text.tokens import TokenEncoder
 from seqtasks.text.windows import cut_in_windows
 from seqtasks.topologies.many_to_many import crf_of
@@ -165,6 +166,8 @@ class Predictor:
         codec: of its training.
         temperature: what outputs are divided by before they become probabilities.
         constrain: `decoding.constrain`.
+        others: predictors with the same tags and no CRF; the mean of all is answered, each reading
+            tokens by its own vocabulary.
 
     Raises:
         ConfigError: where tags can't follow a scheme, and are to.
@@ -176,6 +179,7 @@ class Predictor:
         codec: Codec,
         temperature: float = 1.0,
         constrain: bool | None = None,
+        others: Sequence["Predictor"] = (),
     ):
         self.model = model
         self.codec = codec
@@ -189,8 +193,9 @@ class Predictor:
             crf_of(model),
             Marks(*inside_and_goes_on(scheme, tags)) if scheme else None,
             allowed(known, tags) if known and follow else None,
-            temperature,
+            1.0 if others else temperature,  # a mean is of what is tempered already
         )
+        self.members: tuple[Predictor, ...] = (self, *others)
         self._tag = tf.function(
             self.tag,
             input_signature=[tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)],
@@ -203,7 +208,7 @@ class Predictor:
         What is longer than the network reads at once is read in windows that overlap; its tags are
         chosen together nevertheless.
         """
-        logits = self._logits(tokens)
+        logits = self._mean_logits(tokens)
         if self.paths.alone:
             rows = self.paths.activate(logits)
             return Tagged(rows, tf.argmax(rows, axis=1, output_type=tf.int32))
@@ -212,6 +217,15 @@ class Predictor:
         found = self.paths(sentences.to_tensor(shape=[None, None, len(self.codec.tags)]), lengths)
         real = tf.sequence_mask(lengths, tf.shape(found.tags)[1])
         return Tagged(*(None if one is None else tf.boolean_mask(one, real) for one in found))
+
+    def _mean_logits(self, tokens):
+        """Outputs (all tokens, tags), of several members such that their softmax is the mean."""
+        if len(self.members) == 1:
+            return self._logits(tokens)
+        rows = [
+            tf.nn.softmax(member._logits(tokens) / member.temperature) for member in self.members
+        ]
+        return tf.math.log(tf.maximum(mean(rows), 1e-30))
 
     def _logits(self, tokens):
         """The network's outputs (all tokens, tags), windows being read some at a time."""
@@ -256,6 +270,10 @@ class Predictor:
             for row, *one in zip(rows, *parts, strict=True):
                 result[row] = tuple(one)
         return result
+
+    def averaged(self, others: Sequence["Predictor"]) -> "Predictor":
+        """This one with others of the same tags, which answer by their mean."""
+        return Predictor(self.model, self.codec, self.temperature, self.constrain, others)
 
     def probabilities(self, data: Examples, batch_tokens: int) -> list[np.ndarray]:
         """(T, tags) of each example, in their order."""

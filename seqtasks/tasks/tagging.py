@@ -230,6 +230,11 @@ class Tagging(Task):
         """
         return Predictor(model, codec, constrain=config.decoding.constrain)
 
+    def average(self, predictors: Sequence[Predictor]) -> Predictor:
+        """Make what tags by the mean of several; texts are split as the first one does."""
+        first, *others = predictors
+        return first.averaged(others)
+
     def evaluate(
         self,
         config: TaggingConfig,

@@ -5,7 +5,7 @@ To add one, write a module with a final class of `Task`, its configuration (a su
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
@@ -16,6 +16,7 @@ import tensorflow as tf
 
 from seqtasks.data.batches import loaded, plan_batches
 from seqtasks.data.splits import Splits
+from seqtasks.errors import RunError
 from seqtasks.tasks.calibration import Calibration
 from seqtasks.tasks.endpoints import Endpoint
 from seqtasks.tasks.evaluation import Peer
@@ -108,6 +109,16 @@ class Task(ABC):
     def make_predictor(self, config: Any, codec: Any, model: Any) -> Any:
         """Make a `Predictor` of a trained model."""
 
+    def average(self, predictors: Sequence[Any]) -> Any:
+        """Make a `Predictor` that answers by the mean of what several say, the first one's way.
+
+        Its `members` are they.
+
+        Raises:
+            RunError: where the task's answers have no mean.
+        """
+        raise RunError("runs of this task answer alone: there is no mean of what they write")
+
     @abstractmethod
     def evaluate(self, config: Any, predictor: Any, part: Any, splits: Splits | None) -> Any:
         """Say how good the model is on a part, and a baseline trained on `splits`, if given.
@@ -142,6 +153,11 @@ class Task(ABC):
     @abstractmethod
     def facts(self, codec: Any) -> dict[str, str]:
         """What the model card says of the data."""
+
+
+def mean(rows: Sequence[Any]) -> Any:
+    """The mean of what several models say, (any, size) each; of one it is that, to the last bit."""
+    return rows[0] if len(rows) == 1 else sum(rows[1:], rows[0]) / len(rows)
 
 
 def planned_batches(

@@ -1,6 +1,6 @@
 """Translation: a text in one language in, a text in another out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -25,7 +25,7 @@ from seqtasks.tasks.writing import (
     answered_by_nothing,
     cut_off,
     prepare_fit,
-    search,
+    search_together,
 )
 from seqtasks.text.copying import CopyRule
 from seqtasks.text.encoder import TextEncoder, dense, in_batches, make_encoder, whole_lengths
@@ -103,12 +103,27 @@ def _load(codec: Codec, data: Examples, rows: tf.Tensor) -> tuple[dict[str, tf.T
 
 
 class Predictor:
-    """Translates, from strings to strings in one graph."""
+    """Translates, from strings to strings in one graph.
 
-    def __init__(self, model: Seq2Seq, codec: Codec, decoding: DecodingConfig):
+    Args:
+        model: the network.
+        codec: of its training.
+        decoding: how text is searched for.
+        others: predictors that write the same tokens; the mean of all says which comes next, each
+            reading texts by its own vocabulary.
+    """
+
+    def __init__(
+        self,
+        model: Seq2Seq,
+        codec: Codec,
+        decoding: DecodingConfig,
+        others: Sequence["Predictor"] = (),
+    ):
         self.model = model
         self.codec = codec
         self.decoding = decoding
+        self.members: tuple[Predictor, ...] = (self, *others)
         self._translate = tf.function(
             self.translate,
             input_signature=[tf.TensorSpec([None], tf.string), *[tf.TensorSpec([], tf.int32)] * 2],
@@ -122,32 +137,30 @@ class Predictor:
 
     def translate(self, text, beam, n_best):
         """Texts (N,) to translations (N, n_best), and what the search found."""
-        inputs = self.codec.source(text)
-        prepared, states = self.model.encode(inputs)
+        read = [
+            (member.model.decoder, *member.model.encode(member.codec.source(text)))
+            for member in self.members
+        ]
         decoding, codec = self.decoding, self.codec
         subwords = codec.target.unit == "subword"
-        can_copy = bool(prepared) and self.can_copy
+        can_copy = bool(read[0][1]) and self.can_copy
         words = copied = None
         if decoding.copy_unknown and can_copy:
             words = codec.source.split_as_written(text)
             copied = dense(codec.copies(words)) if codec.copies else None
             words = dense(words)  # (N, S)
-        found = search(
-            self.model.decoder,
-            prepared,
-            states,
-            decoding,
-            beam,
-            n_best,
-            unknown=can_copy or not (decoding.copy_unknown or subwords),
-            copied=copied,
-        )
-        read, _ = codec.source.measure(text)
-        found = answered_by_nothing(found, read == 0)
+        unknown = can_copy or not (decoding.copy_unknown or subwords)
+        found = search_together(read, decoding, beam, n_best, unknown, copied)
+        tokens_read, _ = codec.source.measure(text)
+        found = answered_by_nothing(found, tokens_read == 0)
         tokens = codec.target.tokens(found.ids)
         if words is not None:
             tokens = _with_copies(tokens, found, words, copied)
         return codec.target.join(tokens), tokens, found
+
+    def averaged(self, others: Sequence["Predictor"]) -> "Predictor":
+        """This one with others of the same target tokens, which write together."""
+        return Predictor(self.model, self.codec, self.decoding, others)
 
     def predict(self, texts: Iterable[str], batch_size: int = _BATCH_ROWS) -> Iterator[Prediction]:
         """Translate texts one after the other, in batches as they come."""
@@ -285,6 +298,11 @@ class Translation(Task):
     def make_predictor(self, config: TranslationConfig, codec: Codec, model: Seq2Seq) -> Predictor:
         """Make what translates."""
         return Predictor(model, codec, config.decoding)
+
+    def average(self, predictors: Sequence[Predictor]) -> Predictor:
+        """Make what writes by the mean of several's probabilities of the next token."""
+        first, *others = predictors
+        return first.averaged(others)
 
     def evaluate(
         self,

@@ -1,8 +1,9 @@
 """What the tasks that write text share: searching for it, and judging it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -24,8 +25,52 @@ METRICS = {"bleu": "BLEU", "chrf": "chrF", "exact": "exact"}  # by `training.sel
 VALIDATION_EXAMPLES = 500  # written after each epoch; the loss is of all
 
 
+class Together:
+    """Several decoders in one's place: a token's probability is the mean of what they say.
+
+    Each reads what it looks at and has states of its own, one after the other's in the search; what
+    is said of attention is the first one's.
+
+    Args:
+        decoders: which write the same tokens.
+        unknown: whether unknown tokens may be written.
+    """
+
+    def __init__(self, decoders: Sequence[Decoder], unknown: bool):
+        self.decoders = decoders
+        self.tokens = decoders[0].tokens
+        self._scorers = [decoder.scorer(unknown) for decoder in decoders]
+
+    def scorer(self, unknown: bool = True) -> Callable[[tf.Tensor], tf.Tensor]:
+        """Of rows of `read_step`, which are log-probabilities already, to themselves."""
+        return lambda rows: rows
+
+    def first_of(self, prepared: Any) -> Any:
+        """What the first decoder looks at, if it does."""
+        return prepared[0] if prepared and self.decoders[0].attention else None
+
+    def read_step(self, ids, states, prepared: Any = None):
+        """As `Decoder.read_step`; `prepared` is what `prepare` gave of those that look."""
+        left, looked = iter(states), iter(prepared or ())
+        said, after, weights = [], [], []
+        for decoder, scores in zip(self.decoders, self._scorers, strict=True):
+            own = list(islice(left, len(decoder.state_sizes)))
+            memory = next(looked) if decoder.attention else None
+            readout, new, attention = decoder.read_step(ids, own, memory)
+            said.append(tf.nn.log_softmax(tf.cast(scores(readout.rows), tf.float32)))
+            weights.append(attention)
+            after += new
+        count = tf.math.log(tf.cast(len(said), tf.float32))
+        return Together.Rows(tf.reduce_logsumexp(tf.stack(said), axis=0) - count), after, weights[0]
+
+    class Rows(NamedTuple):
+        """What a step gives, in a `Readout`'s place: log-probabilities (N, V')."""
+
+        rows: tf.Tensor
+
+
 def search(
-    decoder: Decoder,
+    decoder: Decoder | Together,
     prepared: Any,
     states: Any,
     decoding: DecodingConfig,
@@ -37,6 +82,8 @@ def search(
     """Write what a decoder finds best, from its first states and what it looks at.
 
     Args:
+        decoder: or several; then `prepared` has what each of them looks at that does, and `states`
+            one's after the other's.
         unknown: whether unknown tokens may be written, for which something else will be put.
         copied: (N, S), the source's words that may be put; None: any.
     """
@@ -53,7 +100,7 @@ def search(
         decoding.min_length,
         decoding.no_repeat,
         getattr(decoding, "coverage_penalty", 0.0),  # of those that look at a source
-        _real(prepared),
+        _real(decoder.first_of(prepared) if isinstance(decoder, Together) else prepared),
         copied,
     )
     limit, penalty = decoding.max_length, decoding.length_penalty
@@ -70,6 +117,30 @@ def search(
         scores=scores if is_large else None,
         rules=rules,
     )
+
+
+def search_together(
+    read: Sequence[tuple[Decoder, Any, Sequence[Any]]],
+    decoding: DecodingConfig,
+    beam: Any,
+    n_best: Any,
+    unknown: bool = True,
+    copied: Any = None,
+) -> Decoded:
+    """Write what one decoder finds best, or several by the mean of what they say.
+
+    Args:
+        read: each decoder, what it looks at, and its first states; the first one's attention counts
+            for the rules and what is copied.
+        unknown, copied: as in `search`.
+    """
+    decoder, prepared, states = read[0]
+    if len(read) == 1:
+        return search(decoder, prepared, states, decoding, beam, n_best, unknown, copied)
+    decoders = Together([one for one, _, _ in read], unknown)
+    looked = tuple(memory for _, memory, _ in read if memory) or None
+    every = [state for _, _, own in read for state in own]
+    return search(decoders, looked, every, decoding, beam, n_best, unknown, copied)
 
 
 def _real(prepared: Any) -> tf.Tensor | None:

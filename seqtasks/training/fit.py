@@ -126,6 +126,7 @@ def fit(
         config.average_decay,
         config.clip_value,
         late,
+        config.average_last,
     )
     state = load_state(run.last_state, step.variables()) if resume else TrainingState()
     state.finished = (state.finished or epochs_told(state.epoch)) if ended else ""
@@ -239,6 +240,7 @@ def _end_epoch(step, validate, config, state, run) -> EpochResult:
     totals = _checked_totals(step, state, config)
     started = time.perf_counter()
     rate = _rates(totals, state)
+    step.end_epoch(state.epoch)
     step.swap_averages()
     validation_loss, score = validate()
     _check_finite(validation_loss, "validation loss", state, config)

@@ -84,6 +84,7 @@ class TrainingStep:
         learning_rate: Adam's step size (Kingma & Ba 2015).
         clip_norm: the threshold.
         average_decay: the decay of the running average of the weights, 0 for no average.
+        average_last: the epochs whose last weights are averaged instead, 0 for none.
         clip_value: the limit on the size of each entry of a gradient, before its norm is taken.
         late: vectors that are trained from some epoch on, a `weight` and whether it is by now,
             `tuning`.
@@ -98,6 +99,7 @@ class TrainingStep:
         average_decay: float = 0.0,
         clip_value: float | None = None,
         late: Any = None,
+        average_last: int = 0,
     ):
         self.model = model
         self.loss = loss
@@ -106,10 +108,8 @@ class TrainingStep:
         self.optimizer = FusedAdam(learning_rate)
         self.optimizer.build(model.trainable_variables)
         self.average_decay = average_decay
-        self.averages = []
-        if average_decay:
-            weights = model.trainable_variables
-            self.averages = [tf.Variable(w.value, trainable=False) for w in weights]
+        self.averages = self._copies() if average_decay or average_last else []
+        self._last = [self._copies() for _ in range(average_last)]
         self._loss = tf.Variable(tf.zeros((), tf.float64), trainable=False)
         self._examples = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._tokens = tf.Variable(tf.zeros((), tf.int64), trainable=False)
@@ -172,12 +172,31 @@ class TrainingStep:
 
     def _update_averages(self):
         """Move the averages towards the weights, faster at first, while they are far from them."""
-        if not self.averages:
+        if not self.average_decay:
             return
         steps = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(self.average_decay, (1 + steps) / (10 + steps))
         for average, weight in zip(self.averages, self.model.trainable_variables, strict=True):
             average.assign_sub((1 - decay) * (average - weight.value))
+
+    def _copies(self) -> list[tf.Variable]:
+        return [tf.Variable(w.value, trainable=False) for w in self.model.trainable_variables]
+
+    def end_epoch(self, epoch: int) -> None:
+        """Take the weights as they are into the mean of the last epochs', if there is one.
+
+        Args:
+            epoch: counted from 0.
+        """
+        if not self._last:
+            return
+        for kept, weight in zip(
+            self._last[epoch % len(self._last)], self.model.trainable_variables, strict=True
+        ):
+            kept.assign(weight)
+        filled = self._last[: epoch + 1]
+        for average, *kept in zip(self.averages, *filled, strict=True):
+            average.assign(tf.add_n([one.value() for one in kept]) / len(kept))
 
     def swap_averages(self) -> None:
         """Exchange the weights and their averages, if there are any; again, to change back."""
@@ -221,6 +240,7 @@ class TrainingStep:
             *self.model.variables,
             *self.optimizer.variables,
             *self.averages,
+            *(kept for epoch in self._last for kept in epoch),
             *carried,
             *waited,
             *self._totals(),

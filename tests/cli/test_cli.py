@@ -71,6 +71,7 @@ def test_the_overview_lists_the_verbs_in_the_order_of_a_runs_life(succeeds):
         "predict",
         "inspect",
         "compare",
+        "sweep",
         "runs",
         "export",
         "serve",

@@ -209,6 +209,20 @@ def test_the_averaged_weights_are_validated_and_kept_and_the_others_go_on(new_ru
     assert losses[0] == pytest.approx(losses[1], abs=1e-6)
 
 
+def test_the_mean_of_the_last_epochs_is_kept_also_after_an_interruption(new_run, every_batch):
+    config = changed(epochs=4, average_decay=0.0, average_last=2)
+    straight, once = new_run("straight"), new_run("once")
+    model, _ = teach(straight, scripted([0.1, 0.2, 0.3, 0.2]), config)
+    with_last = weights_of(model)
+    plain, _ = teach(
+        new_run("plain"), scripted([0.1, 0.2, 0.3, 0.2]), changed(epochs=4, average_decay=0.0)
+    )
+    assert not same(with_last, weights_of(plain))
+    teach(once, scripted([0.1, 0.2]), config, Diary(interrupt_at(3, 1)))
+    model, _ = teach(once, scripted([0.3, 0.2]), config, resume=True)
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(model), with_last, strict=True))
+
+
 def test_tensorboard_has_what_the_metrics_have(new_run):
     run = new_run()
     teach(run, scripted([0.1, 0.2]), changed(epochs=2))

@@ -294,6 +294,30 @@ def test_without_a_decay_swapping_does_nothing():
     assert step.averages == []
 
 
+def test_the_weights_of_the_last_epochs_are_averaged_also_after_a_resumption():
+    def made(seed):
+        return TrainingStep(tiny_model(seed), squares, 0.05, 1.0, average_last=3)
+
+    step, ended = made(1), []
+    for epoch in range(5):
+        for _ in range(2):
+            step({"ids": tf.constant(IDS)}, tf.constant(TARGETS))
+        if epoch == 3:  # from here another process goes on
+            resumed = made(2)
+            for new, old in zip(resumed.variables(), step.variables(), strict=True):
+                new.assign(old)
+            step = resumed
+        step.end_epoch(epoch)
+        ended.append(values(step.model))
+        last = [[w.astype(float) for w in weights] for weights in ended[-3:]]
+        wanted = [sum(weights) / len(last) for weights in zip(*last, strict=True)]
+        step.swap_averages()
+        assert reference.largest_difference(values(step.model), wanted) < 1e-6
+        step.swap_averages()
+        assert reference.largest_difference(values(step.model), ended[-1]) == 0
+    assert reference.largest_difference(wanted, ended[-1]) > 1e-3
+
+
 def test_the_variables_are_all_that_later_steps_depend_on():
     """Two steps whose variables are made equal go the same way, dropout and all."""
     first, second = (

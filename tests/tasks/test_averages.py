@@ -1,0 +1,99 @@
+"""The mean of several networks, for each kind of answer: sets, numbers, translations, captions."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from seqtasks.data.readers import LabelledTexts
+from seqtasks.tasks.heads.label_set import LabelSets
+from seqtasks.tasks.heads.number import Number
+from seqtasks.tasks.sentiment import Codec
+from seqtasks.tasks.task import mean
+from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
+
+STEPS = 5
+
+
+def together(made, codec=None):
+    """A predictor of two networks like a made one, with other weights."""
+    codec, found = codec or made.codec, []
+    for seed in range(2):
+        keras.utils.set_random_seed(seed + 20)
+        model = made.task.build(made.config, codec)
+        for weight in model.trainable_variables:  # away from the small ones of the beginning
+            weight.assign(3.0 * weight.value)
+        found.append(made.task.make_predictor(made.config, codec, model))
+    return made.task.average(found)
+
+
+def test_one_is_its_own_mean_to_the_last_bit():
+    row = np.array([[0.1, 0.7], [1 / 3, 0.2]], np.float32)
+    assert mean([row]) is row
+    assert mean([row, 3 * row]) == pytest.approx(2 * row, rel=1e-6)
+
+
+def test_sets_and_numbers_have_the_mean_of_probabilities_and_of_numbers(make):
+    made = make("sentiment")
+    texts = made.splits.train.texts[:6]
+    for head in (LabelSets(["cast", "music", "plot"], ","), Number(2.5, 4.0)):
+        both = together(made, Codec(made.codec.encoder, head))
+        rows = [
+            np.array([_numbers(one) for one in member.averaged([]).predict(texts)])
+            for member in both.members
+        ]
+        assert not np.allclose(*rows, atol=0.02)
+        found = list(both.predict(texts))
+        assert [_numbers(one) for one in found] == pytest.approx(np.mean(rows, axis=0), abs=1e-5)
+        if head.kind == "set":
+            for one in found:
+                given = [name for name, chance in one.probabilities.items() if chance >= 0.5]
+                assert one.labels == given
+        labels = ["cast"] * 6 if head.kind == "set" else ["1"] * 6
+        part = LabelledTexts(texts, labels, "some.tsv", [*range(1, 7)], head.kind)
+        judged = made.task.evaluate(made.config, both, part, None)
+        assert judged.examples == 6
+        if head.kind == "number":
+            wanted = np.abs(np.mean(rows, axis=0)[:, 0] - 1).mean()
+            assert judged.mae == pytest.approx(wanted, abs=1e-4)
+
+
+def _numbers(answer):
+    return [answer.value] if hasattr(answer, "value") else [*answer.probabilities.values()]
+
+
+@pytest.mark.parametrize("task", ["translation", "captioning"])
+def test_what_is_written_together_is_what_the_mean_of_the_next_tokens_says(make, task):
+    """Greedy, step by step: each network is asked alone for the token after what is written."""
+    options = {"decoding.beam": 1, "decoding.max_length": STEPS}
+    if task == "translation":
+        options["decoding.copy_unknown"] = False  # then unknown tokens may be written
+    made = make(task, options)
+    both = together(made)
+    if task == "translation":
+        texts = tf.constant(made.splits.validation.texts[:6])
+        given, never, target = made.codec.source(texts), [PADDING_ID, START_ID], made.codec.target
+        answers = both.translate(texts, 1, 1)[0]
+    else:
+        given = {"images": tf.constant(made.splits.validation.images[:6])}
+        never, target = [PADDING_ID, START_ID, UNKNOWN_ID], made.codec.captions
+        answers = both.caption(given["images"], 1, 1)[0]
+    written, differ = np.full((6, 1), START_ID), False
+    for _ in range(STEPS):
+        inputs = {**given, "target_ids": tf.constant(written)}
+        rows = [_next(member.model(inputs, training=False), never) for member in both.members]
+        best = np.mean(rows, axis=0).argmax(axis=1)
+        differ |= bool((best != rows[0].argmax(axis=1)).any())
+        written = np.concatenate([written, best[:, np.newaxis]], axis=1)
+    assert differ, "the first network alone would have written the same"
+    for answer, ids in zip(answers[:, 0].numpy(), written[:, 1:].tolist(), strict=True):
+        ids = ids[: ids.index(END_ID)] if END_ID in ids else ids
+        tokens = tf.constant([[ids]], tf.int32, shape=[1, 1, len(ids)])
+        assert answer == target.strings(tokens)[0, 0].numpy()
+
+
+def _next(readout, never):
+    """What a network says of the token after the last one, without those that are never written."""
+    rows = tf.nn.softmax(tf.cast(readout.scores()[:, -1], tf.float32)).numpy()
+    rows[:, never] = 0
+    return rows / rows.sum(axis=1, keepdims=True)
