@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqtasks.cli.options import config_options, configured, runs_dir_option
+from seqtasks.cli.options import (
+    config_options,
+    configured,
+    from_option,
+    runs_dir_option,
+    with_source,
+)
 from seqtasks.config import TASKS, load_config
 from seqtasks.errors import ConfigError
 from seqtasks.experiments.facts import Facts, facts
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
 @click.option("--task", type=click.Choice(TASKS), help="Task to train, as in `train`.")
 @click.option("--data", metavar="SOURCE", help="Data to train on, as in `train`.")
 @click.option("--units", type=int, help="Hidden units per direction, as in `train`.")
+@from_option
 @click.option("--epochs", type=int, help="Number of epochs at most, as in `train`.")
 @config_options
 @click.option(
@@ -83,6 +90,7 @@ def compare(
         if curves:
             raise click.UsageError("--curves is for RUNS; others have them in their folder")
         config = load_config(config_files, assignments, configured({**options, "name": name}))
+        config = with_source(config, runs_dir)
         _train_and_compare(config, arch, over, seeds, runs_dir, as_json)
         return
     given = {
