@@ -11,7 +11,8 @@ from seqtasks.errors import ConfigError
 from seqtasks.runs import Run
 
 OPTION_KEYS = {
-    "task": "task", "seed": "seed", "name": "name", "from_run": "from_run", "epochs": "training.epochs",
+    "task": "task", "seed": "seed", "name": "name", "from_run": "from_run",
+    "epochs": "training.epochs",
     "precision": "training.precision", "topology": "model.topology", "arch": "model.arch",
     "layers": "model.layers", "units": "model.units",
     "source": "data.source", "data": "data.source",

@@ -1,4 +1,4 @@
-"""A run to begin another from: whether it fits, which is known without TensorFlow, and its settings.
+"""A run to begin another from: its settings, and whether it fits, known without TensorFlow.
 
 Two kinds fit: a run of the same task, all of whose network is taken over, and a language model of
 lines, whose vocabulary, vectors and recurrent layers a task that reads texts takes over.
@@ -166,7 +166,7 @@ def _same_task(source: RunConfig) -> dict[str, Any]:
 def _of_lines(source: RunConfig, config: RunConfig) -> dict[str, Any]:
     """The settings of a language model that a task that reads texts shares with it."""
     model, own = source.model, config.model.model_fields_set
-    found = {"text.unit": source.text.unit, "model.arch": model.arch}
+    found: dict[str, Any] = {"text.unit": source.text.unit, "model.arch": model.arch}
     if "arch" not in own and "layers" not in own:
         found["model.layers"] = model.layers
     found |= {"model.units": model.units, "model.embedding_units": model.embedding_units}

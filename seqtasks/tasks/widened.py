@@ -109,7 +109,7 @@ def _longer(before: Sequence[str], new: Sequence[str]) -> list[str]:
     return [*before, *(one for one in new if one not in known)]
 
 
-def _vocabulary(new: Vocabulary | None, before: Vocabulary | None) -> Vocabulary | None:
+def _vocabulary(new: Vocabulary | None, before: Vocabulary | None) -> Any:
     """A vocabulary kept and widened; as it is where its last words have vectors from outside."""
     if new is None or before is None or before.outside:
         return before or new

@@ -7,7 +7,7 @@ import tensorflow as tf
 from seqtasks.errors import RunError
 from seqtasks.text.encoder import TextEncoder
 from seqtasks.text.splitting import SPACE, normalise
-from seqtasks.text.vocabulary import END, END_ID, START, START_ID, Vocabulary
+from seqtasks.text.vocabulary import END, END_ID, START, START_ID
 
 
 class LineText(tf.Module):
@@ -19,7 +19,8 @@ class LineText(tf.Module):
     Args:
         encoder: of words, characters or subwords, whose vocabulary has a start and an end.
 
-    >>> encoder = TextEncoder.from_texts(["So gut, so fein!"], "word", 9, 9, 1, 99, 99, written=True)
+    >>> some = ["So gut, so fein!"]
+    >>> encoder = TextEncoder.from_texts(some, "word", 9, 9, 1, 99, 99, written=True)
     >>> text = LineText(encoder)
     >>> ids = text.ids(tf.constant(["Fein, so gut"]))
     >>> ids.to_list(), text.join(text.tokens(ids.to_tensor())).numpy()
@@ -34,7 +35,7 @@ class LineText(tf.Module):
         self.encoder = encoder
         self.unit = encoder.unit
         # An export finds tables only where a module holds them.
-        self.vocabulary: Vocabulary | Any = vocabulary
+        self.vocabulary: Any = vocabulary
         self.table = vocabulary.table
         self._subwords: Any = encoder.subwords
 
@@ -46,7 +47,8 @@ class LineText(tf.Module):
         """Strings (N,) to ids (N, T ragged), without start and end."""
         if self._subwords:
             return self._subwords.ids(normalise(text))[:, : self.encoder.max_length]
-        return self.vocabulary.ids(self.split(text))
+        ids: Any = self.vocabulary.ids(self.split(text))
+        return ids
 
     def tokens(self, ids: tf.Tensor) -> tf.Tensor:
         """The token of each id; empty for padding, start and end."""

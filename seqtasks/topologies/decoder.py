@@ -77,7 +77,7 @@ class Decoder(keras.Layer):
         dropout: float = 0.0,
         weight_drop: float = 0.0,
         output_dropout: float = 0.0,
-        shared: "Decoder | None" = None,
+        shared: Any = None,
         **keras_options: Any,
     ):
         super().__init__(**keras_options)
@@ -86,7 +86,7 @@ class Decoder(keras.Layer):
         self.embedding_units = embedding_units
         self.tied = tied
         of_parts = {"dtype": self.dtype_policy}
-        self.token_vectors = (
+        self.token_vectors: Any = (
             shared.token_vectors
             if shared
             else vectors_of(tokens, embedding_units, name="token_vectors", **of_parts)
@@ -121,7 +121,7 @@ class Decoder(keras.Layer):
         config: WriterConfig,
         attention: str,
         name: str = "decoder",
-        shared: "Decoder | None" = None,
+        shared: Any = None,
     ) -> "Decoder":
         """Make the decoder that a configuration's `model` section describes."""
         return cls(

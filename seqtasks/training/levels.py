@@ -5,15 +5,12 @@ nothing yet: layers are trained one after the other from the highest on, and low
 rate (Howard and Ruder 2018, sections 3.2 and 3.3: gradual unfreezing, discriminative fine-tuning).
 """
 
-import re
 from dataclasses import dataclass
 
 import keras
 
 from seqtasks.config import TrainingConfig
-
-_CELL = re.compile(r"(?:words/)?(?:stacked(?:_\d+)?/)?(?:bi)?(?:rnn|lstm|gru)_(\d+)/")
-_WRITERS_CELL = re.compile(r"(?:decoder|backward)/(?:rnn|lstm|gru)_(\d+)/")
+from seqtasks.training.parts import is_of_vectors, reads_texts, recurrent_part
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,7 @@ def levels_of(model: keras.Model, config: TrainingConfig) -> Levels | None:
     if not config.unfreeze_every and config.layer_decay == 1.0:
         return None
     paths = [weight.path for weight in model.trainable_variables]
-    reads = any(path.startswith("text/") for path in paths)
+    reads = reads_texts(paths)
     found = [_level(path, reads) for path in paths]
     top = 1 + max((level for level in found if level is not None), default=0)
     of = tuple(top if level is None else level for level in found)
@@ -63,13 +60,8 @@ def levels_of(model: keras.Model, config: TrainingConfig) -> Levels | None:
 
 
 def _level(path: str, reads: bool) -> int | None:
-    """The level of a weight by its name; None of what is above all layers.
-
-    Args:
-        path: its name.
-        reads: whether the network reads texts, so that its decoder, if any, is above the layers.
-    """
-    if path.startswith("text/" if reads else ("decoder/token_vectors/", "eye/")):
+    """The level of a weight by its name; None of what is above all layers."""
+    if is_of_vectors(path, reads):
         return 0
-    matched = (_CELL if reads else _WRITERS_CELL).match(path)
-    return int(matched[1]) if matched else None
+    recurrent = recurrent_part(path, reads)
+    return recurrent[0] if recurrent else None

@@ -1,8 +1,8 @@
 """Weights of one run put into the network of another, part by part, by the parts' names.
 
 Of the same task every weight has the same name in both. A language model of lines has the vectors
-and the recurrent layers of a task that reads texts under names of its own (`_PARTS`). A table that
-was widened begins with what it was; its new rows begin with what an unknown token had.
+and the recurrent layers of a task that reads texts under other names (`seqtasks.training.parts`). A
+table that was widened begins with what it was; its new rows with what an unknown token had.
 """
 
 import json
@@ -20,26 +20,16 @@ from seqtasks.errors import RunError
 from seqtasks.runs import Run
 from seqtasks.runs.files import read_json
 from seqtasks.tasks.finished_run import load_weights
+from seqtasks.tasks.outside_vectors import has_vectors
 from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.source_run import source_of
 from seqtasks.tasks.widened import widened
+from seqtasks.training.parts import numbered_anew, reads_texts, recurrent_part
 
 FILE = "from.json"
 _UNKNOWN_ROW = 1  # the unknown token's, `seqtasks.text.vocabulary`
-_TABLES = ("embeddings", "/E", "/b_E")  # what ends the names of weights with a row for each token
-_CLASSES = ("classes/kernel", "classes/bias")
-_CELL = r"(?:rnn|lstm|gru)"
-# From the name of a weight to that of its part, in readers and in language models.
-_PARTS = tuple(
-    (re.compile(pattern), part)
-    for pattern, part in (
-        (r"(?:text|decoder)/token_vectors/(embeddings)", "vectors of tokens"),
-        (rf"(?:words/)?(?:stacked/)?bi{_CELL}_(\d+)/{_CELL}_\d+_backward/cell/(\w+)", "backward"),
-        (rf"backward/{_CELL}_(\d+)/cell/(\w+)", "backward"),
-        (rf"(?:words/)?(?:stacked/)?(?:bi{_CELL}_\d+/)?{_CELL}_(\d+)/cell/(\w+)", "forward"),
-        (rf"decoder/{_CELL}_(\d+)/cell/(\w+)", "forward"),
-    )
-)
+_VECTORS, _LAYER = _SHARED = ("vectors of tokens", "layer")  # that both kinds of networks have
+_TABLES = ("embeddings", "E", "b_E")  # the names of weights with a row for each token
 
 
 @dataclass(frozen=True)
@@ -126,12 +116,15 @@ def take_over(source: Source, model: keras.Model, config: RunConfig) -> TakenOve
     Returns:
         What was taken over and what wasn't.
     """
-    named = _names if source.config.task == config.task else _parts
-    before, new = named(source.model), named(model)
+    if source.config.task == config.task:
+        before, new = _names(source.model), _names(model)
+    else:
+        before, new = _parts(source.model), _parts(model)
+        before = {key: weight for key, weight in before.items() if key[0].startswith(_SHARED)}
     kept: dict[str, list[str]] = {}
     for (part, name), weight in new.items():
         found = before.get((part, name))
-        value = None if found is None else _put(found, weight, part, name, before)
+        value = None if found is None else _put(found, weight, part, name)
         if value is not None:
             weight.assign(value)
         kept.setdefault(part, []).append("" if value is None else "kept")
@@ -149,57 +142,50 @@ def take_over(source: Source, model: keras.Model, config: RunConfig) -> TakenOve
     )
 
 
-def _canonical(path: str) -> str:
-    """A weight's name without the numbers that Keras gives layers by their order of making."""
-    return re.sub(r"(^|/)(stacked|bidirectional)_\d+/", r"\1\2/", path)
-
-
 def _names(model: keras.Model) -> dict[tuple[str, str], Any]:
     """All weights by part and name, where both networks are of one task."""
     found = {}
-    for weight in model.weights:
-        path = _canonical(weight.path)
+    paths = numbered_anew([weight.path for weight in model.weights])
+    for path, weight in zip(paths, model.weights, strict=True):
         part, _, name = path.rpartition("/")
-        found[part.removesuffix("/cell"), name] = weight
+        found[part, name] = weight
     return found
 
 
 def _parts(model: keras.Model) -> dict[tuple[str, str], Any]:
     """All weights by part and name, of which a language model and a reader have the same ones."""
     found = {}
+    reads = reads_texts(weight.path for weight in model.weights)
     for weight in model.weights:
-        path = _canonical(weight.path)
-        matched = next(((m, part) for p, part in _PARTS if (m := p.fullmatch(path))), None)
-        if matched and matched[0].re.groups == 2:
-            layer, name = matched[0].groups()
-            found[f"layer {layer} {matched[1]}", name] = weight
-        elif matched:
-            found[matched[1], matched[0][1]] = weight
-        else:
-            part, _, name = path.rpartition("/")
-            found[part or path, name] = weight
+        part, _, name = weight.path.rpartition("/")
+        recurrent = recurrent_part(weight.path, reads)
+        if recurrent:
+            part = f"{_LAYER} {recurrent[0]} {recurrent[1]}"
+        elif part == ("text/token_vectors" if reads else "decoder/token_vectors"):
+            part = _VECTORS
+        found[part, name] = weight
     return found
 
 
-def _put(found: Any, weight: Any, part: str, name: str, before: dict) -> np.ndarray | None:
+def _put(found: Any, weight: Any, part: str, name: str) -> np.ndarray | None:
     """What a weight begins with: another one's value, in its place; None where they don't fit."""
     old, new = found.numpy(), weight.numpy()
     if old.shape == new.shape:
         return old
-    if len(old.shape) != len(new.shape) or any(a > b for a, b in zip(old.shape, new.shape)):
+    if len(old.shape) != len(new.shape) or any(
+        a > b for a, b in zip(old.shape, new.shape, strict=True)
+    ):
         return None
-    path = f"{part}/{name}"
-    if path.endswith(_CLASSES):
+    if part.startswith("classes"):
         new[tuple(slice(size) for size in old.shape)] = old
         return new
-    if path.endswith(_TABLES) and old.shape[1:] == new.shape[1:]:
-        return np.concatenate([old, np.repeat(old[_UNKNOWN_ROW : 2], len(new) - len(old), axis=0)])
+    if name in _TABLES and old.shape[1:] == new.shape[1:]:
+        return np.concatenate([old, np.repeat(old[_UNKNOWN_ROW:2], len(new) - len(old), axis=0)])
     if name == "W_x" and old.shape[1:] == new.shape[1:]:
         # The inputs that the other network hadn't begin without a weight. The second layers of two
         # directions read both, of which each had its own.
-        first = 0
-        if part.endswith("backward") and len(new) == 2 * len(old) and not part.startswith("layer 1 "):
-            first = len(old)
+        both = len(new) == 2 * len(old) and not part.startswith("layer 1 ")
+        first = len(old) if both and part.endswith("backward") else 0
         value = np.zeros_like(new)
         value[first : first + len(old)] = old
         return value
@@ -227,17 +213,21 @@ def _in_words(parts: Iterable[str], new: dict, before: dict) -> Iterator[str]:
             weight, found = new.get((part, name)), before.get((part, name))
             if weight is not None and found is not None and weight.shape[0] > found.shape[0]:
                 more = f" ({weight.shape[0] - found.shape[0]:,} of {weight.shape[0]:,} new)"
-        yield f"{part}{more}"
+        path = next(weight.path for key, weight in new.items() if key[0] == part)
+        yield f"{part if part.startswith(_SHARED) else _shown(path)}{more}"
+
+
+def _shown(path: str) -> str:
+    """The part of a weight by its name, without what says nothing."""
+    part = path.rpartition("/")[0].removesuffix("/cell")
+    return re.sub(r"(^|/)stacked(_\d+)?/", r"\1", part)
 
 
 def _notes(source: Source) -> list[str]:
-    encoder = getattr(source.codec, "encoder", None) or getattr(source.codec, "source", None)
-    inner = getattr(encoder, "encoder", encoder)
-    text = getattr(source.codec, "text", None)
     notes = []
-    if getattr(inner, "subwords", None) or getattr(getattr(text, "encoder", text), "unit", "") == "subword":
+    if source.config.text.unit == "subword":
         notes.append("its subwords are kept as they are: what they are joined of can't grow")
-    if getattr(inner, "vectors", None):
+    if has_vectors(source.codec):
         notes.append("its words are kept as they are: the last ones have outside vectors")
     return notes
 
