@@ -19,7 +19,10 @@ from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.recurrent import Recurrent
 from seqtasks.layers.stacked import Stacked
 from seqtasks.runs import Run
+from seqtasks.tasks.lines import batch_of
 from seqtasks.tasks.registry import get_task
+from seqtasks.text.line_text import LineText
+from seqtasks.text.target_text import with_start
 from seqtasks.text.vocabulary import UNKNOWN_ID
 from seqtasks.topologies.decoder import Readout
 from seqtasks.training.taken_over import Source, take_over, widened_from
@@ -63,14 +66,29 @@ def begun(made, splits=None, config=None):
     return codec, model, take_over(before, model, config)
 
 
-def answers(made, codec, model, splits):
-    """What a network makes of the first batch: scores, as log-probabilities where it writes."""
-    fit = made.task.prepare_fit(made.config, codec, model, splits)
-    (inputs, _), *_ = fit.batches(0, 0)[0].take(1)
-    found = model(inputs, training=False)
+def answers(codec, model, part):
+    """What a network makes of nine examples: scores, as log-probabilities where it writes."""
+    found = model(inputs_of(codec, part), training=False)
     if isinstance(found, Readout):
         return tf.nn.log_softmax(tf.cast(found.scores(), tf.float64)).numpy()
     return found.numpy()
+
+
+def inputs_of(codec, part):
+    """What a network reads of nine examples."""
+    if isinstance(part, LabelledTexts):
+        return codec.encoder(tf.constant(part.texts[:9]))
+    if isinstance(part, TaggedSentences):
+        return codec.encoder(tf.ragged.constant(part.tokens[:9]))
+    if isinstance(part, TextPairs):
+        ids = codec.target.ids(tf.constant(part.targets[:9]))
+        return {**codec.source(tf.constant(part.texts[:9])), "target_ids": with_start(ids)}
+    if isinstance(part, CaptionedImages):
+        ids = codec.captions.ids(tf.constant(part.captions[:9]))
+        return {"images": part.images[:9], "target_ids": with_start(ids)}
+    ids = codec.text.ids(tf.constant(part.text.splitlines()[:9]))
+    both = isinstance(codec.text, LineText)
+    return {**batch_of(ids, both)[0], "begins": tf.fill([9], True)}
 
 
 SAME_TASK = {
@@ -82,13 +100,13 @@ SAME_TASK = {
             **{"model.character_units": 4, "model.pooling": "attention"},
         },
     ),
-    "a stack": ("sentiment", {"model.arch": "stacked-bilstm", "text.unit": "word"}),
     "a hierarchy": ("documents", {"model.topology": "hierarchical"}),
     "tags": ("tagging", {}),
-    "pairs": ("translation", {"model.arch": "stacked-bigru"}),
-    "untied pairs": ("translation", {"model.tied": False, "text.target_unit": "char"}),
+    "pairs": (
+        "translation",
+        {"model.arch": "stacked-bigru", "model.tied": False, "text.target_unit": "char"},
+    ),
     "captions": ("captioning", {}),
-    "running text": ("language_model", {"text.unit": "word"}),
     "lines both ways": ("language_model", {"data.lines": True, "model.arch": "bigru"}),
 }
 
@@ -99,10 +117,10 @@ def test_before_its_first_step_it_answers_as_the_other_run(make, name):
     made = make(task, {"text.unknown_weight": 0.0, **options})
     codec, model, taken = begun(made)
     assert taken.anew == []
-    before = answers(made, made.codec, made.model, made.splits)
-    after = answers(made, codec, model, made.splits)
+    before = answers(made.codec, made.model, made.splits.train)
+    after = answers(codec, model, made.splits.train)
     size = before.shape[-1]
-    assert after.shape[-1] > size or task == "recall"
+    assert after.shape[-1] > size
     known = np.arange(size) != UNKNOWN_ID if task in _WRITES else np.full(size, True)
     assert np.ptp(before[..., known]) > 0.1
     np.testing.assert_allclose(after[..., :size][..., known], before[..., known], atol=2e-5)
@@ -111,7 +129,7 @@ def test_before_its_first_step_it_answers_as_the_other_run(make, name):
 _WRITES = ("translation", "captioning", "language_model")
 
 
-@pytest.mark.parametrize("name", ["letters", "words, letters, features", "tags"])
+@pytest.mark.parametrize("name", ["letters", "tags"])
 def test_a_new_word_is_read_as_an_unknown_one_until_it_is_trained(make, name):
     task, options = SAME_TASK[name]
     made = make(task, {"text.unknown_weight": 0.0, **options})
@@ -136,8 +154,8 @@ def test_a_new_word_is_read_as_an_unknown_one_until_it_is_trained(make, name):
 def test_the_new_tokens_share_the_chance_of_the_unknown_one(make):
     made = make("language_model", {"text.unit": "char", "text.unknown_weight": 0.0})
     codec, model, _ = begun(made)
-    before = answers(made, made.codec, made.model, made.splits)
-    after = answers(made, codec, model, made.splits)
+    before = answers(made.codec, made.model, made.splits.train)
+    after = answers(codec, model, made.splits.train)
     size = before.shape[-1]
     shared = np.concatenate([after[..., [UNKNOWN_ID]], after[..., size:]], axis=-1)
     np.testing.assert_allclose(np.exp(shared).sum(-1), np.exp(before[..., UNKNOWN_ID]), rtol=1e-4)
@@ -162,13 +180,8 @@ def test_numbers_keep_their_mean_and_sets_keep_their_labels(make, tmp_path):
 # --- From a language model ----------------------------------------------------------------------
 
 FROM_LINES = {
-    "one direction": ("lstm", "char", "sentiment", {"model.arch": "lstm", "text.unit": "char"}),
     "both": ("bilstm", "char", "sentiment", {"model.arch": "bilstm", "text.unit": "char"}),
     "forward only": ("gru", "word", "sentiment", {"model.arch": "bigru", "text.unit": "word"}),
-    "words and spelling": (
-        *("bigru", "word", "sentiment"),
-        {"model.arch": "bigru", "text.unit": "word+char", "model.character_units": 4},
-    ),
     "two layers": ("stacked-bigru", "word", "sentiment", {"text.unit": "word"}),
     "a hierarchy": (
         *("bigru", "word", "documents"),
