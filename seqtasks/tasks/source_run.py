@@ -50,6 +50,9 @@ def begun_from(config: RunConfig, base: Path = Path("runs")) -> RunConfig:
     given = config.model_dump(mode="json", exclude_unset=True)
     wanted = _same_task(source) if source.task == config.task else _of_lines(source, config)
     unlike, alike = [], []
+    wanted.pop("text.vectors", None)  # what was read from there is in the run's weights
+    if given.get("text", {}).get("vectors"):
+        unlike.append("text.vectors are taken over, so none are read from a file")
     for key, value in wanted.items():
         section, name = key.split(".")
         own: dict[str, Any] = given.setdefault(section, {})
@@ -59,16 +62,12 @@ def begun_from(config: RunConfig, base: Path = Path("runs")) -> RunConfig:
             unlike.append(f"{key} is {value!r} there and {own[name]!r} here")
         elif key not in _FREE:
             alike.append(key)
-    if getattr(source.text, "vectors", None) and given["text"].get("vectors"):
-        unlike.append("text.vectors are taken over, so none are read from a file")
     if unlike:
         told = f"; the same: {', '.join(alike)}" if alike else ""
         raise ConfigError(
             f"--from {run.path}: it doesn't fit: {'; '.join(unlike)}{told}. Leave out what was set "
             "here, or begin from another run"
         )
-    if hasattr(source.text, "vectors"):
-        given["text"]["vectors"] = None  # what was read from it is in the run's weights
     given |= {"from_run": str(run.path), "from_digest": _digest(run)}
     try:
         return parse_config(given)

@@ -109,9 +109,9 @@ def _longer(before: Sequence[str], new: Sequence[str]) -> list[str]:
     return [*before, *(one for one in new if one not in known)]
 
 
-def _vocabulary(new: Vocabulary | None, before: Vocabulary | None) -> Any:
+def _vocabulary(new: Vocabulary | None, before: Vocabulary | None, kept: Any = None) -> Any:
     """A vocabulary kept and widened; as it is where its last words have vectors from outside."""
-    if new is None or before is None or before.outside:
+    if new is None or before is None or kept:
         return before or new
     return Vocabulary(_longer(before.tokens, new.tokens), before.complete)
 
@@ -131,7 +131,7 @@ def _read(new: TextEncoder, before: TextEncoder) -> TextEncoder:
         return TextEncoder("subword", None, None, *limits, subwords=before.subwords)
     return TextEncoder(
         new.unit,
-        _vocabulary(new.words, before.words),
+        _vocabulary(new.words, before.words, before.vectors),
         _vocabulary(new.characters, before.characters),
         *limits,
         _features(new.features, before.features),
@@ -146,7 +146,7 @@ def _tokens(new: TokenEncoder, before: Any) -> TokenEncoder:
         known = before.subwords.vocabulary
         return TokenEncoder(known, known, *limits, subwords=before.subwords)
     return TokenEncoder(
-        _vocabulary(new.words, before.words) or new.words,
+        _vocabulary(new.words, before.words, before.vectors),
         _vocabulary(new.characters, before.characters),
         *limits,
         _features(new.features, before.features),

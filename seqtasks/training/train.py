@@ -133,6 +133,7 @@ def resume(
     """
     with writing(run):
         begun = check_resumable(run, config)
+        taken_over_facts(run)  # which the card will need
         check_files(run.path, "vocabulary")
         codec = get_task(config.task).load_codec(config, run.vocabulary)
         splits = splits or load_splits(config)
