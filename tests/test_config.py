@@ -270,6 +270,8 @@ IMPOSSIBLE = {
     "training.label_smoothing": [1, -0.1],
     "training.average_decay": [1, -0.1],
     "training.average_last": [-1, 0.5, 101],
+    "training.unfreeze_every": [-1, 1.5],
+    "training.layer_decay": [0, 1.1, ".nan"],
     "training.patience": [0],
     "training.plateau_patience": [0],
     "training.plateau_factor": [0, 1],
@@ -282,6 +284,9 @@ IMPOSSIBLE = {
 }
 FREE = {  # any text, number or column may stand there; data readers judge it
     "name",
+    "from_run",
+    "from_digest",
+    "data.lines",
     "data.text_column",
     "data.label_column",
     "data.header",

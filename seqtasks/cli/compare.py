@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from seqtasks.cli.options import config_options, configured, runs_dir_option
+from seqtasks.cli.options import (
+    config_options,
+    configured,
+    from_option,
+    runs_dir_option,
+    with_source,
+)
 from seqtasks.config import TASKS, load_config
 from seqtasks.errors import ConfigError
 from seqtasks.experiments.facts import Facts, facts
@@ -44,6 +50,7 @@ if TYPE_CHECKING:
 @click.option("--task", type=click.Choice(TASKS), help="Task to train, as in `train`.")
 @click.option("--data", metavar="SOURCE", help="Data to train on, as in `train`.")
 @click.option("--units", type=int, help="Hidden units per direction, as in `train`.")
+@from_option
 @click.option("--epochs", type=int, help="Number of epochs at most, as in `train`.")
 @config_options
 @click.option(
@@ -60,7 +67,7 @@ if TYPE_CHECKING:
 def compare(
     runs: tuple[Path, ...], arch: str | None, over: tuple[str, ...], seeds: str | None,
     config_files: tuple[Path, ...], assignments: tuple[str, ...], name: str | None,
-    curves: Path | None, as_json: bool, runs_dir: Path, **options: Any,
+    curves: Path | None, as_json: bool, runs_dir: Path, from_run: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Compare RUNS in one table, the best first; or train archs and settings, and compare those.
 
@@ -82,11 +89,14 @@ def compare(
             )
         if curves:
             raise click.UsageError("--curves is for RUNS; others have them in their folder")
-        config = load_config(config_files, assignments, configured({**options, "name": name}))
+        keyed = configured({**options, "name": name, "from_run": from_run})
+        config = load_config(config_files, assignments, keyed)
+        config = with_source(config, runs_dir)
         _train_and_compare(config, arch, over, seeds, runs_dir, as_json)
         return
     given = {
-        **options, "name": name, "config": config_files or None, "set": assignments or None
+        **options, "from": from_run, "name": name, "config": config_files or None,
+        "set": assignments or None,
     }  # fmt: skip
     if unused := [f"--{option}" for option, value in given.items() if value is not None]:
         raise click.UsageError(

@@ -11,7 +11,8 @@ from seqtasks.errors import ConfigError
 from seqtasks.runs import Run
 
 OPTION_KEYS = {
-    "task": "task", "seed": "seed", "name": "name", "epochs": "training.epochs",
+    "task": "task", "seed": "seed", "name": "name", "from_run": "from_run",
+    "epochs": "training.epochs",
     "precision": "training.precision", "topology": "model.topology", "arch": "model.arch",
     "layers": "model.layers", "units": "model.units",
     "source": "data.source", "data": "data.source",
@@ -146,6 +147,26 @@ def with_vectors(config: RunConfig) -> RunConfig:
     return fitted(config)
 
 
+def with_source(config: RunConfig, runs_dir: Path) -> RunConfig:
+    """Check that a configuration fits the run that it begins from, if any; take over its settings.
+
+    Raises:
+        ConfigError, RunError: as `begun_from`.
+    """
+    if config.from_run is None:
+        return config
+    from seqtasks.tasks.source_run import begun_from
+
+    return begun_from(config, runs_dir)
+
+
+from_option = click.option(
+    "--from",
+    "from_run",
+    metavar="RUN",
+    help="Begin from the weights of a run: one of the same task, whose vocabulary and classes are "
+    "widened, or a language model of lines (data.lines=true) for a task that reads texts.",
+)
 accept_new_data_option = click.option(
     "--accept-new-data",
     is_flag=True,

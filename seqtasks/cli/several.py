@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from seqtasks.cli.options import tell
+from seqtasks.cli.options import tell, with_source
 from seqtasks.config import RunConfig
 from seqtasks.errors import typed
 from seqtasks.experiments.facts import Facts, facts
@@ -50,6 +50,7 @@ def train_several(
     from seqtasks.tasks.outside_vectors import check_vectors, fitted
     from seqtasks.tasks.sources import check_training, notices, read_files
 
+    configs = [with_source(config, folder) for config in configs]
     tell([*dict.fromkeys(line for config in configs for line in check_vectors(config))])
     planned = plan([fitted(config) for config in configs], folder, overwrite)
     left = [one for one in planned if not one.done]

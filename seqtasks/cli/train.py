@@ -11,8 +11,10 @@ from seqtasks.cli.options import (
     config_options,
     configured,
     data_options,
+    from_option,
     runs_dir_option,
     tell,
+    with_source,
     with_vectors,
 )
 from seqtasks.config import TASKS, RunConfig, load_config
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     help="Train with so many seeds, or with those of a list such as 1,2,7, one run after the "
     "other: NAME-seed1 and so on. The same command goes on after an interruption.",
 )
+@from_option
 @click.option("--epochs", type=int, help="Number of epochs at most. Default: 20, or the task's.")
 @click.option(
     "--precision", help="float32, or mixed_bfloat16: faster on new CPUs. Default: float32."
@@ -87,9 +90,13 @@ def train(
             raise click.UsageError(
                 "--resume goes on with a run, --overwrite begins it anew: choose"
             )
+        if options["from_run"] is not None:
+            raise click.UsageError("--resume goes on with a run, --from begins a new one: choose")
         run = find_run(resumed, runs_dir)
         config_files = (run.config_file, *config_files)
     config = load_config(config_files, assignments, configured(options))
+    if run is None:
+        config = with_source(config, runs_dir)
     if run is None and seeds is None:
         config = with_vectors(config)
     if seeds is not None:
@@ -148,12 +155,13 @@ def _check(
     config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool, accept_new_data: bool
 ) -> "Splits | None":
     """Say what is wrong before TensorFlow starts; give the data that were read for it."""
+    from seqtasks.tasks.source_run import check_apart, check_labels
     from seqtasks.tasks.sources import check_training, notices, read_files
     from seqtasks.training.memory import check_memory
 
     check_memory(config)
     if run is None:
-        choose_path(runs_dir, config, overwrite)
+        check_apart(config, choose_path(runs_dir, config, overwrite))
     else:
         from seqtasks.training.resumable import check_resumable
 
@@ -164,6 +172,7 @@ def _check(
     if splits is not None:
         if run is None:
             check_training(config, splits)
+            check_labels(config, splits)
         else:
             from seqtasks.tasks.run_data import check_data
 

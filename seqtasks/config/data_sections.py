@@ -143,6 +143,12 @@ class ImagesDataConfig(TableDataConfig):
 class PlainDataConfig(DataConfig):
     """Where a text without labels comes from."""
 
+    lines: bool = Field(
+        default=False,
+        description="each line is a text of its own, read as other tasks read theirs, in small "
+        "letters from its start to its end: what a classifier can begin with (`train --from`)",
+    )
+
 
 STORIES = ("toy_greeting", "toy_mood")  # what `recall` makes besides toy_recall
 _SENTENCES = 10  # in between, where a story's configuration doesn't say

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, ClassVar, Union
 
 import yaml
-from pydantic import Field, TypeAdapter, field_validator
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from seqtasks.config.data_sections import DataConfig
 from seqtasks.config.sections import ModelConfig, TextConfig, TrainingConfig
@@ -30,6 +30,14 @@ class RunConfig(Strict):
         default=None, description="the run's name, a folder's; by default data set and arch"
     )
     seed: Seed = Field(default=1, description="the seed of weights, batches, dropout and splits")
+    from_run: str | None = Field(
+        default=None,
+        description="a run whose weights training begins from, as far as they fit; see `train "
+        "--from`",
+    )
+    from_digest: str | None = Field(
+        default=None, description="the checksum of those weights, which training writes here"
+    )
     data: DataConfig
     text: TextConfig = Field(default_factory=TextConfig)
     model: ModelConfig = Field(default_factory=ModelConfig)
@@ -46,6 +54,15 @@ class RunConfig(Strict):
         if name is not None and (name in ("", ".", "..") or set(name) & set("/\\\0")):
             raise ValueError("a name is that of one folder, without slashes")
         return name
+
+    @model_validator(mode="after")
+    def _something_is_there_to_unfreeze(self) -> "RunConfig":
+        if self.training.unfreeze_every and self.from_run is None:
+            raise ValueError(
+                "training.unfreeze_every keeps the layers of another run as they are at first, but "
+                "there is none; give one with --from RUN, or leave it out"
+            )
+        return self
 
     def to_yaml(self) -> str:
         """Write the resolved configuration, every default of the task spelled out."""

@@ -20,6 +20,7 @@ from seqtasks.config.values import (
     Feature,
     Fraction,
     NotNegative,
+    Number,
     Pooling,
     Positive,
     Rate,
@@ -268,6 +269,16 @@ class TrainingConfig(Strict):
         default=0,
         description="so many epochs' last weights are averaged, which validation judges and the "
         "run keeps; 0: none",
+    )
+    unfreeze_every: CountOrZero = Field(
+        default=0,
+        description="with from_run: epochs after which one more layer is trained, from the highest "
+        "to the vectors; 0: all from the start",
+    )
+    layer_decay: Annotated[Number, Field(gt=0, le=1)] = Field(
+        default=1.0,
+        description="what the learning rate is multiplied with from each layer to the one below; "
+        "1: the same for all",
     )
     patience: Count = Field(default=4, description="epochs without a better score before stopping")
     plateau_patience: Count = Field(

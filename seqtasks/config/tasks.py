@@ -44,10 +44,15 @@ _TABLES = (
 )
 
 
-def _check_writes_forwards(config: RunConfig) -> None:
-    """Refuse what reads ahead, for a task that writes from the left to the right."""
+def _check_writes_forwards(config: RunConfig, both_ways: bool = False) -> None:
+    """Refuse what reads ahead, for a task that writes from the left to the right.
+
+    Args:
+        config: of the task.
+        both_ways: whether each direction is a network of its own, of which the first writes.
+    """
     arch = config.model.arch
-    if Arch.parse(arch).bidirectional:
+    if Arch.parse(arch).bidirectional and not both_ways:
         raise ValueError(
             f"model.arch {arch!r} reads in both directions, but the task {config.task!r} "
             f"writes from the left to the right; use arch {arch.replace('bi', '', 1)}"
@@ -404,7 +409,7 @@ class LanguageModelConfig(RunConfig):
         )
 
     class Model(WriterConfig):
-        """A network that says what comes next."""
+        """A network that says what comes next; of two directions, each by itself."""
 
         arch: str = "lstm"
         units: Count = Field(default=128, description="H, hidden units")
@@ -451,5 +456,5 @@ class LanguageModelConfig(RunConfig):
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "LanguageModelConfig":
-        _check_writes_forwards(self)
+        _check_writes_forwards(self, both_ways=self.data.lines)
         return self

@@ -77,7 +77,8 @@ def per_token(counts: dict[str, int]) -> int:
 def _count(model: Any, counts: Counter[str]) -> None:
     if isinstance(model, NextStep):
         # Its one text is read and written at once.
-        _decoder(model.decoder, counts, of_step="token")
+        for decoder in filter(None, (model.decoder, model.backward)):
+            _decoder(decoder, counts, of_step="token")
     elif isinstance(model, Seq2Seq):
         _text(model.text, counts)
         counts["token"] += _step(model.encoder)

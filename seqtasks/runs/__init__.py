@@ -5,6 +5,7 @@ RUN/
   environment.json             versions, machine, command
   network.json                 parameters, and multiplications by what they are made for
   data.json                    how many examples each split had, and their digest
+  from.json                    what was taken over from the run that it begins from, if any
   samples.json                 some texts of it, to compare an export with; of images samples.npz
   checksums.json               of settings, data.json, vocabulary and weights: damage is noticed
   vocabulary/                  words.txt, characters.txt, labels.txt

@@ -24,8 +24,8 @@ from seqtasks.runs.locks import Lock, holder
 from seqtasks.runs.run import Run, check_free
 
 _NAMES = {  # of what is in a run before it is one
-    "checkpoints", "checksums.json", "data.json", "environment.json", "plots", "samples.json",
-    "samples.npz", "vocabulary", ".lock",
+    "checkpoints", "checksums.json", "data.json", "environment.json", "from.json", "plots",
+    "samples.json", "samples.npz", "vocabulary", ".lock",
 }  # fmt: skip
 _DEVICES = {  # names that Windows keeps to itself, with any suffix
     "CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))

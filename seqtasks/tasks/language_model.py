@@ -20,9 +20,11 @@ from seqtasks.errors import DataError
 from seqtasks.search.sampling import sample
 from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar, step_endpoint
 from seqtasks.tasks.evaluation import PlainTextEvaluation
+from seqtasks.tasks.lines import line_batches, line_ids, line_nats, only_forward
 from seqtasks.tasks.losses import token_cross_entropy
 from seqtasks.tasks.task import Batches, Fit, Task
-from seqtasks.text.encoder import dense
+from seqtasks.text.encoder import TextEncoder, dense
+from seqtasks.text.line_text import LineText
 from seqtasks.text.target_text import WrittenText, with_start
 from seqtasks.text.unknown import RareTokens, count, unknown_share
 from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
@@ -39,14 +41,19 @@ _EVALUATION_WINDOW = 1_024  # tokens read at once outside training; speed only, 
 class Codec:
     """Text to ids and back."""
 
-    text: WrittenText
+    text: WrittenText | LineText
 
     def save(self, folder: Path) -> None:
-        """Write the vocabulary."""
-        self.text.save(folder / "tokens.txt")
+        """Write the vocabulary; of lines as the tasks that read texts have it."""
+        if isinstance(self.text, LineText):
+            self.text.encoder.save(folder)
+        else:
+            self.text.save(folder / "tokens.txt")
 
     def ids(self, text: str) -> np.ndarray:
-        """All of a text as ids, (tokens,)."""
+        """All of a text as ids, (tokens,), without starts and ends of lines."""
+        if isinstance(self.text, LineText):
+            return line_ids(self.text, text.split("\n")).flat_values.numpy()
         return self.text.ids(tf.constant(_lines(text))).flat_values.numpy()
 
 
@@ -64,11 +71,16 @@ def _lines(text: str) -> list[str]:
     return re.split(r"(?<=\n)", text)
 
 
-def _ids(codec: Codec, part: PlainText) -> np.ndarray:
-    ids = codec.ids(part.text)
-    if len(ids) < 2:
+def _ids(codec: Codec, part: PlainText) -> Any:
+    """A text's ids: (tokens,), or of lines (lines, T ragged)."""
+    if isinstance(codec.text, LineText):
+        ids = line_ids(codec.text, part.text.split("\n"))
+        flat = ids.flat_values.numpy()
+    else:
+        ids = flat = codec.ids(part.text)
+    if len(flat) < 2:
         raise DataError(
-            f"{part.source}: the text has {len(ids)} {codec.text.unit}s that can be read; "
+            f"{part.source}: the text has {len(flat)} {codec.text.unit}s that can be read; "
             "expected 2 or more"
         )
     return ids
@@ -169,11 +181,26 @@ class Predictor:
             readout, states, _ = model.decoder(ids, states)
             return loss(following, readout), states
 
+        def line_losses(inputs, targets):
+            return loss(targets, model(inputs))
+
         self._losses = tf.function(losses, autograph=False, reduce_retracing=True)
+        self._line_losses = tf.function(line_losses, autograph=False, reduce_retracing=True)
         self._answer = tf.function(self.answer, autograph=False, reduce_retracing=True)
 
-    def nats(self, ids: np.ndarray) -> np.ndarray:
-        """The loss of each token, (tokens,), given all of the text before it."""
+    def nats(self, ids: Any, both_ways: bool = False) -> np.ndarray:
+        """The loss of each token, (tokens,), given all of the text before it.
+
+        Of lines the end is a token, too, and only the line is before it.
+
+        Args:
+            ids: (tokens,) of a text, or (lines, T ragged).
+            both_ways: whether a network of two directions also says what its second one makes of
+                the lines.
+        """
+        if isinstance(ids, tf.RaggedTensor):
+            losses = line_nats(self.model, self._line_losses, ids)
+            return losses if both_ways or not self.model.backward else only_forward(losses, ids)
         states, found = self.model.zero_states(1), []
         for batch in windows(ids, 1, _EVALUATION_WINDOW):
             losses, states = self._losses(batch["ids"], batch["next"], states)
@@ -201,7 +228,9 @@ class Predictor:
         real = tf.sequence_mask(lengths, tf.shape(ids)[1])
         _, states, _ = decoder(ids, self.model.zero_states(tf.shape(ids)[0]), mask=real)
         last = tf.gather(ids, lengths, batch_dims=1)
-        never = tf.one_hot([UNKNOWN_ID, END_ID], decoder.tokens, -float("inf"), 0.0)
+        lines = isinstance(codec, LineText)  # which end
+        never = [UNKNOWN_ID] if lines else [UNKNOWN_ID, END_ID]
+        never = tf.one_hot(never, decoder.tokens, -float("inf"), 0.0)
 
         def step(ids, states):
             scores, states, attention = decoder.step(ids, states)
@@ -209,6 +238,9 @@ class Predictor:
             return allowed, tuple(states), attention
 
         drawn = sample(step, tuple(states), last, length, temperature, top_k, seed)
+        if lines:
+            ended = tf.cumsum(tf.cast(drawn == END_ID, tf.int32), axis=1) > 0
+            drawn = tf.where(ended, PADDING_ID, drawn)
         tokens = codec.tokens(drawn)
         if codec.unit == "char":
             return codec.join(tokens)
@@ -238,6 +270,19 @@ class LanguageModel(Task):
     def make_codec(self, config: LanguageModelConfig, splits: Splits) -> Codec:
         """Build the vocabulary from the training text."""
         text = config.text
+        if config.data.lines:
+            encoder = TextEncoder.from_texts(
+                splits.train.text.split("\n"),
+                text.unit,
+                text.max_words,
+                text.max_characters,
+                text.min_count,
+                _NO_LIMIT,
+                _NO_LIMIT,
+                text.max_subwords,
+                written=True,
+            )
+            return Codec(LineText(encoder))
         size = {
             "word": text.max_words,
             "char": text.max_characters,
@@ -255,6 +300,8 @@ class LanguageModel(Task):
             RunError: where the file is missing or broken.
         """
         file, unit = folder / "tokens.txt", config.text.unit
+        if config.data.lines:
+            return Codec(LineText(TextEncoder.load(folder, unit, _NO_LIMIT, _NO_LIMIT)))
         return Codec(WrittenText.load(file, unit, _NO_LIMIT, verbatim=True))
 
     def build(self, config: LanguageModelConfig, codec: Codec) -> NextStep:
@@ -264,21 +311,30 @@ class LanguageModel(Task):
     def prepare_fit(
         self, config: LanguageModelConfig, codec: Codec, model: NextStep, splits: Splits
     ) -> Fit:
-        """Cross-entropy of each token, the state being carried over, and 1 / perplexity."""
+        """Cross-entropy of each token, the state being carried over, and 1 / perplexity.
+
+        Of lines no state is carried over, and of two directions both count.
+        """
         train, validation = _ids(codec, splits.train), _ids(codec, splits.validation)
-        model.carry(_rows(config, train))
+        lines = isinstance(train, tf.RaggedTensor)
         predictor = self.make_predictor(config, codec, model)
         rare, known = None, codec.text.vocabulary
         if weight := config.text.unknown_weight:
-            rare = RareTokens(known, count(train, known), weight, config.seed)
+            flat = train.flat_values.numpy() if lines else train
+            rare = RareTokens(known, count(flat, known), weight, config.seed)
+        if lines:
+            batches = line_batches(config, train, model.backward is not None, rare)
+        else:
+            model.carry(_rows(config, train))
+            batches = partial(training_data, config, train, rare=rare)
 
         def validate() -> tuple[float, float]:
-            loss = float(predictor.nats(validation).mean(dtype=float))
+            loss = float(predictor.nats(validation, both_ways=True).mean(dtype=float))
             return loss, math.exp(-loss)
 
         return Fit(
             token_cross_entropy(config.training.label_smoothing, config.training.sampled_tokens),
-            partial(training_data, config, train, rare=rare),
+            batches,
             validate,
         )
 
@@ -298,15 +354,15 @@ class LanguageModel(Task):
         """Measure how surprising a text is, and how small a compressor makes it."""
         ids = _ids(predictor.codec, part)
         losses = predictor.nats(ids)
-        nats = float(losses.sum(dtype=float))
+        nats, flat = float(losses.sum(dtype=float)), predictor.codec.ids(part.text)
         return PlainTextEvaluation(
             source=part.source,
             unit=config.text.unit,
-            tokens=len(ids),
+            tokens=len(losses),
             characters=len(part.text),
-            unknown=int((ids == UNKNOWN_ID).sum()),
-            nats_per_token=nats / len(ids),
-            perplexity=math.exp(nats / len(ids)),
+            unknown=int((flat == UNKNOWN_ID).sum()),
+            nats_per_token=nats / len(losses),
+            perplexity=math.exp(nats / len(losses)),
             nats_per_character=nats / len(part.text),
             bits_per_character=nats / math.log(2) / len(part.text),
             xz_bits_per_character=8 * len(lzma.compress(part.text.encode())) / len(part.text),

@@ -83,18 +83,24 @@ class TextEncoder(tf.Module):
         max_length: int,
         max_word_length: int,
         max_subwords: int | None = None,
+        written: bool = False,
     ) -> "TextEncoder":
-        """Build the vocabularies by frequency from training texts."""
+        """Build the vocabularies by frequency from training texts.
+
+        Args:
+            written: whether they have a start and an end, too, for what goes on with texts.
+        """
         words = characters = None
         if unit == "subword":
-            subwords = Subwords.learn(map(normalise, in_batches(texts)), max_subwords, min_count)
+            given = map(normalise, in_batches(texts))
+            subwords = Subwords.learn(given, max_subwords, min_count, written)
             return cls(unit, None, None, max_length, max_word_length, subwords=subwords)
         if unit != "char":
             counts = count_tokens(map(split_words, in_batches(texts)))
-            words = Vocabulary.by_frequency(counts, max_words, min_count)
+            words = Vocabulary.by_frequency(counts, max_words, min_count, written)
         if unit != "word":
             counts = count_tokens(map(split_characters, in_batches(texts)))
-            characters = Vocabulary.by_frequency(counts, max_characters, min_count)
+            characters = Vocabulary.by_frequency(counts, max_characters, min_count, written)
         return cls(unit, words, characters, max_length, max_word_length)
 
     @property

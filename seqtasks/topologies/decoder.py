@@ -62,6 +62,7 @@ class Decoder(keras.Layer):
         tied: whether E is the table of vectors.
         dropout, weight_drop: rates in the recurrent layers.
         output_dropout: rate on the readout.
+        shared: another decoder, built, whose vectors, E and b_E this one has too; None: its own.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Decoder(keras.Layer):
         dropout: float = 0.0,
         weight_drop: float = 0.0,
         output_dropout: float = 0.0,
+        shared: Any = None,
         **keras_options: Any,
     ):
         super().__init__(**keras_options)
@@ -84,7 +86,12 @@ class Decoder(keras.Layer):
         self.embedding_units = embedding_units
         self.tied = tied
         of_parts = {"dtype": self.dtype_policy}
-        self.token_vectors = vectors_of(tokens, embedding_units, name="token_vectors", **of_parts)
+        self.token_vectors: Any = (
+            shared.token_vectors
+            if shared
+            else vectors_of(tokens, embedding_units, name="token_vectors", **of_parts)
+        )
+        self._shared = shared
         self.layers = [
             RECURRENT[cell](
                 units,
@@ -108,7 +115,14 @@ class Decoder(keras.Layer):
             part.supports_masking = True
 
     @classmethod
-    def from_config_section(cls, tokens: int, config: WriterConfig, attention: str) -> "Decoder":
+    def from_config_section(
+        cls,
+        tokens: int,
+        config: WriterConfig,
+        attention: str,
+        name: str = "decoder",
+        shared: Any = None,
+    ) -> "Decoder":
         """Make the decoder that a configuration's `model` section describes."""
         return cls(
             tokens,
@@ -121,7 +135,8 @@ class Decoder(keras.Layer):
             config.dropout,
             config.weight_drop,
             config.output_dropout,
-            name="decoder",
+            shared,
+            name=name,
         )
 
     @property
@@ -133,13 +148,20 @@ class Decoder(keras.Layer):
         """Create the weights for a memory (N, S, M), or None where there is no attention."""
         D, H = self.embedding_units, self.units
         M = memory_shape[-1] if self.attention else 0
-        self.token_vectors.build((None, None))
+        if not self._shared:
+            self.token_vectors.build((None, None))
         for index, layer in enumerate(self.layers):
             layer.build((None, None, H + M if index else D))
         if self.attention:
             self.attention.build([(None, None, H), (None, None, M)])
         self.W = self.add_weight((H + M + D, D), "glorot_uniform", name="W")
         self.b = self.add_weight((D,), "zeros", name="b")
+        if self._shared:
+            self.b_E = self._shared.b_E
+            if not self.tied:
+                self.E = self._shared.E
+            self.built = True
+            return
         if not self.tied:
             self.E = self.add_weight((self.tokens, D), "glorot_uniform", name="E")
         self.b_E = self.add_weight((self.tokens,), "zeros", name="b_E")

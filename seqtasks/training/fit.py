@@ -18,6 +18,7 @@ from seqtasks.inspection.recurrent_weights import singular_values
 from seqtasks.runs import Run, disk_errors
 from seqtasks.runs.checksums import replacing_known
 from seqtasks.tasks.finished_run import load_weights
+from seqtasks.training.levels import Levels
 from seqtasks.training.schedule import epochs_told
 from seqtasks.training.state import TrainingState, load_state, save_state
 from seqtasks.training.step import Totals, TrainingStep
@@ -90,6 +91,7 @@ def fit(
     ended: bool = False,
     saved: Callable[[], None] = lambda: None,
     late: Any = None,
+    levels: Levels | None = None,
 ) -> TrainingState:
     """Train a model until its score stops rising; leave the best weights in the run and the model.
 
@@ -109,6 +111,7 @@ def fit(
         saved: called whenever a state was saved.
         late: vectors that are trained from some epoch on
             (`seqtasks.tasks.outside_vectors.LateVectors`).
+        levels: which weights are trained by when, and how fast; None: all alike.
 
     Returns:
         The state at the end. `finished` says why it ended and is empty after an interruption, when
@@ -127,6 +130,7 @@ def fit(
         config.clip_value,
         late,
         config.average_last,
+        levels,
     )
     state = load_state(run.last_state, step.variables()) if resume else TrainingState()
     state.finished = (state.finished or epochs_told(state.epoch)) if ended else ""
@@ -148,6 +152,7 @@ def fit(
         while not state.finished and state.epoch < config.epochs:
             if late:
                 late.begin(state.epoch)
+            step.begin(state.epoch)
             if not _train_epoch(step, batches, config, state, watcher, interrupted, save):
                 save()
                 return state

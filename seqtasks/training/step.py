@@ -7,6 +7,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from seqtasks.training.levels import Levels
+
 
 @dataclass(frozen=True)
 class Totals:
@@ -46,9 +48,11 @@ class FusedAdam(keras.optimizers.Adam):
     Attributes:
         waited: what says, of a weight's number, in how many of the first steps its gradient was 0;
             its own steps are counted from there. None: in none.
+        rate: what says, of a weight's number, what its learning rate is multiplied with. None: 1.
     """
 
     waited: Callable[[int], Any] | None = None
+    rate: Callable[[int], float] | None = None
 
     def update_step(self, gradient, variable, learning_rate):
         """Move one weight against its gradient (Kingma & Ba 2015, the form before section 2.1)."""
@@ -56,6 +60,8 @@ class FusedAdam(keras.optimizers.Adam):
         count = self.iterations + 1
         if self.waited:
             count -= self.waited(index)
+        if self.rate:
+            learning_rate = learning_rate * self.rate(index)
         steps = tf.cast(count, variable.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
@@ -88,6 +94,7 @@ class TrainingStep:
         clip_value: the limit on the size of each entry of a gradient, before its norm is taken.
         late: vectors that are trained from some epoch on, a `weight` and whether it is by now,
             `tuning`.
+        levels: which weights are trained by when, and how fast; None: all alike.
     """
 
     def __init__(
@@ -100,6 +107,7 @@ class TrainingStep:
         clip_value: float | None = None,
         late: Any = None,
         average_last: int = 0,
+        levels: Levels | None = None,
     ):
         self.model = model
         self.loss = loss
@@ -120,10 +128,37 @@ class TrainingStep:
         self._steps = tf.Variable(tf.zeros((), tf.int64), trainable=False)
         self._late = late
         self._waited = tf.Variable(tf.zeros((), tf.int64), trainable=False)
-        if late:
-            places = [weight is late.weight for weight in model.trainable_variables]
-            self.optimizer.waited = lambda index: self._waited if places[index] else 0
+        self._levels, self._lowest = levels, 0
+        # In how many steps each level wasn't trained.
+        several = 1 + levels.top if levels and levels.every else 0
+        self._closed = tf.Variable(tf.zeros([several], tf.int64), trainable=False)
+        self._closable = several
+        places = [late is not None and weight is late.weight for weight in self._weights()]
+        if late or levels:
+            self.optimizer.waited = lambda index: (
+                self._waited if places[index] else self._steps_closed(index)
+            )
+        if levels:
+            self.optimizer.rate = lambda index: levels.rate(levels.of[index])
         self._step: Any = None
+
+    def _weights(self) -> list[Any]:
+        """The weights that are trained at some time."""
+        return self.model.trainable_variables
+
+    def _steps_closed(self, index: int) -> Any:
+        levels = self._levels
+        return self._closed[levels.of[index]] if levels and levels.every else 0
+
+    def begin(self, epoch: int) -> None:
+        """Note that an epoch begins, counted from 0, from which on other weights may be trained."""
+        lowest = self._levels.lowest(epoch) if self._levels else 0
+        if lowest != self._lowest:
+            self._lowest, self._step = lowest, None
+
+    def _is_open(self, index: int) -> bool:
+        """Whether a weight is trained in this epoch."""
+        return self._levels is None or self._levels.of[index] >= self._lowest
 
     def __call__(self, inputs: Any, targets: Any) -> None:
         """Take one step on a batch."""
@@ -137,7 +172,7 @@ class TrainingStep:
         with tf.GradientTape() as tape:
             losses = self.loss(targets, self.model(inputs, training=True))
             loss = tf.reduce_mean(losses)
-        weights = self.model.trainable_variables
+        weights = [w for index, w in enumerate(self._weights()) if self._is_open(index)]
         gradients = tape.gradient(loss, [w.value for w in weights])
         # An embedding's gradient comes as one row per token read; a token that is read again and
         # again must be summed before its norm (clipping) and its square (Adam) are taken.
@@ -148,7 +183,10 @@ class TrainingStep:
         gradients, norm = tf.clip_by_global_norm(gradients, self.clip_norm)
         self.optimizer.apply(gradients, weights)
         if self._late:
-            self._waited.assign_add(tf.where(self._late.tuning, tf.zeros((), tf.int64), 1))
+            trained = self._late.tuning & any(w is self._late.weight for w in weights)
+            self._waited.assign_add(tf.where(trained, tf.zeros((), tf.int64), 1))
+        if self._lowest:
+            self._closed.assign_add(tf.cast(tf.range(self._closable) < self._lowest, tf.int64))
         self._update_averages()
         self._add_up(losses, inputs, targets)
         self._add_norm(norm)
@@ -236,6 +274,7 @@ class TrainingStep:
         """Everything that a later step depends on, dropout's random state included."""
         carried = getattr(self.model, "carried", [])  # the states of truncated back-propagation
         waited = [self._waited] if self._late else []
+        waited += [self._closed] if self._closable else []
         return [
             *self.model.variables,
             *self.optimizer.variables,

@@ -28,13 +28,22 @@ from seqtasks.tasks.outside_vectors import (
 from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.run_data import check_data, save_data
 from seqtasks.tasks.selection import score_name
+from seqtasks.tasks.source_run import begun_from, check_apart, check_labels
 from seqtasks.tasks.sources import check_training, load_splits
 from seqtasks.training.fit import Watcher, fit
+from seqtasks.training.levels import levels_of
 from seqtasks.training.memory import check_memory, saves_memory
 from seqtasks.training.model_card import model_card, split_sizes
 from seqtasks.training.records import record_network, record_resumption
 from seqtasks.training.resumable import check_resumable
 from seqtasks.training.state import TrainingState
+from seqtasks.training.taken_over import (
+    open_source,
+    save_taken_over,
+    take_over,
+    taken_over_facts,
+    widened_from,
+)
 
 
 @dataclass(frozen=True)
@@ -71,19 +80,30 @@ def train(
         DataError: where the data can't be used.
         TrainingError: where the loss is no longer a number.
     """
-    config = fitted(config)
-    choose_path(runs_dir, config, overwrite)
+    config = fitted(begun_from(config, runs_dir))
+    check_apart(config, choose_path(runs_dir, config, overwrite))
     read = splits or load_splits(config)
     check_training(config, read)
+    check_labels(config, read)
     codec = get_task(config.task).make_codec(config, read)
+    source, taken = open_source(config), None
+    if source:
+        codec = widened_from(source, codec)
     for fact, value in vectors_fact(codec).items():
         told(f"{fact}: {value}")
     model = _build(config, codec)
-    put_in(codec, model)
+    if source:
+        taken = take_over(source, model, config)
+        for line in taken.lines():
+            told(line)
+    else:
+        put_in(codec, model)
 
     def save(run: Run) -> None:
         codec.save(run.vocabulary)
         save_data(run, config, read)
+        if taken:
+            save_taken_over(run, taken)
 
     with new_run(runs_dir, config, overwrite, save) as run:
         return _fit(run, config, codec, model, read, watcher)
@@ -114,15 +134,19 @@ def resume(
     """
     with writing(run):
         begun = check_resumable(run, config)
+        taken_over_facts(run)  # which the card will need
         check_files(run.path, "vocabulary")
         codec = get_task(config.task).load_codec(config, run.vocabulary)
         splits = splits or load_splits(config)
         if not compared:
             check_data(run, config, splits, ("train", "validation"), accept_new_data)
-        if begun == "anew" and has_vectors(codec):  # they aren't in any state yet
+        source = open_source(config) if begun == "anew" else None
+        if begun == "anew" and has_vectors(codec) and not source:  # they aren't in any state yet
             codec = read_again(codec, get_task(config.task).make_codec(config, splits))
         model = _build(config, codec)
-        if begun == "anew":
+        if source:
+            take_over(source, model, config)
+        elif begun == "anew":
             put_in(codec, model)
 
         written = False
@@ -205,6 +229,7 @@ def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda:
         ended=begun == "finish",
         saved=saved,
         late=late_vectors(codec, model),
+        levels=levels_of(model, config.training),
     )
     outcome = Outcome(run, state, score, model.count_params(), codec=codec)
     if state.finished:
@@ -214,7 +239,7 @@ def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda:
             learning_curve(rows, score, run.learning_curve)
             if any("gradient_norm" in row for row in rows):
                 gradient_curves(rows, config.training.clip_norm, run.gradient_curves)
-            facts = {**split_sizes(splits), **task.facts(codec)}
+            facts = {**split_sizes(splits), **task.facts(codec), **taken_over_facts(run)}
             judged = _judge(run, config, task.make_predictor(config, codec, model), splits)
             card = model_card(run, config, facts, rows, outcome.parameters, score, judged)
             write_text(run.model_card, card)
