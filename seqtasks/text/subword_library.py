@@ -19,13 +19,18 @@ LONGEST = 48  # characters of a word; longer ones, mostly noise, are cut in piec
 _BETWEEN = "\0"  # between words that the library learns from
 
 
+def can_learn_subwords() -> bool:
+    """Whether the library is installed."""
+    return find_spec("tokenizers") is not None
+
+
 def check_installed() -> None:
     """Refuse to learn subwords without the library.
 
     Raises:
         ConfigError: says how it is installed.
     """
-    if find_spec("tokenizers") is None:
+    if not can_learn_subwords():
         raise ConfigError(
             "text.unit: subwords are learnt by the library tokenizers, which is not installed: "
             "pip install 'seqtasks[subwords]'"

@@ -9,6 +9,7 @@ from seqtasks.data.pairs import TextPairs
 from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.splits import Splits
 from seqtasks.data.tagged import TaggedSentences
+from seqtasks.tasks import chosen
 from seqtasks.tasks.chosen import choose
 
 SIZES = (40, 999, 3_999, 12_000, 25_000)
@@ -28,6 +29,11 @@ def tags(count):
     return Splits(part, part, None)
 
 
+def pairs(count):
+    part = TextPairs(["a good film"] * count, ["un bon film"] * count, "mine.tsv", [*range(count)])
+    return Splits(part, part, None)
+
+
 def dotted(config):
     return {
         f"{section}.{key}": value
@@ -37,6 +43,7 @@ def dotted(config):
     }
 
 
+MAKE = {"sentiment": texts, "tagging": tags, "translation": pairs}
 CASES = {
     **{f"{n} texts": ("sentiment", texts(n)) for n in SIZES},
     **{f"{n} long texts": ("sentiment", texts(n, " ".join([TEXT] * 9))) for n in SIZES},
@@ -44,6 +51,7 @@ CASES = {
     **{f"{n} numbers": ("sentiment", texts(n, kind="number")) for n in SIZES},
     **{f"{n} sets": ("sentiment", texts(n, kind="set")) for n in SIZES},
     **{f"{n} sentences": ("tagging", tags(n)) for n in SIZES},
+    **{f"{n} pairs": ("translation", pairs(n)) for n in SIZES},
 }
 
 
@@ -70,7 +78,8 @@ def test_what_is_chosen_is_valid_told_and_chosen_once(task, splits):
 def test_what_is_given_stays_though_it_is_the_plain_default(task, splits):
     plain = dotted(load_config(options={"task": task}))
     for key, value in choose(load_config(options={"task": task}), splits).values.items():
-        config = load_config(options={"task": task, key: plain[key]})
+        given = "null" if plain[key] is None else plain[key]
+        config = load_config((), (f"{key}={given}",), {"task": task})
         found = choose(config, splits)
         assert key not in found.values
         assert dotted(found.config)[key] == plain[key] != value
@@ -115,22 +124,34 @@ def test_numbers_have_no_smoothed_labels():
 
 
 def test_nothing_is_chosen_for_other_tasks():
-    part = TextPairs(["a"], ["b"], "mine.tsv", [1])
-    plain = load_config(options={"task": "translation"})
-    found = choose(plain, Splits(part, part, None))
+    plain = load_config(options={"task": "captioning"})
+    found = choose(plain, pairs(9))
     assert (found.config, found.values, found.told()) == (plain, {}, None)
     documents = load_config(options={"task": "documents"})
     assert choose(documents, texts(2_000)).config == documents
+
+
+def test_few_pairs_are_read_and_written_by_subwords_where_they_can_be_learnt(monkeypatch):
+    def units(**options):
+        config = load_config(options={"task": "translation", **options})
+        found = choose(config, pairs(3_000)).config
+        assert parse_config(found.to_dict()) == found
+        return found.text.unit, found.text.target_unit
+
+    assert units() == ("subword", "subword")
+    assert units(**{"text.features": ["shape"]}) == ("word", "subword")
+    assert units(**{"text.unit": "word+char"}) == ("word+char", "subword")
+    monkeypatch.setattr(chosen, "can_learn_subwords", lambda: False)
+    assert units() == ("char", "char")
 
 
 def test_configurations_of_ours_for_files_say_all_that_would_be_chosen():
     shown = 0
     for path in shipped_configs().values():
         config = load_config((path,))
-        if "/" not in config.data.source or config.task not in ("sentiment", "tagging"):
+        if "/" not in config.data.source or config.task not in MAKE:
             continue
         shown += 1
         for size in SIZES:
-            splits = texts(size) if config.task == "sentiment" else tags(size)
-            assert choose(config, splits).values == {}, path
-    assert shown == 3
+            assert choose(config, MAKE[config.task](size)).values == {}, path
+    assert shown == 4
