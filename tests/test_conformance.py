@@ -20,6 +20,7 @@ from seqtasks import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell, 
 from seqtasks.config import ClassifierConfig, TaggerConfig, TranslatorConfig, WriterConfig
 from seqtasks.layers.attention import Attention, AttentionPooling
 from seqtasks.layers.convolution import WindowReader
+from seqtasks.layers.crf import CRF
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.scan import SPLIT_FROM
 from seqtasks.layers.vectors import PartedVectors
@@ -434,6 +435,11 @@ def pooled(layer):
     return [layer(tf.constant(reference.inputs(2, T, H, 22), tf.float32), mask=MASK)]
 
 
+def chained(crf):
+    emissions = tf.constant(reference.inputs(2, T, H, 22), tf.float32)
+    return [crf.log_partition(emissions, MASK), crf.marginals(emissions, MASK)]
+
+
 def decoded(decoder):
     states = reference.inputs(len(decoder.state_sizes), 2, H, 23)
     states = [tf.constant(state, tf.float32) for state in states]
@@ -464,6 +470,7 @@ PARTS = {
     "attention pooling": (AttentionPooling(), (None, None, H), pooled),
     "mean pooling": (MaskedPooling("mean"), (None, None, H), pooled),
     "max pooling": (MaskedPooling("max"), (None, None, H), pooled),
+    "CRF": (CRF(), (None, None, H), chained),
     "decoder": (Decoder(V, "lstm", 2, H, D, dropout=0.1), None, decoded),
     "decoder with attention": (
         Decoder(V, "gru", 2, H, D, "additive", tied=False, weight_drop=0.2, output_dropout=0.3),

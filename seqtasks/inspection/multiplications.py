@@ -12,6 +12,7 @@ import keras
 
 from seqtasks.layers.attention import Attention, AttentionPooling
 from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.crf import CRF
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from seqtasks.layers.stacked import Stacked
@@ -165,11 +166,13 @@ def _attention(attention: Attention, counts: Counter[str]) -> None:
 
 
 def _product(layer: Any) -> int:
-    """An affine map, or a convolution at every place of its output."""
+    """An affine map, a convolution at every place of its output, or what a CRF makes of a step."""
     if isinstance(layer, _NO_PRODUCT):
         return 0
     if isinstance(layer, keras.layers.Dense):
         return math.prod(layer.kernel.shape)
+    if isinstance(layer, CRF):  # forwards and backwards, a product with the transitions and a ⊙
+        return 2 * (math.prod(layer.transitions.shape) + layer.end.shape[0])
     if isinstance(layer, keras.layers.Conv2D):
         height, width = layer.output.shape[1:3]
         return math.prod(layer.kernel.shape) * height * width

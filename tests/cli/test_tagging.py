@@ -96,8 +96,11 @@ def test_an_evaluation_tells_given_tokens_from_raw_text(succeeds, run):
     assert found["raw_text"]["tags"]["F1"] == pytest.approx(found["accuracy"])
 
 
-def test_spans_of_an_annotation_tool_are_learnt_and_told(succeeds, tiny, tmp_path):
-    path = tmp_path / "names.jsonl"
+@pytest.fixture(scope="module")
+def names(succeeds, tiny, tmp_path_factory):
+    """A tagger with a CRF of names that an annotation tool marked, and what training said."""
+    folder = tmp_path_factory.mktemp("names")
+    path = folder / "names.jsonl"
     names = ["Ann", "Bo", "Cy", "Dee"]
     records = [
         {"text": f"{name} saw {other} .", "entities": [[0, len(name), "PER"]]}
@@ -105,13 +108,62 @@ def test_spans_of_an_annotation_tool_are_learnt_and_told(succeeds, tiny, tmp_pat
         for other in ("it", "me", "you", "them", "us", "him", "her", "one", "all", "none")
     ]
     path.write_text("".join(f"{json.dumps(record)}\n" for record in records), encoding="utf-8")
-    options = ("--task", "tagging", "--data", path, "--epochs", 4, "--runs-dir", tmp_path)
-    result = succeeds("train", *options, *tiny, "--name", "names")
-    assert "best validation entity F1" in result.stdout
-    answer = json.loads(succeeds("predict", tmp_path / "names", "--json", "Ann saw it").stdout)
+    options = ("--task", "tagging", "--data", path, "--epochs", 4, "--runs-dir", folder)
+    crf = ("--set", "model.head=crf")
+    shown = succeeds("train", *options, *crf, *tiny, "--name", "names").stdout
+    return folder / "names", shown
+
+
+def test_spans_of_an_annotation_tool_are_learnt_and_told(succeeds, names):
+    run, shown = names
+    assert "best validation entity F1" in shown
+    answer = json.loads(succeeds("predict", run, "--json", "Ann saw it").stdout)
+    assert answer["entities"]
     for entity in answer["entities"]:
         assert answer["text"][entity["start"] : entity["end"]] == entity["text"]
         assert entity["type"] == "PER"
-    shown = succeeds("evaluate", tmp_path / "names").stdout
-    assert "micro avg" in shown
-    assert "validation entity F1" in (tmp_path / "names" / "model_card.md").read_text("utf-8")
+        assert 0 < entity["probability"] <= 1
+    assert "micro avg" in succeeds("evaluate", run).stdout
+    assert "validation entity F1" in (run / "model_card.md").read_text("utf-8")
+
+
+def test_the_export_of_a_crf_answers_as_the_run_and_inspect_shows_its_tags(
+    succeeds, names, tmp_path
+):
+    run, _ = names
+    succeeds("export", run, "--to", tmp_path / "served")  # which compares the two on many texts
+    assert (tmp_path / "served" / "1" / "saved_model.pb").exists()
+    text = "Bo saw Dee"
+    answer = json.loads(succeeds("predict", run, "--json", text).stdout)
+    succeeds("inspect", run, text, "--html", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    told = " ".join(f"{a}/{b}" for a, b in zip(answer["tokens"], answer["tags"], strict=True))
+    assert told in page
+
+
+def test_a_finished_run_may_leave_its_scheme_or_not_and_only_what_has_one_follows_it(
+    succeeds, refused, names, run
+):
+    free = succeeds("predict", names[0], "--set", "decoding.constrain=false", "Ann saw it")
+    assert len(free.stdout.split()) == 3
+    message = refused("predict", run, "--set", "decoding.constrain=true", "l'ami")
+    assert message == (
+        "decoding.constrain: true needs tags that mark entities, such as B-PER, I-PER and O; this "
+        "run has none, leave it out or use false"
+    )
+
+
+def test_tags_that_leave_their_scheme_are_told_before_training(succeeds, refused, tiny, tmp_path):
+    path = tmp_path / "bad.bio"
+    lines = ["Ann\tB-PER", "saw\tO", "Bo\tB-PER", "Cy\tI-PER", ""] * 30 + ["x\tO", "y\tI-PER", ""]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    shown = succeeds("data", "describe", path, "--task", "tagging", noted="Note: .*\n").stderr
+    assert "1 of " in shown
+    assert "leave IOB2" in shown
+    assert "(I-PER after O); answers follow it" in shown
+    message = refused(
+        "train", "--task", "tagging", "--data", path, "--runs-dir", tmp_path / "runs", *tiny,
+        "--set", "model.head=crf", "--set", "training.class_weight=balanced",
+    )  # fmt: skip
+    assert "use head softmax, or leave class_weight out" in message
+    assert not (tmp_path / "runs").exists()

@@ -50,6 +50,9 @@ def test_every_arch_costs_what_its_equations_do(arch):
     assert multiplications(model) == {"token": expected, "example": width * C}
     tagger = many_to_many(9, 0, C, TaggerConfig(**options))
     assert multiplications(tagger) == {"token": expected + width * C}
+    tagger = many_to_many(9, 0, C, TaggerConfig(**options), head="crf")
+    forwards = backwards = C * C + C  # what is known so far by transitions, ⊙ the emissions
+    assert multiplications(tagger) == {"token": expected + width * C + forwards + backwards}
 
 
 def test_the_three_cells_by_figures():

@@ -98,3 +98,34 @@ def test_rare_values_of_a_feature_are_unknown_and_all_is_read_back(tmp_path):
     again = TextEncoder.load(tmp_path, "word", 1000, 24, ALL)
     for name, ids in encoder(tf.constant(TEXTS)).items():
         assert np.array_equal(again(tf.constant(TEXTS))[name], ids)
+
+
+def test_bigrams_are_of_neighbours_in_the_same_sentence_only():
+    sentences = [["나", " ", "는"], [], ["Go"], ["는", "나"]]
+    encoder = TokenEncoder.from_sentences(
+        sentences, ReadTextConfig(features=("left_bigram", "right_bigram"))
+    )
+
+    def pairs(tokens):
+        seen = ["", *("▁" if token == " " else token.lower() for token in tokens), ""]
+        return ["\u2060".join(pair) for pair in itertools.pairwise(seen)]
+
+    asked = [*sentences, ["나", "는", " "]]
+    found = encoder(tf.ragged.constant(asked, tf.string, ragged_rank=1))
+    known = {pair for tokens in sentences for pair in pairs(tokens)[:-1]} - {""}
+    assert set(encoder.vocabularies["left_bigram"].tokens[2:]) == known
+    for row, tokens in enumerate(asked):
+        for name, own in (("left_bigram", pairs(tokens)[:-1]), ("right_bigram", pairs(tokens)[1:])):
+            ids = [expected(encoder.vocabularies[name], pair) for pair in own][: len(tokens)]
+            assert found[name].numpy()[row].tolist() == ids + [0] * (3 - len(ids)), (name, tokens)
+
+
+def test_a_token_of_white_space_is_no_unknown_word(tmp_path):
+    encoder = TokenEncoder.from_sentences(
+        [["a", " ", "b"], ["\u00a0"]], ReadTextConfig(min_count=2)
+    )
+    given = tf.ragged.constant([["\u3000", "a", " "]])
+    assert encoder.words.tokens == ["[PAD]", "[UNK]", "▁"]
+    assert encoder(given)["ids"].numpy().tolist() == [[2, 1, 2]]
+    assert encoder.count([[" ", "a"]]) == {"▁": 1, "a": 1}
+    assert encoder.word_ids([["a", " "]]).tolist() == [1, 2]
