@@ -11,7 +11,6 @@ import pytest
 from seqtasks.config import load_config
 from seqtasks.training.step import TrainingStep
 
-
 HOW = ("--epochs", 2, "--set", "training.unfreeze_every=1", "--set", "training.layer_decay=0.6")
 
 
