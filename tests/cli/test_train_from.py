@@ -3,11 +3,33 @@
 import json
 import shutil
 import signal
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from seqtasks.config import load_config
 from seqtasks.training.step import TrainingStep
+
+HOW = ("--epochs", 2, "--set", "training.unfreeze_every=1", "--set", "training.layer_decay=0.6")
+
+
+class Begun(NamedTuple):
+    """A run that began from the trained one, on more reviews with a class of their own."""
+
+    run: Path
+    shown: str
+    data: Path
+
+
+@pytest.fixture(scope="module")
+def begun(trained, films, succeeds, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("from")
+    rows = films.read_text("utf-8") + "quagga quagga film\tnew\n" * 9
+    (folder / "other.tsv").write_text(rows, "utf-8")
+    given = ("--from", trained.run, "--data", folder / "other.tsv", "--name", "after")
+    shown = succeeds("train", *given, "--runs-dir", folder, *HOW, noted="(?s).*").stdout
+    return Begun(folder / "after", shown, folder / "other.tsv")
 
 
 @pytest.fixture
@@ -17,19 +39,13 @@ def from_trained(trained, films, tmp_path):
     return ("train", "--from", trained.run, "--data", films, *place)
 
 
-def test_it_says_what_was_taken_over_and_writes_it_down(
-    from_trained, succeeds, trained, films, tmp_path
-):
-    other = tmp_path / "other.tsv"
-    rows = films.read_text("utf-8") + "quagga quagga film\tnew\n" * 9
-    other.write_text(rows, "utf-8")
-    given = [other if word is films else word for word in from_trained]
-    shown = succeeds(*given, "--epochs", 1, noted="(?s).*").stdout
-    line = next(line for line in shown.splitlines() if line.startswith(f"from {trained.run}"))
+def test_it_says_what_was_taken_over_and_writes_it_down(begun, trained):
+    line = next(line for line in begun.shown.splitlines() if line.startswith("from "))
+    assert line.startswith(f"from {trained.run}: ")
     assert "classes (1 of 3 new)" in line
     assert "token_vectors (" in line
-    assert "began anew" not in shown
-    run = tmp_path / "runs" / "after"
+    assert "began anew" not in begun.shown
+    run = begun.run
     config, source = (
         load_config((run / "config.yaml",)),
         load_config((trained.run / "config.yaml",)),
@@ -48,34 +64,32 @@ def test_it_says_what_was_taken_over_and_writes_it_down(
 
 
 def test_a_run_from_a_run_that_was_interrupted_goes_on_without_its_source(
-    from_trained, succeeds, trained, films, tmp_path
+    begun, succeeds, trained, tmp_path
 ):
     source = shutil.copytree(trained.run, tmp_path / "source")
-    given = [source if word == trained.run else word for word in from_trained]
-    how = ("--epochs", 3, "--set", "training.unfreeze_every=1", "--set", "training.layer_decay=0.6")
-    succeeds(*given, *how, "--name", "straight")
     taken, step = [], TrainingStep.__call__
 
     def interrupted(self, inputs, targets):
         step(self, inputs, targets)
         taken.append(inputs)
-        if len(taken) == 6:  # of four an epoch
+        if len(taken) == 8:  # of about five an epoch
             signal.raise_signal(signal.SIGINT)
 
+    given = ("--from", source, "--data", begun.data, "--runs-dir", tmp_path, "--name", "after")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingStep, "__call__", interrupted)
-        succeeds(*given, *how, noted="(?s).*")
+        succeeds("train", *given, *HOW, noted="(?s).*")
+    assert len(taken) == 8
     shutil.rmtree(source)
-    runs = tmp_path / "runs"
-    succeeds("train", "--resume", runs / "after")
+    succeeds("train", "--resume", tmp_path / "after", noted="(?s).*")
     rows = [
-        [json.loads(line) for line in (runs / name / "metrics.jsonl").read_text().splitlines()]
-        for name in ("straight", "after")
+        [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        for run in (begun.run, tmp_path / "after")
     ]
     losses = [[(row["train_loss"], row["validation_loss"]) for row in found] for found in rows]
-    assert len(losses[0]) == 3
+    assert len(losses[0]) == 2
     assert losses[0] == losses[1]
-    assert "begun from" in (runs / "after" / "model_card.md").read_text("utf-8")
+    assert "begun from" in (tmp_path / "after" / "model_card.md").read_text("utf-8")
 
 
 WRONG = {
