@@ -6,10 +6,12 @@ text_input   vectors of tokens, and of their characters
 pooling      from all steps to one vector
 classifier   many to one, and documents of sentences
 tagger       many to many
-writer       what writes: a language model
+writer       what writes: a language model, and an encoder with a decoder
+heads        what outputs mean; another head has its place here
 networks     which of them a run needs, and what isn't written yet
+pack         run.pyz, of `seqtasks.runner`
 int8         weights in 8 bits, and what that costs
-answers      the run's own answers, to compare with
-check        the comparison, in a process without TensorFlow
+places       where exports are
+readme       README.md, for people
 export       all of it, whole or not at all
 """

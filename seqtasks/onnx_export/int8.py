@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,8 @@ class Cost:
     """What 8 bits cost on the run's samples.
 
     Attributes:
-        answers: how many were compared: classes, sets of labels, tags, or numbers.
+        answers: how many were compared: classes, sets of labels, tags, numbers, translations, or
+            the most probable next tokens.
         changed: how many of them are others.
         largest_difference: between probabilities, or numbers.
     """
@@ -61,20 +63,21 @@ def cost_of(export: OnnxExport, answers: Iterable[Answer]) -> Cost:
     largest = 0.0
     numbers, moved = [], []
     for name, feeds, right in answers:
-        if name != "serving_default":  # the others answer by the same network
+        answered = _answered(name, right)
+        if answered is None:
             continue
         found = export.run(export.signature(name), feeds)
         for output, expected in right.items():
-            if expected.dtype == np.float32 and expected.size:
-                largest = max(largest, float(np.abs(found[output] - expected).max()))
-            if output == "value":
-                numbers.append(expected)
-                moved.append(np.abs(found[output] - expected))
-        for output in ("label", "labels", "tags"):
-            if output in right:
-                compared += len(right[output]) if output != "tags" else int(right["lengths"].sum())
-                other = found[output] != right[output]
-                changed += int(other.any(axis=1).sum() if output == "labels" else other.sum())
+            same_shape = found[output].shape == expected.shape
+            if expected.dtype == np.float32 and same_shape and not output.startswith("state_"):
+                difference = np.abs(found[output] - expected)
+                largest = max(largest, float(difference.max(initial=0)))
+                if output == "value":
+                    numbers.append(expected)
+                    moved.append(difference)
+        others = _answered(name, found) or []
+        compared += len(answered)
+        changed += sum(one != other for one, other in zip(answered, others, strict=True))
     if numbers:
         spread = float(np.concatenate(numbers).std()) or 1.0
         off = np.concatenate(moved) > _MOST_MOVED * spread
@@ -85,3 +88,18 @@ def cost_of(export: OnnxExport, answers: Iterable[Answer]) -> Cost:
             f"and at most {MOST_CHANGED:.0%} may be; leave --int8 out"
         )
     return Cost(compared, changed, largest)
+
+
+def _answered(name: str, outputs: dict[str, np.ndarray]) -> list[Any] | None:
+    """What a signature answers, without how sure it is; None where another says the same."""
+    if name == "step" and "next" in outputs:  # what a language model draws is never sure
+        return outputs["next"][:, 0].tolist()
+    if name != "serving_default":
+        return None
+    if "tags" in outputs:
+        rows = zip(outputs["tags"].tolist(), outputs["lengths"], strict=True)
+        return [tag for row, length in rows for tag in row[:length]]
+    for output in ("label", "labels", "translation"):
+        if output in outputs:
+            return outputs[output].tolist()
+    return [] if "value" in outputs else None

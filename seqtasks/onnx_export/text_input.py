@@ -43,7 +43,7 @@ def table_of(vectors: Any) -> np.ndarray:
     """A table of vectors (V, D); one of several parts as one."""
     if isinstance(vectors, PartedVectors):
         return np.concatenate([table_of(part) for part, _ in vectors._parts()])
-    return np.asarray(vectors.embeddings, np.float32)
+    return vectors.embeddings.numpy()
 
 
 def _spelled(g: Graph, text: Any, characters: str) -> str:

@@ -56,7 +56,7 @@ def encoder(model: Any) -> onnx.ModelProto:
             state = g("Tanh", state)
         g.output(f"state_{n}", state, "float32", ["N", W.shape[1]])
     if attention := model.decoder.attention:
-        W_k = np.asarray(attention.W_k)
+        W_k = attention.W_k.numpy()
         keys = g("MatMul", memory, g.weight(W_k, "attention/keys"))
         g.output("memory", memory, "float32", ["N", "S", model.encoder.units])
         g.output("keys", keys, "float32", ["N", "S", W_k.shape[1]])
@@ -104,7 +104,7 @@ def _look(g: Graph, attention: Any, query: str, M: int) -> str:
     keys = g.input("keys", "float32", ["R", "S", A])
     mask = g.input("mask", "bool", ["R", "S"])
     if attention.kind == "additive":
-        W_q, v = np.asarray(attention.W_q), np.asarray(attention.v)
+        W_q, v = attention.W_q.numpy(), attention.v.numpy()
         q = g("Unsqueeze", g("MatMul", query, g.weight(W_q, "attention/query")), g.ints(1))
         hidden = g("Tanh", g("Add", q, keys))
         scores = g("MatMul", hidden, g.weight(v[:, np.newaxis], "attention/v"))
@@ -121,9 +121,9 @@ def _give(g: Graph, decoder: Any, parts: list[str], after: list[str], unknown: b
 
     Padding and start are never written.
     """
-    W, b = np.asarray(decoder.W), np.asarray(decoder.b)
+    W, b = decoder.W.numpy(), decoder.b.numpy()
     rows = g("Tanh", g.affine(g("Concat", *parts, axis=-1), W, b, "decoder/readout"))
-    E, b_E = np.asarray(decoder._E), np.array(decoder.b_E)
+    E, b_E = decoder._E.numpy(), decoder.b_E.numpy().copy()
     b_E[[PADDING_ID, START_ID, *([] if unknown else [UNKNOWN_ID])]] = -np.inf
     found = g("LogSoftmax", g.affine(rows, E.T, b_E, "decoder/scores"), axis=-1)
     g.output("log_probs", found, "float32", [None, decoder.tokens])

@@ -1,12 +1,34 @@
-"""What an ONNX export runs by: text and answers without TensorFlow, in Python and NumPy.
+"""What an ONNX export runs by: texts in and answers out by onnxruntime, Python and NumPy alone.
 
-characters         which characters are letters, signs, spaces; small letters
-splitting          texts to words or characters, as `seqtasks.text.splitting`
-sentences          texts to sentences, as `seqtasks.text.sentences`
-learnt_splitting   texts to a treebank's words, as `seqtasks.text.learnt_splitting`
-encoder            texts to padded ids, as `seqtasks.text.encoder` and `tokens`
-windows            long texts in pieces, as `seqtasks.text.windows`
+Texts, each module the double of the one in `seqtasks.text` that it names:
 
-An export holds these files in its run.pyz. Each says of which graph it is the double; that both
-give the same is tested on texts of any script.
+characters         which characters are letters, signs, spaces; small letters and capitals
+splitting          texts to words or characters
+sentences          texts to sentences
+learnt_splitting   texts to a treebank's words
+subwords           texts to subwords
+features           features of words
+vocabulary         files of tokens
+encoder            texts to padded ids
+windows            long texts in pieces
+written_text       ids to texts; case, copying: their capitals, and words of the source
+
+Answers, the doubles of `seqtasks.search` and of the tasks' endpoints:
+
+network            an ONNX graph in onnxruntime
+beam, rules        beam search
+sampling           text drawn token by token
+classifier, tagger, language_model, translator
+                   what each signature answers
+tensors            types of tensors, arrays of strings
+
+An export's own program:
+
+folder             an export, checked and loaded
+check              its answers, compared with the run's own
+api, server        TF Serving's REST protocol
+app                the command line
+
+An export holds these files in its run.pyz. That a double gives what the graph gives is tested on
+texts of any script, and each export is compared with its run before it gets its name.
 """

@@ -1,6 +1,7 @@
 """The command line of an export's run.pyz: texts in, answers out; or a server."""
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -38,6 +39,11 @@ def main(folder: Path, arguments: Sequence[str]) -> int:
         return _predict(folder, arguments)
     except SeqtasksError as error:
         print(f"Error: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name not in ("numpy", "onnxruntime"):
+            raise
+        print(f"Error: needs {error.name}, not installed: pip install onnxruntime", file=sys.stderr)
         return 2
     except BrokenPipeError:  # whoever reads the output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -84,16 +90,16 @@ def _lines(path: Path | None) -> Iterator[list[str]]:
     """
     name = str(path or "standard input")
     try:
-        stream = path.open("rb") if path else sys.stdin.buffer
-        number, begun = 0, b""
-        while chunk := stream.read1(_BYTES):
-            *lines, begun = (begun + chunk).split(b"\n")
-            for start in range(0, len(lines), _BATCH):
-                some = lines[start : start + _BATCH]
-                yield [_text(line, name, number + n) for n, line in enumerate(some, 1)]
-                number += len(some)
-        if begun:
-            yield [_text(begun, name, number + 1)]
+        with path.open("rb") if path else contextlib.nullcontext(sys.stdin.buffer) as stream:
+            number, begun = 0, b""
+            while chunk := stream.read1(_BYTES):
+                *lines, begun = (begun + chunk).split(b"\n")
+                for start in range(0, len(lines), _BATCH):
+                    some = lines[start : start + _BATCH]
+                    yield [_text(line, name, number + n) for n, line in enumerate(some, 1)]
+                    number += len(some)
+            if begun:
+                yield [_text(begun, name, number + 1)]
     except OSError as error:
         raise DataError(f"{name}: can't read: {error.strerror}") from error
 

@@ -14,7 +14,7 @@ _SIGMA, _FINAL_SIGMA = "Σ", "ς"
 
 @cache
 def _tables() -> dict[str, dict[str, str]]:
-    found = pkgutil.get_data(__package__, "unicode.json")
+    found = pkgutil.get_data(__name__.rpartition(".")[0], "unicode.json")
     return json.loads(found or b"{}")
 
 

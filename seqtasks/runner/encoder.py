@@ -15,6 +15,7 @@ from seqtasks.runner.vocabulary import UNKNOWN_ID, Vocabulary, padded, padded_tw
 
 Ids = dict[str, np.ndarray]
 _SUBWORDS_FILE = "subwords.json"
+_KNOWN = 256  # texts that are remembered as they are split
 
 
 class TextEncoder:
@@ -29,6 +30,7 @@ class TextEncoder:
         self.unit: str = told["unit"]
         self.max_length: int = told["max_length"]
         self.max_word_length: int = told["max_word_length"]
+        self._known: dict[str, list[str]] = {}
         self.words = self.characters = self.subwords = self.features = None
         if self.unit == "subword":
             self.subwords = Subwords.load(folder / _SUBWORDS_FILE)
@@ -78,9 +80,17 @@ class TextEncoder:
         return tokens, max(tokens - self.max_length, 0)
 
     def _split(self, text: str) -> list[str]:
-        if self.subwords:
-            return self.subwords.split(normalise(text))
-        return split_characters(text) if self.unit == "char" else split_words(text)
+        # A text is split to be numbered, to be measured and to be shown.
+        found = self._known.get(text)
+        if found is None:
+            if self.subwords:
+                found = self.subwords.split(normalise(text))
+            else:
+                found = split_characters(text) if self.unit == "char" else split_words(text)
+            if len(self._known) >= _KNOWN:
+                self._known = {}
+            self._known[text] = found
+        return found
 
 
 class DocumentEncoder:

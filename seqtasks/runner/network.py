@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -50,4 +51,5 @@ class Network:
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
         """Run the graph; onnxruntime ends the process on a batch of no row, so there is one."""
-        return self._session.run(list(outputs), dict(feeds))
+        found: Any = self._session.run(list(outputs), dict(feeds))
+        return found

@@ -86,7 +86,7 @@ class Rules:
             left[stuck, end_id] = scores[stuck, end_id]
         return left
 
-    def cost(self, trail: Trail, ends: np.ndarray, is_last: bool) -> np.ndarray | float:
+    def cost(self, trail: Trail, ends: np.ndarray, is_last: bool) -> Any:
         """What coverage costs continuations (N, K, k) that end."""
         if not self.covers:
             return np.float32(0)

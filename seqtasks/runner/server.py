@@ -60,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._answer(body)
 
+    do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_POST  # malformed requests, says the protocol
+
     def _body(self) -> bytes:
         """Read a request's body.
 
