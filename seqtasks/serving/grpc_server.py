@@ -30,6 +30,10 @@ _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.Statu
 _MESSAGE_LENGTH = 1024
 # Tells clients that the same request would be refused again (gRFC A6).
 _DO_NOT_RETRY = (("grpc-retry-pushback-ms", "-1"),)
+# After the order to end, calls are refused in words that let clients try elsewhere, until so many
+# seconds have passed without one: gRPC itself cancels what reaches it in the moment of its end.
+_QUIET_SECONDS = 0.3
+_MOST_QUIET_SECONDS = 5.0
 _SPARE_HANDLERS = 32  # for status, metadata and reloading, on top of the limited requests
 _HANDLERS = 1024  # if requests have no limit
 _LONGEST_WAIT = 365 * 86400.0  # a client without a deadline has one that is too long for Python
@@ -110,6 +114,7 @@ class GrpcServer:
         """Take no more requests, and return when the accepted ones are answered."""
         if not self._running:
             self._server.start()  # a server that never started would keep its port
+        self._calls.refuse()
         self._server.stop(self._options.finish_seconds).wait()
         self._running = False
         self._calls.close()
@@ -148,10 +153,21 @@ class _Calls:
         self.api, self._places = GrpcApi(manager, options.limits), places
         self._limits, self._metrics, self._log = options.limits, metrics, options.access_log
         self._workers = Workers(options.threads, "grpc", manager.knows)
+        self._ending = False
+        self._last_call = 0.0
 
     def close(self) -> None:
         """Let the threads end when they are idle."""
         self._workers.close()
+
+    def refuse(self) -> None:
+        """Take no more calls, and return when clients know it: when no more of them come."""
+        self._ending, start = True, time.monotonic()
+        self._last_call = start
+        while time.monotonic() - self._last_call < _QUIET_SECONDS:
+            if time.monotonic() - start > _MOST_QUIET_SECONDS:
+                break
+            time.sleep(_QUIET_SECONDS / 20)
 
     def inference(self, name: str, answer: Callable[[Any], Any]) -> Callable[..., Any]:
         """Make the handler of a call that runs a model, which is limited and counted."""
@@ -180,6 +196,9 @@ class _Calls:
         start = time.perf_counter()
         response, error = None, None
         try:
+            if self._ending:
+                self._last_call = time.monotonic()
+                raise StatusError(Code.UNAVAILABLE, "The server is ending")
             response = answer()
         except StatusError as refused:
             error = refused

@@ -13,12 +13,15 @@ from typing import Protocol
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself
+from seqtasks.serving.addresses import cannot_listen, connect_no_more, family, keep_to_itself
 from seqtasks.serving.http_protocol import BoundedProtocol
 from seqtasks.serving.models.manager import ModelManager
 
-# Requests sent just before the end are still on their way, or in the socket's buffer.
-_ARRIVING_SECONDS = 0.2
+# After the order to end, connections are still answered for so long: requests are on their way, and
+# clients that are told to send no more on a connection open another.
+_ARRIVING_SECONDS = 0.5
+# From the last connection that the system takes to the last that this process takes.
+_ACCEPTING_SECONDS = 0.05
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -57,12 +60,17 @@ class HttpOptions:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Takes no new connections at its end, and lets requests on the wire arrive first."""
+    """Lets requests on the wire arrive at its end, and then closes the port.
+
+    What the system has connected when the port is closed, and nobody has accepted, is reset. So the
+    port is closed last.
+    """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
         await asyncio.sleep(_ARRIVING_SECONDS)
+        for listener in sockets or []:
+            connect_no_more(listener)
+        await asyncio.sleep(_ACCEPTING_SECONDS)
         await super().shutdown(sockets)
 
 
@@ -181,9 +189,17 @@ def serve(
                 if not all(server.running for server in servers):
                     break
         finally:
-            for server in servers:
-                server.stop()
+            _stop(servers)
             manager.close()
+
+
+def _stop(servers: Sequence[Server]) -> None:
+    """Stop all at once: while one finishes, the others must not take more and more."""
+    threads = [threading.Thread(target=server.stop, name="stop") for server in servers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 @contextlib.contextmanager
