@@ -6,14 +6,19 @@ import dataclasses
 import os
 import signal
 import socket
+import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from seqtasks.errors import ConfigError
 from seqtasks.serving.addresses import cannot_listen, connect_no_more, family, keep_to_itself
+from seqtasks.serving.config_files import Tls
 from seqtasks.serving.http_protocol import BoundedProtocol
 from seqtasks.serving.models.manager import ModelManager
 
@@ -51,12 +56,14 @@ class HttpOptions:
         port: 8501 is TF Serving's; 0 takes a free one.
         finish_seconds: how long accepted requests may take after the order to end.
         keep_alive_seconds: how long an idle connection is kept.
+        tls: the certificates of HTTPS; None for HTTP.
     """
 
     host: str = "127.0.0.1"
     port: int = 8501
     finish_seconds: float = 60.0
     keep_alive_seconds: int = 75
+    tls: Tls | None = None
 
 
 class _Uvicorn(uvicorn.Server):
@@ -102,6 +109,9 @@ class HttpServer:
             timeout_keep_alive=options.keep_alive_seconds,
             timeout_graceful_shutdown=max(1, round(options.finish_seconds)),
         )
+        if options.tls is not None:
+            config.load()
+            config.ssl = _context(options.tls)
         self._server = _Uvicorn(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="http", daemon=True
@@ -210,6 +220,31 @@ def _handling(handler: Callable[[int, object], None]) -> Iterator[None]:
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    """Make what a connection is secured with. Python reads keys from files only.
+
+    Raises:
+        ConfigError: if key and certificate are none, or don't fit.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        with tempfile.TemporaryDirectory() as folder:  # which others can't read
+            key, certificate = Path(folder) / "key", Path(folder) / "certificate"
+            key.write_bytes(tls.key)
+            certificate.write_bytes(tls.certificate)
+            context.load_cert_chain(certificate, key)
+        if tls.verifies_clients:
+            context.verify_mode = ssl.CERT_REQUIRED
+            if tls.authority is None:
+                context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+            else:
+                context.load_verify_locations(cadata=tls.authority.decode())
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(f"TLS: key or certificate can't be used: {error}") from error
+    return context
 
 
 def _listen(host: str, port: int) -> socket.socket:

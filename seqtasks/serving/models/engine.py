@@ -13,9 +13,9 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
-from seqtasks.serving.models.bounds import keep_within, missing_bounds
+from seqtasks.serving.models.bounds import SIGNATURES_FILE, keep_within, missing_bounds
 from seqtasks.serving.models.brake import Brake
-from seqtasks.serving.models.stopping import current_stop
+from seqtasks.serving.models.stopping import Stop, current_stop
 from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
@@ -51,14 +51,22 @@ class TensorSpec:
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """A named endpoint of a model."""
+    """A named endpoint of a model.
+
+    Args:
+        name: its name.
+        inputs, outputs: its tensors.
+        strict: whether shapes are checked. TF Serving checks none, and models of others count on
+            it; exports of runs say of themselves what they take.
+    """
 
     name: str
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
+    strict: bool = False
 
     def check(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None) -> None:
-        """Check that these are exactly the inputs, with fitting shapes, and known outputs.
+        """Check that these are exactly the inputs, and known outputs; where strict, the shapes.
 
         Raises:
             StatusError: INVALID_ARGUMENT if they aren't.
@@ -72,7 +80,7 @@ class Signature:
                 f"Missing but required: {{{_join(wanted - sent)}}}."
             )
         for name, array in feeds.items():
-            if not self.inputs[name].accepts(array.shape):
+            if self.strict and not self.inputs[name].accepts(array.shape):
                 wanted = [-1 if size is None else size for size in self.inputs[name].shape or ()]
                 raise invalid(
                     f"Input {name!r} has shape {list(array.shape)}, "
@@ -125,7 +133,7 @@ class Servable:
     ):
         self.path, self.name, self.version = path, name, version
         options = options or EngineOptions()
-        self._calls: dict[tuple[tuple[str, ...], tuple[str, ...], bool], Callable[..., list]] = {}
+        self._calls: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., list]] = {}
         self._lock = threading.Lock()
         graph = tf.Graph()
         settings = tf.compat.v1.ConfigProto(
@@ -145,8 +153,9 @@ class Servable:
                 raise _loading_error(path, error) from error
         self.signature_defs = dict(meta_graph.signature_def)
         self._bounds = missing_bounds(path)
+        is_own = (path / SIGNATURES_FILE).is_file()
         self.signatures = {
-            key: Signature(key, _specs(definition.inputs), _specs(definition.outputs))
+            key: Signature(key, _specs(definition.inputs), _specs(definition.outputs), is_own)
             for key, definition in self.signature_defs.items()
             if key != _INIT_OP
         }
@@ -200,18 +209,15 @@ class Servable:
             StatusError: if TensorFlow refuses the run, or the request that it is for was ended.
         """
         distinct = tuple(dict.fromkeys(fetches))
-        stop = current_stop()
+        stop = current_stop() or Stop()
         try:
-            if stop is None:
-                values = self._call(tuple(feeds), distinct)(*feeds.values())
-            else:
-                with self._brake.held(stop) as place:
-                    call = self._call(tuple(feeds), distinct, can_end=True)
-                    values = call(*feeds.values(), place)
+            with self._brake.held(stop) as place:
+                values = self._call(tuple(feeds), distinct)(*feeds.values(), place)
         except tf.errors.OpError as error:
-            if stop is not None:
-                stop.check()
+            stop.check()
             raise from_tensorflow(error.error_code, error.message) from error
+        except UnicodeDecodeError as error:  # TensorFlow's message has bytes of the request
+            raise invalid(error.object.decode("utf-8", "replace")) from error
         found = dict(zip(distinct, values, strict=True))
         return [found[name] for name in fetches]
 
@@ -220,27 +226,21 @@ class Servable:
         self._calls.clear()
         self._session.close()
 
-    def _call(
-        self, feeds: tuple[str, ...], fetches: tuple[str, ...], can_end: bool = False
-    ) -> Callable[..., list]:
-        """Give the handle of a run; one that can be ended is fed with its place, too."""
-        call = self._calls.get((feeds, fetches, can_end))
+    def _call(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable[..., list]:
+        """Give the handle of a run, to be called with what is fed and a place of the brake."""
+        call = self._calls.get((feeds, fetches))
         if call is None:
             with self._lock:
                 if len(self._calls) >= _CALLS_KEPT:
                     self._calls.clear()
-                call = self._made(feeds, fetches, can_end)
-                self._calls[feeds, fetches, can_end] = call
+                call = self._brake.call(feeds, fetches) or self._endless(feeds, fetches)
+                self._calls[feeds, fetches] = call
         return call
 
-    def _made(
-        self, feeds: tuple[str, ...], fetches: tuple[str, ...], can_end: bool
-    ) -> Callable[..., list]:
-        if can_end and (ending := self._brake.call(feeds, fetches)):
-            return ending
+    def _endless(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable[..., list]:
         wanted = CallableOptions(feed=feeds, fetch=fetches)
         call = self._session._make_callable_from_options(wanted)
-        return (lambda *values: call(*values[:-1])) if can_end else call
+        return lambda *values: call(*values[:-1])
 
 
 def no_signature(name: str) -> StatusError:
