@@ -95,6 +95,7 @@ class HttpServer:
     def __init__(self, app: ASGIApp, options: HttpOptions | None = None):
         options = options or HttpOptions()
         self._app = app
+        context = None if options.tls is None else _context(options.tls)
         self._socket = _listen(options.host, options.port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
@@ -109,9 +110,9 @@ class HttpServer:
             timeout_keep_alive=options.keep_alive_seconds,
             timeout_graceful_shutdown=max(1, round(options.finish_seconds)),
         )
-        if options.tls is not None:
+        if context is not None:
             config.load()
-            config.ssl = _context(options.tls)
+            config.ssl = context
         self._server = _Uvicorn(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="http", daemon=True
