@@ -267,6 +267,7 @@ def running(settings, loader=None, options=None, poll_seconds=0.05, arriving_sec
     finally:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(http_server, "_ARRIVING_SECONDS", arriving_seconds)
+            patch.setattr(http_server, "_ACCEPTING_SECONDS", arriving_seconds / 4)
             server.stop()
         manager.close()
 

@@ -1,5 +1,6 @@
 """`seqtasks serve`."""
 
+import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,13 +8,27 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seqtasks.cli.serve_flags import (
+    access,
+    note_port,
+    one_model,
+    ports,
+    sessions,
+    tf_serving_flags,
+    warn_of_strangers,
+)
+
 if TYPE_CHECKING:
+    from seqtasks.serving.config_files import Batching
     from seqtasks.serving.models.model_config import ModelSettings, ModelSource
-    from seqtasks.serving.options import Batching, ServerOptions
+    from seqtasks.serving.options import ServerOptions
 
 _BATCHING = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
 # Options that TF Serving's own server has no flag for.
-_EMBEDDED_ONLY = ("max_body_mb", "max_rows", "max_text_bytes", "max_concurrent", "access_log")
+_EMBEDDED_ONLY = (
+    *("max_body_mb", "max_rows", "max_text_bytes", "max_concurrent", "access_log"),
+    *("rest_tls", "allowed_hosts", "token_file", "allow_reload"),
+)
 # Values that ask TF Serving for what it does anyway.
 _ALLOWED = {"access_log": True, "host": "0.0.0.0"}
 
@@ -31,6 +46,7 @@ _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
 )
 @click.option(
     "--model-config-file",
+    "--model_config_file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Serve the models of this ModelServerConfig, with its version policies and labels, "
     "instead of a directory.",
@@ -42,22 +58,29 @@ _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
     help="Listen on this network address; 0.0.0.0 listens on all interfaces.",
 )
 @click.option(
-    "--port",
-    default=8501,
-    show_default=True,
+    "--rest-port",
+    "--rest_api_port",
     type=_PORT,
-    help="Answer REST on this port; 0 takes a free one.",
+    help="Answer REST on this port (default: 8501); 0 takes a free one.",
 )
 @click.option(
     "--grpc-port",
-    default=8500,
-    show_default=True,
     type=_PORT,
-    help="Answer gRPC on this port; 0 turns gRPC off.",
+    help="Answer gRPC on this port (default: 8500); 0 turns gRPC off.",
+)
+@click.option(
+    "--port",
+    type=_PORT,
+    help="The gRPC port beside --rest-port or --model-base-path, as in TF Serving; else the REST "
+    "port.",
 )
 @click.option(
     "--enable-batching",
-    is_flag=True,
+    "--enable_batching",
+    is_flag=False,
+    flag_value="true",
+    type=bool,
+    default=False,
     help="Let requests that come together share one run of a model.",
 )
 @click.option(
@@ -82,11 +105,13 @@ _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
 )
 @click.option(
     "--batching-parameters-file",
+    "--batching_parameters_file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Read these four settings, and allowed_batch_sizes, from a file in TF Serving's form.",
 )
 @click.option(
     "--poll-seconds",
+    "--file_system_poll_wait_seconds",
     type=_SECONDS,
     help="Look for new models and versions every so many seconds (default: 1); 0 looks only once. "
     "Where this is given, a server without models starts too and waits for them.",
@@ -155,6 +180,7 @@ _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
     is_flag=True,
     help="Print a `docker run` command that serves the same models, and start nothing.",
 )
+@tf_serving_flags
 @click.pass_context
 def serve(
     ctx: click.Context, model_base: Path, model_config_file: Path | None, binary: Path | None,
@@ -170,24 +196,36 @@ def serve(
     on_path = shutil.which("tensorflow_model_server")
     if not embedded and binary is None and on_path:
         binary = Path(on_path)
+    settings["rest_port"], settings["grpc_port"] = ports(settings)
     if print_docker or binary:
         _refuse_for_tf_serving(ctx, settings, print_docker)
 
     from seqtasks.serving.models.model_config import newest_versions
     from seqtasks.serving.options import model_source
 
-    options = _options(settings)
-    source = model_source(model_base, model_config_file)
+    model = one_model(settings)
+    if model and model_config_file:
+        raise click.UsageError("--model-base-path and --model-config-file: choose one")
+    own = _options(settings)
+    source = model_source(model_base, model_config_file, model)
+    base = None if model or model_config_file else model_base
+    options = dataclasses.replace(own, access=access(settings, source, base))
     models = source()
     if not newest_versions(models) and settings["poll_seconds"] is None:
-        raise click.UsageError(_no_models(model_base, model_config_file))
+        raise click.UsageError(
+            _no_models(model.base_path if model else model_base, model_config_file)
+        )
     if print_docker or binary:
         _tf_serving(ctx, source, options, model_config_file, None if print_docker else binary)
     else:
+        _check_ports(options)
+        note_port(settings)
+        warn_of_strangers(options.host, options.access)
         _embedded(source, options)
 
 
 def _options(settings: dict[str, Any]) -> "ServerOptions":
+    from seqtasks.serving.config_files import METRICS_PATH, read_monitoring
     from seqtasks.serving.limits import Limits
     from seqtasks.serving.options import ServerOptions
 
@@ -199,21 +237,28 @@ def _options(settings: dict[str, Any]) -> "ServerOptions":
         concurrent=settings["max_concurrent"] or None,
         request_seconds=settings["timeout"] or None,
     )
-    poll_seconds = settings["poll_seconds"]
+    poll_seconds, monitoring = settings["poll_seconds"], settings["monitoring_config_file"]
     return ServerOptions(
         host=settings["host"],
-        port=settings["port"],
+        port=settings["rest_port"],
         grpc_port=settings["grpc_port"],
         batching=batching,
         poll_seconds=1.0 if poll_seconds is None else poll_seconds,
         cors_origins=settings["cors_origins"],
         limits=limits,
         access_log=settings["access_log"],
+        sessions=sessions(settings),
+        metrics_path=read_monitoring(monitoring) if monitoring else METRICS_PATH,
+        rest_threads=settings["rest_api_num_threads"],
+        grpc_threads=settings["grpc_max_threads"],
+        grpc_socket=settings["grpc_socket_path"],
+        model_batching=settings["enable_per_model_batching_parameters"],
+        early_labels=settings["allow_version_labels_for_unavailable_models"],
     )
 
 
 def _batching(settings: dict[str, Any]) -> "Batching | None":
-    from seqtasks.serving.options import read_batching
+    from seqtasks.serving.config_files import read_batching
 
     file = settings["batching_parameters_file"]
     given = {name: settings[name] for name in _BATCHING if settings[name] is not None}
@@ -237,9 +282,15 @@ def _refuse_for_tf_serving(ctx: click.Context, settings: dict[str, Any], docker:
             flag = "no-access-log" if name == "access_log" else name.replace("_", "-")
             why = "listens on all interfaces" if name == "host" else "has no such option"
             raise click.UsageError(f"--{flag}: TF Serving's server {why}{end}")
+    for name in ("ssl_config_file", "grpc_socket_path") if docker else ():
+        if settings[name]:
+            raise click.UsageError(
+                f"--{name.replace('_', '-')}: a container needs the file itself; mount it, and add "
+                "the flag to the command that this prints without it"
+            )
     if set(settings["cors_origins"]) - {"*"}:
         raise click.UsageError(f"--cors-origin: TF Serving's server knows all, *, or none{end}")
-    if not settings["port"] or not (settings["grpc_port"] or docker):
+    if not settings["rest_port"] or not (settings["grpc_port"] or docker):
         raise click.UsageError(f"TF Serving's server needs a port for REST and one for gRPC{end}")
 
 
@@ -275,12 +326,14 @@ def _tf_serving(
     ctx.exit(run_binary(program, configs, options, ready))
 
 
-def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
+def _check_ports(options: "ServerOptions") -> None:
     from seqtasks.serving.addresses import check_port
 
     for port in filter(None, (options.port, options.grpc_port)):
         check_port(options.host, port)
 
+
+def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
     from seqtasks.cli.startup import start_tensorflow
     from seqtasks.serving.http_server import ending_at_once
 
@@ -305,7 +358,8 @@ def _show(
     from seqtasks.serving.addresses import address, curl_line
     from seqtasks.serving.models.model_config import newest_versions
 
-    url = f"http://{address(options.host, port)}"
+    is_safe = page and options.access.rest_tls
+    url = f"http{'s' if is_safe else ''}://{address(options.host, port)}"
     versions = newest_versions(models)
     for name, path in versions.items():
         click.echo(f"{name}, version {int(path.name)}: {path}")

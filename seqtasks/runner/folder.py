@@ -48,7 +48,7 @@ class OnnxExport:
         }
         self._endpoints = _kind(told["kind"])(path / VOCABULARY, told, networks).endpoints
         self.signatures = {
-            name: Signature(name, _specs(one["inputs"]), _specs(one["outputs"]))
+            name: Signature(name, _specs(one["inputs"]), _specs(one["outputs"]), strict=True)
             for name, one in self.facts["signatures"].items()
         }
 

@@ -1,11 +1,17 @@
 """Addresses: where a server can listen, and how people call it there."""
 
+import contextlib
+import ctypes
 import json
 import shlex
 import socket
+import struct
+import sys
 from pathlib import Path
 
 from seqtasks.errors import ConfigError
+
+_SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 
 
 def family(host: str) -> socket.AddressFamily:
@@ -21,6 +27,21 @@ def keep_to_itself(listener: socket.socket) -> None:
     exclusive = getattr(socket, "SO_EXCLUSIVEADDRUSE", None)  # which Windows alone has
     option = socket.SO_REUSEADDR if exclusive is None else exclusive
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
+
+
+def connect_no_more(listener: socket.socket) -> None:
+    """Have the system connect no more clients to a port, which stays open for those it has.
+
+    They try again a second later, when the port is closed, and are refused. Only Linux can do it:
+    elsewhere connections that arrive in the very moment of closing are reset.
+    """
+    if sys.platform != "linux":
+        return
+    # A filter of packets with one instruction, "keep 0 bytes". linux/filter.h
+    instruction = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0), 8)
+    program = struct.pack("HP", 1, ctypes.addressof(instruction))
+    with contextlib.suppress(OSError):  # a sandbox may not allow it
+        listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
 
 
 def cannot_listen(

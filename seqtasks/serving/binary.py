@@ -24,12 +24,14 @@ from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from seqtasks.errors import ConfigError
+from seqtasks.serving.config_files import METRICS_PATH, Batching, Tls
 from seqtasks.serving.models.model_config import ModelSource, read_model_config
-from seqtasks.serving.options import Batching, ServerOptions
+from seqtasks.serving.options import ServerOptions
 
 PROGRAM = "tensorflow_model_server"
 IMAGE = "tensorflow/serving"
 MODELS, BATCHING, MONITORING = "models.config", "batching.config", "monitoring.config"
+TLS = "ssl.config"
 ConfigSource = Callable[[], ModelServerConfig]
 
 # The ports of the program in its Docker image.
@@ -94,12 +96,27 @@ def config_files(config: ModelServerConfig, options: ServerOptions) -> dict[str,
     files = {MODELS: _text(config)}
     if options.batching is not None:
         files[BATCHING] = batching_text(options.batching)
-    files[MONITORING] = 'prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }'
+    enabled = "true" if options.metrics_path else "false"
+    path = json.dumps(options.metrics_path or METRICS_PATH)
+    files[MONITORING] = f"prometheus_config {{ enable: {enabled} path: {path} }}"
+    if options.access.tls is not None:
+        files[TLS] = tls_text(options.access.tls)
     return files
 
 
 def _text(config: ModelServerConfig) -> str:
     return text_format.MessageToString(config, as_one_line=True, as_utf8=True)
+
+
+def tls_text(tls: Tls) -> str:
+    """Write an SSLConfig message, which holds the contents of the PEM files.
+
+    >>> tls_text(Tls(b"k\\n", b"c"))
+    'server_key: "k\\\\n" server_cert: "c" client_verify: false'
+    """
+    texts = {"server_key": tls.key, "server_cert": tls.certificate, "custom_ca": tls.authority}
+    written = [f"{name}: {json.dumps(text.decode())}" for name, text in texts.items() if text]
+    return " ".join([*written, f"client_verify: {str(tls.verifies_clients).lower()}"])
 
 
 def batching_text(batching: Batching) -> str:
@@ -144,10 +161,29 @@ def flags(
         written += ["--enable_batching=true", f"--batching_parameters_file={folder}/{BATCHING}"]
     if options.cors_origins:
         written.append("--rest_api_enable_cors_support=true")
-    if any(entry.version_labels for entry in config.model_config_list.config):
+    written += _own_flags(options, folder)
+    if options.early_labels and any(
+        entry.version_labels for entry in config.model_config_list.config
+    ):
         # Without it only a loaded version may have a label, so the first file could give none.
         written.append("--allow_version_labels_for_unavailable_models=true")
     return written
+
+
+def _own_flags(options: ServerOptions, folder: str) -> list[str]:
+    """Write the flags that change what the program does by itself."""
+    sessions = options.sessions
+    asked = {
+        "ssl_config_file": f"{folder}/{TLS}" if options.access.tls else None,
+        "grpc_socket_path": options.grpc_socket and options.grpc_socket.absolute(),
+        "tensorflow_intra_op_parallelism": sessions.intra_op_threads,
+        "tensorflow_inter_op_parallelism": sessions.inter_op_threads,
+        "rest_api_num_threads": options.rest_threads,
+        "grpc_max_threads": options.grpc_threads,
+        "enable_per_model_batching_parameters": "true" if options.model_batching else None,
+        "saved_model_tags": ",".join(sessions.tags) if sessions.tags != ("serve",) else None,
+    }
+    return [f"--{name}={value}" for name, value in asked.items() if value]
 
 
 def docker_command(config: ModelServerConfig, options: ServerOptions) -> str:

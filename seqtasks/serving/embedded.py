@@ -1,5 +1,6 @@
 """The embedded server, assembled from models, REST and gRPC as the options say."""
 
+import dataclasses
 import logging
 import sys
 import threading
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtasks.errors import ConfigError
+from seqtasks.serving.config_files import read_batching
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
 from seqtasks.serving.http_app import RestOptions, make_app
 from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
@@ -19,6 +21,7 @@ from seqtasks.serving.models.model_config import ModelSource
 from seqtasks.serving.models.versions import Loader
 from seqtasks.serving.monitoring import Metrics
 from seqtasks.serving.options import ServerOptions
+from seqtasks.serving.status import invalid
 from seqtasks.serving.warmup import replay
 
 Ready = Callable[[int, int | None, Sequence[str]], None]
@@ -26,29 +29,49 @@ Ready = Callable[[int, int | None, Sequence[str]], None]
 # With batching a request's thread mostly waits; TF Serving's guide advises two threads for each row
 # of a batch. Each takes memory, so their number has a bound.
 _MOST_THREADS = 256
+_MODEL_BATCHING = "batching_params.pbtxt"  # in a version's folder
 
 
 def make_loader(
     engine: EngineOptions | None = None,
     batching: BatchingOptions | None = None,
+    model_batching: bool = False,
 ) -> Loader:
     """Make the function with which a `ModelManager` loads versions.
 
     Args:
         engine: how the Sessions run.
         batching: how requests share runs; None to run each alone.
+        model_batching: whether a version's batching_params.pbtxt changes that.
     """
 
     def load(path: Path, name: str, version: int) -> Servable | BatchedServable:
         servable = Servable(path, name, version, engine)
         try:
             replay(servable)
+            own = batching if not batching or not model_batching else _own_batching(path, batching)
         except BaseException:
             servable.close()
             raise
-        return BatchedServable(servable, batching) if batching else servable
+        return BatchedServable(servable, own) if own else servable
 
     return load
+
+
+def _own_batching(path: Path, batching: BatchingOptions) -> BatchingOptions:
+    """Give a version's own parameters where it has some.
+
+    Raises:
+        StatusError: INVALID_ARGUMENT if they can't be read.
+    """
+    file = path / _MODEL_BATCHING
+    if not file.is_file():
+        return batching
+    try:
+        own: dict[str, Any] = dict(read_batching(file))
+        return dataclasses.replace(batching, **own)
+    except ConfigError as error:
+        raise invalid(str(error)) from error
 
 
 def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> None:
@@ -70,14 +93,23 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     threads = {"threads": min(2 * batching.max_batch_size, _MOST_THREADS)} if batching else {}
     # The polling thread waits for ever if it is to look only once.
     poll_seconds = options.poll_seconds or threading.TIMEOUT_MAX
-    manager = ModelManager(source, make_loader(batching=batching), poll_seconds)
-    metrics = Metrics(manager.knows)
+    engine = EngineOptions(**dataclasses.asdict(options.sessions))
+    loader = make_loader(engine, batching, options.model_batching)
+    manager = ModelManager(source, loader, poll_seconds, options.early_labels)
+    metrics, access = Metrics(manager.knows), options.access
     rest = RestOptions(
-        options.limits, options.cors_origins, access_log=options.access_log, **threads
+        options.limits,
+        options.cors_origins,
+        access_log=options.access_log,
+        metrics_path=options.metrics_path,
+        token=access.token,
+        hosts=access.hosts,
+        **_threads(options.rest_threads, threads),
     )
     places = Places(options.limits.concurrent, options.limits.held_bytes)
     app = make_app(manager, rest, metrics, places)
-    http = HttpServer(app, HttpOptions(options.host, options.port))
+    tls = access.tls if access.rest_tls else None
+    http = HttpServer(app, HttpOptions(options.host, options.port, tls=tls))
     servers: list[Server] = [http]
     if options.grpc_port:
         grpc = GrpcOptions(
@@ -85,7 +117,12 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
             options.grpc_port,
             options.limits,
             access_log=options.access_log,
-            **threads,
+            handlers=options.grpc_threads,
+            socket_file=options.grpc_socket,
+            tls=access.tls,
+            token=access.token,
+            reload_below=access.reload_below,
+            **_threads(options.grpc_threads, threads),
         )
         servers.append(GrpcServer(manager, grpc, metrics, places))
 
@@ -96,6 +133,10 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
         ready(http.port, options.grpc_port or None, failed)
 
     serve(manager, servers, announce)
+
+
+def _threads(asked: int, usual: dict[str, int]) -> dict[str, int]:
+    return {"threads": asked} if asked else usual
 
 
 def start_logging() -> None:

@@ -4,8 +4,9 @@ import dataclasses
 import logging
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,10 @@ import grpc
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+from seqtasks.errors import ConfigError
+from seqtasks.serving.access import check_token
 from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself
+from seqtasks.serving.config_files import Tls
 from seqtasks.serving.limits import THREADS, Busy, Limits, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.stopping import Stop
@@ -30,6 +34,10 @@ _CODES: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.Statu
 _MESSAGE_LENGTH = 1024
 # Tells clients that the same request would be refused again (gRFC A6).
 _DO_NOT_RETRY = (("grpc-retry-pushback-ms", "-1"),)
+# After the order to end, calls are refused in words that let clients try elsewhere, until so many
+# seconds have passed without one: gRPC itself cancels what reaches it in the moment of its end.
+_QUIET_SECONDS = 0.3
+_MOST_QUIET_SECONDS = 5.0
 _SPARE_HANDLERS = 32  # for status, metadata and reloading, on top of the limited requests
 _HANDLERS = 1024  # if requests have no limit
 _LONGEST_WAIT = 365 * 86400.0  # a client without a deadline has one that is too long for Python
@@ -47,6 +55,11 @@ class GrpcOptions:
             cores.
         finish_seconds: how long accepted requests may take after the order to end.
         access_log: whether a JSON line is logged for each request.
+        handlers: how many calls are taken at the same time; 0 for as many as the limits allow.
+        socket_file: a socket file to listen on, too.
+        tls: the certificates; None for none.
+        token: what clients must show.
+        reload_below: the folders below which a client may name models; () for none, None for any.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +68,11 @@ class GrpcOptions:
     threads: int = THREADS
     finish_seconds: float = 60.0
     access_log: bool = True
+    handlers: int = 0
+    socket_file: Path | None = None
+    tls: Tls | None = None
+    token: str | None = dataclasses.field(default=None, repr=False)
+    reload_below: Sequence[Path] | None = None
 
 
 class GrpcServer:
@@ -80,7 +98,9 @@ class GrpcServer:
         self._options = options = options or GrpcOptions()
         places = places or Places(options.limits.concurrent, options.limits.held_bytes)
         self._calls = _Calls(manager, options, metrics or Metrics(manager.knows), places)
-        handlers = (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
+        handlers = options.handlers
+        if not handlers:
+            handlers = (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
         self._handlers = ThreadPoolExecutor(handlers, thread_name_prefix="grpc")
         size = options.limits.body_bytes
         self._server = grpc.server(
@@ -93,7 +113,7 @@ class GrpcServer:
             maximum_concurrent_rpcs=handlers,
         )
         self._add_services()
-        self.port: int = _listen(self._server, options.host, options.port)
+        self.port: int = _listen(self._server, options)
         self._running = False
 
     def start(self) -> None:
@@ -110,6 +130,7 @@ class GrpcServer:
         """Take no more requests, and return when the accepted ones are answered."""
         if not self._running:
             self._server.start()  # a server that never started would keep its port
+        self._calls.refuse()
         self._server.stop(self._options.finish_seconds).wait()
         self._running = False
         self._calls.close()
@@ -145,13 +166,25 @@ class _Calls:
     def __init__(
         self, manager: ModelManager, options: GrpcOptions, metrics: Metrics, places: Places
     ):
-        self.api, self._places = GrpcApi(manager, options.limits), places
+        self.api, self._places = GrpcApi(manager, options.limits, options.reload_below), places
+        self._token = options.token
         self._limits, self._metrics, self._log = options.limits, metrics, options.access_log
         self._workers = Workers(options.threads, "grpc", manager.knows)
+        self._ending = False
+        self._last_call = 0.0
 
     def close(self) -> None:
         """Let the threads end when they are idle."""
         self._workers.close()
+
+    def refuse(self) -> None:
+        """Take no more calls, and return when clients know it: when no more of them come."""
+        self._ending, start = True, time.monotonic()
+        self._last_call = start
+        while time.monotonic() - self._last_call < _QUIET_SECONDS:
+            if time.monotonic() - start > _MOST_QUIET_SECONDS:
+                break
+            time.sleep(_QUIET_SECONDS / 20)
 
     def inference(self, name: str, answer: Callable[[Any], Any]) -> Callable[..., Any]:
         """Make the handler of a call that runs a model, which is limited and counted."""
@@ -180,6 +213,12 @@ class _Calls:
         start = time.perf_counter()
         response, error = None, None
         try:
+            if self._ending:
+                self._last_call = time.monotonic()
+                raise StatusError(Code.UNAVAILABLE, "The server is ending")
+            if self._token is not None and name != "Check":
+                shown = dict(context.invocation_metadata()).get("authorization")
+                check_token(shown, self._token)
             response = answer()
         except StatusError as refused:
             error = refused
@@ -276,12 +315,39 @@ def _cut(message: str) -> str:
     return data[:_MESSAGE_LENGTH].decode("utf-8", "ignore") + "...TRUNCATED"
 
 
-def _listen(server: grpc.Server, host: str, port: int) -> int:
+def _listen(server: grpc.Server, options: GrpcOptions) -> int:
     """Take the port. gRPC doesn't say why it can't, so a plain socket tries first."""
+    host, port = options.host, options.port
+    if options.socket_file is not None:
+        _listen_on_file(server, options.socket_file)
     try:
         with socket.socket(family(host), socket.SOCK_STREAM) as trial:
             keep_to_itself(trial)
             trial.bind((host, port))
-        return server.add_insecure_port(f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if options.tls is None:
+            return server.add_insecure_port(where)
+        return server.add_secure_port(where, _credentials(options.tls))
     except (OSError, OverflowError, RuntimeError) as error:
         raise cannot_listen(host, port, error) from error
+
+
+def _listen_on_file(server: grpc.Server, path: Path) -> None:
+    """Take a socket file, in the place of one that a server left behind."""
+    if not hasattr(socket, "AF_UNIX"):
+        raise ConfigError(f"{path}: this system's Python has no socket files")
+    try:
+        if path.is_socket():
+            path.unlink()
+        with socket.socket(socket.AF_UNIX) as trial:
+            trial.bind(str(path))
+        path.unlink()
+        server.add_insecure_port(f"unix:{path.absolute()}")
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"{path}: can't listen: {reason}. Choose another file") from error
+
+
+def _credentials(tls: Tls) -> grpc.ServerCredentials:
+    pair = (tls.key, tls.certificate)
+    return grpc.ssl_server_credentials([pair], tls.authority, tls.verifies_clients)

@@ -22,6 +22,8 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seqtasks.serving import monitoring, page
+from seqtasks.serving.access import check_host, check_token
+from seqtasks.serving.config_files import METRICS_PATH
 from seqtasks.serving.limits import THREADS, Limits, Place, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.stopping import Stop
@@ -31,13 +33,12 @@ from seqtasks.serving.protocol.rest_api import Route as Asked
 from seqtasks.serving.status import Code, StatusError, invalid, too_large
 from seqtasks.serving.workers import Workers
 
-METRICS_PATH = "/monitoring/prometheus/metrics"
-
 _PROTOCOL = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 # A body over the limit is read up to this many times the limit, since a client that is refused
 # while it still sends often sees a broken connection instead of the answer.
 _READ_ON = 8
 _UNWATCHED = 0.1  # seconds
+_OPEN = ("/healthz", "/readyz")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,12 +51,18 @@ class RestOptions:
         threads: how many requests to a model run at the same time; with batching, many more than
             cores.
         access_log: whether a JSON line is logged for each request.
+        metrics_path: of the metrics; None for none.
+        token: what clients must show; health and readiness are told to all.
+        hosts: the names by which clients may call it; None for any.
     """
 
     limits: Limits = dataclasses.field(default_factory=Limits)
     cors_origins: Sequence[str] = ()
     threads: int = THREADS
     access_log: bool = True
+    metrics_path: str | None = METRICS_PATH
+    token: str | None = dataclasses.field(default=None, repr=False)
+    hosts: Sequence[str] | None = None
 
 
 def make_app(
@@ -107,7 +114,7 @@ def make_app(
     routes = [
         Route("/healthz", health),
         Route("/readyz", readiness),
-        Route(METRICS_PATH, show_metrics),
+        *([Route(options.metrics_path, show_metrics)] if options.metrics_path else []),
         *page.routes(manager),
         Mount("/", service),
     ]
@@ -118,7 +125,31 @@ def make_app(
         direct = scope["type"] == "http" and scope["path"][:4].lower() == "/v1/"
         await (service if direct else app)(scope, receive, send)
 
-    return app if middleware else shortcut
+    return _guarded(app if middleware else shortcut, options)
+
+
+def _guarded(app: ASGIApp, options: RestOptions) -> ASGIApp:
+    """Let only those call the application who may."""
+    if options.token is None and options.hosts is None:
+        return app
+
+    async def guard(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+            try:
+                check_host(headers.get(b"host", ""), options.hosts)
+                # A browser asks what it may do without showing anything.
+                if scope["path"] not in _OPEN and scope["method"] != "OPTIONS":
+                    check_token(headers.get(b"authorization"), options.token)
+            except StatusError as error:
+                reply = error_reply(error)
+                await Response(reply.body, reply.http, media_type="application/json")(
+                    scope, receive, send
+                )
+                return
+        await app(scope, receive, send)
+
+    return guard
 
 
 def _json(status: int, value: dict) -> Response:

@@ -6,19 +6,27 @@ import dataclasses
 import os
 import signal
 import socket
+import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself
+from seqtasks.errors import ConfigError
+from seqtasks.serving.addresses import cannot_listen, connect_no_more, family, keep_to_itself
+from seqtasks.serving.config_files import Tls
 from seqtasks.serving.http_protocol import BoundedProtocol
 from seqtasks.serving.models.manager import ModelManager
 
-# Requests sent just before the end are still on their way, or in the socket's buffer.
-_ARRIVING_SECONDS = 0.2
+# After the order to end, connections are still answered for so long: requests are on their way, and
+# clients that are told to send no more on a connection open another.
+_ARRIVING_SECONDS = 0.5
+# From the last connection that the system takes to the last that this process takes.
+_ACCEPTING_SECONDS = 0.05
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -48,21 +56,28 @@ class HttpOptions:
         port: 8501 is TF Serving's; 0 takes a free one.
         finish_seconds: how long accepted requests may take after the order to end.
         keep_alive_seconds: how long an idle connection is kept.
+        tls: the certificates of HTTPS; None for HTTP.
     """
 
     host: str = "127.0.0.1"
     port: int = 8501
     finish_seconds: float = 60.0
     keep_alive_seconds: int = 75
+    tls: Tls | None = None
 
 
 class _Uvicorn(uvicorn.Server):
-    """Takes no new connections at its end, and lets requests on the wire arrive first."""
+    """Lets requests on the wire arrive at its end, and then closes the port.
+
+    What the system has connected when the port is closed, and nobody has accepted, is reset. So the
+    port is closed last.
+    """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        for server in self.servers:
-            server.close()
         await asyncio.sleep(_ARRIVING_SECONDS)
+        for listener in sockets or []:
+            connect_no_more(listener)
+        await asyncio.sleep(_ACCEPTING_SECONDS)
         await super().shutdown(sockets)
 
 
@@ -80,6 +95,7 @@ class HttpServer:
     def __init__(self, app: ASGIApp, options: HttpOptions | None = None):
         options = options or HttpOptions()
         self._app = app
+        context = None if options.tls is None else _context(options.tls)
         self._socket = _listen(options.host, options.port)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
@@ -94,6 +110,9 @@ class HttpServer:
             timeout_keep_alive=options.keep_alive_seconds,
             timeout_graceful_shutdown=max(1, round(options.finish_seconds)),
         )
+        if context is not None:
+            config.load()
+            config.ssl = context
         self._server = _Uvicorn(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="http", daemon=True
@@ -181,9 +200,17 @@ def serve(
                 if not all(server.running for server in servers):
                     break
         finally:
-            for server in servers:
-                server.stop()
+            _stop(servers)
             manager.close()
+
+
+def _stop(servers: Sequence[Server]) -> None:
+    """Stop all at once: while one finishes, the others must not take more and more."""
+    threads = [threading.Thread(target=server.stop, name="stop") for server in servers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 @contextlib.contextmanager
@@ -194,6 +221,31 @@ def _handling(handler: Callable[[int, object], None]) -> Iterator[None]:
     finally:
         for number, before in previous.items():
             signal.signal(number, before)
+
+
+def _context(tls: Tls) -> ssl.SSLContext:
+    """Make what a connection is secured with. Python reads keys from files only.
+
+    Raises:
+        ConfigError: if key and certificate are none, or don't fit.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        with tempfile.TemporaryDirectory() as folder:  # which others can't read
+            key, certificate = Path(folder) / "key", Path(folder) / "certificate"
+            key.write_bytes(tls.key)
+            certificate.write_bytes(tls.certificate)
+            context.load_cert_chain(certificate, key)
+        if tls.verifies_clients:
+            context.verify_mode = ssl.CERT_REQUIRED
+            if tls.authority is None:
+                context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
+            else:
+                context.load_verify_locations(cadata=tls.authority.decode())
+    except (ssl.SSLError, ValueError) as error:
+        raise ConfigError(f"TLS: key or certificate can't be used: {error}") from error
+    return context
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -1,29 +1,52 @@
 """Options of both servers: where they listen, which models they have, what clients may ask."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
 
 from seqtasks.errors import ConfigError
+from seqtasks.serving.config_files import METRICS_PATH, Batching, Tls
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.model_config import (
+    ModelSettings,
     ModelSource,
     directory_source,
     read_model_config,
 )
-from seqtasks.streams import is_stream
 
-# TF Serving's batching parameters that are numbers, each with its least value.
-_NUMBERS = {
-    "max_batch_size": 1,
-    "batch_timeout_micros": 0,
-    "max_enqueued_batches": 1,
-    "num_batch_threads": 1,
-}
-Batching = Mapping[str, int | tuple[int, ...]]
+
+@dataclasses.dataclass(frozen=True)
+class Sessions:
+    """How the models' Sessions run; 0 threads are TensorFlow's own choice.
+
+    Args:
+        intra_op_threads: threads that share one operation.
+        inter_op_threads: threads that run operations in parallel.
+        tags: of the graph in each SavedModel.
+    """
+
+    intra_op_threads: int = 0
+    inter_op_threads: int = 0
+    tags: tuple[str, ...] = ("serve",)
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    """Who may call a server, and for what.
+
+    Args:
+        tls: the certificates of gRPC; None for none.
+        rest_tls: whether REST uses them, too.
+        token: what clients must show; None for nothing.
+        hosts: the names by which clients may call it; None for any.
+        reload_below: the folders below which a client may name models; none may with ().
+    """
+
+    tls: Tls | None = None
+    rest_tls: bool = False
+    token: str | None = dataclasses.field(default=None, repr=False)
+    hosts: tuple[str, ...] | None = None
+    reload_below: tuple[Path, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +62,14 @@ class ServerOptions:
         cors_origins: the web pages of other sites that may call it; "*" for all.
         limits: how much clients may ask for.
         access_log: whether each request is logged.
+        sessions: how the models run.
+        access: who may call it.
+        metrics_path: of the metrics, on the REST port; None for none.
+        rest_threads, grpc_threads: how many requests each answers at the same time, to a model; 0
+            is the server's own choice.
+        grpc_socket: a socket file on which gRPC is answered, too.
+        model_batching: whether a model's own batching_params.pbtxt is read.
+        early_labels: whether a label may be given to a version that isn't loaded yet.
 
     Raises:
         ConfigError: if both ports are the same.
@@ -52,75 +83,36 @@ class ServerOptions:
     cors_origins: Sequence[str] = ()
     limits: Limits = dataclasses.field(default_factory=Limits)
     access_log: bool = True
+    sessions: Sessions = Sessions()
+    access: Access = Access()
+    metrics_path: str | None = METRICS_PATH
+    rest_threads: int = 0
+    grpc_threads: int = 0
+    grpc_socket: Path | None = None
+    model_batching: bool = False
+    early_labels: bool = True
 
     def __post_init__(self):
         if self.port and self.port == self.grpc_port:
             raise ConfigError(f"port {self.port} is asked for twice: REST and gRPC need one each")
 
 
-def model_source(base: Path, config_file: Path | None = None) -> ModelSource:
+def model_source(
+    base: Path, config_file: Path | None = None, one: ModelSettings | None = None
+) -> ModelSource:
     """Make a function that finds the models of a configuration file, or else of a directory.
+
+    Args:
+        base: the directory of models.
+        config_file: the file.
+        one: the one model to serve instead of them.
 
     Raises:
         ConfigError: if it can't be read.
     """
+    if one is not None:
+        return lambda: [one]
     if config_file is None:
         return directory_source(base)
     read_model_config(config_file)
     return lambda: read_model_config(config_file)
-
-
-def read_batching(path: Path) -> Batching:
-    """Read a `--batching_parameters_file`, a BatchingParameters message in text form.
-
-    Raises:
-        ConfigError: if it can't be read, or has a value that is impossible or that only TF Serving
-            knows.
-    """
-    message = _batching_message()
-    try:
-        if is_stream(path):
-            raise OSError("it is a pipe, socket or device; expected a file")
-        text_format.Parse(path.read_text("utf-8"), message)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read as batching parameters: {error}") from error
-    except text_format.ParseError as error:
-        raise ConfigError(
-            f"{path}:{str(error).rstrip('.')}; expected {', '.join(_NUMBERS)}, "
-            "each as NAME { value: 8 }, or allowed_batch_sizes: 8"
-        ) from error
-    found: dict[str, int | tuple[int, ...]] = {}
-    for name, least in _NUMBERS.items():
-        if message.HasField(name):
-            value = getattr(message, name).value
-            if value < least:
-                raise ConfigError(f"{path}: {name}: {value}, expected {least} or more")
-            found[name] = value
-    if message.allowed_batch_sizes:
-        found["allowed_batch_sizes"] = tuple(message.allowed_batch_sizes)
-    return found
-
-
-def _batching_message() -> Any:
-    """Make an empty BatchingParameters message, whose definition no Python package has.
-
-    Names are those of TF Serving's session_bundle_config.proto.
-    """
-    kinds = descriptor_pb2.FieldDescriptorProto
-    file = descriptor_pb2.FileDescriptorProto(name="batching.proto", syntax="proto3")
-    number, parameters = (
-        file.message_type.add(name="Number"),
-        file.message_type.add(name="Batching"),
-    )
-    number.field.add(name="value", number=1, type=kinds.TYPE_INT64, label=kinds.LABEL_OPTIONAL)
-    for place, name in enumerate(_NUMBERS, 1):
-        parameters.field.add(
-            name=name, number=place, type=kinds.TYPE_MESSAGE, type_name="Number",
-            label=kinds.LABEL_OPTIONAL,
-        )  # fmt: skip
-    parameters.field.add(
-        name="allowed_batch_sizes", number=6, type=kinds.TYPE_INT64, label=kinds.LABEL_REPEATED
-    )
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("Batching"))()

@@ -79,7 +79,7 @@ def test_a_configuration_file_that_cant_be_used_is_named(refused, tmp_path):
     assert "models.config: can't be read" in refused("serve", "--model-config-file", config)
     config.write_text("model_config_list { config { nmae: 'a' } }")
     said = refused("serve", "--model-config-file", config)
-    assert "models.config:1:" in said
+    assert "Error parsing text-format tensorflow.serving.ModelServerConfig: 1:" in said
     assert "nmae" in said
     config.write_text(f"model_config_list {{ config {{ name: 'a' base_path: '{tmp_path}' }} }}")
     said = refused("serve", "--model-config-file", config)
@@ -102,6 +102,15 @@ def test_a_configuration_file_that_cant_be_used_is_named(refused, tmp_path):
             "--num-batch-threads and --batching-parameters-file: choose one",
         ),
         (("--enable-batching", "--batching-parameters-file", "/no/b"), "/no/b: can't be read"),
+        (("--model-name", "a"), "--model-name has no effect without --model-base-path"),
+        (("--rest-port", "81", "--port", "82", "--grpc-port", "83"), "--port and --grpc-port"),
+        (("--rest-tls",), "--rest-tls has no effect without --ssl-config-file"),
+        (("--ssl_config_file", "/no/s"), "/no/s: can't be read as an SSL configuration"),
+        (("--monitoring_config_file=/no/m",), "/no/m: can't be read as a monitoring"),
+        (("--token-file", "/no/t"), "--token-file: /no/t: can't be read: No such file"),
+        (("--enable_batching=maybe",), "maybe"),
+        (("--tensorflow_session_parallelism=-1",), "-1"),
+        (("--print-docker", "--ssl-config-file", "s"), "a container needs the file itself"),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(refused, base, options, said):
@@ -180,8 +189,10 @@ def test_the_program_on_path_is_run_with_the_options(seqtasks, base, program, mo
     monkeypatch.setenv("FAKE", "exit 23")
     port, grpc_port = free_port(), free_port()
     done = seqtasks(
-        "serve", "--model-base", base, "--port", port, "--grpc-port", grpc_port, "--cors-origin",
-        "*", "--host", "0.0.0.0", "--poll-seconds", 3, "--enable-batching", "--access-log",
+        "serve", "--model-base", base, "--rest-port", port, "--grpc-port", grpc_port,
+        "--cors-origin", "*", "--host", "0.0.0.0", "--poll-seconds", 3, "--enable-batching=true",
+        "--access-log", "--tensorflow_session_parallelism=3", "--rest_api_num_threads=7",
+        "--grpc_max_threads=9", "--tensorflow_inter_op_parallelism=2",
     )  # fmt: skip
     assert done.exit_code == 23
     got = program.parents[1] / "got"
@@ -192,6 +203,10 @@ def test_the_program_on_path_is_run_with_the_options(seqtasks, base, program, mo
         "--file_system_poll_wait_seconds=3",
         "--rest_api_enable_cors_support=true",
         "--enable_batching=true",
+        "--tensorflow_intra_op_parallelism=3",
+        "--tensorflow_inter_op_parallelism=2",
+        "--rest_api_num_threads=7",
+        "--grpc_max_threads=9",
     } <= set(arguments)
     assert f'base_path: "{base}/films"' in (got / "model_config_file").read_text()
     assert f"Starting {program}, which listens on all network interfaces" in done.stderr
@@ -258,7 +273,10 @@ def address_of(said, name):
 def test_the_program_is_announced_when_it_is_ready_and_gets_the_signal(base, program, monkeypatch):
     monkeypatch.setenv("FAKE", "catch 9")
     port, grpc_port = free_port(), free_port()
-    with started("--model-base", base, "--port", port, "--grpc-port", grpc_port) as (process, said):
+    with started("--model-base", base, "--rest-port", port, "--grpc-port", grpc_port) as (
+        process,
+        said,
+    ):
         assert said[0] == f"films, version 11: {base}/films/11"
         assert said[1] == f"prices, version 1: {base}/prices/1"
         assert address_of(said, "REST") == f"http://127.0.0.1:{port}"
@@ -394,7 +412,7 @@ def test_polling_that_is_asked_for_lets_the_server_start_empty(seqtasks, tmp_pat
     user = threading.Thread(target=use)
     user.start()
     done = seqtasks(
-        "serve", "--model-base", tmp_path / "models", "--port", port, "--grpc-port", 0,
+        "serve", "--model-base", tmp_path / "models", "--rest-port", port, "--grpc-port", 0,
         "--poll-seconds", 0.1,
     )  # fmt: skip
     user.join()
@@ -415,3 +433,122 @@ def test_models_none_of_which_can_be_loaded_are_an_error(base, caplog):
         run_embedded(model_source(base), ServerOptions(port=0, grpc_port=free_port()), pytest.fail)
     assert "model films: version 11 can't be loaded" in caplog.text
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+# --- TF Serving's flags -------------------------------------------------------------------------
+
+
+class Started(Exception):
+    """Carries the options with which the server would have started."""
+
+
+@pytest.fixture
+def asked_for(base, monkeypatch):
+    """The models and options that a command line of `serve` stands for, and what it says."""
+    from click.testing import CliRunner
+
+    from seqtasks.cli import main, serve
+
+    def started(source, options):
+        raise Started(source(), options)
+
+    def ask(*arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(serve_module(serve), "_embedded", started)
+            patch.setattr(serve_module(serve), "_check_ports", lambda options: None)
+            done = CliRunner().invoke(main, ["serve", "--embedded", *map(str, arguments)])
+        assert isinstance(done.exception, Started), done.output
+        return *done.exception.args, done.stderr
+
+    return ask
+
+
+def serve_module(serve):
+    return sys.modules["seqtasks.cli.serve"]
+
+
+def test_tf_serving_s_quick_start_means_the_same(asked_for, base):
+    models, options, said = asked_for(
+        "--port=9000",
+        "--rest_api_port=9001",
+        "--model_name=half",
+        f"--model_base_path={base}/films",
+    )
+    assert [(model.name, model.base_path) for model in models] == [("half", base / "films")]
+    assert (options.grpc_port, options.port, said) == (9000, 9001, "")
+    models, options, _ = asked_for("--port=9000", f"--model_base_path={base}/films")
+    assert (models[0].name, options.grpc_port, options.port) == ("default", 9000, 8501)
+
+
+def test_port_alone_is_rest_s_as_before_and_says_so(asked_for, base):
+    _, options, said = asked_for("--model-base", base, "--port", 9000)
+    assert (options.port, options.grpc_port) == (9000, 8500)
+    assert said.startswith("note: --port is REST's port here, and gRPC's in TF Serving")
+
+
+def test_flags_of_tf_serving_reach_the_server(asked_for, base, tmp_path):
+    (tmp_path / "m").write_text('prometheus_config { enable: true path: "/metrics" }')
+    _, options, _ = asked_for(
+        "--model-base", base, "--grpc_socket_path", tmp_path / "s", "--monitoring_config_file",
+        tmp_path / "m", "--tensorflow_session_parallelism=3", "--rest_api_num_threads=7",
+        "--grpc_max_threads=9", "--enable_batching", "--enable_per_model_batching_parameters=true",
+        "--saved_model_tags=serve,gpu", "--allow_version_labels_for_unavailable_models=false",
+    )  # fmt: skip
+    assert options.grpc_socket == tmp_path / "s"
+    assert options.metrics_path == "/metrics"
+    sessions = options.sessions
+    assert (sessions.intra_op_threads, sessions.inter_op_threads) == (3, 3)
+    assert sessions.tags == ("serve", "gpu")
+    assert (options.rest_threads, options.grpc_threads) == (7, 9)
+    assert (options.batching, options.model_batching, options.early_labels) == ({}, True, False)
+    (tmp_path / "m").write_text("prometheus_config { enable: false }")
+    _, options, _ = asked_for("--model-base", base, "--monitoring_config_file", tmp_path / "m")
+    assert options.metrics_path is None
+    assert (options.batching, options.model_batching, options.early_labels) == (None, False, True)
+
+
+def test_the_versions_are_shown(succeeds):
+    from seqtasks.version import __version__
+
+    said = succeeds("serve", "--version").stdout.splitlines()
+    assert said[0] == f"seqtasks serve: {__version__}"
+    assert said[1].startswith("TensorFlow Library: 2.")
+
+
+# --- Who may call it ----------------------------------------------------------------------------
+
+
+def test_on_this_machine_alone_names_are_known_and_models_may_be_changed(asked_for, base):
+    _, options, said = asked_for("--model-base", base)
+    assert options.access.hosts == ("localhost",)
+    assert options.access.reload_below == (base,)
+    assert said == ""
+    _, options, _ = asked_for("--model-base", base, "--allowed-hosts", "me.example",
+                              "--no-allow-reload")  # fmt: skip
+    assert options.access.hosts == ("localhost", "me.example")
+    assert options.access.reload_below == ()
+
+
+def test_where_strangers_may_call_there_is_a_warning_and_no_reloading(asked_for, base, tmp_path):
+    _, options, said = asked_for("--model-base", base, "--host", "0.0.0.0")
+    assert (options.access.hosts, options.access.reload_below) == (None, ())
+    assert said.startswith("warning: everyone who reaches 0.0.0.0 may ask these models")
+    (tmp_path / "token").write_text("s3cret\n")
+    _, options, said = asked_for(
+        "--model-base", base, "--host", "0.0.0.0", "--token-file", tmp_path / "token",
+        "--allow-reload",
+    )  # fmt: skip
+    assert (options.access.token, options.access.reload_below, said) == ("s3cret", (base,), "")
+    assert "s3cret" not in repr(options)
+
+
+def test_one_model_may_be_changed_to_folders_beside_its_own(asked_for, base):
+    _, options, _ = asked_for(f"--model_base_path={base}/films")
+    assert options.access.reload_below == (base,)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "two words", "two\nlines", "é"])
+def test_a_token_that_is_none_is_refused(refused, base, tmp_path, text):
+    (tmp_path / "token").write_text(text)
+    said = refused("serve", "--model-base", base, "--token-file", tmp_path / "token")
+    assert "expected one line" in said

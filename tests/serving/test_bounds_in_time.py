@@ -13,7 +13,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_service_pb2_grpc
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
-from seqtasks.serving import http_protocol
+from seqtasks.serving import grpc_server, http_protocol, http_server
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
 from seqtasks.serving.http_app import RestOptions, make_app
 from seqtasks.serving.http_server import HttpOptions, HttpServer
@@ -23,6 +23,16 @@ from seqtasks.serving.models.model_config import ModelSettings
 
 ENDLESS = {"signature_name": "count", "instances": [2**31 - 1]}
 LONG = 30.0  # seconds that nothing here may take
+
+
+@pytest.fixture(autouse=True, scope="module")
+def ending_soon():
+    """Let servers end at once, since nobody calls them any more."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grpc_server, "_QUIET_SECONDS", 0.01)
+        patch.setattr(http_server, "_ARRIVING_SECONDS", 0)
+        patch.setattr(http_server, "_ACCEPTING_SECONDS", 0)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -223,6 +223,29 @@ def test_bool_and_integers_keep_their_types(served):
 
 
 @pytest.mark.parametrize(
+    ("signature", "body", "expected"),
+    [
+        ("serving_default", {"instances": [["a"], ["bc"]]}, {"predictions": [[3.0], [6.0]]}),
+        ("serving_default", {"inputs": "ab"}, {"outputs": 6.0}),
+        (
+            "pair",
+            {"instances": [{"a": [1, 2, 9], "b": 3}]},
+            {"predictions": [{"product": 6, "sum": 19.0}]},
+        ),
+    ],
+)
+def test_shapes_are_the_model_s_own_matter(served, signature, body, expected):
+    assert served.post(PREDICT, {"signature_name": signature, **body}) == (200, expected)
+
+
+def test_bytes_that_are_no_text_are_the_client_s_mistake(served):
+    body = {"signature_name": "classify", "inputs": [{"b64": "//4="}]}
+    status, answer = served.post(PREDICT, body)
+    assert status == 400
+    refusal(answer)
+
+
+@pytest.mark.parametrize(
     ("signature", "body"),
     [
         ("serving_default", {"instances": []}),
@@ -232,8 +255,6 @@ def test_bool_and_integers_keep_their_types(served):
         ("serving_default", {"instances": [1]}),
         ("serving_default", {"instances": [None]}),
         ("serving_default", {"instances": ["a", ["b"]]}),
-        ("serving_default", {"instances": [["a"], ["b"]]}),  # a rank too many
-        ("serving_default", {"inputs": "a"}),  # a rank too few
         ("serving_default", {"instances": ["a", {"text": "b"}]}),
         ("serving_default", {"instances": [{"text": "b"}, "a"]}),
         ("serving_default", {"instances": [{"other": "a"}]}),
@@ -246,7 +267,6 @@ def test_bool_and_integers_keep_their_types(served):
         ("pair", {"instances": [1, 2]}),
         ("pair", {"instances": [{"a": [1, 2]}]}),
         ("pair", {"instances": [{"a": [1, 2], "b": 3}, {"a": [1], "b": 3}]}),
-        ("pair", {"instances": [{"a": [1, 2, 3], "b": 3}]}),
         ("pair", {"instances": [{"a": [1, 2], "b": 1.0}]}),
         ("pair", {"instances": [{"a": [1, 2], "b": True}]}),
         ("pair", {"instances": [{"a": [1, "2"], "b": 1}]}),

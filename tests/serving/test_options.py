@@ -3,7 +3,7 @@
 import pytest
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.options import read_batching
+from seqtasks.serving.config_files import read_batching
 
 
 def written(tmp_path, text):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+SIGNATURES_FILE = "signatures.json"
 # By signature: the inputs that say how much is to be done, with what an export of now allows where
 # the run's configuration says nothing.
 _MOST: dict[str, dict[str, float]] = {
@@ -27,7 +28,7 @@ def missing_bounds(path: Path) -> dict[str, dict[str, float]]:
         path: the folder of a version.
     """
     try:
-        described = json.loads((path / "signatures.json").read_text("utf-8"))
+        described = json.loads((path / SIGNATURES_FILE).read_text("utf-8"))
     except (OSError, ValueError):
         return {}
     found = {}

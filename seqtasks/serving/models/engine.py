@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
-from seqtasks.serving.models.bounds import keep_within, missing_bounds
+from seqtasks.serving.models.bounds import SIGNATURES_FILE, keep_within, missing_bounds
 from seqtasks.serving.models.brake import Brake
 from seqtasks.serving.models.signature import (
     DEFAULT_SIGNATURE,
@@ -21,7 +21,7 @@ from seqtasks.serving.models.signature import (
     TensorSpec,
     no_signature,
 )
-from seqtasks.serving.models.stopping import current_stop
+from seqtasks.serving.models.stopping import Stop, current_stop
 from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow
 
 # Every SavedModel of TensorFlow 2 lists it among its signatures, and it is none.
@@ -70,7 +70,7 @@ class Servable:
     ):
         self.path, self.name, self.version = path, name, version
         options = options or EngineOptions()
-        self._calls: dict[tuple[tuple[str, ...], tuple[str, ...], bool], Callable[..., list]] = {}
+        self._calls: dict[tuple[tuple[str, ...], tuple[str, ...]], Callable[..., list]] = {}
         self._lock = threading.Lock()
         graph = tf.Graph()
         settings = tf.compat.v1.ConfigProto(
@@ -90,8 +90,9 @@ class Servable:
                 raise _loading_error(path, error) from error
         self.signature_defs = dict(meta_graph.signature_def)
         self._bounds = missing_bounds(path)
+        is_own = (path / SIGNATURES_FILE).is_file()
         self.signatures = {
-            key: Signature(key, _specs(definition.inputs), _specs(definition.outputs))
+            key: Signature(key, _specs(definition.inputs), _specs(definition.outputs), is_own)
             for key, definition in self.signature_defs.items()
             if key != _INIT_OP
         }
@@ -145,18 +146,15 @@ class Servable:
             StatusError: if TensorFlow refuses the run, or the request that it is for was ended.
         """
         distinct = tuple(dict.fromkeys(fetches))
-        stop = current_stop()
+        stop = current_stop() or Stop()
         try:
-            if stop is None:
-                values = self._call(tuple(feeds), distinct)(*feeds.values())
-            else:
-                with self._brake.held(stop) as place:
-                    call = self._call(tuple(feeds), distinct, can_end=True)
-                    values = call(*feeds.values(), place)
+            with self._brake.held(stop) as place:
+                values = self._call(tuple(feeds), distinct)(*feeds.values(), place)
         except tf.errors.OpError as error:
-            if stop is not None:
-                stop.check()
+            stop.check()
             raise from_tensorflow(error.error_code, error.message) from error
+        except UnicodeDecodeError as error:  # TensorFlow's message has bytes of the request
+            raise invalid(error.object.decode("utf-8", "replace")) from error
         found = dict(zip(distinct, values, strict=True))
         return [found[name] for name in fetches]
 
@@ -165,27 +163,21 @@ class Servable:
         self._calls.clear()
         self._session.close()
 
-    def _call(
-        self, feeds: tuple[str, ...], fetches: tuple[str, ...], can_end: bool = False
-    ) -> Callable[..., list]:
-        """Give the handle of a run; one that can be ended is fed with its place, too."""
-        call = self._calls.get((feeds, fetches, can_end))
+    def _call(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable[..., list]:
+        """Give the handle of a run, to be called with what is fed and a place of the brake."""
+        call = self._calls.get((feeds, fetches))
         if call is None:
             with self._lock:
                 if len(self._calls) >= _CALLS_KEPT:
                     self._calls.clear()
-                call = self._made(feeds, fetches, can_end)
-                self._calls[feeds, fetches, can_end] = call
+                call = self._brake.call(feeds, fetches) or self._endless(feeds, fetches)
+                self._calls[feeds, fetches] = call
         return call
 
-    def _made(
-        self, feeds: tuple[str, ...], fetches: tuple[str, ...], can_end: bool
-    ) -> Callable[..., list]:
-        if can_end and (ending := self._brake.call(feeds, fetches)):
-            return ending
+    def _endless(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Callable[..., list]:
         wanted = CallableOptions(feed=feeds, fetch=fetches)
         call = self._session._make_callable_from_options(wanted)
-        return (lambda *values: call(*values[:-1])) if can_end else call
+        return lambda *values: call(*values[:-1])
 
 
 def _specs(tensors: Mapping) -> dict[str, TensorSpec]:

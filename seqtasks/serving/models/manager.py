@@ -23,6 +23,7 @@ class ModelManager:
         source: the models to serve: a list, or a function that is called at every poll.
         loader: loads a version; `serving.embedded.make_loader` makes the usual one.
         poll_seconds: how often to look at the folders.
+        early_labels: whether a label may be given to a version that isn't loaded yet.
     """
 
     def __init__(
@@ -30,7 +31,9 @@ class ModelManager:
         source: ModelSource | Sequence[ModelSettings],
         loader: Loader,
         poll_seconds: float = 1.0,
+        early_labels: bool = True,
     ):
+        self._early_labels = early_labels
         self._source = source if callable(source) else lambda: source
         self._loader = loader
         self._poll_seconds = poll_seconds
@@ -207,16 +210,23 @@ class ModelManager:
     def _check_labels(self, wanted: ModelSettings) -> None:
         current = self._models.get(wanted.name)
         if current is None:
+            if wanted.labels and not self._early_labels:
+                raise _label_too_early(next(iter(wanted.labels.values())), wanted.name)
             return
         available = {s.version for s in current.statuses() if s.state is State.AVAILABLE}
         for label, version in wanted.labels.items():
             old = current.settings.labels.get(label)
-            if old not in (None, version) and version not in available:
-                raise StatusError(
-                    Code.FAILED_PRECONDITION,
-                    f"Request to assign label to version {version} of model {wanted.name}, "
-                    "which is not currently available for inference",
-                )
+            is_moved = old not in (None, version) or not self._early_labels
+            if is_moved and version not in available:
+                raise _label_too_early(version, wanted.name)
+
+
+def _label_too_early(version: int, name: str) -> StatusError:
+    return StatusError(
+        Code.FAILED_PRECONDITION,
+        f"Request to assign label to version {version} of model {name}, "
+        "which is not currently available for inference",
+    )
 
 
 def _not_loaded(name: str, statuses: Sequence[VersionStatus]) -> StatusError:

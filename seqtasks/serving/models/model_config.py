@@ -120,6 +120,8 @@ def newest_versions(models: Sequence[ModelSettings]) -> dict[str, Path]:
 def directory_source(base: Path, policy: VersionPolicy | None = None) -> ModelSource:
     """Make a function that finds the models of a directory, new folders included at each call.
 
+    A model whose folder is gone is found once more: it may be about to be replaced.
+
     Raises:
         ConfigError: if it can't be read, or is a model's own folder.
     """
@@ -134,7 +136,16 @@ def directory_source(base: Path, policy: VersionPolicy | None = None) -> ModelSo
             f"{base}: this is one model. Give the directory of models, "
             "which holds NAME/VERSION/saved_model.pb"
         )
-    return lambda: find_models(base, policy)
+    before: dict[str, ModelSettings] = {}
+
+    def find() -> list[ModelSettings]:
+        nonlocal before
+        found = {model.name: model for model in find_models(base, policy)}
+        gone = [model for name, model in before.items() if name not in found]
+        before = found
+        return [*found.values(), *gone]
+
+    return find
 
 
 def read_model_config(path: Path) -> list[ModelSettings]:
@@ -153,7 +164,8 @@ def read_model_config(path: Path) -> list[ModelSettings]:
         config = text_format.Parse(text, ModelServerConfig())
     except text_format.ParseError as error:
         raise ConfigError(
-            f"{path}:{error}. Expected a ModelServerConfig in protobuf's text form"
+            f"{path}: Error parsing text-format tensorflow.serving.ModelServerConfig: "
+            f"{str(error).rstrip('.')}. Expected a ModelServerConfig in protobuf's text form"
         ) from error
     try:
         return from_message(config)

@@ -36,14 +36,22 @@ class TensorSpec:
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """A named endpoint of a model."""
+    """A named endpoint of a model.
+
+    Args:
+        name: its name.
+        inputs, outputs: its tensors.
+        strict: whether shapes are checked. TF Serving checks none, and models of others count on
+            it; exports of runs say of themselves what they take.
+    """
 
     name: str
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
+    strict: bool = False
 
     def check(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str] | None) -> None:
-        """Check that these are exactly the inputs, with fitting shapes, and known outputs.
+        """Check that these are exactly the inputs, and known outputs; where strict, the shapes.
 
         Raises:
             StatusError: INVALID_ARGUMENT if they aren't.
@@ -57,7 +65,7 @@ class Signature:
                 f"Missing but required: {{{_join(wanted - sent)}}}."
             )
         for name, array in feeds.items():
-            if not self.inputs[name].accepts(array.shape):
+            if self.strict and not self.inputs[name].accepts(array.shape):
                 wanted = [-1 if size is None else size for size in self.inputs[name].shape or ()]
                 raise invalid(
                     f"Input {name!r} has shape {list(array.shape)}, "

@@ -4,7 +4,9 @@ Codes and messages are TF Serving's (its predict_util.cc, classifier.cc, multi_i
 get_model_metadata_impl.cc, model_service_impl.cc).
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -42,10 +44,13 @@ class GrpcApi:
     Args:
         manager: the models.
         limits: how much a request may ask for.
+        reload_below: the folders below which a client may name models; () for none, None for any.
     """
 
-    def __init__(self, manager: ModelManager, limits: Limits):
-        self._manager, self._limits = manager, limits
+    def __init__(
+        self, manager: ModelManager, limits: Limits, reload_below: Sequence[Path] | None = None
+    ):
+        self._manager, self._limits, self._reload_below = manager, limits, reload_below
 
     def predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
         """Run a signature on tensors; `output_filter` chooses among its outputs."""
@@ -153,6 +158,10 @@ class GrpcApi:
         self, request: model_management_pb2.ReloadConfigRequest
     ) -> model_management_pb2.ReloadConfigResponse:
         """Serve the models of a configuration from now on."""
+        if self._reload_below is not None and not self._reload_below:
+            raise StatusError(
+                Code.PERMISSION_DENIED, "This server's models can't be changed from outside"
+            )
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
@@ -162,8 +171,21 @@ class GrpcApi:
             settings = from_message(request.config)
         except ConfigError as error:
             raise invalid(str(error)) from error
+        for model in settings:
+            self._check_folder(model.base_path)
         self._manager.reload(settings)
         return model_management_pb2.ReloadConfigResponse(status={"error_code": 0})
+
+    def _check_folder(self, folder: Path) -> None:
+        """Check that a client may name a folder: a SavedModel is a program."""
+        if self._reload_below is None:
+            return
+        real = folder.resolve()
+        if not any(real.is_relative_to(base.resolve()) for base in self._reload_below):
+            raise StatusError(
+                Code.PERMISSION_DENIED,
+                f"{folder} is outside of the folders of this server's models",
+            )
 
     def health(self, request: StringValue) -> Int32Value:
         """Answer a check of grpc.health.v1: SERVING if all models can answer.

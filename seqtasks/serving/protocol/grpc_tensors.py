@@ -72,9 +72,34 @@ def from_proto(name: str, proto: TensorProto, spec: TensorSpec, limits: Limits) 
         raise invalid(f"tensor parsing error: {name}: its shape isn't known, or of a rank too high")
     _check_limits(name, proto, shape, limits)
     try:
+        if spec.dtype == tf.string and proto.tensor_content:
+            return _strings(name, proto.tensor_content, shape, limits)
         return tf.make_ndarray(proto)
     except (ValueError, TypeError, OverflowError) as error:
         raise invalid(f"tensor parsing error: {name}: {first_line(str(error))}") from error
+
+
+def _strings(name: str, content: bytes, shape: list[int], limits: Limits) -> np.ndarray:
+    """Read strings that lie one behind the other, after their lengths, each a varint."""
+    at, lengths, count = 0, [], math.prod(shape)
+    while len(lengths) < count and at < len(content):
+        length = shift = 0
+        while True:
+            byte = content[at : at + 1] or b"\x00"
+            at += 1
+            length |= (byte[0] & 0x7F) << shift
+            shift += 7
+            if byte[0] < 0x80 or shift > 63:
+                break
+        lengths.append(length)
+    if len(lengths) != count or at + sum(lengths) != len(content):
+        raise invalid(f"tensor parsing error: {name}: tensor_content doesn't hold {count} strings")
+    found = np.empty(count, object)
+    for number, length in enumerate(lengths):
+        found[number] = content[at : at + length]
+        at += length
+    check_texts(found, limits)
+    return found.reshape(shape)
 
 
 def to_proto(array: np.ndarray) -> TensorProto:

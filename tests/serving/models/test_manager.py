@@ -299,7 +299,14 @@ def test_a_directory_gains_and_loses_models_as_it_changes(manage, install, tmp_p
     install(base / "b", 2)
     manager.poll()
     assert (manager.names(), scale(manager, "b")) == (["a", "b"], 2)
+    (base / "a").rename(tmp_path / "a")
+    manager.poll()
+    assert (manager.names(), scale(manager, "a")) == (["a", "b"], 1)  # it may come back at once
+    (tmp_path / "a").rename(base / "a")
+    manager.poll()
     shutil.rmtree(base / "a")
+    manager.poll()
+    assert scale(manager, "a") == 1
     manager.poll()
     assert manager.names() == ["b"]
     assert refused(scale, manager, "a")[0] is Code.NOT_FOUND

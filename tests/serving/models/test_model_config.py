@@ -100,6 +100,7 @@ def test_a_configuration_names_models_policies_and_labels(tmp_path):
     ("text", "words"),
     [
         ("model_config_list {", "models.config:"),
+        ("x", "Error parsing text-format tensorflow.serving.ModelServerConfig: 1:"),
         ("model_config_list { config { nome: 'a' } }", 'no field named "nome"'),
         ("model_config_list { config { name: 'a' } }", "no base_path"),
         ("model_config_list { config { base_path: '/a' } }", "no name"),
