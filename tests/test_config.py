@@ -603,6 +603,7 @@ DISAGREEING = [
     ("task=translation", "decoding.n_best=6", "widen the beam"),
     ("data.test_fraction=0.5", "data.validation_fraction=0.5", "less than 1 together"),
     ("task=translation", "decoding.beam=20000", "wider than the vocabulary"),
+    ("training.average_last=3", "training.average_decay=0.5", "set one of them to 0"),
 ]
 
 

@@ -124,35 +124,6 @@ def _states(signatures):
     return {name: spec for name, spec in inputs.items() if name.startswith("state_")}
 
 
-def test_taggers_answer_by_the_mean_of_each_token(succeeds, cases, tiny, tmp_path):
-    source, run, texts, _settings = cases("tagging")
-    other = ("--name", "other", "--runs-dir", tmp_path, "--arch", "rnn", "--seed", 1)
-    command = ("train", "--task", "tagging", "--data", source, *tiny, "--epochs", 1)
-    succeeds(*command, *other, "--set", "text.unit=word", noted="(?s).*")
-    from seqtasks.runs import find_runs
-    from seqtasks.tasks.averages import load_average
-    from seqtasks.tasks.sources import read_part
-    from seqtasks.tasks.tagger import examples
-
-    runs = find_runs([run, tmp_path / "other"])
-    configs = [one.config for one in runs]
-    both = load_average(runs, configs)
-    part = read_part(configs[0], str(source))
-    data = examples(both.codec, part)
-    each = [
-        load_average([r], [c]).probabilities(data, 500) for r, c in zip(runs, configs, strict=True)
-    ]
-    assert not np.allclose(each[0][0], each[1][0], atol=1e-3)
-    for mean, one, two in zip(both.probabilities(data, 500), *each, strict=True):
-        assert mean == pytest.approx((one + two) / 2, abs=1e-6)
-    noted = r"(?s)Average of 2 runs: .*"
-    given = ("--run", run, "--run", tmp_path / "other")
-    said = succeeds("predict", *given, "--tokens", "--json", *texts, noted=noted).stdout
-    best = next(iter(both.predict_tokens([texts[0].split()])))
-    assert json.loads(said)["tags"] == best.tags
-    succeeds("export", *given, "--to", tmp_path / "tagger", noted=noted)
-
-
 @pytest.fixture
 def made(tmp_path):
     """Make a run that was never trained, but has all that is looked at before TensorFlow."""

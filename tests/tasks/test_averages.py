@@ -62,6 +62,25 @@ def _numbers(answer):
     return [answer.value] if hasattr(answer, "value") else [*answer.probabilities.values()]
 
 
+def test_taggers_answer_by_the_mean_of_each_token(make):
+    made = make("tagging")
+    both = together(made)
+    sentences = [list(tokens) for tokens in made.splits.train.tokens[:4]]
+    tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
+    rows = [member.own_tags(tokens).numpy() for member in both.members]
+    wanted = np.mean(rows, axis=0)
+    best, tags = wanted.argmax(axis=1), made.codec.tags
+    assert (best != rows[0].argmax(axis=1)).any()
+    said = [tag for answer in both.predict_tokens(sentences) for tag in answer.tags]
+    assert said == [tags[number] for number in best]
+    # What an export is made of.
+    served = {one.name: one for one in made.task.endpoints(both)}["tokens"]
+    found = served.function(tokens.to_tensor())
+    real = found["tags"].numpy() != b""
+    assert [tag.decode() for tag in found["tags"].numpy()[real]] == said
+    assert found["scores"].numpy()[real] == pytest.approx(wanted.max(axis=1), abs=1e-6)
+
+
 @pytest.mark.parametrize("task", ["translation", "captioning"])
 def test_what_is_written_together_is_what_the_mean_of_the_next_tokens_says(make, task):
     """Greedy, step by step: each network is asked alone for the token after what is written."""

@@ -123,6 +123,14 @@ def test_numbers_have_no_smoothed_labels():
     assert choose(load_config(), texts(25_000)).config.training.label_smoothing > 0
 
 
+def test_weights_that_are_averaged_over_epochs_are_not_averaged_over_steps():
+    plain = load_config(options={"training.average_last": 3})
+    found = choose(plain, texts(2_000)).config
+    assert (found.training.average_last, found.training.average_decay) == (3, 0)
+    assert found.text.min_count > 1
+    assert parse_config(found.to_dict()) == found
+
+
 def test_nothing_is_chosen_for_other_tasks():
     plain = load_config(options={"task": "captioning"})
     found = choose(plain, pairs(9))
