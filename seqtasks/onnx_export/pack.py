@@ -24,6 +24,7 @@ PACKED = (
     "serving/models/signature.py",
     "serving/protocol/__init__.py",
     "serving/protocol/json_bodies.py",
+    "serving/protocol/json_pieces.py",
     "serving/protocol/json_tensors.py",
     "serving/protocol/routes.py",
 )

@@ -22,7 +22,7 @@ from seqtasks.serving.models.signature import (
     no_signature,
 )
 from seqtasks.serving.models.stopping import Stop, current_stop
-from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow
+from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow, invalid
 
 # Every SavedModel of TensorFlow 2 lists it among its signatures, and it is none.
 _INIT_OP = "__saved_model_init_op"
