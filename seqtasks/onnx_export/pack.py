@@ -22,6 +22,7 @@ PACKED = (
     "serving/status.py",
     "serving/models/__init__.py",
     "serving/models/signature.py",
+    "serving/models/stopping.py",
     "serving/protocol/__init__.py",
     "serving/protocol/json_bodies.py",
     "serving/protocol/json_pieces.py",
