@@ -141,7 +141,7 @@ def test_each_task_answers_as_its_run(task, cases, succeeds, capsys, tmp_path, i
     ],
     ids=["steps", "features"],
 )  # fmt: skip
-@pytest.mark.parametrize("labels", [("a", "b|c", "", "c"), ("1.5", "-2", "7", "0.25")])
+@pytest.mark.parametrize("labels", [("a", "b|c", "a|c", "c"), ("1.5", "-2", "7", "0.25")])
 def test_sets_numbers_steps_and_features_are_exported(
     how, labels, succeeds, tiny, tmp_path, in_this_process
 ):
