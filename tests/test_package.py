@@ -15,7 +15,7 @@ from seqtasks.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 PAGE = "configs/README.md"  # what to try when a model isn't good enough
-NOT_PYTHON = {".html", ".md"}  # suffixes of the files in seqtasks/ that aren't modules
+NOT_PYTHON = {".html", ".json", ".md"}  # suffixes of the files in seqtasks/ that aren't modules
 
 
 def files(folder):

@@ -75,6 +75,8 @@ class Translator:
         some = texts or [""]  # a graph has no batch of no row
         words, copied = self._words(some)
         found = self._search(some, beam, n_best, copied)
+        if not texts:  # which take no step
+            found.ids, found.attention = found.ids[:, :, :0], found.attention[:, :, :0]
         for row, text in enumerate(some):
             if not self._source.measure(text)[0]:
                 _answer_by_nothing(found, row)

@@ -133,15 +133,22 @@ def test_each_task_answers_as_its_run(task, cases, succeeds, capsys, tmp_path, i
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "how",
+    ("how", "labels"),
     [
-        ("--arch", "lstm", "--set", "model.pooling=last", "--set", "text.unit=char"),
-        ("--arch", "stacked-bigru", "--set", "model.pooling=max", "--set", "text.unit=word",
-         "--set", "text.features=[shape, prefix, suffix]"),
+        (
+            ("--arch", "lstm", "--set", "model.pooling=last", "--set", "text.unit=char"),
+            ("a", "b|c", "a|c", "c"),
+        ),
+        (
+            (
+                *("--arch", "bigru", "--set", "text.unit=word"),
+                *("--set", "text.features=[shape, suffix]"),
+            ),
+            ("1.5", "-2", "7", "0.25"),
+        ),
     ],
-    ids=["steps", "features"],
-)  # fmt: skip
-@pytest.mark.parametrize("labels", [("a", "b|c", "", "c"), ("1.5", "-2", "7", "0.25")])
+    ids=["sets", "numbers"],
+)
 def test_sets_numbers_steps_and_features_are_exported(
     how, labels, succeeds, tiny, tmp_path, in_this_process
 ):
