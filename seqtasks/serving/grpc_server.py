@@ -218,7 +218,7 @@ class _Calls:
                 raise StatusError(Code.UNAVAILABLE, "The server is ending")
             if self._token is not None and name != "Check":
                 shown = dict(context.invocation_metadata()).get("authorization")
-                check_token(shown, self._token)
+                check_token(shown if isinstance(shown, str) else None, self._token)
             response = answer()
         except StatusError as refused:
             error = refused
