@@ -268,6 +268,7 @@ def running(settings, loader=None, options=None, poll_seconds=0.05, arriving_sec
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(http_server, "_ARRIVING_SECONDS", arriving_seconds)
             patch.setattr(http_server, "_ACCEPTING_SECONDS", arriving_seconds / 4)
+            patch.setattr(http_server, "_IDLE_SECONDS", 0)
             server.stop()
         manager.close()
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import logging
-import socket
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -14,10 +14,9 @@ import grpc
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
-from seqtasks.errors import ConfigError
 from seqtasks.serving.access import check_token
-from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself
 from seqtasks.serving.config_files import Tls
+from seqtasks.serving.grpc_ports import listen
 from seqtasks.serving.limits import THREADS, Busy, Limits, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.stopping import Stop
@@ -113,7 +112,8 @@ class GrpcServer:
             maximum_concurrent_rpcs=handlers,
         )
         self._add_services()
-        self.port: int = _listen(self._server, options)
+        where = (options.host, options.port, options.socket_file, options.tls)
+        self.port: int = listen(self._server, *where)
         self._running = False
 
     def start(self) -> None:
@@ -184,7 +184,7 @@ class _Calls:
         while time.monotonic() - self._last_call < _QUIET_SECONDS:
             if time.monotonic() - start > _MOST_QUIET_SECONDS:
                 break
-            time.sleep(_QUIET_SECONDS / 20)
+            threading.Event().wait(_QUIET_SECONDS / 20)
 
     def inference(self, name: str, answer: Callable[[Any], Any]) -> Callable[..., Any]:
         """Make the handler of a call that runs a model, which is limited and counted."""
@@ -218,7 +218,7 @@ class _Calls:
                 raise StatusError(Code.UNAVAILABLE, "The server is ending")
             if self._token is not None and name != "Check":
                 shown = dict(context.invocation_metadata()).get("authorization")
-                check_token(shown, self._token)
+                check_token(shown if isinstance(shown, str) else None, self._token)
             response = answer()
         except StatusError as refused:
             error = refused
@@ -313,41 +313,3 @@ def _cut(message: str) -> str:
     if len(data) <= _MESSAGE_LENGTH:
         return message
     return data[:_MESSAGE_LENGTH].decode("utf-8", "ignore") + "...TRUNCATED"
-
-
-def _listen(server: grpc.Server, options: GrpcOptions) -> int:
-    """Take the port. gRPC doesn't say why it can't, so a plain socket tries first."""
-    host, port = options.host, options.port
-    if options.socket_file is not None:
-        _listen_on_file(server, options.socket_file)
-    try:
-        with socket.socket(family(host), socket.SOCK_STREAM) as trial:
-            keep_to_itself(trial)
-            trial.bind((host, port))
-        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        if options.tls is None:
-            return server.add_insecure_port(where)
-        return server.add_secure_port(where, _credentials(options.tls))
-    except (OSError, OverflowError, RuntimeError) as error:
-        raise cannot_listen(host, port, error) from error
-
-
-def _listen_on_file(server: grpc.Server, path: Path) -> None:
-    """Take a socket file, in the place of one that a server left behind."""
-    if not hasattr(socket, "AF_UNIX"):
-        raise ConfigError(f"{path}: this system's Python has no socket files")
-    try:
-        if path.is_socket():
-            path.unlink()
-        with socket.socket(socket.AF_UNIX) as trial:
-            trial.bind(str(path))
-        path.unlink()
-        server.add_insecure_port(f"unix:{path.absolute()}")
-    except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{path}: can't listen: {reason}. Choose another file") from error
-
-
-def _credentials(tls: Tls) -> grpc.ServerCredentials:
-    pair = (tls.key, tls.certificate)
-    return grpc.ssl_server_credentials([pair], tls.authority, tls.verifies_clients)

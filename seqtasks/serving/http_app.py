@@ -3,12 +3,9 @@
 import asyncio
 import dataclasses
 import functools
-import gzip
-import io
 import logging
 import re
 import time
-import zlib
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future
 from contextlib import asynccontextmanager
@@ -24,19 +21,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from seqtasks.serving import monitoring, page
 from seqtasks.serving.access import check_host, check_token
 from seqtasks.serving.config_files import METRICS_PATH
+from seqtasks.serving.http_body import Body, decoded
 from seqtasks.serving.limits import THREADS, Limits, Place, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.protocol import json_bodies
 from seqtasks.serving.protocol.rest_api import Reply, RestApi, error_reply, find_route
 from seqtasks.serving.protocol.rest_api import Route as Asked
-from seqtasks.serving.status import Code, StatusError, invalid, too_large
+from seqtasks.serving.status import Code, StatusError
 from seqtasks.serving.workers import Workers
 
 _PROTOCOL = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
-# A body over the limit is read up to this many times the limit, since a client that is refused
-# while it still sends often sees a broken connection instead of the answer.
-_READ_ON = 8
 _UNWATCHED = 0.1  # seconds
 _OPEN = ("/healthz", "/readyz")
 
@@ -185,7 +180,7 @@ class _Service:
             return
         start = time.perf_counter()
         request = Request(scope, receive)
-        asked, body = None, _Body()
+        asked, body = None, Body()
         try:
             asked = find_route(scope["method"], path)
             if asked.reads_body:
@@ -210,9 +205,7 @@ class _Service:
         await send({"type": "http.response.start", "status": reply.http, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def _infer(
-        self, asked: Asked, request: Request, receive: Receive, body: "_Body"
-    ) -> Reply:
+    async def _infer(self, asked: Asked, request: Request, receive: Receive, body: Body) -> Reply:
         """Take a place, read the body, and let a thread answer, which gives the place back."""
         place, stop = self._places.take(), Stop()
         try:
@@ -232,7 +225,7 @@ class _Service:
             raise
         return job.result()
 
-    async def _read(self, request: Request, body: "_Body", place: Place) -> None:
+    async def _read(self, request: Request, body: Body, place: Place) -> None:
         limits = self._limits
         try:
             async with asyncio.timeout(limits.read_seconds):
@@ -246,7 +239,7 @@ class _Service:
 
     def _work(self, asked: Asked, body: bytes, encoding: str) -> Reply:
         try:
-            return self._api.answer(asked, _decoded(body, encoding, self._limits.body_bytes))
+            return self._api.answer(asked, decoded(body, encoding, self._limits.body_bytes))
         except StatusError as error:
             return error_reply(error)
 
@@ -312,69 +305,3 @@ async def _leaves(receive: Receive) -> None:
 
 def _left() -> StatusError:
     return StatusError(Code.CANCELLED, "The client went away")
-
-
-class _Body:
-    """A request's body.
-
-    Attributes:
-        data: all of it, once it is read.
-        size: how many bytes of it came.
-        is_whole: whether it was read to its end.
-    """
-
-    def __init__(self):
-        self.data = b""
-        self.size = 0
-        self.is_whole = False
-
-    async def read(self, request: Request, limit: int | None, place: Place) -> None:
-        """Read it; if it is over the limit, read on for a while before it is refused.
-
-        Raises:
-            StatusError: 413 for a body over the limit; 429 if the server holds too much.
-            ClientDisconnect: if the client goes away before its end.
-        """
-        announced = request.headers.get("content-length", "")
-        declared = int(announced) if announced.isascii() and announced.isdigit() else 0
-        if limit is not None and declared > limit * _READ_ON:
-            raise _too_long(limit)
-        chunks = []
-        async for chunk in request.stream():
-            self.size += len(chunk)
-            if limit is None or self.size <= limit:
-                place.hold(len(chunk))
-                chunks.append(chunk)
-            else:
-                chunks.clear()
-                if self.size > limit * _READ_ON:
-                    break
-        else:
-            self.is_whole = True
-        if limit is not None and self.size > limit:
-            raise _too_long(limit)
-        self.data = b"".join(chunks)
-
-
-def _decoded(body: bytes, encoding: str, limit: int | None) -> bytes:
-    """Decompress a body that was sent by gzip; the limit is on what it becomes.
-
-    Raises:
-        StatusError: 400 if it can't be decompressed, 413 if it is too long.
-    """
-    if encoding.strip().lower() in ("", "identity"):
-        return body
-    if encoding.strip().lower() != "gzip":
-        raise invalid(f"Content-Encoding: {encoding:.80} is not supported; expected gzip or none")
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as file:
-            found = file.read(-1 if limit is None else limit + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        raise invalid(f"The request's body can't be decompressed: {error}") from error
-    if limit is not None and len(found) > limit:
-        raise _too_long(limit)
-    return found
-
-
-def _too_long(limit: int) -> StatusError:
-    return too_large(f"The request's body is longer than the {limit} bytes that this server takes")

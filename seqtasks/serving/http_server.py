@@ -27,6 +27,9 @@ from seqtasks.serving.models.manager import ModelManager
 _ARRIVING_SECONDS = 0.5
 # From the last connection that the system takes to the last that this process takes.
 _ACCEPTING_SECONDS = 0.05
+# A connection without a request is kept for so long: its client may send one in the very moment.
+_IDLE_SECONDS = 2.0
+_LOOK_SECONDS = 0.02
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -78,7 +81,16 @@ class _Uvicorn(uvicorn.Server):
         for listener in sockets or []:
             connect_no_more(listener)
         await asyncio.sleep(_ACCEPTING_SECONDS)
+        for server in self.servers:
+            server.close()
+        end = self._now() + _IDLE_SECONDS
+        while self.server_state.connections and self._now() < end:
+            await asyncio.sleep(_LOOK_SECONDS)
         await super().shutdown(sockets)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
 
 class HttpServer:

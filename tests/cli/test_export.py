@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import c_api
@@ -270,6 +272,32 @@ def serving(folder):
         rest.stop()
         rpc.stop()
         manager.close()
+
+
+@pytest.mark.slow
+def test_after_requests_without_bounds_all_others_are_answered(exported):
+    """Three such requests took the server away from everybody, for half a minute and for ever."""
+    folder = exported("translation")
+    body = {"signature_name": "nbest", "inputs": {"text": ["a"], "k": 1_000_000}}
+    with serving(folder) as (url, _):
+
+        def post(value):
+            address = f"{url}/v1/models/translation:predict"
+            with urllib.request.urlopen(address, json.dumps(value).encode(), 60) as answer:
+                return json.loads(answer.read())
+
+        for _ in range(3):
+            assert len(post(body)["outputs"]["translations"][0]) == 4
+        with ThreadPoolExecutor(16) as clients:
+            answers = list(clients.map(post, [{"instances": ["red cat"]}] * 300))
+        assert len({json.dumps(answer) for answer in answers}) == 1
+    folder = exported("language_model")
+    asked = {"text": ["a"], "length": HUGE, "temperature": 1.0, "top_k": HUGE, "seed": 1}
+    with serving(folder) as (url, _):
+        address = f"{url}/v1/models/language_model:predict"
+        body = json.dumps({"signature_name": "continue", "inputs": asked}).encode()
+        with urllib.request.urlopen(address, body, 60) as answer:
+            assert len(json.loads(answer.read())["outputs"]["continuation"][0]) == 20
 
 
 def nearly(one, other):

@@ -32,6 +32,7 @@ def ending_soon():
         patch.setattr(grpc_server, "_QUIET_SECONDS", 0.01)
         patch.setattr(http_server, "_ARRIVING_SECONDS", 0)
         patch.setattr(http_server, "_ACCEPTING_SECONDS", 0)
+        patch.setattr(http_server, "_IDLE_SECONDS", 0)
         yield
 
 

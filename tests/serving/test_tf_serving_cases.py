@@ -147,6 +147,7 @@ def serving(settings, poll_seconds=60.0, **loader):
             patch.setattr(grpc_server, "_QUIET_SECONDS", 0.01)
             patch.setattr(http_server, "_ARRIVING_SECONDS", 0)
             patch.setattr(http_server, "_ACCEPTING_SECONDS", 0)
+            patch.setattr(http_server, "_IDLE_SECONDS", 0)
             rest.stop()
             rpc.stop()
         manager.close()

@@ -321,6 +321,23 @@ def test_names_reach_no_folder_that_is_no_model(manage, install, tmp_path):
         assert refused(manager.statuses, name)[0] is Code.NOT_FOUND
 
 
+def test_labels_wait_for_their_versions_where_that_is_asked_for(install, load_once, tmp_path):
+    install(tmp_path / "zoo", 1)
+    settings = ModelSettings("zoo", tmp_path / "zoo")
+    manager = ModelManager([settings], load_once, 60.0, early_labels=False)
+    manager.start()
+    for label, version, code in (("new", 2, Code.FAILED_PRECONDITION), ("old", 1, None)):
+        wanted = ModelSettings("zoo", tmp_path / "zoo", labels={label: version})
+        if code:
+            assert refused(manager.reload, [wanted])[0] is code
+        else:
+            manager.reload([wanted])
+    assert scale(manager, "zoo", label="old") == 1
+    unknown = ModelSettings("other", tmp_path / "zoo", labels={"new": 1})
+    assert refused(manager.reload, [unknown])[0] is Code.FAILED_PRECONDITION
+    manager.close()
+
+
 # --- In parallel --------------------------------------------------------------------------------
 
 
