@@ -1,8 +1,13 @@
-"""Fixtures that more than one room's tests use, and which tests are slow."""
+"""Fixtures that more than one room's tests use, which tests are slow, and which files come first.
+
+Where two processes share the tests file by file (`--dist loadfile`), the longest files come first,
+so that neither process waits for the other at the end.
+"""
 
 import json
 import signal
 from json.encoder import c_make_encoder, encode_basestring
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,13 +23,39 @@ _SLOW_PLACES = (
     "tests/benchmarks/",
     "tests/training/",
 )
+# The files that take longest, the longest first.
+_LONGEST = [
+    Path(__file__).parent / name
+    for name in (
+        "lessons/test_lessons.py",
+        "test_readme.py",
+        "cli/test_export.py",
+        "tasks/test_precision.py",
+        "benchmarks/test_train.py",
+        "cli/test_tasks.py",
+        "benchmarks/test_decode.py",
+        "training/test_train.py",
+        "training/test_fit.py",
+        "test_conformance.py",
+        "cli/test_several.py",
+        "cli/test_process.py",
+        "tasks/test_unknown_words.py",
+        "tasks/test_heads.py",
+        "tasks/test_tasks.py",
+        "cli/test_labels.py",
+        "cli/test_evaluate.py",
+        "cli/test_inspect.py",
+    )
+]
 
 
-def pytest_configure() -> None:
-    """Have the signals that tests send do what they do in a terminal.
+def pytest_configure(config: pytest.Config) -> None:
+    """Have tests share processes in our order, and signals do what they do in a terminal.
 
     A shell starts what runs in its background with SIGINT ignored, and `nohup` SIGHUP.
     """
+    if hasattr(config.option, "loadscopereorder"):  # else the files with most tests come first
+        config.option.loadscopereorder = False
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and signal.getsignal(number) == signal.SIG_IGN:
@@ -53,7 +84,12 @@ def json_of_every_python():
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use a slow fixture, by way of another too, or are in such a place."""
+    """Have the longest files first; mark what uses a slow fixture, or is in a slow place."""
+    for path in _LONGEST:
+        if not path.is_file():
+            raise pytest.UsageError(f"{__file__}: no file {path}")
+    rank = {path: number for number, path in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
     for item in items:
         used = _SLOW_FIXTURES & set(getattr(item, "fixturenames", ()))
         if used or item.nodeid.startswith(_SLOW_PLACES):

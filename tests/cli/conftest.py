@@ -28,7 +28,7 @@ class Trained(NamedTuple):
 
 
 # Verbs that run networks, a few steps of tiny ones: without graphs, unless a test is about them.
-_COMPUTING = ("train", "evaluate", "predict", "inspect")
+_COMPUTING = ("train", "sweep", "compare", "evaluate", "predict", "inspect")
 
 
 @pytest.fixture(scope="session")

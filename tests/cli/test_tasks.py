@@ -81,7 +81,7 @@ def test_a_task_s_data_are_shown_and_described(task, cases, succeeds):
 def test_a_task_goes_on_with_its_run(task, cases, succeeds, tmp_path):
     _, run, _, _ = cases(task)
     copied = shutil.copytree(run, tmp_path / "run")
-    succeeds("train", "--resume", copied, "--epochs", 2, graphs=True)
+    succeeds("train", "--resume", copied, "--epochs", 2)
     assert len((copied / "metrics.jsonl").read_text().splitlines()) == 2
 
 
