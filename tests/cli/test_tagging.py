@@ -157,8 +157,11 @@ def test_tags_that_leave_their_scheme_are_told_before_training(succeeds, refused
     lines = [f"{n}\tO\nAnn\tB-PER\nBo\tI-PER\nsaw\tO\n" for n in range(39)]
     lines += ["x\tO\ny\tI-PER\n"] * 2
     path.write_text("\n".join(lines), encoding="utf-8")
-    parts = ("--validation", path, "--test", path)
-    noted = "Note: .*\n"
+    parts = []
+    for name in ("validation", "test"):
+        parts += [f"--{name}", tmp_path / f"{name}.bio"]
+        parts[-1].write_text(f"{name}\tO\nCy\tB-PER\n", encoding="utf-8")
+    noted = "(Note: .*\n)+"
     shown = succeeds("data", "describe", path, "--task", "tagging", *parts, noted=noted).stderr
     assert "2 of 41 sentences with entities leave IOB2, such as that of line 196 " in shown
     assert "(I-PER after O); answers follow it (decoding.constrain=false changes that)" in shown
