@@ -150,6 +150,7 @@ def viterbi(emissions: tf.Tensor, lengths: tf.Tensor, chain: Chain) -> tf.Tensor
     Returns:
         (N, T) of int32; 0 at padded steps.
     """
+    given, emissions = tf.shape(emissions)[1], _with_a_step(emissions)
     N, T = tf.shape(emissions)[0], tf.shape(emissions)[1]
     K, dtype = emissions.shape[2], emissions.dtype
     real = tf.sequence_mask(lengths, T)
@@ -177,11 +178,12 @@ def viterbi(emissions: tf.Tensor, lengths: tf.Tensor, chain: Chain) -> tf.Tensor
     nothing = tf.zeros([N], tf.int32)
     _, _, path = tf.while_loop(lambda t, *_: t >= 0, backwards, (T - 1, nothing, path))
     found = tf.reshape(path.stack(), tf.stack([T, N]))
-    return tf.where(real, tf.transpose(found), 0)
+    return tf.where(real, tf.transpose(found), 0)[:, :given]
 
 
 def _sum_over_paths(emissions, lengths, chain):
     """The posterior, and log Z (N,) of float64."""
+    given, emissions = tf.shape(emissions)[1], _with_a_step(emissions)
     N, T, K = tf.shape(emissions)[0], tf.shape(emissions)[1], emissions.shape[2]
     real = tf.sequence_mask(lengths, T)
     emissions = tf.where(real[:, :, tf.newaxis], tf.cast(emissions, tf.float64), 0)
@@ -204,7 +206,8 @@ def _sum_over_paths(emissions, lengths, chain):
     _, _, found = tf.while_loop(lambda t, *_: t < T, step, (0, first, found))
     found = tf.reshape(found.stack(), tf.stack([T, 2, N, K]))
     before, behind = _turned(found[:, 0]), _turned(found[:, 1])
-    posterior = Posterior(before, here, tf.reverse_sequence(behind, lengths, 1), pairs)
+    behind = tf.reverse_sequence(behind, lengths, 1)
+    posterior = Posterior(before, here, behind, pairs)
 
     steps = tf.cast(lengths, tf.float64)
     sums = tf.math.log(tf.reduce_sum(before * here, axis=2)) + largest[:, :, 0]
@@ -215,7 +218,8 @@ def _sum_over_paths(emissions, lengths, chain):
     )
     ends = tf.math.log(tf.reduce_sum(last * end, axis=1)) + most_of_start + most_of_end
     total = tf.reduce_sum(tf.where(real, sums, 0), axis=1) + ends + (steps - 1) * most_of_pairs
-    return posterior, tf.where(lengths > 0, total, 0)
+    before, here, behind = (part[:, :given] for part in (before, here, behind))
+    return Posterior(before, here, behind, pairs), tf.where(lengths > 0, total, 0)
 
 
 def _expected_counts(posterior, lengths, weights, chain):
@@ -236,6 +240,12 @@ def _expected_counts(posterior, lengths, weights, chain):
     end = tf.reduce_sum(tf.where(is_last, each, tf.zeros([], tf.float64)), axis=[0, 1])
     dtype = chain.start.dtype
     return tuple(tf.cast(gradient, dtype) for gradient in (each, pairs, start, end))
+
+
+def _with_a_step(emissions):
+    """Emissions (N, T, K), T at least 1: no list of no steps can be stacked in a graph."""
+    missing: Any = 1 - tf.minimum(tf.shape(emissions)[1], 1)
+    return tf.pad(emissions, [[0, 0], [0, missing], [0, 0]])
 
 
 def _exponentials(scores, axis):

@@ -226,15 +226,31 @@ def test_a_row_does_not_depend_on_its_neighbours_or_on_how_wide_the_grid_is():
         assert (paths[n, length:] == 0).all()
 
 
-@pytest.mark.parametrize("shape", [(0, 5), (3, 0), (0, 0)])
-def test_no_rows_and_no_steps_are_no_mistake(shape):
+def test_no_rows_and_no_steps_are_no_mistake():
     crf = layer(scores(12)[1])
-    emissions = tf.zeros((*shape, K), tf.float64)
-    tags = tf.zeros(shape, tf.int32)
-    assert crf.log_partition(emissions).numpy().tolist() == [0.0] * shape[0]
-    assert crf.log_likelihood(emissions, tags).numpy().tolist() == [0.0] * shape[0]
-    assert crf.marginals(emissions).shape == (*shape, K)
-    assert crf.decode(emissions).shape == shape
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, K], tf.float64),
+            tf.TensorSpec([None, None], tf.int32),
+        ]
+    )
+    def found(emissions, tags):
+        with tf.GradientTape() as tape:
+            tape.watch(emissions)
+            likely = crf.log_likelihood(emissions, tags)
+        sums = crf.log_partition(emissions), likely
+        gradient = tape.gradient(likely, emissions)
+        return sums, (crf.marginals(emissions), gradient), crf.decode(emissions)
+
+    for shape in ((0, 5), (3, 0), (0, 0)):
+        emissions, tags = tf.zeros((*shape, K), tf.float64), tf.zeros(shape, tf.int32)
+        sums, of_steps, path = found(emissions, tags)
+        for one in sums:
+            assert one.numpy().tolist() == [0.0] * shape[0]
+        for one in of_steps:
+            assert one.shape == (*shape, K)
+        assert path.shape == shape
 
 
 def test_a_long_row_keeps_its_digits():

@@ -241,6 +241,9 @@ def test_tags_follow_the_scheme_however_long_and_batched_and_as_the_export_says(
         told = [entity["probability"] for entity in one.entities or []]
         np.testing.assert_allclose(scores[scores > 0], told, atol=1e-4)
         np.testing.assert_allclose(served["scores"][n][:length], one.probabilities, atol=1e-4)
+    graph = tf.function(endpoint.function, input_signature=[tf.TensorSpec([None], tf.string)])
+    for nothing in ([""], ["", " "]):
+        assert graph(tf.constant(nothing))["lengths"].numpy().tolist() == [0] * len(nothing)
     assert set(of_tokens.outputs) == {"tags", "scores", "entity_scores", "lengths"}
 
 
