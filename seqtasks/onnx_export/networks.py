@@ -17,6 +17,7 @@ from seqtasks.onnx_export import heads
 from seqtasks.onnx_export.classifier import documents, many_to_one
 from seqtasks.onnx_export.tagger import many_to_many
 from seqtasks.onnx_export.writer import encoder, next_step, written_step
+from seqtasks.tasks import language_model, sentiment, tagger, translation
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.text_input import TextEmbedding
 
@@ -57,14 +58,7 @@ def networks_of(config: Any, predictor: Any) -> Networks:
     Raises:
         ExportError: says what of the run can't be written as ONNX.
     """
-    write = {
-        "sentiment": _classifier,
-        "documents": _classifier,
-        "recall": _classifier,
-        "tagging": _tagger,
-        "language_model": _language_model,
-        "translation": _translator,
-    }.get(config.task)
+    write = _WRITERS.get(type(predictor))
     if write is None:
         raise _refusal(f"the task {config.task}", "leave --format out")
     return write(config, predictor)
@@ -112,7 +106,10 @@ def _translator(config: Any, predictor: Any) -> Networks:
     looks = model.decoder.attention is not None
     can_copy = looks and predictor.can_copy
     unknown = can_copy or not (decoding.copy_unknown or codec.target.unit == "subword")
-    chosen = ("beam", "max_length", "length_penalty", "min_length", "no_repeat", "coverage_penalty")
+    chosen = (
+        *("beam", "n_best", "max_length", "length_penalty"),
+        *("min_length", "no_repeat", "coverage_penalty"),
+    )
     told = {
         "kind": "translator",
         "text": _text(config),
@@ -122,6 +119,14 @@ def _translator(config: Any, predictor: Any) -> Networks:
     }
     decoder = written_step(model.decoder, model.encoder.units, unknown)
     return Networks({"encoder": encoder(model), "decoder": decoder}, told)
+
+
+_WRITERS = {
+    sentiment.Predictor: _classifier,
+    tagger.Predictor: _tagger,
+    language_model.Predictor: _language_model,
+    translation.Predictor: _translator,
+}
 
 
 def _text(config: Any) -> dict[str, Any]:

@@ -70,7 +70,9 @@ def _predict(folder: Path, arguments: Sequence[str]) -> int:
     from seqtasks.runner.api import LocalClient
     from seqtasks.runner.folder import OnnxExport
 
-    run = ServedRun(LocalClient(OnnxExport(folder)), folder.name)
+    export = OnnxExport(folder)
+    n_best = export.facts["told"].get("decoding", {}).get("n_best", 1)
+    run = ServedRun(LocalClient(export), export.name, n_best)
     notices = answers.Notices()
     for batch in [given.text] if given.text else _lines(given.file):
         for answer in run.predict(batch, complete=given.json):
