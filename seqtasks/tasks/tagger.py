@@ -142,8 +142,8 @@ class Predictor:
         model: the network.
         codec: of its training.
         temperature: what outputs are divided by before they become probabilities.
-        others: predictors with the same tags; the mean of all is answered, each reading tokens by
-            its own vocabulary.
+        members: predictors with the same tags whose mean is answered, each reading tokens by its
+            own vocabulary; by default this one alone.
     """
 
     def __init__(
@@ -151,12 +151,12 @@ class Predictor:
         model: keras.Model,
         codec: Codec,
         temperature: float = 1.0,
-        others: Sequence["Predictor"] = (),
+        members: Sequence["Predictor"] = (),
     ):
         self.model = model
         self.codec = codec
         self.temperature = temperature
-        self.members: tuple[Predictor, ...] = (self, *others)
+        self.members: tuple[Predictor, ...] = tuple(members) or (self,)
         self._tag = tf.function(
             self.tag,
             input_signature=[tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)],
@@ -212,7 +212,7 @@ class Predictor:
 
     def averaged(self, others: Sequence["Predictor"]) -> "Predictor":
         """This one with others of the same tags, which answer by their mean."""
-        return Predictor(self.model, self.codec, self.temperature, others)
+        return Predictor(self.model, self.codec, members=(self, *others))
 
     def probabilities(self, data: Examples, batch_tokens: int) -> list[np.ndarray]:
         """(T, tags) of each example, in their order."""
