@@ -7,9 +7,9 @@ import tensorflow as tf
 
 from seqtasks.layers.vectors import vectors_of
 
-# The next hash is h FACTOR + id modulo PRIME, which stays below 2^62. Both are primes.
-_FACTOR = 1_000_003
-_PRIME = 2**31 - 1
+# A piece's hash with one more character is h FACTOR + id modulo PRIME, which stays below 2^62. Both are primes.
+FACTOR = 1_000_003
+PRIME = 2**31 - 1
 
 
 @keras.saving.register_keras_serializable(package="seqtasks")
@@ -67,7 +67,7 @@ class NGramReader(keras.Layer):
         rows, of_word = [], []
         for n in range(1, self.longest + 1):
             characters = bounded[:, n - 1 : n - 1 + tf.shape(starts)[1]]
-            hashes = tf.math.floormod(hashes * _FACTOR + characters + 1, _PRIME)
+            hashes = tf.math.floormod(hashes * FACTOR + characters + 1, PRIME)
             begin, end = (1, lengths) if n == 1 else (0, lengths + 1)
             real = (starts >= begin) & (starts + n - 1 <= end) & (lengths > 0)
             at = tf.where(real)

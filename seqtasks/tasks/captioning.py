@@ -87,8 +87,8 @@ class Predictor:
         model: the network.
         codec: of its training.
         decoding: how text is searched for.
-        others: predictors that write the same tokens of images of the same size; the mean of all
-            says which comes next.
+        members: predictors of the same tokens, of images of the same size, whose mean says which
+            comes next; by default this one alone.
     """
 
     def __init__(
@@ -96,12 +96,12 @@ class Predictor:
         model: OneToMany,
         codec: Codec,
         decoding: DecodingConfig,
-        others: Sequence["Predictor"] = (),
+        members: Sequence["Predictor"] = (),
     ):
         self.model = model
         self.codec = codec
         self.decoding = decoding
-        self.members: tuple[Predictor, ...] = (self, *others)
+        self.members: tuple[Predictor, ...] = tuple(members) or (self,)
         images = tf.TensorSpec([None, *codec.image_shape], tf.float32)
         self._caption = tf.function(
             self.caption,
@@ -118,7 +118,7 @@ class Predictor:
 
     def averaged(self, others: Sequence["Predictor"]) -> "Predictor":
         """This one with others of the same tokens, which write together."""
-        return Predictor(self.model, self.codec, self.decoding, others)
+        return Predictor(self.model, self.codec, self.decoding, (self, *others))
 
     def predict(self, files: Iterable[str]) -> Iterator[Prediction]:
         """Say what images show, given by the names of their files; others are resized.

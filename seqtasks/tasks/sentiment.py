@@ -95,8 +95,8 @@ class Predictor:
         codec: of its training.
         threshold: the probability from which on a label of a set is given.
         temperature: what outputs are divided by before they become probabilities.
-        others: predictors with the same labels; the mean of all is answered, each reading texts
-            by its own vocabulary.
+        members: predictors with the same labels whose mean is answered, each reading texts by its
+            own vocabulary; by default this one alone.
     """
 
     def __init__(
@@ -105,17 +105,17 @@ class Predictor:
         codec: Codec,
         threshold: float = 0.5,
         temperature: float = 1.0,
-        others: Sequence["Predictor"] = (),
+        members: Sequence["Predictor"] = (),
     ):
         self.model = model
         self.codec = codec
         self.threshold = threshold
         self.temperature = temperature
-        self.members: tuple[Predictor, ...] = (self, *others)
+        self.members: tuple[Predictor, ...] = tuple(members) or (self,)
         self._classify = tf.function(self.classify, autograph=False, reduce_retracing=True)
         self._attend: Any = None
         # Several models look at places of their own, and a mean of them is none.
-        if not others and isinstance(model, Hierarchical) and model.has_attention:
+        if not members and isinstance(model, Hierarchical) and model.has_attention:
             self._attend = tf.function(model.attention, autograph=False, reduce_retracing=True)
 
     def classify(self, ids):
@@ -144,7 +144,7 @@ class Predictor:
 
     def averaged(self, others: Sequence["Predictor"]) -> "Predictor":
         """This one with others of the same labels, which answer by their mean."""
-        return Predictor(self.model, self.codec, self.threshold, self.temperature, others)
+        return Predictor(self.model, self.codec, self.threshold, members=(self, *others))
 
     def probabilities(self, data: Examples, batch_tokens: int) -> np.ndarray:
         """What `answer` gives for a split, (examples, labels), in the order of the examples."""

@@ -166,8 +166,8 @@ class Predictor:
         codec: of its training.
         temperature: what outputs are divided by before they become probabilities.
         constrain: `decoding.constrain`.
-        others: predictors with the same tags and no CRF; the mean of all is answered, each reading
-            tokens by its own vocabulary.
+        members: predictors with the same tags and no CRF whose mean is answered, each reading
+            tokens by its own vocabulary; by default this one alone.
 
     Raises:
         ConfigError: where tags can't follow a scheme, and are to.
@@ -179,7 +179,7 @@ class Predictor:
         codec: Codec,
         temperature: float = 1.0,
         constrain: bool | None = None,
-        others: Sequence["Predictor"] = (),
+        members: Sequence["Predictor"] = (),
     ):
         self.model = model
         self.codec = codec
@@ -193,9 +193,9 @@ class Predictor:
             crf_of(model),
             Marks(*inside_and_goes_on(scheme, tags)) if scheme else None,
             allowed(known, tags) if known and follow else None,
-            1.0 if others else temperature,  # a mean is of what is tempered already
+            temperature,
         )
-        self.members: tuple[Predictor, ...] = (self, *others)
+        self.members: tuple[Predictor, ...] = tuple(members) or (self,)
         self._tag = tf.function(
             self.tag,
             input_signature=[tf.RaggedTensorSpec([None, None], tf.string, ragged_rank=1)],
@@ -273,7 +273,8 @@ class Predictor:
 
     def averaged(self, others: Sequence["Predictor"]) -> "Predictor":
         """This one with others of the same tags, which answer by their mean."""
-        return Predictor(self.model, self.codec, self.temperature, self.constrain, others)
+        members = (self, *others)
+        return Predictor(self.model, self.codec, constrain=self.constrain, members=members)
 
     def probabilities(self, data: Examples, batch_tokens: int) -> list[np.ndarray]:
         """(T, tags) of each example, in their order."""

@@ -109,8 +109,8 @@ class Predictor:
         model: the network.
         codec: of its training.
         decoding: how text is searched for.
-        others: predictors that write the same tokens; the mean of all says which comes next, each
-            reading texts by its own vocabulary.
+        members: predictors of the same tokens whose mean says which comes next, each reading texts
+            by its own vocabulary; by default this one alone.
     """
 
     def __init__(
@@ -118,12 +118,12 @@ class Predictor:
         model: Seq2Seq,
         codec: Codec,
         decoding: DecodingConfig,
-        others: Sequence["Predictor"] = (),
+        members: Sequence["Predictor"] = (),
     ):
         self.model = model
         self.codec = codec
         self.decoding = decoding
-        self.members: tuple[Predictor, ...] = (self, *others)
+        self.members: tuple[Predictor, ...] = tuple(members) or (self,)
         self._translate = tf.function(
             self.translate,
             input_signature=[tf.TensorSpec([None], tf.string), *[tf.TensorSpec([], tf.int32)] * 2],
@@ -160,7 +160,7 @@ class Predictor:
 
     def averaged(self, others: Sequence["Predictor"]) -> "Predictor":
         """This one with others of the same target tokens, which write together."""
-        return Predictor(self.model, self.codec, self.decoding, others)
+        return Predictor(self.model, self.codec, self.decoding, (self, *others))
 
     def predict(self, texts: Iterable[str], batch_size: int = _BATCH_ROWS) -> Iterator[Prediction]:
         """Translate texts one after the other, in batches as they come."""

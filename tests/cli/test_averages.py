@@ -86,6 +86,7 @@ def test_an_evaluation_of_several_is_that_of_their_mean_and_changes_no_run(
     noted = r"Average of 3 runs: a, b, c\n"
     found = json.loads(succeeds("evaluate", group, "--data", films, "--json", noted=noted).stdout)
     assert found["accuracy"] == pytest.approx(np.mean(mean.argmax(axis=1) == right))
+    assert (found["temperature"], found["ece_uncalibrated"]) == (1.0, None)  # runs have their own
     # Their own test data, which are the same, since their seed is.
     own = json.loads(succeeds("evaluate", group, "--json", noted=noted).stdout)
     assert 0 < own["examples"] < 20

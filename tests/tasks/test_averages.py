@@ -38,6 +38,9 @@ def test_sets_and_numbers_have_the_mean_of_probabilities_and_of_numbers(make):
     texts = made.splits.train.texts[:6]
     for head in (LabelSets(["cast", "music", "plot"], ","), Number(2.5, 4.0)):
         both = together(made, Codec(made.codec.encoder, head))
+        if head.kind == "set":  # each as sure of its answers as its own temperature says
+            pairs = zip(both.members, (3.0, 0.5), strict=True)
+            both = made.task.average([member.at_temperature(t) for member, t in pairs])
         rows = [
             np.array([_numbers(one) for one in member.averaged([]).predict(texts)])
             for member in both.members
@@ -53,6 +56,7 @@ def test_sets_and_numbers_have_the_mean_of_probabilities_and_of_numbers(make):
         part = LabelledTexts(texts, labels, "some.tsv", [*range(1, 7)], head.kind)
         judged = made.task.evaluate(made.config, both, part, None)
         assert judged.examples == 6
+        assert getattr(judged, "temperature", 1.0) == 1.0  # of their mean
         if head.kind == "number":
             wanted = np.abs(np.mean(rows, axis=0)[:, 0] - 1).mean()
             assert judged.mae == pytest.approx(wanted, abs=1e-4)
