@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 import tensorflow as tf
+from graphs import without_graphs
 from scipy.special import softmax
 
 from seqtasks.data.splits import Splits
@@ -17,6 +18,15 @@ from seqtasks.tasks.finished_run import evaluate_run, load_predictor
 from seqtasks.tasks.sources import read_part
 
 TEXTS = ["a good film", "나쁘다", ""]
+
+
+@pytest.fixture(autouse=True)
+def without_graphs_once_taught(taught):
+    """Load and answer without graphs, many times; what is taught for all tests has them."""
+    for task in ("sentiment", "tagging", "language_model"):
+        taught(task)
+    with without_graphs():
+        yield
 
 
 @pytest.fixture

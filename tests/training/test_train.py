@@ -10,6 +10,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from graphs import without_graphs
 from watchers import Silent
 
 from seqtasks.config import load_config
@@ -286,12 +287,13 @@ def test_more_epochs_that_are_killed_before_they_are_saved_leave_the_run_as_it_w
     more = configured("straight", epochs=6)
     with monkeypatch.context() as patched:
         patched.setattr("seqtasks.training.fit.save_state", kill)
-        with pytest.raises(Killed):
+        with pytest.raises(Killed), without_graphs():
             resume(run, more, Silent())
     assert run.config_file.read_bytes() == config
     assert run.last_state.read_bytes() == state
     assert live_writer(run) is None
-    outcome = resume(run, more, Silent())
+    with without_graphs():
+        outcome = resume(run, more, Silent())
     assert outcome.state.finished == "6 epochs"
     assert run.config.training.epochs == 6
     assert "of 6)" in run.model_card.read_text("utf-8")
@@ -314,7 +316,8 @@ def test_other_data_than_the_run_was_begun_with_are_refused_or_accepted(
     assert check_data(run, config, replace(splits, train=spaced), ("train",)) == []
     assert "test" in str(check_data(run, config, replace(splits, test=halved), ("train",)))
     swapped = replace(splits, train=replace(splits.train, labels=labels))
-    assert resume(run, config, Silent(), swapped, accept_new_data=True).state.epoch == 5
+    with without_graphs():
+        assert resume(run, config, Silent(), swapped, accept_new_data=True).state.epoch == 5
     assert check_data(run, config, swapped, ("train",)) == []  # which are the run's from now on
 
 
