@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from seqtasks.layers.vectors import vectors_of
 
-# A piece's hash with one more character is h FACTOR + id modulo PRIME, which stays below 2^62. Both are primes.
+# With one more character a piece's hash h becomes h FACTOR + id + 1 modulo PRIME.
 FACTOR = 1_000_003
 PRIME = 2**31 - 1
 

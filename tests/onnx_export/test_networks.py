@@ -60,6 +60,11 @@ def predictor_of(model, head, temperature=1.7):
 
 NETWORKS = [
     ({"arch": "rnn"}, 0, Categories(LABELS)),
+    (
+        {"arch": "gru", "character_encoder": "ngrams", "character_buckets": 50},
+        7,
+        Categories(LABELS),
+    ),
     ({"arch": "lstm", "pooling": "mean", "character_encoder": "bilstm"}, 7, Categories(LABELS)),
     ({"arch": "bigru", "character_encoder": "cnn"}, 7, LabelSets(LABELS, "|")),
     ({"arch": "bilstm", "pooling": "max", "character_encoder": "sum"}, 7, Number(3.5, 2.25)),
