@@ -8,6 +8,7 @@ import tensorflow as tf
 from seqtasks.data.readers import LabelledTexts
 from seqtasks.tasks.heads.label_set import LabelSets
 from seqtasks.tasks.heads.number import Number
+from seqtasks.tasks.schemes import allowed
 from seqtasks.tasks.sentiment import Codec
 from seqtasks.tasks.task import mean
 from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
@@ -66,23 +67,46 @@ def _numbers(answer):
     return [answer.value] if hasattr(answer, "value") else [*answer.probabilities.values()]
 
 
-def test_taggers_answer_by_the_mean_of_each_token(make):
-    made = make("tagging")
-    both = together(made)
+def best_path(rows, behind, first, last):
+    """The most probable path of rows (T, K) among those that the rules of a scheme allow."""
+    score = np.where(first, np.log(rows[0]), -np.inf)
+    back = []
+    for row in rows[1:]:
+        along = np.where(behind, score[:, np.newaxis], -np.inf)
+        back.append(along.argmax(axis=0))
+        score = along.max(axis=0) + np.log(row)
+    path = [int(np.where(last, score, -np.inf).argmax())]
+    for choices in reversed(back):
+        path.insert(0, int(choices[path[0]]))
+    return path
+
+
+@pytest.mark.parametrize("constrain", [False, True])
+def test_taggers_answer_by_the_mean_of_each_token(make, constrain):
+    made = make("tagging", {"decoding.constrain": constrain})
+    both, codec = together(made), made.codec
     sentences = [list(tokens) for tokens in made.splits.train.tokens[:4]]
     tokens = tf.ragged.constant(sentences, tf.string, ragged_rank=1)
     rows = [member.tag(tokens).probabilities.numpy() for member in both.members]
     wanted = np.mean(rows, axis=0)
-    best, tags = wanted.argmax(axis=1), made.codec.tags
+    assert both.tag(tokens).probabilities.numpy() == pytest.approx(wanted, abs=1e-6)
+    best = wanted.argmax(axis=1)
     assert (best != rows[0].argmax(axis=1)).any()
+    if constrain:
+        rules = allowed(codec.scheme, codec.tags)
+        each = np.split(wanted, np.cumsum([len(one) for one in sentences])[:-1])
+        along = [number for one in each for number in best_path(one, *rules)]
+        assert along != list(best)
+        best = along
     said = [tag for answer in both.predict_tokens(sentences) for tag in answer.tags]
-    assert said == [tags[number] for number in best]
+    assert said == [codec.tags[number] for number in best]
     # What an export is made of.
     served = {one.name: one for one in made.task.endpoints(both)}["tokens"]
     found = served.function(tokens.to_tensor())
     real = found["tags"].numpy() != b""
     assert [tag.decode() for tag in found["tags"].numpy()[real]] == said
-    assert found["scores"].numpy()[real] == pytest.approx(wanted.max(axis=1), abs=1e-6)
+    scores = [row[number] for row, number in zip(wanted, best, strict=True)]
+    assert found["scores"].numpy()[real] == pytest.approx(scores, abs=1e-6)
 
 
 @pytest.mark.parametrize("task", ["translation", "captioning"])
