@@ -21,7 +21,7 @@ from seqtasks.tasks.registry import TASKS, get_task
 from seqtasks.tasks.sources import load_splits
 
 KOREAN = (ROOT / "README.ko.md").read_text(encoding="utf-8")
-MOST_WORDS = 2_550
+MOST_WORDS = 2_850
 
 
 def table_below(heading):
@@ -182,7 +182,8 @@ def test_the_lists_of_files_to_touch_are_where_things_are_registered():
             for path in (ROOT / "seqtasks").rglob("*.py")
             if re.search(rf'"{name}"', path.read_text("utf-8")) and path.parent.name != "lessons"
         }
-        assert knowing <= {"seqtasks/tasks/registry.py", "seqtasks/config/tasks.py"}, knowing
+        named = {"registry": "tasks", "tasks": "config", "space": "experiments"}
+        assert knowing == {f"seqtasks/{room}/{file}.py" for file, room in named.items()}
 
 
 # --- The Korean one ------------------------------------------------------------------------------

@@ -169,7 +169,7 @@ def _of_lines(source: RunConfig, config: RunConfig) -> dict[str, Any]:
     if "arch" not in own and "layers" not in own:
         found["model.layers"] = model.layers
     found |= {"model.units": model.units, "model.embedding_units": model.embedding_units}
-    if config.task == "tagging" and source.text.unit == "word":
+    if source.text.unit == "word" and config.text.unit.startswith("word"):
         found["text.unit"] = config.text.unit  # words, and how they are spelled
     return found | {key: getattr(source.text, key.split(".")[1]) for key in _OF_LINES}
 
