@@ -277,7 +277,7 @@ def serving(folder):
 @pytest.mark.slow
 def test_after_requests_without_bounds_all_others_are_answered(exported):
     """Three such requests took the server away from everybody, for half a minute and for ever."""
-    folder = exported("translation")
+    folder = exported("translation").parent
     body = {"signature_name": "nbest", "inputs": {"text": ["a"], "k": 1_000_000}}
     with serving(folder) as (url, _):
 
@@ -291,7 +291,7 @@ def test_after_requests_without_bounds_all_others_are_answered(exported):
         with ThreadPoolExecutor(16) as clients:
             answers = list(clients.map(post, [{"instances": ["red cat"]}] * 300))
         assert len({json.dumps(answer) for answer in answers}) == 1
-    folder = exported("language_model")
+    folder = exported("language_model").parent
     asked = {"text": ["a"], "length": HUGE, "temperature": 1.0, "top_k": HUGE, "seed": 1}
     with serving(folder) as (url, _):
         address = f"{url}/v1/models/language_model:predict"
