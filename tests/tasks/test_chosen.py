@@ -24,8 +24,8 @@ def texts(count, text=TEXT, kind="category"):
     return Splits(part, part, None)
 
 
-def tags(count):
-    part = TaggedSentences([["a", "b"]] * count, [["X", "Y"]] * count, "mine.bio", [*range(count)])
+def tags(count, tokens=("ab", "cd")):
+    part = TaggedSentences([[*tokens]] * count, [["X", "Y"]] * count, "mine.bio", [*range(count)])
     return Splits(part, part, None)
 
 
@@ -36,7 +36,7 @@ def pairs(count):
 
 def dotted(config):
     return {
-        f"{section}.{key}": value
+        f"{section}.{key}": tuple(value) if isinstance(value, list) else value
         for section, keys in config.to_dict().items()
         if isinstance(keys, dict)
         for key, value in keys.items()
@@ -51,6 +51,7 @@ CASES = {
     **{f"{n} numbers": ("sentiment", texts(n, kind="number")) for n in SIZES},
     **{f"{n} sets": ("sentiment", texts(n, kind="set")) for n in SIZES},
     **{f"{n} sentences": ("tagging", tags(n)) for n in SIZES},
+    **{f"{n} sentences of characters": ("tagging", tags(n, "서울")) for n in SIZES},
     **{f"{n} pairs": ("translation", pairs(n)) for n in SIZES},
 }
 
@@ -66,8 +67,8 @@ def test_what_is_chosen_is_valid_told_and_chosen_once(task, splits):
     told = found.told()
     assert told is not None
     assert f"{len(splits.train):,} " in told
-    for key, value in found.values.items():
-        assert f"--set {key}={value}" in told
+    given = told[told.index("--set ") :].split()[1::2]
+    assert load_config((), given, {"task": task}) == found.config
     again = choose(found.config, splits)
     assert (again.config, again.values, again.told()) == (found.config, {}, None)
     written = parse_config(yaml.safe_load(found.config.to_yaml()))  # as a run that is resumed
@@ -78,7 +79,7 @@ def test_what_is_chosen_is_valid_told_and_chosen_once(task, splits):
 def test_what_is_given_stays_though_it_is_the_plain_default(task, splits):
     plain = dotted(load_config(options={"task": task}))
     for key, value in choose(load_config(options={"task": task}), splits).values.items():
-        given = "null" if plain[key] is None else plain[key]
+        given = {None: "null", (): "[]"}.get(plain[key], plain[key])
         config = load_config((), (f"{key}={given}",), {"task": task})
         found = choose(config, splits)
         assert key not in found.values
@@ -139,6 +140,19 @@ def test_nothing_is_chosen_for_other_tasks():
     assert choose(documents, texts(2_000)).config == documents
 
 
+def test_characters_are_tagged_with_their_neighbours_and_together():
+    def found(splits, **options):
+        config = choose(load_config(options={"task": "tagging", **options}), splits).config
+        assert parse_config(config.to_dict()) == config
+        return config.text.unit, config.text.features, config.model.head
+
+    bigrams = ("left_bigram", "right_bigram")
+    assert found(tags(2_000, "서울")) == ("word", bigrams, "crf")
+    assert found(tags(2_000)) == ("word+char", (), "softmax")
+    weighed = {"training.class_weight": "balanced"}
+    assert found(tags(2_000, "서울"), **weighed) == ("word", bigrams, "softmax")
+
+
 def test_few_pairs_are_read_and_written_by_subwords_where_they_can_be_learnt(monkeypatch):
     def units(**options):
         config = load_config(options={"task": "translation", **options})
@@ -161,5 +175,6 @@ def test_configurations_of_ours_for_files_say_all_that_would_be_chosen():
             continue
         shown += 1
         for size in SIZES:
-            assert choose(config, MAKE[config.task](size)).values == {}, path
-    assert shown == 4
+            characters = ["서울"] if "left_bigram" in config.text.features else []
+            assert choose(config, MAKE[config.task](size, *characters)).values == {}, path
+    assert shown == 5
