@@ -145,10 +145,7 @@ def _export_onnx(
         f"numbers within {done.largest_difference:.1g}\nsignatures: {', '.join(done.signatures)}"
     )
     if done.int8:
-        click.echo(
-            f"int8: {done.int8.changed} of {done.int8.answers} answers are others, numbers within "
-            f"{done.int8.largest_difference:.1g}"
-        )
+        click.echo(f"int8: {done.int8.told()}")
     click.echo(f"\nNext: {typed('python', target / 'run.pyz', 'A text')}")
 
 

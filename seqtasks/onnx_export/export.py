@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -93,10 +93,13 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
         _seal(unfinished, facts)
         report, cost = _compare(unfinished, asked), None
         if int8:
-            for name in networks.models:
-                quantise(unfinished / f"{name}.onnx")
+            files = [unfinished / f"{name}.onnx" for name in networks.models]
+            before = sum(file.stat().st_size for file in files)
+            in_floats = tuple(sorted(set[str]().union(*map(quantise, files))))
+            size = sum(file.stat().st_size for file in files) / before
             _seal(unfinished, facts)
             cost = cost_of(OnnxExport(unfinished), asked)
+            cost = replace(cost, size=size, in_floats=in_floats)
             answers = [*_answered(unfinished, answers)]
         write_answers(unfinished / ANSWERS, answers)
         write_text(unfinished / "README.md", readme(target.name, run, told, cost))

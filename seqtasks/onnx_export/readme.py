@@ -17,11 +17,7 @@ def readme(name: str, run: Any, told: dict[str, Any], cost: Cost | None) -> str:
     config = run.config
     bits = ""
     if cost:
-        bits = (
-            f"\nIts weights have 8 bits: of {cost.answers:,} answers to the run's samples "
-            f"{cost.changed:,} are others, and numbers are within "
-            f"{cost.largest_difference:.2g}.\n"
-        )
+        bits = f"\nIts weights have 8 bits. Of the answers to the run's samples {cost.told()}.\n"
     rows = "\n".join(f"| `{key}` | {one['about']} |" for key, one in told.items())
     return f"""# {name}
 

@@ -313,8 +313,10 @@ def test_eight_bits_say_what_they_cost_and_too_much_is_refused(
     assert done["answers"] > 10
     assert done["changed"] <= 0.05 * done["answers"]
     assert 0 < done["largest_difference"] < 0.1
+    assert done["in_floats"] == []  # of an LSTM nothing stays as it is
     sizes = [(place / "model.onnx").stat().st_size for place in (tmp_path / "small", exported)]
     assert sizes[0] < sizes[1]
+    assert done["size"] == pytest.approx(sizes[0] / sizes[1], abs=0.02)
     assert app.main(tmp_path / "small", ["check"]) == 0
     monkeypatch.setattr(int8, "MOST_CHANGED", -1)
     assert "leave --int8 out" in refused(*command)
