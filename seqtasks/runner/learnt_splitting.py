@@ -41,9 +41,17 @@ class LearntSplitter:
         weights: of patterns, in hundredths.
         expansions: what is written, to the words that it stands for.
         spaces: whether a space is a token too.
+        cased: whether capitals, small letters and others are classes of their own.
     """
 
-    def __init__(self, weights: dict[str, int], expansions: dict[str, list[str]], spaces: bool):
+    def __init__(
+        self,
+        weights: dict[str, int],
+        expansions: dict[str, list[str]],
+        spaces: bool,
+        cased: bool = True,
+    ):
+        self.cased = cased
         self.weights = weights
         self.expansions = expansions
         self.spaces = spaces
@@ -58,7 +66,8 @@ class LearntSplitter:
         file = folder / FILE
         try:
             told = json.loads(file.read_bytes())
-            return cls(told["weights"], told["expansions"], told["spaces"])
+            cased = told.get("cased", False)  # not in earlier versions
+            return cls(told["weights"], told["expansions"], told["spaces"], cased)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError) as error:
@@ -99,7 +108,7 @@ class LearntSplitter:
 
     def _cuts(self, flat: str) -> set[int]:
         """The places between two characters where the text is cut."""
-        shape = [_class_of(sign) for sign in flat]
+        shape = [_class_of(sign, self.cased) for sign in flat]
         # A letter may have two signs in small letters, so texts are joined of characters.
         raw = [lower(sign) for sign in flat]
         cuts = set()
@@ -119,11 +128,11 @@ class LearntSplitter:
         return cuts
 
 
-def _class_of(sign: str) -> str:
-    # One after the other, as in the graph, where the last class takes the letters of the first two.
+def _class_of(sign: str, cased: bool) -> str:
+    """The first class that a sign belongs to; the sign itself, where it is in none."""
     for found, name in _CLASSES:
         if pattern(f"(?:{found})").fullmatch(sign):
-            sign = name
+            return "ㄱ" if name in "Aa" and not cased else name
     return sign
 
 

@@ -35,7 +35,10 @@ _LEAST = 0.2  # smaller weights are dropped
 _PIECES = 4096  # chunks whose patterns are made at once
 
 # The classes of characters, each named by one of its own: a class' name is of its own class.
-_CLASSES = ((r"\p{Lu}|\p{Lt}", "A"), (r"\p{Ll}", "a"), (r"\p{N}", "0"), (r"\p{L}|\p{M}", "ㄱ"))
+_CAPITAL, _SMALL, _DIGIT = (r"\p{Lu}|\p{Lt}", "A"), (r"\p{Ll}", "a"), (r"\p{N}", "0")
+_CASED = (_CAPITAL, _SMALL, _DIGIT, (r"\p{Lm}|\p{Lo}|\p{M}", "ㄱ"))
+# In earlier versions the last class took the letters of the first two: all letters were one class.
+_CASELESS = (_CAPITAL, _SMALL, _DIGIT, (r"\p{L}|\p{M}", "ㄱ"))
 
 
 class Written(NamedTuple):
@@ -53,6 +56,7 @@ class LearntSplitter(tf.Module):
         weights: of patterns, in hundredths.
         expansions: what is written, to the words that it stands for.
         spaces: whether a space is a token too, as where each character is one.
+        cased: whether capitals, small letters and others are classes of their own in patterns.
 
     >>> sentence = [Written(*w) for w in (("l'", ("l'",), False), ("ami", ("ami",), True),
     ...     ("du", ("de", "le"), True), ("roi", ("roi",), False), (".", (".",), True))]
@@ -62,10 +66,15 @@ class LearntSplitter(tf.Module):
     """
 
     def __init__(
-        self, weights: dict[str, int], expansions: Mapping[str, Sequence[str]], spaces: bool = False
+        self,
+        weights: dict[str, int],
+        expansions: Mapping[str, Sequence[str]],
+        spaces: bool = False,
+        cased: bool = True,
     ):
         super().__init__()
         self.spaces = spaces
+        self.cased = cased
         self.weights = dict(weights)
         self.expansions = {form: list(words) for form, words in expansions.items()}
         # A table needs an entry; no pattern and no form is empty.
@@ -86,7 +95,8 @@ class LearntSplitter(tf.Module):
 
     def pieces(self, text: tf.Tensor) -> tf.RaggedTensor:
         """Strings (N,) to the pieces between cuts, as they are written: (N, P ragged)."""
-        characters, flat, around, candidates = _places(normalise(text, lowercase=False))
+        normalised = normalise(text, lowercase=False)
+        characters, flat, around, candidates = _places(normalised, self.cased)
         scores = tf.gather(around.prior, candidates)
         for pattern in _patterns(around, candidates):
             scores += self.table.lookup(pattern)
@@ -150,7 +160,12 @@ class LearntSplitter(tf.Module):
         """Write what `load` reads."""
         # A module's dictionaries are no real ones any more, which JSON wants since Python 3.13.
         expansions = {form: list(words) for form, words in self.expansions.items()}
-        told = {"spaces": self.spaces, "expansions": expansions, "weights": {**self.weights}}
+        told = {
+            "spaces": self.spaces,
+            "cased": self.cased,
+            "expansions": expansions,
+            "weights": {**self.weights},
+        }
         (folder / FILE).write_text(json.dumps(told, ensure_ascii=False, indent=0) + "\n", "utf-8")
 
     @classmethod
@@ -163,7 +178,8 @@ class LearntSplitter(tf.Module):
         file = folder / FILE
         try:
             told = json.loads(file.read_bytes())
-            return cls(told["weights"], told["expansions"], told["spaces"])
+            cased = told.get("cased", False)  # not in earlier versions
+            return cls(told["weights"], told["expansions"], told["spaces"], cased)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -182,7 +198,9 @@ class _Around(NamedTuple):
     prior: tf.Tensor
 
 
-def _places(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, _Around, tf.Tensor]:
+def _places(
+    text: tf.Tensor, cased: bool = True
+) -> tuple[tf.RaggedTensor, tf.Tensor, _Around, tf.Tensor]:
     """Normalised texts (N,) as characters, what is around each place, and where a cut may be."""
     # So many spaces between chunks, and around texts, that no pattern reaches over them.
     spaced = tf.strings.join([_PAD, tf.strings.regex_replace(text, " ", _PAD), _PAD])
@@ -190,7 +208,7 @@ def _places(text: tf.Tensor) -> tuple[tf.RaggedTensor, tf.Tensor, _Around, tf.Te
     flat = characters.flat_values
     size = tf.shape(flat)[0]
     shape = flat
-    for pattern, name in _CLASSES:
+    for pattern, name in _CASED if cased else _CASELESS:
         shape = tf.strings.regex_replace(shape, f"^(?:{pattern})$", name)
     lower = tf.strings.lower(flat, encoding="utf-8")
     beyond = 2 * _SIDE + 1

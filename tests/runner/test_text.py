@@ -114,11 +114,12 @@ def learnt_splitter():
     return graph_learnt.LearntSplitter.learn([[*sentence, *expanded]] * 5)
 
 
-@pytest.mark.parametrize("spaces", [False, True])
-def test_a_learnt_splitter_cuts_as_in_the_graph(spaces):
+@pytest.mark.parametrize(("spaces", "cased"), [(False, True), (True, True), (False, False)])
+def test_a_learnt_splitter_cuts_as_in_the_graph(spaces, cased):
     learnt = learnt_splitter()
-    taught = dict(learnt.weights), {form: list(w) for form, w in learnt.expansions.items()}
-    theirs, ours = (kind(*taught, spaces) for kind in (graph_learnt.LearntSplitter, LearntSplitter))
+    expansions = {form: list(w) for form, w in learnt.expansions.items()}
+    taught = dict(learnt.weights), expansions, spaces, cased
+    theirs, ours = (kind(*taught) for kind in (graph_learnt.LearntSplitter, LearntSplitter))
     texts = [*TEXTS[:1500], "l'ami du roi. DU ΣΑΣ don't", "3.영화가!", ""]
     words, widths = theirs.words_and_widths(tf.constant(texts))
     expected = [*zip(strings(words), widths.to_list(), strict=True)]

@@ -58,6 +58,24 @@ def test_a_token_that_was_never_cut_stays_one():
     assert cut(splitter, "order #12345, please") == ["order", "#12345", ",", "please"]
 
 
+def test_where_a_capital_follows_a_small_letter_a_cut_can_be_learnt(tmp_path):
+    names = ["Anna", "Berta", "Cem", "Dora", "Emil", "Frida", "Gustav", "Hanna"]
+    sentences = spaced(*(f"ask dr|{name} now|." for name in names), "he mixed it|.", "DNA NATO|.")
+    splitter = LearntSplitter.learn(sentences)
+    assert cut(splitter, "ask mrZoe now.") == ["ask", "mr", "Zoe", "now", "."]
+    assert cut(splitter, "ask mrzoe NOW.") == ["ask", "mrzoe", "NOW", "."]
+    splitter.save(tmp_path)
+    assert cut(LearntSplitter.load(tmp_path), "ask mrZoe now.")[1:3] == ["mr", "Zoe"]
+
+
+def test_a_splitter_of_an_earlier_version_takes_all_letters_for_one_class(tmp_path):
+    told = {"spaces": False, "expansions": {}, "weights": {"15   ㄱㄱ  ": 200}}
+    (tmp_path / FILE).write_text(json.dumps(told), "utf-8")
+    assert cut(LearntSplitter.load(tmp_path), "aB 가나 1b") == ["a", "B", "가", "나", "1b"]
+    (tmp_path / FILE).write_text(json.dumps({**told, "cased": True}), "utf-8")
+    assert cut(LearntSplitter.load(tmp_path), "aB 가나 1b") == ["aB", "가", "나", "1b"]
+
+
 def test_negations_are_cut_where_spaces_say_so():
     verbs = ["do", "did", "was", "is", "could", "would"]
     names = ["Tom", "Eve", "Rob", "Kim", "Max", "Jean"]
