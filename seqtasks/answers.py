@@ -57,6 +57,7 @@ class Notices:
 
     def __init__(self):
         self._answers = self._long = self._unread = self._cut = 0
+        self._bounds = "text.max_length, text.max_sentences"
 
     def note(self, answer: dict[str, Any]) -> None:
         """Count an answer; a server's has `unread` and `cut` also where nothing was left out.
@@ -70,6 +71,8 @@ class Notices:
         if isinstance(unread, int):  # any model may have an output of that name
             self._long += unread > 0
             self._unread += unread
+            if "continuation" in answer:
+                self._bounds = "decoding.max_prompt"
         cuts = cut if isinstance(cut, list) else [cut]
         self._cut += any(one is True for one in cuts)
 
@@ -79,7 +82,7 @@ class Notices:
         for count, told in (
             (
                 self._long,
-                "texts longer than is read (text.max_length, text.max_sentences): "
+                f"texts longer than is read ({self._bounds}): "
                 f"{self._long:,} {of}; tokens not read: {self._unread:,}",
             ),
             (self._cut, f"answers cut off at decoding.max_length: {self._cut:,} {of}"),

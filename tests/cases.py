@@ -62,6 +62,8 @@ MORE = {
     "sentiment": ("text.unit=word",),
     "tagging": ("model.character_units=4",),
     "translation": (
+        "text.unit=word",
+        "text.target_unit=word",
         "decoding.beam=2",
         "decoding.max_length=5",
         "decoding.n_best=2",

@@ -21,6 +21,7 @@ from seqtasks.config import ClassifierConfig, TaggerConfig, TranslatorConfig, Wr
 from seqtasks.layers.attention import Attention, AttentionPooling
 from seqtasks.layers.convolution import WindowReader
 from seqtasks.layers.crf import CRF
+from seqtasks.layers.ngrams import NGramReader
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.scan import SPLIT_FROM
 from seqtasks.layers.vectors import PartedVectors
@@ -481,6 +482,7 @@ PARTS = {
     "text by characters": (TextEmbedding(V, D, C, 6), (), embedded),
     "text by windows": (TextEmbedding(V, D, C, 5, "cnn", late=2, fixed=3), (), embedded),
     "text by pieces": (TextEmbedding(V, D, C, 5, "ngrams", 30), (), embedded),
+    "pieces": (NGramReader(6, 30), (), lambda part: [part(tf.constant([[[3, 1], [2, 0]]]))]),
     "windows": (WindowReader(6), (None, None, H), pooled),
     "parted vectors": (PartedVectors(V - 5, 2, 3, D), (), lambda part: [part(tf.range(V))]),
 }

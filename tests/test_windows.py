@@ -95,6 +95,7 @@ USED = {
     ("benchmarks/serving_subject.py", "os.sysconf"),
     ("cli/startup.py", "os.sched_getaffinity"),
     ("runs/locks.py", "fcntl"),
+    ("serving/grpc_ports.py", "socket.AF_UNIX"),
     ("training/fit.py", "os.posix_fallocate"),
     ("training/memory.py", "os.sysconf"),
     ("training/memory.py", "resource"),

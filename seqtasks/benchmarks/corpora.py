@@ -50,6 +50,7 @@ TRANSLATION: dict[str, Any] = {
     "training.sampled_tokens": 2_048,
     "training.label_smoothing": 0.1,
     "training.average_decay": 0.999,
+    "training.select_by": "bleu",
     "decoding.max_length": 60,
     "decoding.length_penalty": 2.0,
 }

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from seqtasks.config import ClassifierConfig
 from seqtasks.layers.attention import AttentionPooling
+from seqtasks.layers.bidirectional import directions
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID
@@ -117,7 +118,8 @@ class Hierarchical(keras.Model):
             return vectors, tf.pad(weights, [[0, 0], [0, T - steps]])
 
         lengths = tf.math.count_nonzero(inputs["ids"], axis=1, dtype=tf.int32)
-        return by_length(read, lengths, T, _SHORT_SENTENCES)
+        # Who watches layers sees one run of each.
+        return by_length(read, lengths, T, () if self.words.is_watched else _SHORT_SENTENCES)
 
 
 class _Level(keras.Layer):
@@ -136,6 +138,12 @@ class _Level(keras.Layer):
     @property
     def units(self) -> int:
         return self.stack.units
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether an observer runs its layers."""
+        layers = getattr(self.stack, "layers", [self.stack])
+        return any(one.observer for layer in layers for one in directions(layer))
 
     def build(self, input_shape):
         self.stack.build(input_shape)

@@ -37,7 +37,7 @@ def seqtasks() -> Seqtasks:
 
     def invoke(*arguments: Any, input: bytes | None = None, graphs: bool = False) -> Result:
         words = [str(argument) for argument in arguments]
-        plain = words[0] in _COMPUTING and not graphs
+        plain = bool({*words[:1]} & {*_COMPUTING}) and not graphs
         with without_graphs() if plain else contextlib.nullcontext():
             return CliRunner().invoke(main, words, prog_name="seqtasks", input=input)
 
@@ -63,8 +63,8 @@ def succeeds(seqtasks: Seqtasks) -> Seqtasks:
 def refused(seqtasks: Seqtasks) -> Callable[..., str]:
     """Run a command line that a user got wrong: exit code 2 and one clear line, which is given."""
 
-    def invoke(*arguments: Any, input: bytes | None = None) -> str:
-        result = seqtasks(*arguments, input=input)
+    def invoke(*arguments: Any, input: bytes | None = None, graphs: bool = False) -> str:
+        result = seqtasks(*arguments, input=input, graphs=graphs)
         shown = (result.stdout, result.stderr, repr(result.exception))
         assert result.exit_code == 2, shown
         assert isinstance(result.exception, SystemExit), shown

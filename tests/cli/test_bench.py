@@ -1,7 +1,9 @@
 """`seqtasks bench`: how its parts are called; what they measure is tested in tests/benchmarks."""
 
+import click
 import pytest
 
+from seqtasks.cli import main
 from seqtasks.cli.bench import OF_ALL, bench
 
 
@@ -11,4 +13,5 @@ def test_all_leaves_nothing_out():
 
 @pytest.mark.parametrize("name", OF_ALL)
 def test_what_all_asks_for_can_be_asked_for(name):
-    bench.commands[name].make_context(name, list(OF_ALL[name]))
+    parent = click.Context(main, **main.context_settings)
+    bench.commands[name].make_context(name, list(OF_ALL[name]), parent)

@@ -343,7 +343,7 @@ def test_the_embedded_server_answers_finds_new_models_and_ends_with_sigterm(tmp_
 
 @pytest.mark.slow
 def test_a_signal_while_it_starts_ends_it_well_and_without_being_ready(base):
-    ports = ("--port", str(free_port()), "--grpc-port", "0")
+    ports = ("--rest-port", str(free_port()), "--grpc-port", "0")
     command = [*SEQTASKS, "serve", "--model-base", str(base), *ports]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, **pipes) as process:
