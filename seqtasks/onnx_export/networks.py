@@ -92,7 +92,9 @@ def _tagger(config: Any, predictor: Any) -> Networks:
 
 def _language_model(config: Any, predictor: Any) -> Networks:
     text, decoding = predictor.codec.text, predictor.decoding
-    chosen = ("max_length", "temperature", "top_k", "seed")
+    if config.data.lines:
+        raise _refusal("data.lines true")
+    chosen = ("max_length", "temperature", "top_k", "seed", "max_prompt")
     told = {
         "kind": "language_model",
         "unit": text.unit,

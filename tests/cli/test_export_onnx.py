@@ -227,7 +227,7 @@ def test_the_metadata_are_those_of_the_export_for_tf_serving(exported, trained):
     from seqtasks.runs import Run
 
     facts = json.loads((exported / folder.FILE).read_text("utf-8"))["signatures"]
-    functions = traced(endpoints_of(Run(trained.run))[1])
+    functions = traced(endpoints_of([Run(trained.run)])[1])
     assert facts.keys() == functions.keys()
     for name, function in functions.items():
         outputs = function.get_concrete_function().structured_outputs
