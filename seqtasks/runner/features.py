@@ -29,7 +29,7 @@ _FEATURES = {
 }
 _BIGRAMS = {
     "left_bigram": lambda words: zip(["", *words], words, strict=False),
-    "right_bigram": lambda words: zip(words, [*words[1:], ""], strict=True),
+    "right_bigram": lambda words: zip(words, [*words, ""][1:], strict=True),
 }
 _CASED = {"shape"}
 
