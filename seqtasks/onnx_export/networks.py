@@ -98,9 +98,9 @@ def _tagger(config: Any, predictor: Any) -> Networks:
 
 
 def _language_model(config: Any, predictor: Any) -> Networks:
-    text, decoding = predictor.codec.text, predictor.decoding
     if config.data.lines:
         raise _refusal("data.lines true")
+    text, decoding = predictor.codec.text, predictor.decoding
     chosen = ("max_length", "temperature", "top_k", "seed", "max_prompt")
     told = {
         "kind": "language_model",

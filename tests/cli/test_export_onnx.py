@@ -27,7 +27,7 @@ from seqtasks.runner.api import Api  # noqa: E402
 from seqtasks.runner.check import check, read_answers  # noqa: E402
 from seqtasks.runner.folder import OnnxExport  # noqa: E402
 from seqtasks.runner.network import Network  # noqa: E402
-from seqtasks.tasks import sentiment  # noqa: E402
+from seqtasks.tasks import language_model, sentiment  # noqa: E402
 
 TEXTS = ["a lovely story", "영화 정말 awful!", "", "zzzq don't…", "dull " * 40]
 NOTED = r"(note: .*\n)*"
@@ -125,6 +125,7 @@ def test_each_task_answers_as_its_run(task, cases, succeeds, capsys, tmp_path, i
     told = json.loads(done.stdout)
     assert told["largest_difference"] < 1e-5
     assert told["answers"] > 5
+    assert_bounds_are_kept(tmp_path / task, NUMBERS.get(task))
     texts = [*texts, "Red dogs, don't see 2 cats. BIG red cat!", "참 좋다"]
     right = succeeds("predict", run, *texts, "--json", noted=NOTED).stdout.splitlines()
     assert app.main(tmp_path / task, [*texts, "--json"]) == 0
@@ -164,76 +165,38 @@ def test_sets_numbers_steps_and_features_are_exported(
     assert told["largest_difference"] < 1e-4
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "how",
-    [
-        ("--set", "text.features=[left_bigram, right_bigram]"),
-        ("--set", "model.head=crf", "--set", "text.unit=subword", "--set", "text.max_length=6"),
-    ],
-    ids=["softmax", "crf"],
-)
-def test_entities_are_exported_with_their_paths(
-    how, succeeds, tiny, capsys, tmp_path, in_this_process
-):
-    names = {"Ann": "B-PER", "Lee": "I-PER", "Rome": "B-LOC", "Old": "B-LOC"}
-    words = ["Ann", "sees", "Old", "Rome", "Lee", "Ann", "Lee", "in", "Rome", "2", "Lee"]
-    sentences = ([words[(n * step) % 11] for n in range(3 + step % 7)] for step in range(40))
-    rows = ["".join(f"{w}\t{names.get(w, 'O')}\n" for w in row) + "\n" for row in sentences]
-    (tmp_path / "tagged.tsv").write_text("".join(rows), "utf-8")
-    place = ("--name", "r", "--runs-dir", tmp_path, "--epochs", 1)
-    follow = ("--set", "decoding.constrain=true")
-    command = ("train", "--task", "tagging", "--data", tmp_path / "tagged.tsv", *place, *tiny)
-    succeeds(*command, *follow, *how, noted=r"((N|n)ote: .*\n)*")
-    command = ("export", tmp_path / "r", "--format", "onnx", "--to", tmp_path / "o", "--json")
-    told = json.loads(succeeds(*command).stdout)
-    assert told["largest_difference"] < 1e-5
-    facts = json.loads((tmp_path / "o" / folder.FILE).read_text("utf-8"))
-    assert "entity_scores" in facts["signatures"]["tokens"]["outputs"]
-    texts = [" ".join(words), "Lee Lee sees Rome . " * 4, "", "Ann\u3000Lee!"]
-    right = succeeds("predict", tmp_path / "r", *texts, "--json", noted=NOTED).stdout.splitlines()
-    assert app.main(tmp_path / "o", [*texts, "--json"]) == 0
-    found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert any(one["entities"] for one in found)
-    for one, other in zip(found, right, strict=True):
-        assert close(one, json.loads(other)), (one, other)
+# A signature, numbers beyond its bounds, and those that they are taken for.
+NUMBERS = {
+    "language_model": (
+        "continue",
+        {"length": 10**6, "temperature": math.nan, "top_k": -3, "seed": 5},
+        {"length": 20, "temperature": 0, "top_k": 0, "seed": 5},
+    ),
+    "translation": ("nbest", {"k": 10**6}, {"k": 4}),
+}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("task", "signature", "names"),
-    [
-        ("language_model", "continue", ("length", "temperature", "top_k", "seed")),
-        ("translation", "nbest", ("k",)),
-    ],
-)
-def test_numbers_beyond_their_bounds_are_taken_for_them(
-    task, signature, names, cases, succeeds, tmp_path, in_this_process
-):
-    from seqtasks.export.export import endpoints_of, traced
-    from seqtasks.runs import Run
-
-    _, run, _, _ = cases(task)
-    succeeds("export", run, "--format", "onnx", "--to", tmp_path / task)
-    export = OnnxExport(tmp_path / task)
-    asked = traced(endpoints_of([Run(run)])[1])[signature]
-    inputs = export.signature(signature).inputs
-    given = np.array([b"red cat sees " * 20, b"", "big 좋다".encode()], object)
-    for value in (-3, 10**6, math.nan, 2):
-        numbers = {
-            name: np.array(value if not math.isnan(value) or name == "temperature" else 1)
-            for name in names
-        }
-        feeds = {name: n.astype(inputs[name].dtype.as_numpy_dtype) for name, n in numbers.items()}
-        feeds["text"] = given
-        found = export.run(export.signature(signature), feeds)
-        right = asked(**{name: feeds[name] for name in inputs})
-        for name, one in right.items():
-            assert found[name].shape == one.shape, (value, name)
-            if one.dtype.name == "string":
-                assert found[name].tolist() == one.numpy().tolist(), (value, name)
-            else:
-                np.testing.assert_allclose(found[name], one.numpy(), atol=1e-4)
+def assert_bounds_are_kept(path, numbers):
+    if numbers is None:
+        return
+    export, (name, beyond, bounds) = OnnxExport(path), numbers
+    signature = export.signature(name)
+    found, right = (
+        export.run(
+            signature,
+            {
+                "text": np.array([b"red cat", b""], object),
+                **{
+                    key: np.array(number, signature.inputs[key].dtype.as_numpy_dtype)
+                    for key, number in given.items()
+                },
+            },
+        )
+        for given in (beyond, bounds)
+    )
+    assert {key: array.tolist() for key, array in found.items()} == {
+        key: array.tolist() for key, array in right.items()
+    }
 
 
 @contextlib.contextmanager
@@ -408,6 +371,9 @@ def test_what_cant_be_written_is_refused_by_name_and_before_anything_is_made(
         networks.networks_of(SimpleNamespace(task="sentiment"), predictor)
     with pytest.raises(export_module.ExportError, match="the task captioning can't be written"):
         networks.networks_of(SimpleNamespace(task="captioning"), object())
+    lines = SimpleNamespace(task="language_model", data=SimpleNamespace(lines=True))
+    with pytest.raises(export_module.ExportError, match=r"data\.lines true can't be written"):
+        networks.networks_of(lines, language_model.Predictor.__new__(language_model.Predictor))
     command = ("export", trained.run, "--format", "onnx")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").touch()
