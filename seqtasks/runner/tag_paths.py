@@ -46,10 +46,9 @@ class TagPaths:
         path = viterbi(outputs, *self._chain) if self._chain else rows.argmax(axis=1)
         if not len(path):
             return rows, path, None if self._marks is None else np.zeros(0, np.float32)
-        if not self._crf:
+        if self._chain is None or not self._crf:
             return rows, path, self._chances(path, rows, rows[1:], rows[:-1])
-        transitions, start, end = self._chain or ()
-        before, here, behind, pairs = both_ends(outputs, transitions, start, end)
+        before, here, behind, pairs = both_ends(outputs, *self._chain)
         rows = _shares(before * here * behind).astype(np.float32)
         following = _shares(pairs[path[:-1]] * (here * behind)[1:])
         preceding = _shares(pairs.T[path[1:]] * _shares(before * here)[:-1])

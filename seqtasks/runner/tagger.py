@@ -52,7 +52,7 @@ class Tagger:
     def _answer(self, sentences: Sequence[Sequence[str]]) -> Arrays:
         found = [self._paths(*read) for read in self._read(sentences)]
         tags = [[self._tags[number] for number in path] for _, path, _ in found]
-        scores = [rows[np.arange(len(path)), path] for rows, path, _ in found]
+        scores: list[Any] = [rows[np.arange(len(path)), path] for rows, path, _ in found]
         answer = {"tags": string_rows(tags, 1), "scores": number_rows(scores, np.float32, 1)}
         if self._marks_entities:
             chances: list[Any] = [chances for *_, chances in found]

@@ -22,6 +22,7 @@ LENGTHS = np.array([9, 1, 0, 6, 2, 9, 7], np.int32)
 
 def paths_of(tags, crf, follows, marked, temperature):
     scheme = recognise([[tag] for tag in tags])
+    assert scheme
     layer = None
     if crf:
         layer, draw = CRF(), np.random.default_rng(3)
