@@ -79,7 +79,7 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
     told = signatures(endpoints)
     with disk_errors(target.parent, "--to"), staging(target.parent) as unfinished:
         _write(run, networks, unfinished)
-        described = {name: _described(function) for name, function in functions.items()}
+        outputs = {name: _outputs(function) for name, function in functions.items()}
         facts = {
             "format": FORMAT,
             "seqtasks": __version__,
@@ -88,7 +88,7 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
             "run": identity(run),
             "told": networks.told,
             "networks": [*networks.models],
-            "signatures": {name: {**told[name], **described[name]} for name in told},
+            "signatures": {name: {**told[name], "outputs": outputs[name]} for name in told},
         }
         _seal(unfinished, facts)
         report, cost = _compare(unfinished, asked), None
@@ -125,18 +125,13 @@ def _seal(folder: Path, facts: dict[str, Any]) -> None:
     write_text(folder / FILE, text + "\n")
 
 
-def _described(function: Any) -> dict[str, Any]:
-    """Types and shapes of a signature's tensors."""
-    concrete = function.get_concrete_function()
-    inputs = {spec.name: spec for spec in function.input_signature}
+def _outputs(function: Any) -> dict[str, Any]:
+    """Types and shapes of a signature's outputs."""
+    outputs = function.get_concrete_function().structured_outputs
     return {
-        "inputs": {name: _tensor(spec) for name, spec in inputs.items()},
-        "outputs": {name: _tensor(out) for name, out in concrete.structured_outputs.items()},
+        name: {"dtype": out.dtype.name, "shape": out.shape.as_list()}
+        for name, out in outputs.items()
     }
-
-
-def _tensor(spec: Any) -> dict[str, Any]:
-    return {"dtype": spec.dtype.name, "shape": spec.shape.as_list()}
 
 
 def _compare(folder: Path, answers: list[Answer]) -> dict[str, Any]:

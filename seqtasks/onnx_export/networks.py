@@ -10,12 +10,13 @@ import onnx
 from seqtasks.errors import ExportError
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.crf import CRF
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked
 from seqtasks.onnx_export import heads
 from seqtasks.onnx_export.classifier import documents, many_to_one
-from seqtasks.onnx_export.tagger import many_to_many
+from seqtasks.onnx_export.tagger import many_to_many, paths_told
 from seqtasks.onnx_export.writer import encoder, next_step, written_step
 from seqtasks.tasks import language_model, sentiment, tagger, translation
 from seqtasks.topologies.hierarchical import Hierarchical
@@ -85,14 +86,22 @@ def _classifier(config: Any, predictor: Any) -> Networks:
 
 
 def _tagger(config: Any, predictor: Any) -> Networks:
-    stack = _stack(predictor.model.layers)
-    told = {"kind": "tagger", "text": _text(config), "tags": predictor.codec.tags}
+    # A CRF has nothing to compute in the graph: its scores are for the paths.
+    stack = _stack(layer for layer in predictor.model.layers if not isinstance(layer, CRF))
+    told = {
+        "kind": "tagger",
+        "text": _text(config),
+        "tags": predictor.codec.tags,
+        "paths": paths_told(predictor.paths),
+    }
     return Networks({"model": many_to_many(predictor, stack)}, told)
 
 
 def _language_model(config: Any, predictor: Any) -> Networks:
+    if config.data.lines:
+        raise _refusal("data.lines true")
     text, decoding = predictor.codec.text, predictor.decoding
-    chosen = ("max_length", "temperature", "top_k", "seed")
+    chosen = ("max_length", "temperature", "top_k", "seed", "max_prompt")
     told = {
         "kind": "language_model",
         "unit": text.unit,

@@ -9,7 +9,7 @@ import numpy as np
 from seqtasks.runner.features import WordFeatures
 from seqtasks.runner.learnt_splitting import LearntSplitter
 from seqtasks.runner.sentences import split_sentences
-from seqtasks.runner.splitting import normalise, split_characters, split_words
+from seqtasks.runner.splitting import SPACE, normalise, split_characters, split_words
 from seqtasks.runner.subwords import Subwords
 from seqtasks.runner.vocabulary import UNKNOWN_ID, Vocabulary, padded, padded_twice
 
@@ -164,7 +164,8 @@ class TokenEncoder:
             first = padded([[ids[0] for ids in row] for row in parts])
             return {"ids": first, "characters": padded_twice(parts)}
         known: Any = self.words
-        lower = [[normalise(token) for token in tokens] for tokens in sentences]
+        # One of white space is looked up as `SPACE`.
+        lower = [[normalise(token) or SPACE for token in tokens] for tokens in sentences]
         found = {"ids": padded([known.ids(row) for row in lower])}
         written = [[normalise(token, lowercase=False) for token in row] for row in sentences]
         if self.characters:

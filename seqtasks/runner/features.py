@@ -7,6 +7,7 @@ from seqtasks.runner.characters import pattern
 from seqtasks.runner.vocabulary import Vocabulary
 
 _AFFIX = 3
+_BETWEEN = "\u2060"
 _SHAPES = (
     (r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]+", "x"),
     (r"\p{N}+", "d"),
@@ -26,6 +27,10 @@ _FEATURES = {
     "prefix": lambda word: word[:_AFFIX],
     "suffix": lambda word: word[-_AFFIX:],
 }
+_BIGRAMS = {
+    "left_bigram": lambda words: zip(["", *words], words, strict=False),
+    "right_bigram": lambda words: zip(words, [*words, ""][1:], strict=True),
+}
 _CASED = {"shape"}
 
 
@@ -42,7 +47,7 @@ class WordFeatures:
     def __call__(self, written: Sequence[str], lower: Sequence[str]) -> dict[str, list[int]]:
         """Words as they are written, and in small letters, to ids of features."""
         return {
-            name: known.ids([_FEATURES[name](w) for w in (written if name in _CASED else lower)])
+            name: known.ids(_of(name, written if name in _CASED else lower))
             for name, known in self.vocabularies.items()
         }
 
@@ -51,3 +56,9 @@ class WordFeatures:
         """Read the vocabularies of some features; None of no feature."""
         found = {name: Vocabulary.load(folder / f"{name}.txt") for name in names}
         return cls(found) if found else None
+
+
+def _of(name: str, words: Sequence[str]) -> list[str]:
+    if name in _BIGRAMS:
+        return [*map(_BETWEEN.join, _BIGRAMS[name](words))]
+    return [_FEATURES[name](word) for word in words]

@@ -10,7 +10,7 @@ import numpy as np
 
 from seqtasks.errors import RunError
 from seqtasks.runner.network import Network
-from seqtasks.runner.tensors import dtype_of
+from seqtasks.runner.tensors import bounded, dtype_of
 from seqtasks.serving.models.signature import (
     DEFAULT_SIGNATURE,
     Signature,
@@ -80,7 +80,10 @@ class OnnxExport:
             StatusError: if the feeds don't fit.
         """
         signature.check(feeds, outputs)
-        found = self._endpoints[signature.name](dict(feeds))
+        told = self.facts["signatures"][signature.name]["inputs"]
+        found = self._endpoints[signature.name](
+            {name: bounded(value, told[name]) for name, value in feeds.items()}
+        )
         return {name: found[name] for name in outputs or signature.outputs}
 
 

@@ -49,9 +49,9 @@ class LanguageModel:
         self, texts: np.ndarray, length: int, temperature: float, top_k: int, seed: int
     ) -> Arrays:
         """What follows texts (N,), of `length` tokens each."""
-        given = [self._text.split(text) for text in texts.tolist()]
+        given, unread = self._prompts(texts)
         if not given:
-            return {"continuation": strings([])}
+            return {"continuation": strings([]), "unread": unread}
         ids = [[START_ID, *self._text.ids(tokens)] for tokens in given]
         start = self._read(padded(ids), self._zeros(len(ids)))
         never = [UNKNOWN_ID, END_ID]
@@ -70,7 +70,14 @@ class LanguageModel:
             self._continuation(tokens, self._text.tokens(row))
             for tokens, row in zip(given, drawn.tolist(), strict=True)
         ]
-        return {"continuation": strings(found)}
+        return {"continuation": strings(found), "unread": unread}
+
+    def _prompts(self, texts: np.ndarray) -> tuple[list[list[str]], np.ndarray]:
+        """The tokens of texts (N,) that are read, the last ones, and how many before aren't."""
+        most = self._decoding["max_prompt"]
+        whole = [self._text.split(text) for text in texts.tolist()]
+        unread = [max(len(tokens) - most, 0) for tokens in whole]
+        return [tokens[-most:] for tokens in whole], np.array(unread, np.int32)
 
     def _continuation(self, before: list[str], drawn: list[str]) -> str:
         if self._text.unit == "char":
@@ -80,7 +87,7 @@ class LanguageModel:
         return whole.encode()[len(self._text.join(before).encode()) :].decode("utf-8", "replace")
 
     def _step(self, feeds: Arrays) -> Arrays:
-        texts, begins = feeds["text"].tolist(), feeds["begins"]
+        (texts, unread), begins = self._prompts(feeds["text"]), feeds["begins"]
         names = [f"state_{n}" for n in range(1, len(self._sizes) + 1)]
         width = min(_CANDIDATES, len(self._text) - 2)
         if not texts:
@@ -88,11 +95,12 @@ class LanguageModel:
             return {
                 "next": np.zeros((0, width), object),
                 "probabilities": np.zeros((0, width), np.float32),
+                "unread": unread,
                 **dict(zip(names, states, strict=True)),
             }
         rows = [
-            [*([START_ID] if begin else []), *self._text.ids(self._text.split(text))]
-            for text, begin in zip(texts, begins, strict=True)
+            [*([START_ID] if begin else []), *self._text.ids(tokens)]
+            for tokens, begin in zip(texts, begins, strict=True)
         ]
         states = [np.where(begins[:, np.newaxis], np.float32(0), feeds[name]) for name in names]
         log_probs, *after = self._read(padded(rows), states)
@@ -106,6 +114,7 @@ class LanguageModel:
         return {
             "next": string_rows(found, width),
             "probabilities": np.where(read[:, np.newaxis], chances, np.float32(0)),
+            "unread": unread,
             **dict(zip(names, after, strict=True)),
         }
 

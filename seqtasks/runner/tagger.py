@@ -8,6 +8,7 @@ import numpy as np
 
 from seqtasks.runner.encoder import TokenEncoder
 from seqtasks.runner.network import Network
+from seqtasks.runner.tag_paths import TagPaths
 from seqtasks.runner.tensors import number_rows, string_rows, texts_of
 from seqtasks.runner.windows import cut_in_windows
 
@@ -26,6 +27,8 @@ class Tagger:
         self._encoder = TokenEncoder(folder, told["text"])
         self._network = networks["model"]
         self._tags = told["tags"]
+        self._paths = TagPaths(told["paths"])
+        self._marks_entities = told["paths"]["marks"] is not None
 
     @property
     def endpoints(self) -> dict[str, Callable[[Arrays], Arrays]]:
@@ -47,16 +50,20 @@ class Tagger:
         return self._answer([row[: sum(map(bool, row))] for row in rows])
 
     def _answer(self, sentences: Sequence[Sequence[str]]) -> Arrays:
-        found = self._probabilities(sentences)
-        tags = [[self._tags[best] for best in rows.argmax(axis=1)] for rows in found]
+        found = [self._paths(*read) for read in self._read(sentences)]
+        tags = [[self._tags[number] for number in path] for _, path, _ in found]
+        scores: list[Any] = [rows[np.arange(len(path)), path] for rows, path, _ in found]
+        answer = {"tags": string_rows(tags, 1), "scores": number_rows(scores, np.float32, 1)}
+        if self._marks_entities:
+            chances: list[Any] = [chances for *_, chances in found]
+            answer["entity_scores"] = number_rows(chances, np.float32, 1)
         return {
-            "tags": string_rows(tags, 1),
-            "scores": number_rows([rows.max(axis=1) for rows in found], np.float32, 1),
+            **answer,
             "lengths": np.array([len(tokens) for tokens in sentences], np.int32),
         }
 
-    def _probabilities(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
-        """Probabilities (T, tags) of each sentence's tokens."""
+    def _read(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """The network's outputs and probabilities (2, T, tags) of each sentence's tokens."""
         windows: list[Sequence[str]] = []
         places: list[list[tuple[int, int]]] = []
         for tokens in sentences:
@@ -66,9 +73,9 @@ class Tagger:
         found: list[np.ndarray] = []
         for start in range(0, len(windows), _AT_ONCE):
             ids = self._encoder(windows[start : start + _AT_ONCE])
-            found += [*self._network.run(ids, ["answers"])[0]]
-        nothing = np.zeros((0, len(self._tags)), np.float32)
+            found += [*np.stack(self._network.run(ids, ["outputs", "answers"]), axis=1)]
+        nothing = np.zeros((2, 0, len(self._tags)), np.float32)
         return [
-            np.stack([found[number][at] for number, at in inside]) if inside else nothing
+            np.stack([found[number][:, at] for number, at in inside], 1) if inside else nothing
             for inside in places
         ]

@@ -1,6 +1,6 @@
 """Types of tensors by name, and arrays of strings; what TensorFlow has for both, without it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,19 @@ _DTYPES = {
 def dtype_of(name: str) -> DType:
     """The type of a name."""
     return _DTYPES[name]
+
+
+def bounded(value: np.ndarray, told: Mapping[str, Any]) -> np.ndarray:
+    """Keep numbers within "least" and "most", where an input has them; one that is none is least.
+
+    >>> bounded(np.float32("nan"), {"least": 0, "most": 9}).item()
+    0.0
+    """
+    if "least" in told:
+        value = np.where(value >= told["least"], value, np.asarray(told["least"], value.dtype))
+    if "most" in told:
+        value = np.minimum(value, np.asarray(told["most"], value.dtype))
+    return value
 
 
 def texts_of(array: np.ndarray) -> list[str]:

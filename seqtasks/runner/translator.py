@@ -53,7 +53,7 @@ class Translator:
         }
 
     def _several(self, feeds: Arrays) -> Arrays:
-        texts, k = texts_of(feeds["text"]), max(int(feeds["k"]), 1)
+        texts, k = texts_of(feeds["text"]), feeds["k"].item()
         answers, tokens, found = self._translate(texts, max(k, self._decoding["beam"]), k)
         return {
             "translations": answers,

@@ -27,7 +27,7 @@ from seqtasks.runner.api import Api  # noqa: E402
 from seqtasks.runner.check import check, read_answers  # noqa: E402
 from seqtasks.runner.folder import OnnxExport  # noqa: E402
 from seqtasks.runner.network import Network  # noqa: E402
-from seqtasks.tasks import sentiment  # noqa: E402
+from seqtasks.tasks import language_model, sentiment  # noqa: E402
 
 TEXTS = ["a lovely story", "영화 정말 awful!", "", "zzzq don't…", "dull " * 40]
 NOTED = r"(note: .*\n)*"
@@ -125,6 +125,7 @@ def test_each_task_answers_as_its_run(task, cases, succeeds, capsys, tmp_path, i
     told = json.loads(done.stdout)
     assert told["largest_difference"] < 1e-5
     assert told["answers"] > 5
+    assert_bounds_are_kept(tmp_path / task, NUMBERS.get(task))
     texts = [*texts, "Red dogs, don't see 2 cats. BIG red cat!", "참 좋다"]
     right = succeeds("predict", run, *texts, "--json", noted=NOTED).stdout.splitlines()
     assert app.main(tmp_path / task, [*texts, "--json"]) == 0
@@ -162,6 +163,40 @@ def test_sets_numbers_steps_and_features_are_exported(
     told = json.loads(succeeds(*command).stdout)
     assert ("step" in told["signatures"]) == ("lstm" in how)
     assert told["largest_difference"] < 1e-4
+
+
+# A signature, numbers beyond its bounds, and those that they are taken for.
+NUMBERS = {
+    "language_model": (
+        "continue",
+        {"length": 10**6, "temperature": math.nan, "top_k": -3, "seed": 5},
+        {"length": 20, "temperature": 0, "top_k": 0, "seed": 5},
+    ),
+    "translation": ("nbest", {"k": 10**6}, {"k": 4}),
+}
+
+
+def assert_bounds_are_kept(path, numbers):
+    if numbers is None:
+        return
+    export, (name, beyond, bounds) = OnnxExport(path), numbers
+    signature = export.signature(name)
+    found, right = (
+        export.run(
+            signature,
+            {
+                "text": np.array([b"red cat", b""], object),
+                **{
+                    key: np.array(number, signature.inputs[key].dtype.as_numpy_dtype)
+                    for key, number in given.items()
+                },
+            },
+        )
+        for given in (beyond, bounds)
+    )
+    assert {key: array.tolist() for key, array in found.items()} == {
+        key: array.tolist() for key, array in right.items()
+    }
 
 
 @contextlib.contextmanager
@@ -227,7 +262,7 @@ def test_the_metadata_are_those_of_the_export_for_tf_serving(exported, trained):
     from seqtasks.runs import Run
 
     facts = json.loads((exported / folder.FILE).read_text("utf-8"))["signatures"]
-    functions = traced(endpoints_of(Run(trained.run))[1])
+    functions = traced(endpoints_of([Run(trained.run)])[1])
     assert facts.keys() == functions.keys()
     for name, function in functions.items():
         outputs = function.get_concrete_function().structured_outputs
@@ -336,6 +371,9 @@ def test_what_cant_be_written_is_refused_by_name_and_before_anything_is_made(
         networks.networks_of(SimpleNamespace(task="sentiment"), predictor)
     with pytest.raises(export_module.ExportError, match="the task captioning can't be written"):
         networks.networks_of(SimpleNamespace(task="captioning"), object())
+    lines = SimpleNamespace(task="language_model", data=SimpleNamespace(lines=True))
+    with pytest.raises(export_module.ExportError, match=r"data\.lines true can't be written"):
+        networks.networks_of(lines, language_model.Predictor.__new__(language_model.Predictor))
     command = ("export", trained.run, "--format", "onnx")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").touch()

@@ -66,9 +66,14 @@ def test_documents_are_numbered_as_in_the_graph(tmp_path):
 
 def test_tokens_are_numbered_as_in_the_graph(tmp_path):
     config = ReadTextConfig(
-        unit="word+char", max_length=6, max_word_length=3, features=("shape", "suffix")
+        unit="word+char",
+        max_length=6,
+        max_word_length=3,
+        features=("shape", "left_bigram", "suffix", "right_bigram"),
     )
-    sentences = [[*split_words(text, lowercase=False), "\u200b", "Ab c"] for text in TEXTS]
+    sentences = [
+        [*split_words(text, lowercase=False), "\u200b", "\u3000", "Ab c"] for text in TEXTS
+    ]
     theirs = tokens.TokenEncoder.from_sentences(sentences[:150], config)
     theirs.save(tmp_path)
     ours = TokenEncoder(tmp_path, told(config))
