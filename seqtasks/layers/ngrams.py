@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seqtasks.layers.vectors import vectors_of
+from seqtasks.layers.vectors import TokenVectors
 
 # With one more character a piece's hash h becomes h FACTOR + id + 1 modulo PRIME.
 FACTOR = 1_000_003
@@ -23,7 +23,8 @@ class NGramReader(keras.Layer):
     found by a hash of its characters, so that a table of any size serves all pieces there can be,
     and two pieces may share a vector. h of no character is 0.
 
-    Bojanowski et al. 2017, section 3.2, give words vectors in this way, without the root.
+    Bojanowski et al. 2017, section 3.2, give words vectors in this way, without the root. Vectors
+    begin with a length of about 0.05.
 
     Weights: v (buckets, H).
 
@@ -41,7 +42,11 @@ class NGramReader(keras.Layer):
         self.units = units
         self.buckets = buckets
         self.longest = longest
-        self.piece_vectors = vectors_of(buckets, units, name="piece_vectors")
+        # Short at first: a piece that training hasn't seen must not say much.
+        begin = keras.initializers.RandomNormal(stddev=0.05 * units**-0.5)
+        self.piece_vectors = TokenVectors(
+            buckets, units, embeddings_initializer=begin, name="piece_vectors"
+        )
 
     def build(self, input_shape: Any) -> None:
         """Create the table."""
