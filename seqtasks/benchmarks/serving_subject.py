@@ -21,7 +21,8 @@ import tensorflow as tf
 from seqtasks.benchmarks.serving_load import HOST, GrpcClient, RestClient
 from seqtasks.errors import ConfigError, ServingError
 from seqtasks.export.recorded_answers import read_answers
-from seqtasks.serving.models.engine import DEFAULT_SIGNATURE, Servable
+from seqtasks.serving.models.engine import Servable
+from seqtasks.serving.models.signature import DEFAULT_SIGNATURE
 from seqtasks.serving.warmup import WARMUP_FILE
 
 APIS = {"REST": RestClient, "gRPC": GrpcClient}

@@ -33,7 +33,12 @@ from seqtasks.clients.client import (
 )
 from seqtasks.errors import ServingError
 from seqtasks.serving.limits import UNLIMITED
-from seqtasks.serving.models.engine import DEFAULT_SIGNATURE, Signature, TensorSpec, no_signature
+from seqtasks.serving.models.signature import (
+    DEFAULT_SIGNATURE,
+    Signature,
+    TensorSpec,
+    no_signature,
+)
 from seqtasks.serving.protocol import json_bodies
 from seqtasks.serving.protocol.grpc_tensors import to_proto
 from seqtasks.serving.protocol.json_examples import decode_examples

@@ -12,10 +12,9 @@ from seqtasks.errors import RunError
 from seqtasks.runner.network import Network
 from seqtasks.runner.tensors import bounded, dtype_of
 from seqtasks.serving.models.signature import (
-    DEFAULT_SIGNATURE,
     Signature,
     TensorSpec,
-    no_signature,
+    find_signature,
 )
 
 FILE, VOCABULARY = "export.json", "vocabulary"
@@ -58,10 +57,7 @@ class OnnxExport:
         Raises:
             StatusError: INVALID_ARGUMENT if the export has no such signature.
         """
-        name = name or DEFAULT_SIGNATURE
-        if name not in self.signatures:
-            raise no_signature(name)
-        return self.signatures[name]
+        return find_signature(self.signatures, name)
 
     def run(
         self,

@@ -16,7 +16,8 @@ from contextlib import AbstractContextManager
 import numpy as np
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.models.engine import Servable, Signature
+from seqtasks.serving.models.engine import Servable
+from seqtasks.serving.models.signature import Signature
 from seqtasks.serving.models.stopping import Stop, all_of, check_stop, current_stop
 from seqtasks.serving.status import Code, StatusError, invalid
 

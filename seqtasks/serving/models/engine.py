@@ -16,10 +16,9 @@ from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from seqtasks.serving.models.bounds import SIGNATURES_FILE, keep_within, missing_bounds
 from seqtasks.serving.models.brake import Brake
 from seqtasks.serving.models.signature import (
-    DEFAULT_SIGNATURE,
     Signature,
     TensorSpec,
-    no_signature,
+    find_signature,
 )
 from seqtasks.serving.models.stopping import Stop, current_stop
 from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow, invalid
@@ -103,10 +102,7 @@ class Servable:
         Raises:
             StatusError: INVALID_ARGUMENT if the model has no such signature.
         """
-        name = name or DEFAULT_SIGNATURE
-        if name not in self.signatures:
-            raise no_signature(name)
-        return self.signatures[name]
+        return find_signature(self.signatures, name)
 
     def run(
         self,

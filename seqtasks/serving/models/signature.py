@@ -79,6 +79,18 @@ class Signature:
                 )
 
 
+def find_signature(signatures: Mapping[str, Signature], name: str) -> Signature:
+    """Find a model's signature; "" is the default one.
+
+    Raises:
+        StatusError: INVALID_ARGUMENT if there is no such signature.
+    """
+    name = name or DEFAULT_SIGNATURE
+    if name not in signatures:
+        raise no_signature(name)
+    return signatures[name]
+
+
 def no_signature(name: str) -> StatusError:
     """Make the error of a request for a signature that the model doesn't have."""
     return invalid(f'Serving signature name: "{name}" not found in signature def')

@@ -25,9 +25,9 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.limits import Limits
-from seqtasks.serving.models.engine import DEFAULT_SIGNATURE, Signature
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.model_config import from_message
+from seqtasks.serving.models.signature import DEFAULT_SIGNATURE, Signature
 from seqtasks.serving.protocol import inference
 from seqtasks.serving.protocol.grpc_tensors import check_texts, exhausted, from_proto, to_proto
 from seqtasks.serving.status import Code, StatusError, invalid

@@ -8,7 +8,7 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 from seqtasks.serving.limits import MAX_RANK, Limits
-from seqtasks.serving.models.engine import TensorSpec
+from seqtasks.serving.models.signature import TensorSpec
 from seqtasks.serving.status import Code, StatusError, first_line, invalid
 
 _FIELDS = {

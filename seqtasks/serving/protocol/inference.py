@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from tensorflow_serving.apis.input_pb2 import Input
 
-from seqtasks.serving.models.engine import Signature
+from seqtasks.serving.models.signature import Signature
 from seqtasks.serving.status import Code, StatusError, invalid
 
 INPUTS, CLASSES, SCORES, OUTPUTS = "inputs", "classes", "scores", "outputs"

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from seqtasks.serving.models.engine import Servable, TensorSpec
+from seqtasks.serving.models.engine import Servable
+from seqtasks.serving.models.signature import TensorSpec
 from seqtasks.serving.status import Code, StatusError
 
 

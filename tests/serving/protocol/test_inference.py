@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.input_pb2 import Input
 
-from seqtasks.serving.models.engine import Signature, TensorSpec
+from seqtasks.serving.models.signature import Signature, TensorSpec
 from seqtasks.serving.protocol.inference import classify, find_method, regress, serialize
 from seqtasks.serving.protocol.json_bodies import encode_classify
 from seqtasks.serving.status import Code, StatusError

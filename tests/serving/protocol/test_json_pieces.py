@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from seqtasks.serving.limits import UNLIMITED
-from seqtasks.serving.models.engine import TensorSpec
+from seqtasks.serving.models.signature import TensorSpec
 from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.protocol import json_bodies, json_pieces
 from seqtasks.serving.protocol.json_tensors import to_tensor

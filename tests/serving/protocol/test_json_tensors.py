@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtasks.serving.limits import UNLIMITED, Limits
-from seqtasks.serving.models.engine import TensorSpec
+from seqtasks.serving.models.signature import TensorSpec
 from seqtasks.serving.protocol import json_bodies
 from seqtasks.serving.protocol.json_tensors import from_tensor, is_b64, shown, to_tensor
 from seqtasks.serving.status import Code, StatusError
