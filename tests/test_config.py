@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from seqtasks.config import CONFIGS, TASKS, SentimentConfig, load_config
 from seqtasks.config.arch import ARCHS, STACKED_LAYERS
 from seqtasks.config.schema import json_schema, tasks_of
+from seqtasks.config.sweep import Range, parse_space
+from seqtasks.config.sweep import json_schema as sweep_schema
 from seqtasks.errors import ConfigError
 
 FILES = sorted((Path(__file__).parents[1] / "configs").rglob("*.yaml"))
@@ -622,7 +624,9 @@ def test_the_schema_names_every_key_of_every_task_and_refuses_others(task):
 
     whole = resolved({"$ref": schema["discriminator"]["mapping"][task]})
     found = set()
-    for name, part in whole["properties"].items():
+    properties = dict(whole["properties"])
+    assert properties.pop("sweep")["type"] == "object"  # which belongs to a file, and to no run
+    for name, part in properties.items():
         section = resolved(part)
         assert section.get("additionalProperties", False) is False
         keys = [f"{name}.{key}" for key in section.get("properties", ())]
@@ -630,6 +634,24 @@ def test_the_schema_names_every_key_of_every_task_and_refuses_others(task):
     assert found == set(keys_of(CONFIGS[task]))
     units = resolved(whole["properties"]["model"])["properties"]["units"]
     assert (units["type"], units["minimum"]) == ("integer", 1)
+
+
+def test_the_schema_knows_the_forms_that_a_search_may_give():
+    one_of, between = sweep_schema()["additionalProperties"]["anyOf"]
+    assert one_of["type"] == "array"
+    whole = {"from": 1, "to": 9, "log": False, "step": 2}
+    assert parse_space({"model.units": whole}, "a")["model.units"] == Range(1, 9, step=2)
+    assert set(between["properties"]) == set(whole)
+    for key in whole:
+        rest = {name: value for name, value in whole.items() if name != key}
+        if key in between["required"]:
+            with pytest.raises(ConfigError, match="expected"):
+                parse_space({"model.units": rest}, "a")
+        else:
+            parse_space({"model.units": rest}, "a")
+    with pytest.raises(ConfigError, match="received 'by'"):
+        parse_space({"model.units": {**whole, "by": 1}}, "a")
+    assert between["additionalProperties"] is False
 
 
 def test_an_old_file_of_every_task_still_loads_and_says_the_same():

@@ -7,6 +7,8 @@ from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from seqtasks.config.data_sections import DataConfig
 from seqtasks.config.sections import ModelConfig, TextConfig, TrainingConfig
+from seqtasks.config.sweep import SECTION
+from seqtasks.config.sweep import json_schema as sweep_schema
 from seqtasks.config.values import Seed, Strict
 
 CONFIGS: dict[str, type["RunConfig"]] = {}
@@ -74,9 +76,12 @@ class RunConfig(Strict):
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON schema of all tasks' configurations, told apart by `task`."""
+    """The JSON schema of all tasks' configuration files, told apart by `task`."""
     union: Any = Union[tuple(CONFIGS.values())]  # noqa: UP007, of classes known at run time only
-    return TypeAdapter(Annotated[union, Field(discriminator="task")]).json_schema()
+    schema = TypeAdapter(Annotated[union, Field(discriminator="task")]).json_schema()
+    for place in schema["discriminator"]["mapping"].values():
+        schema["$defs"][place.rsplit("/", 1)[1]]["properties"][SECTION] = sweep_schema()
+    return schema
 
 
 def tasks_of(section: str, key: str) -> list[str]:

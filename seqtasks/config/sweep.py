@@ -91,6 +91,20 @@ class Range:
 Space = dict[str, Choices | Range]
 
 
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of the section: keys with dots, and the forms that values have."""
+    number = {"anyOf": [{"type": "number"}, {"type": "string"}]}  # YAML takes 5e-4 for a string
+    parts = {"from": number, "to": number, "log": {"type": "boolean"}, "step": number}
+    between = {"type": "object", "properties": parts, "required": ["from", "to"]}
+    one_of = {"type": "array", "minItems": 1, "uniqueItems": True}
+    return {
+        "type": "object",
+        "description": "what `seqtasks sweep` tries of each key; training looks elsewhere",
+        "minProperties": 1,
+        "additionalProperties": {"anyOf": [one_of, {**between, "additionalProperties": False}]},
+    }
+
+
 def parse_space(given: Any, source: str) -> Space:
     """Check the section `sweep` and make its keys' choices and ranges.
 

@@ -205,6 +205,8 @@ def choose(config: RunConfig, splits: Splits) -> Chosen:
             continue  # the file's vectors have a width of their own
         if key == "training.average_decay" and config.training.average_last:
             continue  # which is another average of the weights
+        if name.startswith("character_") and _unit(config, found) != "word+char":
+            continue  # which reads no characters of words
         if not _is_given(config, section, name) and getattr(config, section) is not None:
             sections.setdefault(section, {})[name] = value
     changed = {
@@ -218,6 +220,12 @@ def choose(config: RunConfig, splits: Splits) -> Chosen:
         if value != getattr(getattr(config, section), name)
     }
     return Chosen(config.model_copy(update=changed), values, why)
+
+
+def _unit(config: RunConfig, found: Mapping[str, Any]) -> Any:
+    """What a token is: as it was given, or is found."""
+    given = getattr(config.text, "unit", None)
+    return given if _is_given(config, "text", "unit") else found.get("text.unit", given)
 
 
 def _given(value: Any) -> Any:

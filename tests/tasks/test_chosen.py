@@ -100,6 +100,16 @@ def test_words_of_letters_are_read_by_windows_and_words_of_syllables_by_their_pi
     assert encoders == ["cnn", "ngrams"]
 
 
+@pytest.mark.parametrize("text", [TEXT, HANGUL], ids=["letters", "syllables"])
+@pytest.mark.parametrize("unit", ["word", "char", "subword"])
+def test_nothing_is_said_of_characters_where_somebody_reads_none_of_a_word(text, unit):
+    config = load_config((), ("data.source=mine.tsv", f"text.unit={unit}"))
+    found = choose(config, texts(999, text))
+    assert found.values
+    assert not [key for key in found.values if "character" in key]
+    assert found.config.text.unit == unit
+
+
 def test_few_texts_leave_vectors_from_outside_as_they_are():
     given = load_config(options={"text.vectors": "some.vec"})
     chosen = {count: choose(given, texts(count)).config.text.tune_vectors for count in SIZES}
