@@ -125,7 +125,10 @@ def layer_cost(
     """
     N, T, D, H = shape
     shapes = {"as it is": shape, "N": (10 * N, T, D, H), "T": (N, 10 * T, D, H)}
-    steps = {what: our_runs("lstm", grown)["training"] for what, grown in shapes.items()}
+    steps = {
+        what: our_runs({"cell": "lstm", "shape": grown})["training"]
+        for what, grown in shapes.items()
+    }
     times = alternate(steps, rounds)
     per_token = {what: 1e3 * times[what] / (shapes[what][0] * shapes[what][1]) for what in shapes}
     return [

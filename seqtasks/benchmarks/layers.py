@@ -1,141 +1,275 @@
 """One recurrent layer, compared with Keras' and PyTorch's: time and memory.
 
-Times alternate within one process. Memory is measured in a process for each layer.
+Each library, at each setting of its threads, is a process of its own, and they run by turns. What
+counts is the fastest run of each, of a peer at its better setting: what a machine can do beside
+other work changes, what it can do at best doesn't. Memory is measured in a process for each layer.
 """
 
 import importlib.util
 import json
+import math
 import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from seqtasks.benchmarks.measuring import WARM_UP, alternate, highest_memory, machine, markdown
+from seqtasks.benchmarks.measuring import WARM_UP, highest_memory, machine, markdown
+from seqtasks.benchmarks.turns import Setting, Turns
 
-BFLOAT16 = "seqtasks in mixed_bfloat16"
-SHAPES = ((32, 50, 128, 128), (64, 100, 128, 256), (64, 50, 512, 512))  # N, T, D, H
+CELLS = ("lstm", "gru", "rnn", "bilstm")
+SHAPES = (  # N, T, D, H
+    (32, 50, 128, 128),
+    (64, 100, 128, 256),
+    (64, 50, 512, 512),
+    (16, 200, 64, 64),
+    (128, 30, 300, 300),
+    (1, 500, 128, 256),
+    (256, 20, 64, 128),
+)
+BIDIRECTIONAL_SHAPES = ((64, 40, 128, 128), (32, 100, 256, 256))
+KINDS = ("forward", "training")
+OURS, BFLOAT16 = "seqtasks", "seqtasks in mixed_bfloat16"
+# What a peer's settings are called in a row; the faster one is the peer.
+PEERS = {"keras": ("keras", "keras, 1 thread"), "torch": ("torch", "torch, 1 thread")}
+# On two quiet cores a large product's rate stays within a few percent from row to row.
+_BUSY = 0.9
+_PRODUCT, _PRODUCT_TURNS = "product", 5
+_SPINNING = 0.2  # seconds for which PyTorch's threads wait actively after a run
+
+Shape = tuple[int, ...]
+Row = dict[str, Any]
 
 
-def measure(cells: tuple[str, ...], rounds: int, memory: bool) -> list[dict[str, Any]]:
+def settings(peers: Iterable[str] = PEERS) -> list[Setting]:
+    """Our layer, its peers that are installed, each at both settings, and a large product."""
+    here = f"{__name__}:"
+    # As `seqtasks train` has it: one operation uses half of the cores.
+    half = os.environ.get("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
+    found = [
+        Setting(who, here + make, {"TF_NUM_INTRAOP_THREADS": half})
+        for who, make in ((OURS, "our_runs"), (BFLOAT16, "our_bfloat16_runs"))
+    ]
+    if "keras" in peers:
+        one = {"TF_NUM_INTRAOP_THREADS": "1"}
+        found += [
+            Setting("keras", here + "keras_runs", {"TF_NUM_INTRAOP_THREADS": "0"}),
+            Setting("keras, 1 thread", here + "keras_runs", one),
+        ]
+    if "torch" in peers and importlib.util.find_spec("torch"):
+        one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        found += [
+            Setting("torch", here + "torch_runs", rest=_SPINNING),
+            Setting("torch, 1 thread", here + "torch_runs", one),
+        ]
+    return [*found, Setting(_PRODUCT, here + "product_runs", {"TF_NUM_INTRAOP_THREADS": "0"})]
+
+
+def measure(
+    cells: Iterable[str], shapes: Sequence[Shape], rounds: int, memory: bool, say: Any = print
+) -> list[Row]:
     """Measure every cell at every shape.
 
+    Args:
+        cells: of `CELLS`.
+        shapes: N, T, D, H; none for those that each cell has.
+        rounds: how many turns each run has.
+        memory: whether the peak memory of a training step is measured too.
+        say: told each row's name before it is measured.
+
     Returns:
-        A row per cell and shape: median milliseconds of each layer: of the forward pass and of the
-        training step (forward, and the gradients of the inputs and of all weights), what the
-        matrix products alone would take at the speed of a large one, and peak megabytes of a
-        training step.
+        A row per cell and shape: the fastest and the median milliseconds of each contestant, of the
+        forward pass and of the training step (forward, and the gradients of the inputs and of all
+        weights); GFLOP/s of a large matrix product before and after; `busy` where other work kept
+        that below what it was in another row; and megabytes.
     """
-    rows = []
-    for cell in cells:
-        for shape in SHAPES:
-            contestants = _contestants(cell, shape)
-            runs = {
-                (who, what): run for who, both in contestants.items() for what, run in both.items()
-            }
-            product, flops = _large_product()
-            times = alternate({**runs, "product": product}, rounds)
-            rate = flops / times["product"]
-            row: dict[str, Any] = {"cell": cell, "shape": list(shape), "machine": machine()}
-            row["gflops"] = rate / 1e6
-            for times_products, what in ((1, "forward"), (3, "training")):
-                row[what] = {who: times[who, what] for who in contestants}
-                row[what]["floor"] = times_products * _forward_flops(cell, shape) / rate
-            if memory:
-                row["megabytes"] = {
-                    who: peak(who, cell, shape) for who in contestants if who != BFLOAT16
-                }
-            rows.append(row)
+    rows: list[Row] = []
+    about = machine()
+    with Turns(settings()) as turns:
+        contestants = [setting.who for setting in turns.settings if setting.who != _PRODUCT]
+        for cell in cells:
+            own = BIDIRECTIONAL_SHAPES if cell.startswith("bi") else SHAPES
+            for shape in shapes or own:
+                say(f"{cell} {','.join(map(str, shape))}")
+                turns.prepare({"cell": cell, "shape": shape})
+                rates = [_rate(turns)]
+                times = turns.alternate(rounds, contestants)
+                rates.append(_rate(turns))
+                row: Row = {"cell": cell, "shape": list(shape), "machine": about, "gflops": rates}
+                for kind in KINDS:
+                    row[kind] = {
+                        who: {"fastest": min(found), "median": statistics.median(found)}
+                        for (who, name), found in times.items()
+                        if name == kind
+                    }
+                if memory:
+                    row["megabytes"] = {
+                        who: peak(who, cell, shape)
+                        for who in (OURS, *PEERS)
+                        if who in row["training"]
+                    }
+                rows.append(row)
+    best = max(rate for row in rows for rate in row["gflops"])
+    for row in rows:
+        row["busy"] = min(row["gflops"]) < _BUSY * best
     return rows
 
 
-def table(rows: list[dict[str, Any]]) -> str:
-    """Write the rows as a Markdown table: milliseconds, and ours divided by each other layer's."""
-    kinds = [kind for kind in ("forward", "training", "megabytes") if kind in rows[0]]
+def _rate(turns: Turns) -> float:
+    """GFLOP/s of the large product now: a moment's best."""
+    times = turns.alternate(_PRODUCT_TURNS, [_PRODUCT])
+    return PRODUCT_FLOPS / min(min(found) for found in times.values()) / 1e6
+
+
+def ratio(row: Row, kind: str, peer: str, figure: str = "fastest") -> float | None:
+    """Our time by a peer's at its better setting; None where it wasn't measured.
+
+    >>> ours, one, all_ = ({"fastest": n} for n in (3.0, 2.0, 4.0))
+    >>> row = {"training": {"seqtasks": ours, "torch": all_, "torch, 1 thread": one}}
+    >>> ratio(row, "training", "torch"), ratio(row, "training", "keras")
+    (1.5, None)
+    """
+    times = row[kind]
+    found = [times[who][figure] for who in PEERS[peer] if who in times]
+    return times[OURS][figure] / min(found) if found else None
+
+
+def to_floor(row: Row, kind: str, who: str = OURS) -> float:
+    """A contestant's time by that of the matrix products alone, at the speed of a large one."""
+    products = {"forward": 1, "training": 3}[kind] * _forward_flops(row["cell"], row["shape"])
+    return row[kind][who]["fastest"] * 1e6 * max(row["gflops"]) / products
+
+
+def table(rows: list[Row]) -> str:
+    """Write the rows as a Markdown table, and the means of the quiet ones' ratios below."""
     heads = ["cell", "N,T,D,H"]
-    for kind in kinds:
-        heads += [f"{kind}: seqtasks", *(who for who in rows[0][kind] if who != "seqtasks")]
-    lines = []
-    for row in rows:
-        cells = [row["cell"], ",".join(map(str, row["shape"]))]
-        for kind in kinds:
-            ours = row[kind]["seqtasks"]
-            cells.append(f"{ours:.1f}")
-            cells += [
-                f"{value:.1f} ({ours / value:.2f})"
-                for who, value in row[kind].items()
-                if who != "seqtasks"
-            ]
-        lines.append(cells)
-    rate = statistics.median(row["gflops"] for row in rows)
-    return (
-        f"{rows[0]['machine']}; floor: the matrix products at {rate:.0f} GFLOP/s\n\n"
-        f"{markdown(heads, lines)}"
+    for kind in KINDS:
+        heads += [f"{kind}, ms", "/ Keras", "/ PyTorch", "/ floor"]
+    heads += ["bfloat16 / floor"]
+    has_memory = "megabytes" in rows[0]
+    heads += ["MB", "/ Keras"] if has_memory else []
+    lines = [
+        [row["cell"], ",".join(map(str, row["shape"])), *_cells(row), *_memory(row, has_memory)]
+        for row in rows
+    ]
+    for row, line in zip(rows, lines, strict=True):
+        line[0] += " (busy)" if row["busy"] else ""
+    return "\n\n".join(
+        [
+            f"{rows[0]['machine']}; floor: the matrix products at "
+            f"{max(rate for row in rows for rate in row['gflops']):.0f} GFLOP/s",
+            markdown(heads, lines),
+            *_means(rows),
+        ]
     )
 
 
-def _forward_flops(cell: str, shape: tuple[int, ...]) -> float:
+def _cells(row: Row) -> Iterable[str]:
+    for kind in KINDS:
+        yield f"{row[kind][OURS]['fastest']:.1f}"
+        for peer in PEERS:
+            fastest, median = (ratio(row, kind, peer, of) for of in ("fastest", "median"))
+            yield "" if fastest is None else f"{fastest:.2f} ({median:.2f})"
+        yield f"{to_floor(row, kind):.2f}"
+    yield f"{to_floor(row, 'training', BFLOAT16):.2f}"
+
+
+def _memory(row: Row, has_memory: bool) -> list[str]:
+    if not has_memory:
+        return []
+    ours, keras = (row["megabytes"][who] for who in (OURS, "keras"))
+    return [f"{ours:.0f}", f"{ours / keras:.2f}"]
+
+
+def _means(rows: list[Row]) -> Iterable[str]:
+    """Of each cell: the geometric means of the quiet rows' ratios."""
+    quiet = [row for row in rows if not row["busy"]]
+    if len(quiet) < len(rows):
+        yield (
+            f"Of {len(rows)} rows {len(rows) - len(quiet)} were measured while the machine did "
+            "something else, and belong to no mean. Measure them again."
+        )
+    for cell in dict.fromkeys(row["cell"] for row in quiet):
+        of_cell = [row for row in quiet if row["cell"] == cell]
+        parts = []
+        for kind in KINDS:
+            for peer, name in (("keras", "Keras"), ("torch", "PyTorch")):
+                found = [r for row in of_cell if (r := ratio(row, kind, peer)) is not None]
+                if found:
+                    mean = math.exp(statistics.fmean(map(math.log, found)))
+                    parts.append(f"{kind} {mean:.2f} of {name}")
+        yield f"{cell}, geometric means of {len(of_cell)} rows: {', '.join(parts)}"
+
+
+def _forward_flops(cell: str, shape: Sequence[int]) -> float:
     """Count a forward pass's operations in matrix products; a training step has thrice as many."""
     N, T, D, H = shape
-    return 2 * {"rnn": 1, "lstm": 4, "gru": 3}[cell] * H * (D + H) * N * T
+    both = 2 if cell.startswith("bi") else 1
+    return both * 2 * {"rnn": 1, "lstm": 4, "gru": 3}[cell.removeprefix("bi")] * H * (D + H) * N * T
 
 
-def _large_product() -> tuple[Callable[[], Any], float]:
-    """Make a large float32 product, both halves in parallel on all cores; count its operations."""
+_M, _K, _G = 3200, 512, 2048
+PRODUCT_FLOPS = 2.0 * _M * _K * _G
+
+
+def product_runs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Make a large float32 product, both halves in parallel on all cores."""
     import tensorflow as tf
 
-    M, K, G = 3200, 512, 2048
-    halves = [tf.random.normal((M // 2, K)) for _ in range(2)]
-    W = tf.random.normal((K, G))
+    halves = [tf.random.normal((_M // 2, _K)) for _ in range(2)]
+    W = tf.random.normal((_K, _G))
 
     @tf.function(autograph=False)
     def product() -> Any:
         return [tf.matmul(half, W)[0, 0] for half in halves]
 
-    return lambda: [corner.numpy() for corner in product()], 2.0 * M * K * G
+    def run() -> None:
+        for corner in product():
+            corner.numpy()
+
+    return {"product": run}
 
 
-def _contestants(cell: str, shape: tuple[int, ...]) -> dict[str, dict[str, Callable[[], Any]]]:
-    makers = {"seqtasks": our_runs, "keras": _keras, BFLOAT16: _our_runs_in_bfloat16}
-    if importlib.util.find_spec("torch"):
-        makers["torch"] = _torch
-    return {who: make(cell, shape) for who, make in makers.items()}
-
-
-def our_runs(
-    cell: str, shape: tuple[int, ...], dtype: str = "float32"
-) -> dict[str, Callable[[], Any]]:
+def our_runs(what: Mapping[str, Any], dtype: str = "float32") -> dict[str, Callable[[], Any]]:
     """Make the calls that our layer is timed by: its "forward" pass and its "training" step."""
+    from seqtasks.layers.bidirectional import Bidirectional
     from seqtasks.layers.recurrent import GRU, LSTM, RNN
 
-    layer = {"rnn": RNN, "lstm": LSTM, "gru": GRU}[cell]
-    return _tensorflow_runs(layer(shape[3], return_sequences=True, dtype=dtype), shape)
+    cell, shape = what["cell"], what["shape"]
+    layer = {"rnn": RNN, "lstm": LSTM, "gru": GRU}[cell.removeprefix("bi")]
+    made = layer(shape[3], return_sequences=True, dtype=dtype)
+    return _tensorflow_runs(Bidirectional(made) if cell.startswith("bi") else made, shape)
 
 
-def _our_runs_in_bfloat16(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
-    return our_runs(cell, shape, "mixed_bfloat16")
+def our_bfloat16_runs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """The same with matrix products in bfloat16."""
+    return our_runs(what, "mixed_bfloat16")
 
 
-def _keras(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
+def keras_runs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Make Keras' calls."""
     import keras
 
     # The GRU of page 000 resets before the product.
-    layer = {
+    layers = {
         "rnn": lambda H: keras.layers.SimpleRNN(H, return_sequences=True),
         "lstm": lambda H: keras.layers.LSTM(H, return_sequences=True),
         "gru": lambda H: keras.layers.GRU(H, return_sequences=True, reset_after=False),
-    }[cell]
-    return _tensorflow_runs(layer(shape[3]), shape)
+    }
+    cell, shape = what["cell"], what["shape"]
+    made = layers[cell.removeprefix("bi")](shape[3])
+    both = keras.layers.Bidirectional
+    return _tensorflow_runs(both(made) if cell.startswith("bi") else made, shape)
 
 
-def _tensorflow_runs(layer: Any, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
+def _tensorflow_runs(layer: Any, shape: Sequence[int]) -> dict[str, Callable[[], Any]]:
     import tensorflow as tf
 
-    N, T, D, H = shape
+    N, T, D, _ = shape
     x = tf.random.normal((N, T, D))
-    upstream = tf.random.normal((N, T, H))
     layer.build((N, T, D))
+    upstream = tf.random.normal(tf.shape(layer(x)))
     weights = [weight.value for weight in layer.trainable_variables]
 
     @tf.function(autograph=False)
@@ -156,13 +290,15 @@ def _tensorflow_runs(layer: Any, shape: tuple[int, ...]) -> dict[str, Callable[[
     }
 
 
-def _torch(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
+def torch_runs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Make PyTorch's calls; its threads are those of OMP_NUM_THREADS, or all."""
     import torch
 
-    N, T, D, H = shape
-    kind = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}[cell]
-    layer = kind(D, H, batch_first=True)
-    x, upstream = torch.randn(N, T, D), torch.randn(N, T, H)
+    cell, (N, T, D, H) = what["cell"], what["shape"]
+    kinds = {"rnn": torch.nn.RNN, "lstm": torch.nn.LSTM, "gru": torch.nn.GRU}
+    both = cell.startswith("bi")
+    layer = kinds[cell.removeprefix("bi")](D, H, batch_first=True, bidirectional=both)
+    x, upstream = torch.randn(N, T, D), torch.randn(N, T, 2 * H if both else H)
     x.requires_grad_()
 
     def forward() -> None:
@@ -177,7 +313,7 @@ def _torch(cell: str, shape: tuple[int, ...]) -> dict[str, Callable[[], Any]]:
     return {"forward": forward, "training": training}
 
 
-def peak(who: str, cell: str, shape: tuple[int, ...]) -> float:
+def peak(who: str, cell: str, shape: Shape) -> float:
     """Measure the megabytes that a training step adds to what a process holds after a short one."""
     code = "from seqtasks.benchmarks.layers import report_peak; report_peak()"
     request = json.dumps([who, cell, shape])
@@ -191,10 +327,10 @@ def peak(who: str, cell: str, shape: tuple[int, ...]) -> float:
 def report_peak() -> None:
     """Print the peak of one layer. `peak` runs this in a new process."""
     who, cell, (N, T, D, H) = json.loads(sys.argv[1])
-    make = {"seqtasks": our_runs, "keras": _keras, "torch": _torch}[who]
-    make(cell, (N, 2, D, H))["training"]()
+    make = {OURS: our_runs, "keras": keras_runs, "torch": torch_runs}[who]
+    make({"cell": cell, "shape": (N, 2, D, H)})["training"]()
     before = highest_memory()
-    step = make(cell, (N, T, D, H))["training"]
+    step = make({"cell": cell, "shape": (N, T, D, H)})["training"]
     for _ in range(WARM_UP):
         step()
     print(highest_memory() - before)

@@ -21,6 +21,21 @@ def _writable(context: click.Context, option: click.Parameter, file: Path | None
     return file
 
 
+def _shapes(
+    context: click.Context, option: click.Parameter, given: tuple[str, ...]
+) -> list[tuple[int, ...]]:
+    """Read N,T,D,H."""
+    shapes = []
+    for text in given:
+        parts = text.split(",")
+        if len(parts) != 4 or not all(part.strip().isdecimal() and int(part) for part in parts):
+            raise click.BadParameter(
+                f"expected four whole numbers above 0 such as 32,50,128,256; received {text!r}"
+            )
+        shapes.append(tuple(map(int, parts)))
+    return shapes
+
+
 json_option = click.option(
     "--json",
     "json_file",
@@ -48,9 +63,11 @@ def _write(figures: Any, json_file: Path | None) -> None:
         json_file.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
 
 
+_FEW_SHAPES = [word for shape in ("32,50,128,128", "64,50,512,512") for word in ("--shape", shape)]
 # What `bench all` measures, and how much of each.
 OF_ALL = {
-    "layers": ["--rounds", "9", "--no-memory"],  # `train` measures the memory of the LSTM
+    # `train` measures the memory of the LSTM.
+    "layers": ["--rounds", "5", "--no-memory", *_FEW_SHAPES],
     "train": ["--examples", "3200", "--rounds", "2"],
     "decode": [],
     "inspect": ["--rounds", "2"],
@@ -68,17 +85,26 @@ def bench() -> None:
     "--cell",
     "cells",
     multiple=True,
-    type=click.Choice(["rnn", "lstm", "gru"]),
+    type=click.Choice(["lstm", "gru", "rnn", "bilstm"]),
     default=("lstm", "gru"),
     show_default=True,
     help="Measure layers of this cell. Repeatable.",
+)
+@click.option(
+    "--shape",
+    "shapes",
+    multiple=True,
+    metavar="N,T,D,H",
+    callback=_shapes,
+    help="Measure this shape: batch, steps, input features, hidden units. Repeatable; by default "
+    "seven, of bilstm two.",
 )
 @click.option(
     "--rounds",
     type=click.IntRange(min=3),
     default=15,
     show_default=True,
-    help="Run every layer this many times, alternating, and report medians.",
+    help="Give every layer this many turns.",
 )
 @click.option(
     "--memory/--no-memory",
@@ -87,20 +113,22 @@ def bench() -> None:
     help="Measure the peak memory of a training step, too, in megabytes.",
 )
 @json_option
-def layers(cells: tuple[str, ...], rounds: int, memory: bool, json_file: Path | None) -> None:
+def layers(
+    cells: tuple[str, ...], shapes: list[tuple[int, ...]], rounds: int, memory: bool,
+    json_file: Path | None,
+) -> None:  # fmt: skip
     """Time one recurrent layer, forward and training step, and compare with Keras and PyTorch.
 
-    All layers run in one process and alternate. The table has medians in milliseconds, and how
-    many times as long ours takes. PyTorch is measured where it is installed; it suffers from
-    TensorFlow's threads in the same process, most at small shapes. One operation of TensorFlow may
-    use half of the cores, as in `seqtasks train`.
+    Each library is a process of its own, and only one of them works at a time. Peers are taken at
+    their better setting: Keras with the threads it chooses and with one an operation, PyTorch,
+    where it is installed, with all and with one. Ours is as `seqtasks train` has it: one operation
+    may use half of the cores. The table has our fastest run in milliseconds, how many times as long
+    as a peer's that is, and in brackets the same of medians. Before and after each row the rate of
+    a large matrix product is taken; where it fell, the row is marked and belongs to no mean.
     """
-    from seqtasks.cli.startup import start_tensorflow
-
-    start_tensorflow(halve_cores=True)
     from seqtasks.benchmarks.layers import measure, table
 
-    rows = measure(cells, rounds, memory)
+    rows = measure(cells, shapes, rounds, memory, lambda name: click.echo(name, err=True))
     _tell(table(rows), rows, json_file)
 
 
