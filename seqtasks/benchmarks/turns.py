@@ -68,6 +68,7 @@ class Turns:
                     env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **setting.environment},
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,  # of libraries that tell of their start
                     text=True,
                     encoding="utf-8",
                 )
