@@ -9,6 +9,9 @@ from seqtasks.cells.layer_norm_gru import LayerNormGRUCell
 from seqtasks.cells.normalise import scaled
 from seqtasks.cells.parts import d_sigmoid, d_tanh
 
+# What a cell may have besides: see `seqtasks.cells`.
+OPTIONAL = ("vectors", "input_vectors", "input_saves", "input_matrix", "affine", "affine_back")
+
 
 class Dropped:
     """A cell with one more state: m, what h_{t-1} is multiplied with before each product.
@@ -37,8 +40,7 @@ class Dropped:
         self.saves = cell.saves
 
     def __getattr__(self, name: str) -> Any:
-        # What a cell may have besides: vectors, and how it makes a_x of the inputs.
-        if name in ("vectors", "input_vectors", "affine", "affine_back"):
+        if name in OPTIONAL:
             return getattr(self.cell, name)
         raise AttributeError(name)
 
@@ -113,9 +115,10 @@ class DroppedLayerNormGRU(Dropped):
         zr_hat, zr_inverse = scaled(product_zr)
         h_hat, h_inverse = scaled(product_h)
         z, r = tf.split(tf.sigmoid(a_x_zr + gain_zr * zr_hat), 2, axis=1)
-        h_tilde = tf.tanh(a_x_h + r * (gain_h * h_hat + shift_h))
+        a_h = gain_h * h_hat + shift_h
+        h_tilde = tf.tanh(a_x_h + r * a_h)
         h_t = (1 - z) * h_prev + z * h_tilde
-        return (h_t, m), (z, r, h_tilde, zr_hat, zr_inverse, h_hat, h_inverse)
+        return (h_t, m), (z, r, h_tilde, zr_hat, zr_inverse, h_hat, h_inverse, a_h)
 
     def step_back(self, d_states, states_prev, states, saved, weights_T):
         """One step back: that of the cell, whose gradient of h_prev W_h is (m ⊙ h_prev) W_h's."""

@@ -48,9 +48,10 @@ class LayerNormGRUCell(keras.Layer):
         zr_hat, zr_inverse = scaled(product_zr)
         h_hat, h_inverse = scaled(product_h)
         z, r = tf.split(tf.sigmoid(a_x_zr + gain_zr * zr_hat), 2, axis=1)
-        h_tilde = tf.tanh(a_x_h + r * (gain_h * h_hat + shift_h))
+        a_h = gain_h * h_hat + shift_h
+        h_tilde = tf.tanh(a_x_h + r * a_h)
         h_t = (1 - z) * h_prev + z * h_tilde
-        return (h_t,), (z, r, h_tilde, zr_hat, zr_inverse, h_hat, h_inverse)
+        return (h_t,), (z, r, h_tilde, zr_hat, zr_inverse, h_hat, h_inverse, a_h)
 
     @staticmethod
     def step_back(d_states, states_prev, states, saved, weights_T):
@@ -58,26 +59,25 @@ class LayerNormGRUCell(keras.Layer):
 
         The equations of the class read from the last to the first.
         """
-        (dh,), (h_prev,), (W_h_T, gain_zr, gain_h, shift_h) = d_states, states_prev, weights_T
-        z, r, h_tilde, zr_hat, zr_inverse, h_hat, h_inverse = saved
+        (dh,), (h_prev,), (W_h_T, gain_zr, gain_h, _) = d_states, states_prev, weights_T
+        z, r, h_tilde, zr_hat, zr_inverse, h_hat, h_inverse, a_h = saved
 
         dz = d_sigmoid(z, dh * (h_tilde - h_prev))
         dh_tilde = d_tanh(h_tilde, dh * z)
-        dr = d_sigmoid(r, dh_tilde * (gain_h * h_hat + shift_h))
+        dr = d_sigmoid(r, dh_tilde * a_h)
         d_shift_h = dh_tilde * r
         dzr = tf.concat([dz, dr], axis=1)
-        d_zr_product = scaled_back(dzr * gain_zr, zr_hat, zr_inverse)
-        d_h_product = scaled_back(d_shift_h * gain_h, h_hat, h_inverse)
+        d_zr_product, d_gain_zr = scaled_back(dzr, gain_zr, zr_hat, zr_inverse)
+        d_h_product, d_gain_h = scaled_back(d_shift_h, gain_h, h_hat, h_inverse)
         d_product = tf.concat([d_zr_product, d_h_product], axis=1)
         dh_prev = dh * (1 - z) + tf.matmul(d_product, W_h_T)
-        d_vectors = (dzr * zr_hat, d_shift_h * h_hat, d_shift_h)
+        d_vectors = (d_gain_zr, d_gain_h, d_shift_h)
         return tf.concat([dzr, dh_tilde], axis=1), (dh_prev,), d_vectors, d_product
 
     @staticmethod
     def recurrent_weights(W_h):
-        """W_h as one matrix for each product of the step: (W_h,), the rows of [z r], h~ centred."""
-        H = W_h.shape[0]
-        return (tf.concat([centred(W_h[:, : 2 * H]), centred(W_h[:, 2 * H :])], axis=1),)
+        """W_h as one matrix for each product of the step: (W_h,), both parts centred."""
+        return (centred(W_h, _widths(W_h.shape[1])),)
 
     @staticmethod
     def recurrent_operands(states_prev, saved):
@@ -85,19 +85,26 @@ class LayerNormGRUCell(keras.Layer):
         return states_prev[:1]
 
     @staticmethod
-    def affine(x, W_x, b, gain_x):
-        """a_x = LN(x W_x; α_x) + b, of z and r together and of h~: (..., D) to (..., 3H)."""
-        return normalised_affine(x, W_x, b, gain_x, _widths(W_x))
+    def input_matrix(W_x):
+        """W_x as `affine` multiplies with it: both parts centred."""
+        return centred(W_x, _widths(W_x.shape[1]))
 
     @staticmethod
-    def affine_back(x, W_x, W_x_T, input_vectors, da):
+    def affine(x, W_x, b, gain_x):
+        """a_x = LN(x W_x; α_x) + b, (..., D) to (..., 3H), and of both x W_x / σ and 1 / σ."""
+        return normalised_affine(x, W_x, b, gain_x, _widths(W_x.shape[1]))
+
+    @staticmethod
+    def affine_back(x, W_x_T, input_vectors, saved, da):
         """The gradients of x, W_x, b and α_x, from that of a_x."""
-        return normalised_affine_back(x, W_x, W_x_T, *input_vectors, da, _widths(W_x))
+        widths = _widths(W_x_T.shape[0])
+        return normalised_affine_back(x, W_x_T, *input_vectors, saved, da, widths)
 
     blocks = 3  # column blocks of W_x, W_h and b
-    saves = 7  # tensors that `step` keeps for `step_back`, besides the states
+    saves = 8  # tensors that `step` keeps for `step_back`, besides the states
     vectors = ("gain_zr", "gain_h", "shift_h")  # weights of `step` besides the matrices
     input_vectors = ("gain_x",)  # weights of `affine` besides W_x and b
+    input_saves = 4  # tensors that `affine` keeps for `affine_back`
 
     def __init__(self, units: int, **keras_options: Any):
         """Make a cell without weights; `build` creates them.
@@ -130,8 +137,9 @@ class LayerNormGRUCell(keras.Layer):
 
     def project(self, x: tf.Tensor) -> tf.Tensor:
         """a_x, the part of a step that needs no h: (..., D) to (..., 3H)."""
+        W_x = self.input_matrix(tf.convert_to_tensor(self.W_x))
         b, gain_x = (tf.cast(weight, state_dtype(self)) for weight in (self.b, self.gain_x))
-        return self.affine(x, tf.convert_to_tensor(self.W_x), b, gain_x)
+        return self.affine(x, W_x, b, gain_x)[0]
 
     def call(self, inputs, states, training=False):
         """One step as Keras calls it: (N, D) and [h_prev] to h_t and [h_t]."""
@@ -142,7 +150,6 @@ class LayerNormGRUCell(keras.Layer):
         return {**super().get_config(), "units": self.units}
 
 
-def _widths(W_x: tf.Tensor) -> tuple[int, int]:
-    """How many columns are normalised together: those of z and r, and those of h~."""
-    H = W_x.shape[1] // 3
-    return 2 * H, H
+def _widths(G: int) -> tuple[int, int]:
+    """Of 3H columns, how many are normalised together: those of z and r, and those of h~."""
+    return G // 3 * 2, G // 3

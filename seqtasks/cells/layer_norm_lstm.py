@@ -53,8 +53,9 @@ class LayerNormLSTMCell(keras.Layer):
         o = tf.sigmoid(o)
         c_t = f * c_prev + i * g
         c_hat, c_inverse = normalised(c_t)
-        h_t = o * tf.tanh(gain_c * c_hat + shift_c)
-        return (h_t, c_t), (f, g, i, o, h_hat, h_inverse, c_hat, c_inverse)
+        tanh_c = tf.tanh(gain_c * c_hat + shift_c)
+        h_t = o * tanh_c
+        return (h_t, c_t), (f, g, i, o, h_hat, h_inverse, c_hat, c_inverse, tanh_c)
 
     @staticmethod
     def step_back(d_states, states_prev, states, saved, weights_T):
@@ -62,25 +63,25 @@ class LayerNormLSTMCell(keras.Layer):
 
         The equations of the class read from the last to the first.
         """
-        (dh, dc), (_, c_prev), (W_h_T, gain_h, gain_c, shift_c) = d_states, states_prev, weights_T
-        f, g, i, o, h_hat, h_inverse, c_hat, c_inverse = saved
+        (dh, dc), (_, c_prev), (W_h_T, gain_h, gain_c, _) = d_states, states_prev, weights_T
+        f, g, i, o, h_hat, h_inverse, c_hat, c_inverse, tanh_c = saved
 
-        tanh_c = tf.tanh(gain_c * c_hat + shift_c)
         d_shift_c = d_tanh(tanh_c, dh * o)
-        dc = dc + normalised_back(d_shift_c * gain_c, c_hat, c_inverse)
+        dc_t, d_gain_c = normalised_back(d_shift_c, gain_c, c_hat, c_inverse)
+        dc = dc + dc_t
         df = d_sigmoid(f, dc * c_prev)
         dg = d_tanh(g, dc * i)
         di = d_sigmoid(i, dc * g)
         do = d_sigmoid(o, dh * tanh_c)
         da = tf.concat([df, dg, di, do], axis=1)
-        d_product = scaled_back(da * gain_h, h_hat, h_inverse)
-        d_vectors = (da * h_hat, d_shift_c * c_hat, d_shift_c)
-        return da, (tf.matmul(d_product, W_h_T), dc * f), d_vectors, d_product
+        d_product, d_gain_h = scaled_back(da, gain_h, h_hat, h_inverse)
+        d_states_prev = tf.matmul(d_product, W_h_T), dc * f
+        return da, d_states_prev, (d_gain_h, d_gain_c, d_shift_c), d_product
 
     @staticmethod
     def recurrent_weights(W_h):
         """W_h as one matrix for each product of the step: (W_h,), its rows centred."""
-        return (centred(W_h),)
+        return (centred(W_h, (W_h.shape[1],)),)
 
     @staticmethod
     def recurrent_operands(states_prev, saved):
@@ -88,19 +89,25 @@ class LayerNormLSTMCell(keras.Layer):
         return states_prev[:1]
 
     @staticmethod
+    def input_matrix(W_x):
+        """W_x as `affine` multiplies with it: its rows centred."""
+        return centred(W_x, (W_x.shape[1],))
+
+    @staticmethod
     def affine(x, W_x, b, gain_x):
-        """a_x = LN(x W_x; α_x) + b: (..., D) to (..., 4H)."""
+        """a_x = LN(x W_x; α_x) + b, (..., D) to (..., 4H), and x W_x / σ and 1 / σ."""
         return normalised_affine(x, W_x, b, gain_x, (W_x.shape[1],))
 
     @staticmethod
-    def affine_back(x, W_x, W_x_T, input_vectors, da):
+    def affine_back(x, W_x_T, input_vectors, saved, da):
         """The gradients of x, W_x, b and α_x, from that of a_x."""
-        return normalised_affine_back(x, W_x, W_x_T, *input_vectors, da, (W_x.shape[1],))
+        return normalised_affine_back(x, W_x_T, *input_vectors, saved, da, (W_x_T.shape[0],))
 
     blocks = 4  # column blocks of W_x, W_h and b
-    saves = 8  # tensors that `step` keeps for `step_back`, besides the states
+    saves = 9  # tensors that `step` keeps for `step_back`, besides the states
     vectors = ("gain_h", "gain_c", "shift_c")  # weights of `step` besides the matrices
     input_vectors = ("gain_x",)  # weights of `affine` besides W_x and b
+    input_saves = 2  # tensors that `affine` keeps for `affine_back`
 
     def __init__(self, units: int, **keras_options: Any):
         """Make a cell without weights; `build` creates them.
@@ -133,8 +140,9 @@ class LayerNormLSTMCell(keras.Layer):
 
     def project(self, x: tf.Tensor) -> tf.Tensor:
         """a_x = LN(x W_x; α_x) + b, the part of a step that needs no h: (..., D) to (..., 4H)."""
+        W_x = self.input_matrix(tf.convert_to_tensor(self.W_x))
         b, gain_x = (tf.cast(weight, state_dtype(self)) for weight in (self.b, self.gain_x))
-        return self.affine(x, tf.convert_to_tensor(self.W_x), b, gain_x)
+        return self.affine(x, W_x, b, gain_x)[0]
 
     def call(self, inputs, states, training=False):
         """One step as Keras calls it: (N, D) and [h_prev, c_prev] to h_t and [h_t, c_t]."""

@@ -4,6 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from seqtasks.cells.dropped import OPTIONAL
+
 
 class Zoneout:
     """A cell with zoneout (Krueger et al. 2017, section 3), on h, and on the LSTM's c, too.
@@ -39,8 +41,7 @@ class Zoneout:
         self.saves = cell.saves + states
 
     def __getattr__(self, name: str) -> Any:
-        # What a cell may have besides: vectors, and how it makes a_x of the inputs.
-        if name in ("vectors", "input_vectors", "affine", "affine_back"):
+        if name in OPTIONAL:
             return getattr(self.cell, name)
         raise AttributeError(name)
 

@@ -111,7 +111,7 @@ def scan(
 
     @tf.custom_gradient
     def run(x, inputs, weights, initial_states):
-        histories, last, kept = _forward(
+        histories, last, *kept = _forward(
             cell, x, inputs, initial_states, weights, by_step, keep, masks
         )
 
@@ -119,18 +119,20 @@ def scan(
             d_histories, d_last = d_outputs[:by_step], d_outputs[by_step:]
             states, steps = last, kept
             if keep is None:
-                _, states, steps = _forward(
+                _, states, *steps = _forward(
                     cell, x, inputs, initial_states, weights, 0, "steps", masks
                 )
             d_last = *d_last, *(tf.zeros_like(state) for state in states[len(d_last) :])
             in_chunks = keep == "chunks"
             return _backward(
-                cell, x, inputs, weights, states, steps, in_chunks, d_histories, d_last, masks
+                cell, x, inputs, weights, states, *steps, in_chunks, d_histories, d_last, masks
             )
 
         return (*histories, *(last[:wanted] if lengths is None else ())), gradient
 
     inputs = (W_x, b, *besides.input_vectors)
+    if besides.input_vectors:
+        inputs = (cell.input_matrix(W_x), *inputs[1:])
     weights = (*cell.recurrent_weights(W_h), *besides.vectors)
     results: Any = run(x, inputs, weights, tuple(initial_states))
     h, *others = results
@@ -172,38 +174,42 @@ def scan_halves(
 
 
 def _forward(cell, x, inputs, initial_states, weights, by_step, keep, masks):
-    """Go forward; return histories (N, T, H) of the first `by_step` states, last ones, and a list.
+    """Go forward; return histories (N, T, H) of `by_step` states, last states, and two lists.
 
-    The list has, step after step, the states before it and what else `cell.step` keeps; or, chunk
-    after chunk, the states before it.
+    The first has, step after step, the states before it and what else `cell.step` keeps; or, chunk
+    after chunk, the states before it. The second has what `cell.affine` keeps of each chunk.
     """
     N, T = tf.shape(x)[0], _steps_of(x)
     size = _chunk_steps(N)
 
-    def chunk(start, states, histories, kept):
+    def chunk(start, states, histories, kept, of_inputs):
         # All chunks but the first are of one length, as on the way back.
         end = T - (T - start - 1) // size * size
         if keep == "chunks":
             kept = lists.push(kept, states)
-        a_x = _affine(cell)(_turned(x[:, start:end]), *inputs)
+        a_x, saves = _affine(cell)(_turned(x[:, start:end]), *inputs)
+        if keep == "steps":
+            of_inputs = lists.push(of_inputs, saves)
         masks_of_chunk = _masks(masks, start, end, a_x.dtype)
         states, histories, kept = _steps(
             cell, a_x, masks_of_chunk, states, weights, histories, kept, keep == "steps"
         )
-        return end, states, histories, kept
+        return end, states, histories, kept, of_inputs
 
     dtype = initial_states[0].dtype
     histories = [lists.empty(dtype) for _ in range(by_step)]
-    _, states, histories, kept = tf.while_loop(
+    kept, of_inputs = lists.empty(dtype), lists.empty(dtype)
+    _, states, histories, kept, of_inputs = tf.while_loop(
         lambda start, *_: start < T,
         chunk,
-        (tf.constant(0), initial_states, histories, lists.empty(dtype)),
+        (tf.constant(0), initial_states, histories, kept, of_inputs),
         parallel_iterations=1,  # or later chunks would take their memory before their time
     )
     histories = [_turned(lists.stacked(h, T, initial_states[0])) for h in histories]
     units = initial_states[0].shape[1]
     shape_of_all = tf.stack([N, tf.shape(x)[1], units])  # also where T is 0 for want of rows
-    return [tf.reshape(h, shape_of_all) for h in histories], states, kept
+    histories = [tf.reshape(h, shape_of_all) for h in histories]
+    return histories, states, kept, of_inputs
 
 
 def _steps(cell, a_x, masks, states, weights, histories, kept, keep):
@@ -227,15 +233,17 @@ def _steps(cell, a_x, masks, states, weights, histories, kept, keep):
     return loop[1:]
 
 
-def _backward(cell, x, inputs, weights, states, kept, in_chunks, d_histories, d_last, masks):
+def _backward(
+    cell, x, inputs, weights, states, kept, of_inputs, in_chunks, d_histories, d_last, masks
+):
     """Go back from the last step; return the gradients of x, inputs, weights and first states.
 
     Args, besides those of `scan`:
         inputs: W_x, b and what else `cell.affine` has.
         weights: what `cell.recurrent_weights` made of W_h, and the vectors besides.
         states: those after the last step.
-        kept: the list that `_forward` made.
-        in_chunks: whether it has the states before each chunk.
+        kept, of_inputs: the lists that `_forward` made.
+        in_chunks: whether the first has the states before each chunk, and the second nothing.
         d_histories: gradients of states at all steps, (N, T, H): of h, maybe of others.
         d_last: gradients of all states after the last step, (N, H).
     """
@@ -251,18 +259,19 @@ def _backward(cell, x, inputs, weights, states, kept, in_chunks, d_histories, d_
     def chunks_of(steps):
         return (steps + steps_of_chunk - 1) // steps_of_chunk
 
-    def chunk(end, d_states, states, kept, dx, d_inputs, d_matrices, d_vectors):
+    def chunk(end, d_states, states, kept, of_inputs, dx, d_inputs, d_matrices, d_vectors):
         start = tf.maximum(end - steps_of_chunk, 0)
         steps, masks_of_chunk = end - start, _masks(masks, start, end, dtype)
         mask_steps = [lists.unstacked(mask) for mask in masks_of_chunk]
         if in_chunks:
             kept, first = lists.pop(kept, len(states), d_last[0])
-            a_x = _affine(cell)(_turned(x[:, start:end]), *inputs)
+            a_x, of_affine = _affine(cell)(_turned(x[:, start:end]), *inputs)
             _, _, of_steps = _steps(
                 cell, a_x, masks_of_chunk, first, weights, [], lists.empty(dtype), True
             )
         else:
             of_steps = kept
+            of_inputs, of_affine = lists.pop_any(of_inputs, getattr(cell, "input_saves", 0), dtype)
         d_steps = [lists.unstacked(_turned(d_history[:, start:end])) for d_history in d_histories]
 
         def body(k, d_states, states, of_steps, da, d_products, operands, d_vectors):
@@ -308,7 +317,7 @@ def _backward(cell, x, inputs, weights, states, kept, in_chunks, d_histories, d_
             for operand, W in zip(operands, matrices, strict=True)
         ]
         dx_part, *more = _affine_back(cell)(
-            _turned(x[:, start:end]), W_x, W_x_T, tuple(input_vectors), da
+            _turned(x[:, start:end]), W_x_T, tuple(input_vectors), of_affine, da
         )
         d_inputs = [d + d_more for d, d_more in zip(d_inputs, more, strict=True)]
         # All chunks are of one length, the first one of x with zeros before it, and so they are
@@ -318,16 +327,16 @@ def _backward(cell, x, inputs, weights, states, kept, in_chunks, d_histories, d_
         d_product = d_products[0] if d_products else da
         more = _recurrent_weight_gradients(operands, matrices, d_product, W_x.dtype)
         d_matrices = [d + d_more for d, d_more in zip(d_matrices, more, strict=True)]
-        return start, d_states, states, kept, dx, d_inputs, d_matrices, d_vectors
+        return start, d_states, states, kept, of_inputs, dx, d_inputs, d_matrices, d_vectors
 
     d_inputs = [tf.zeros(weight.shape, dtype) for weight in inputs]
     d_matrices = [tf.zeros(W.shape, dtype) for W in matrices]
     d_vectors = [_zeros(d_last[0], vector.shape[0]) for vector in vectors]
     dx = lists.empty(x.dtype, chunks_of(T))
-    _, d_states, _, _, dx, (dW_x, *d_inputs), d_matrices, d_vectors = tf.while_loop(
+    _, d_states, _, _, _, dx, (dW_x, *d_inputs), d_matrices, d_vectors = tf.while_loop(
         lambda end, *_: end > 0,
         chunk,
-        (T, tuple(d_last), tuple(states), kept, dx, d_inputs, d_matrices, d_vectors),
+        (T, tuple(d_last), tuple(states), kept, of_inputs, dx, d_inputs, d_matrices, d_vectors),
         parallel_iterations=1,
     )
     dx = tf.raw_ops.TensorListStack(
@@ -343,15 +352,17 @@ def _backward(cell, x, inputs, weights, states, kept, in_chunks, d_histories, d_
 
 
 def _affine(cell):
-    """What makes a_x of the inputs, W_x and b: the cell's own, or x W_x + b."""
-    return getattr(cell, "affine", affine)
+    """What makes a_x of the inputs, W_x and b, and what is kept of it: the cell's, or x W_x + b."""
+    return getattr(cell, "affine", lambda *arguments: (affine(*arguments), ()))
 
 
 def _affine_back(cell):
-    """Its gradients: of x, W_x, b and what else it has."""
-    if hasattr(cell, "affine_back"):
-        return cell.affine_back
-    return lambda x, W_x, W_x_T, input_vectors, da: affine_back(x, W_x_T, da)
+    """Its gradients: of x, W_x, b and the input vectors."""
+
+    def back(x, W_x_T, input_vectors, saved, da):
+        return affine_back(x, W_x_T, da)
+
+    return getattr(cell, "affine_back", back)
 
 
 def _masks(masks, start, end, dtype):

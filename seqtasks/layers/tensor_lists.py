@@ -52,6 +52,17 @@ def pop(all_steps: Any, count: int, like: tf.Tensor, others: int = 0) -> Any:
     return all_steps, tuple(values)
 
 
+def pop_any(all_steps: Any, count: int, dtype: Any) -> Any:
+    """Take the last `count` values off a list, of any shapes."""
+    values: list[Any] = []
+    for _ in range(count):
+        all_steps, value = tf.raw_ops.TensorListPopBack(
+            input_handle=all_steps, element_shape=-1, element_dtype=dtype
+        )
+        values.insert(0, value)
+    return all_steps, tuple(values)
+
+
 def put(all_steps: Any, index: Any, value: Any) -> Any:
     """Set step `index` of a list."""
     return tf.raw_ops.TensorListSetItem(input_handle=all_steps, index=index, item=value)

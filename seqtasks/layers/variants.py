@@ -1,6 +1,6 @@
 """`LayerNormLSTM`, `LayerNormGRU` and `PeepholeLSTM`: what became of the pages' cells since.
 
-They have all that `RNN`, `LSTM` and `GRU` have, and their loop. Keras and PyTorch have none of them.
+They have all that `RNN`, `LSTM` and `GRU` have, and their loop. Keras and PyTorch have none.
 """
 
 from typing import Any
