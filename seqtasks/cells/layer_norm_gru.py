@@ -97,8 +97,8 @@ class LayerNormGRUCell(keras.Layer):
     @staticmethod
     def affine_back(x, W_x_T, input_vectors, saved, da):
         """The gradients of x, W_x, b and α_x, from that of a_x."""
-        widths = _widths(W_x_T.shape[0])
-        return normalised_affine_back(x, W_x_T, *input_vectors, saved, da, widths)
+        (gain_x,), widths = input_vectors, _widths(W_x_T.shape[0])
+        return normalised_affine_back(x, W_x_T, gain_x, saved, da, widths)
 
     blocks = 3  # column blocks of W_x, W_h and b
     saves = 8  # tensors that `step` keeps for `step_back`, besides the states

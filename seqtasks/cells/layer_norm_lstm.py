@@ -101,7 +101,8 @@ class LayerNormLSTMCell(keras.Layer):
     @staticmethod
     def affine_back(x, W_x_T, input_vectors, saved, da):
         """The gradients of x, W_x, b and α_x, from that of a_x."""
-        return normalised_affine_back(x, W_x_T, *input_vectors, saved, da, (W_x_T.shape[0],))
+        (gain_x,) = input_vectors
+        return normalised_affine_back(x, W_x_T, gain_x, saved, da, (W_x_T.shape[0],))
 
     blocks = 4  # column blocks of W_x, W_h and b
     saves = 9  # tensors that `step` keeps for `step_back`, besides the states

@@ -6,6 +6,8 @@ Where a is a product x W, μ needs no operation on it: with each row of W less i
 x W has the mean 0. That is done once for all steps.
 """
 
+from typing import Any
+
 import tensorflow as tf
 
 from seqtasks.cells.parts import affine_back
@@ -49,7 +51,7 @@ def scaled_back(
     True
     """
     d_gain = d * hat
-    G = gain.shape[0]
+    G: Any = gain.shape[0]
     along = tf.matmul(d_gain, tf.reshape(gain / G, [G, 1]))  # mean of α ⊙ d ⊙ a / σ, for less
     return inverse * (d * gain - hat * along), d_gain
 

@@ -166,7 +166,8 @@ class Recurrent(keras.Layer):
         run = scan_halves if self.split_batch else scan
         dtype = state_dtype(self)
         W_x, b = self.cell.W_x.value, tf.cast(self.cell.b.value, dtype)
-        cell, count, all_states = self.cell, len(states), self.return_state or self.stateful
+        cell: Any = self.cell
+        count, all_states = len(states), self.return_state or self.stateful
         keep = ("chunks" if self.saves_memory else "steps") if training else None
         masks = None
         if training and self.recurrent_dropout:
@@ -178,8 +179,8 @@ class Recurrent(keras.Layer):
         if training and self.zoneout:
             shape = tf.stack([*tf.unstack(tf.shape(x)[:2]), sum(self.cell.state_size)])
             masks = keras.random.uniform(shape, seed=self.seed_generator) < self.zoneout
-        vectors = [vectors_of(self.cell, kind, dtype) for kind in ("vectors", "input_vectors")]
-        besides = Besides(*vectors, masks)
+        vectors = vectors_of(self.cell, "vectors", dtype)
+        besides = Besides(vectors, vectors_of(self.cell, "input_vectors", dtype), masks)
         try:
             h, states = run(cell, x, states, W_x, W_h, b, lengths, all_states, keep, besides)
         except TypeError as error:

@@ -117,16 +117,14 @@ def scan(
 
         def gradient(*d_outputs):
             d_histories, d_last = d_outputs[:by_step], d_outputs[by_step:]
-            states, steps = last, kept
+            states, (steps, of_inputs) = last, kept
             if keep is None:
-                _, states, *steps = _forward(
+                _, states, steps, of_inputs = _forward(
                     cell, x, inputs, initial_states, weights, 0, "steps", masks
                 )
             d_last = *d_last, *(tf.zeros_like(state) for state in states[len(d_last) :])
-            in_chunks = keep == "chunks"
-            return _backward(
-                cell, x, inputs, weights, states, *steps, in_chunks, d_histories, d_last, masks
-            )
+            of_forward = states, steps, of_inputs, keep == "chunks"
+            return _backward(cell, x, inputs, weights, *of_forward, d_histories, d_last, masks)
 
         return (*histories, *(last[:wanted] if lengths is None else ())), gradient
 
