@@ -16,7 +16,7 @@ class Zoneout:
     drawn for each unit, row, step and state; without training it is `rate`, the expectation.
 
     Masks are drawn for all steps before the loop, and come with a_x: (a_x, masks) in place of a_x,
-    masks (N, states * H). The way back finds them after what `step` kept.
+    masks (N, states * H) of bool. The way back finds them after what `step` kept.
 
     Args:
         cell: whose states are zoned out.
@@ -26,7 +26,7 @@ class Zoneout:
     >>> from seqtasks.cells.rnn import RNNCell
     >>> a_x, h_prev, W_h = tf.constant([[9.0, 9.0]]), tf.constant([[0.5, 0.5]]), tf.zeros((2, 2))
     >>> zoned = Zoneout(RNNCell(2), rate=0.2, states=1)
-    >>> (h_t,), _ = zoned.step((a_x, tf.constant([[1.0, 0.0]])), (h_prev,), (W_h,))
+    >>> (h_t,), _ = zoned.step((a_x, tf.constant([[True, False]])), (h_prev,), (W_h,))
     >>> [round(float(h), 3) for h in h_t[0]]  # the old state, and tanh(9)
     [0.5, 1.0]
     >>> (h_t,), _ = zoned.step(a_x, (h_prev,), (W_h,))
@@ -58,7 +58,8 @@ class Zoneout:
         saved, made = saved[: self.cell.saves], saved[self.cell.saves :]
         made, masks = made[: self.states], made[self.states :]
         masks = self._of_states(masks[0] if masks else None)
-        kept = [m * d for m, d in zip(masks, d_states, strict=False)]
+        # The part of each gradient that goes to the old state; the rest goes to the new one.
+        kept = [zoned_out(d, tf.zeros_like(d), m) for m, d in zip(masks, d_states, strict=False)]
         d_new = [d - d_kept for d, d_kept in zip(d_states, kept, strict=False)]
         d_new, new = (*d_new, *d_states[self.states :]), (*made, *states[self.states :])
         da, d_prev, *more = self.cell.step_back(d_new, states_prev, new, saved, weights_T)
@@ -79,9 +80,9 @@ class Zoneout:
 
 
 def zoned_out(s_prev: tf.Tensor, s_new: tf.Tensor, m: Any) -> tf.Tensor:
-    """m ⊙ s_prev + (1 - m) ⊙ s_new.
+    """m ⊙ s_prev + (1 - m) ⊙ s_new, m a mask or a number.
 
     >>> float(zoned_out(tf.constant(2.0), tf.constant(4.0), 0.25))
     3.5
     """
-    return s_new + m * (s_prev - s_new)
+    return tf.where(m, s_prev, s_new) if tf.is_tensor(m) else s_new + m * (s_prev - s_new)

@@ -188,7 +188,7 @@ def _forward(cell, x, inputs, initial_states, weights, by_step, keep, masks):
         a_x, saves = _affine(cell)(_turned(x[:, start:end]), *inputs)
         if keep == "steps":
             of_inputs = lists.push(of_inputs, saves)
-        masks_of_chunk = _masks(masks, start, end, a_x.dtype)
+        masks_of_chunk = _masks(masks, start, end)
         states, histories, kept = _steps(
             cell, a_x, masks_of_chunk, states, weights, histories, kept, keep == "steps"
         )
@@ -259,7 +259,7 @@ def _backward(
 
     def chunk(end, d_states, states, kept, of_inputs, dx, d_inputs, d_matrices, d_vectors):
         start = tf.maximum(end - steps_of_chunk, 0)
-        steps, masks_of_chunk = end - start, _masks(masks, start, end, dtype)
+        steps, masks_of_chunk = end - start, _masks(masks, start, end)
         mask_steps = [lists.unstacked(mask) for mask in masks_of_chunk]
         if in_chunks:
             kept, first = lists.pop(kept, len(states), d_last[0])
@@ -363,9 +363,9 @@ def _affine_back(cell):
     return getattr(cell, "affine_back", back)
 
 
-def _masks(masks, start, end, dtype):
+def _masks(masks, start, end):
     """Those of a chunk, (steps, N, any), in a list; an empty one where there are none."""
-    return [] if masks is None else [tf.cast(_turned(masks[:, start:end]), dtype)]
+    return [] if masks is None else [_turned(masks[:, start:end])]
 
 
 def _zeros(rows, width):
