@@ -220,7 +220,7 @@ class NormalisedCell(VectorCell, Protocol):
 
     @staticmethod
     def affine(
-        x: tf.Tensor, W_x: tf.Tensor, b: tf.Tensor, *input_vectors: tf.Tensor
+        x: tf.Tensor, W_x: tf.Tensor, b: tf.Tensor, input_vectors: States
     ) -> tuple[tf.Tensor, States]:
         """a_x (..., G) of inputs (..., D), and what `affine_back` needs of it.
 

@@ -94,8 +94,9 @@ class LayerNormLSTMCell(keras.Layer):
         return centred(W_x, (W_x.shape[1],))
 
     @staticmethod
-    def affine(x, W_x, b, gain_x):
+    def affine(x, W_x, b, input_vectors):
         """a_x = LN(x W_x; α_x) + b, (..., D) to (..., 4H), and x W_x / σ and 1 / σ."""
+        (gain_x,) = input_vectors
         return normalised_affine(x, W_x, b, gain_x, (W_x.shape[1],))
 
     @staticmethod
@@ -143,7 +144,7 @@ class LayerNormLSTMCell(keras.Layer):
         """a_x = LN(x W_x; α_x) + b, the part of a step that needs no h: (..., D) to (..., 4H)."""
         W_x = self.input_matrix(tf.convert_to_tensor(self.W_x))
         b, gain_x = (tf.cast(weight, state_dtype(self)) for weight in (self.b, self.gain_x))
-        return self.affine(x, W_x, b, gain_x)[0]
+        return self.affine(x, W_x, b, (gain_x,))[0]
 
     def call(self, inputs, states, training=False):
         """One step as Keras calls it: (N, D) and [h_prev, c_prev] to h_t and [h_t, c_t]."""

@@ -179,5 +179,5 @@ def _d_input(cell: Any, x_t: tf.Tensor, da: tf.Tensor) -> tf.Tensor:
     if not vectors:
         return tf.matmul(da, W_x, transpose_b=True)
     x, W_x = tf.repeat(tf.cast(x_t, da.dtype)[tf.newaxis], len(da), 0), cell.input_matrix(W_x)
-    _, saved = cell.affine(x, W_x, tf.cast(cell.b.value, da.dtype), *vectors)
+    _, saved = cell.affine(x, W_x, tf.cast(cell.b.value, da.dtype), vectors)
     return cell.affine_back(x, tf.transpose(W_x), vectors, saved, da)[0]

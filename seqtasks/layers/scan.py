@@ -185,7 +185,7 @@ def _forward(cell, x, inputs, initial_states, weights, by_step, keep, masks):
         end = T - (T - start - 1) // size * size
         if keep == "chunks":
             kept = lists.push(kept, states)
-        a_x, saves = _affine(cell)(_turned(x[:, start:end]), *inputs)
+        a_x, saves = _affine(cell)(_turned(x[:, start:end]), *inputs[:2], inputs[2:])
         if keep == "steps":
             of_inputs = lists.push(of_inputs, saves)
         masks_of_chunk = _masks(masks, start, end)
@@ -263,7 +263,7 @@ def _backward(
         mask_steps = [lists.unstacked(mask) for mask in masks_of_chunk]
         if in_chunks:
             kept, first = lists.pop(kept, len(states), d_last[0])
-            a_x, of_affine = _affine(cell)(_turned(x[:, start:end]), *inputs)
+            a_x, of_affine = _affine(cell)(_turned(x[:, start:end]), *inputs[:2], inputs[2:])
             _, _, of_steps = _steps(
                 cell, a_x, masks_of_chunk, first, weights, [], lists.empty(dtype), True
             )
@@ -351,7 +351,7 @@ def _backward(
 
 def _affine(cell):
     """What makes a_x of the inputs, W_x and b, and what is kept of it: the cell's, or x W_x + b."""
-    return getattr(cell, "affine", lambda *arguments: (affine(*arguments), ()))
+    return getattr(cell, "affine", lambda x, W_x, b, input_vectors: (affine(x, W_x, b), ()))
 
 
 def _affine_back(cell):

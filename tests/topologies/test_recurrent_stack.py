@@ -4,11 +4,23 @@ import numpy as np
 import pytest
 import reference
 
-from seqtasks import GRU, LSTM, RNN, Bidirectional, Stacked
+from seqtasks import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    LayerNormGRU,
+    LayerNormLSTM,
+    PeepholeLSTM,
+    Stacked,
+)
 from seqtasks.config.arch import ARCHS
 from seqtasks.topologies.recurrent_stack import recurrent_stack
 
-CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS = {
+    **{"rnn": RNN, "lstm": LSTM, "gru": GRU},
+    **{"lnlstm": LayerNormLSTM, "lngru": LayerNormGRU, "peeplstm": PeepholeLSTM},
+}
 N, T, D, H = 3, 5, 4, 3
 LENGTHS = np.array([5, 0, 2])
 
