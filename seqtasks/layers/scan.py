@@ -178,6 +178,7 @@ def _forward(cell, x, inputs, initial_states, weights, by_step, keep, masks):
     after chunk, the states before it. The second has what `cell.affine` keeps of each chunk.
     """
     N, T = tf.shape(x)[0], _steps_of(x)
+    W_x, b, *input_vectors = inputs
     size = _chunk_steps(N)
 
     def chunk(start, states, histories, kept, of_inputs):
@@ -185,7 +186,7 @@ def _forward(cell, x, inputs, initial_states, weights, by_step, keep, masks):
         end = T - (T - start - 1) // size * size
         if keep == "chunks":
             kept = lists.push(kept, states)
-        a_x, saves = _affine(cell)(_turned(x[:, start:end]), *inputs[:2], inputs[2:])
+        a_x, saves = _affine(cell)(_turned(x[:, start:end]), W_x, b, input_vectors)
         if keep == "steps":
             of_inputs = lists.push(of_inputs, saves)
         masks_of_chunk = _masks(masks, start, end)
@@ -246,7 +247,7 @@ def _backward(
         d_last: gradients of all states after the last step, (N, H).
     """
     N, T = tf.shape(x)[0], _steps_of(x)
-    W_x, _, *input_vectors = inputs
+    W_x, b, *input_vectors = inputs
     matrices = [W for W in weights if W.shape.rank == 2]
     vectors = weights[len(matrices) :]
     weights_T = tuple(tf.transpose(W) for W in weights)  # a vector stays one
@@ -263,7 +264,7 @@ def _backward(
         mask_steps = [lists.unstacked(mask) for mask in masks_of_chunk]
         if in_chunks:
             kept, first = lists.pop(kept, len(states), d_last[0])
-            a_x, of_affine = _affine(cell)(_turned(x[:, start:end]), *inputs[:2], inputs[2:])
+            a_x, of_affine = _affine(cell)(_turned(x[:, start:end]), W_x, b, input_vectors)
             _, _, of_steps = _steps(
                 cell, a_x, masks_of_chunk, first, weights, [], lists.empty(dtype), True
             )
@@ -315,7 +316,7 @@ def _backward(
             for operand, W in zip(operands, matrices, strict=True)
         ]
         dx_part, *more = _affine_back(cell)(
-            _turned(x[:, start:end]), W_x_T, tuple(input_vectors), of_affine, da
+            _turned(x[:, start:end]), W_x_T, input_vectors, of_affine, da
         )
         d_inputs = [d + d_more for d, d_more in zip(d_inputs, more, strict=True)]
         # All chunks are of one length, the first one of x with zeros before it, and so they are
