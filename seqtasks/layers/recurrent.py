@@ -1,6 +1,7 @@
 """`RNN`, `LSTM` and `GRU`: Keras layers that run a cell over time."""
 
 import warnings
+from functools import partial
 from typing import Any
 
 import keras
@@ -19,6 +20,7 @@ from seqtasks.layers.arguments import (
     check_activations,
     note_without_effect,
 )
+from seqtasks.layers.keras_files import load_cell, refuse_weights_of_keras
 from seqtasks.layers.masking import mask_of, steps_of
 from seqtasks.layers.scan import Besides, scan, scan_halves
 
@@ -85,6 +87,8 @@ class Recurrent(keras.Layer):
         self.supports_masking = True
         self.supports_jit = False  # see `seqtasks.layers.scan`
         self.cell = self.cell_class(units, name="cell", dtype=self.dtype_policy)
+        _set_aside(self, "refusal", None)  # why weights in a file aren't loaded
+        _set_aside(self.cell, "load_own_variables", partial(load_cell, self))  # Keras calls it
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.input_spec = keras.InputSpec(ndim=3)
         self._flips_outputs = False
@@ -294,6 +298,15 @@ class Recurrent(keras.Layer):
                 stacklevel=2,
             )
         super().set_weights(weights)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Load from a file what the layer has besides its cell; Keras calls it.
+
+        Raises:
+            ValueError: where the file is one of Keras' layers, whose gates are in another order.
+        """
+        refuse_weights_of_keras(self, store)
+        super().load_own_variables(store)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""
