@@ -51,6 +51,7 @@ def _write(figures: Any, json_file: Path | None) -> None:
 # What `bench all` measures, and how much of each.
 OF_ALL = {
     "layers": ["--rounds", "9", "--no-memory"],  # `train` measures the memory of the LSTM
+    "variants": ["--rounds", "5"],
     "train": ["--examples", "3200", "--rounds", "2"],
     "decode": [],
     "inspect": ["--rounds", "2"],
@@ -101,6 +102,24 @@ def layers(cells: tuple[str, ...], rounds: int, memory: bool, json_file: Path | 
     from seqtasks.benchmarks.layers import measure, table
 
     rows = measure(cells, rounds, memory)
+    _tell(table(rows), rows, json_file)
+
+
+@bench.command()
+@rounds_option
+@json_option
+def variants(rounds: int, json_file: Path | None) -> None:
+    """Compare training steps of other layers with the plain ones, by CPU time.
+
+    With layer normalisation, peepholes, zoneout; over left-padded batches, compared with
+    right-padded ones and with Keras; with states that are kept from batch to batch.
+    """
+    from seqtasks.cli.startup import start_tensorflow
+
+    start_tensorflow(halve_cores=True)
+    from seqtasks.benchmarks.variants import measure, table
+
+    rows = measure(rounds)
     _tell(table(rows), rows, json_file)
 
 
