@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seqtasks.layers.bidirectional import Bidirectional
     from seqtasks.layers.recurrent import GRU, LSTM, RNN
     from seqtasks.layers.stacked import Stacked
+    from seqtasks.layers.variants import LayerNormGRU, LayerNormLSTM, PeepholeLSTM
     from seqtasks.loaded import LoadedRun
 
 __all__ = [
@@ -30,6 +31,9 @@ __all__ = [
     "Bidirectional",
     "GRUCell",
     "LSTMCell",
+    "LayerNormGRU",
+    "LayerNormLSTM",
+    "PeepholeLSTM",
     "RNNCell",
     "Stacked",
     "__version__",
@@ -43,6 +47,9 @@ _MODULES = {
     "RNN": "seqtasks.layers.recurrent",
     "LSTM": "seqtasks.layers.recurrent",
     "GRU": "seqtasks.layers.recurrent",
+    "LayerNormLSTM": "seqtasks.layers.variants",
+    "LayerNormGRU": "seqtasks.layers.variants",
+    "PeepholeLSTM": "seqtasks.layers.variants",
     "Bidirectional": "seqtasks.layers.bidirectional",
     "Stacked": "seqtasks.layers.stacked",
 }

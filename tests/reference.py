@@ -10,8 +10,18 @@ taken (`derivative`).
 
 import numpy as np
 
-BLOCKS = {"rnn": "h", "lstm": "fgio", "gru": "zrh"}  # the fused arrays' column blocks, in order
-STATES = {"rnn": 1, "lstm": 2, "gru": 1}  # h, and for the LSTM c
+# The fused arrays' column blocks, in order.
+BLOCKS = {
+    **{"rnn": "h", "lstm": "fgio", "gru": "zrh"},
+    **{"lnlstm": "fgio", "lngru": "zrh", "peeplstm": "fgio"},  # of papers, not of the pages
+}
+STATES = {kind: 2 if kind.endswith("lstm") else 1 for kind in BLOCKS}  # h, and for the LSTM c
+# Weights besides W_x, W_h and b, and how many times H numbers each has.
+VECTORS = {
+    "lnlstm": {"gain_x": 4, "gain_h": 4, "gain_c": 1, "shift_c": 1},
+    "lngru": {"gain_x": 3, "gain_zr": 2, "gain_h": 1, "shift_h": 1},
+    "peeplstm": {"p_f": 1, "p_i": 1, "p_o": 1},
+}
 
 
 def sigmoid(x):
@@ -69,7 +79,49 @@ def gru_step(x_t, states, W_x, W_h, b):
     return (h_t,)
 
 
-STEP = {"rnn": rnn_step, "lstm": lstm_step, "gru": gru_step}
+def layer_norm(a, gain, shift=0):
+    """Ba, Kiros & Hinton 2016, section 3; also for complex numbers, and so without abs."""
+    deviation = a - np.mean(a, axis=-1, keepdims=True)
+    sigma = np.sqrt(np.mean(deviation * deviation, axis=-1, keepdims=True) + 1e-5)
+    return gain * (deviation / sigma) + shift
+
+
+def layer_norm_lstm_step(x_t, states, W_x, W_h, b, gain_x, gain_h, gain_c, shift_c):
+    """One step of the LSTM of Ba, Kiros & Hinton 2016, supplementary material."""
+    h_prev, c_prev = states
+    a = gates("lnlstm", layer_norm(h_prev @ W_h, gain_h) + layer_norm(x_t @ W_x, gain_x) + b)
+    c_t = sigmoid(a["f"]) * c_prev + sigmoid(a["i"]) * np.tanh(a["g"])
+    return sigmoid(a["o"]) * np.tanh(layer_norm(c_t, gain_c, shift_c)), c_t
+
+
+def layer_norm_gru_step(x_t, states, W_x, W_h, b, gain_x, gain_zr, gain_h, shift_h):
+    """One step of the GRU of Ba, Kiros & Hinton 2016, supplementary material."""
+    (h_prev,) = states
+    W_x, W_h, b = gates("lngru", W_x), gates("lngru", W_h), gates("lngru", b)
+    gain_x = gates("lngru", gain_x)
+    of_x, of_h = (np.concatenate([W["z"], W["r"]], axis=1) for W in (W_x, W_h))
+    a = layer_norm(h_prev @ of_h, gain_zr)
+    a = a + layer_norm(x_t @ of_x, np.concatenate([gain_x["z"], gain_x["r"]]))
+    z, r = np.split(sigmoid(a + np.concatenate([b["z"], b["r"]])), 2, axis=-1)
+    recurrent = layer_norm(h_prev @ W_h["h"], gain_h, shift_h)
+    h_tilde = np.tanh(layer_norm(x_t @ W_x["h"], gain_x["h"], b["h"]) + r * recurrent)
+    return ((1 - z) * h_prev + z * h_tilde,)
+
+
+def peephole_lstm_step(x_t, states, W_x, W_h, b, p_f, p_i, p_o):
+    """One step of the LSTM of Gers & Schmidhuber 2000; o sees the memory after the step."""
+    h_prev, c_prev = states
+    a = gates("peeplstm", x_t @ W_x + h_prev @ W_h + b)
+    f, i = sigmoid(a["f"] + p_f * c_prev), sigmoid(a["i"] + p_i * c_prev)
+    c_t = f * c_prev + i * np.tanh(a["g"])
+    return sigmoid(a["o"] + p_o * c_t) * np.tanh(c_t), c_t
+
+
+STEP = {
+    **{"rnn": rnn_step, "lstm": lstm_step, "gru": gru_step},
+    **{"lnlstm": layer_norm_lstm_step, "lngru": layer_norm_gru_step},
+    "peeplstm": peephole_lstm_step,
+}
 
 
 def run(kind, x, weights, states, lengths=None, go_backwards=False):
@@ -100,8 +152,9 @@ def run_both(kind, x, weights, states, lengths=None):
     `weights` and `states` are those of the forward layer, then those of the backward layer. To
     both directions' outputs at each step of x, and the last states of both.
     """
-    forward, last = run(kind, x, weights[:3], states[: STATES[kind]], lengths)
-    backward, last_b = run(kind, x, weights[3:], states[STATES[kind] :], lengths, True)
+    half = len(weights) // 2
+    forward, last = run(kind, x, weights[:half], states[: STATES[kind]], lengths)
+    backward, last_b = run(kind, x, weights[half:], states[STATES[kind] :], lengths, True)
     for n in range(len(x)):
         length = x.shape[1] if lengths is None else int(lengths[n])
         backward[n, :length] = backward[n, :length][::-1].copy()
@@ -114,7 +167,7 @@ def run_stack(kind, x, weights, lengths=None, both=False, residual=False):
     `weights` are those of all layers, from the lowest; with `residual`, from the third layer on, a
     layer's inputs are added to its outputs. To the outputs of the highest layer.
     """
-    each = 6 if both else 3
+    each = (3 + len(VECTORS.get(kind, ()))) * (2 if both else 1)
     for index in range(len(weights) // each):
         own = weights[index * each : (index + 1) * each]
         H = own[1].shape[0]
@@ -146,10 +199,11 @@ def clip(gradients, threshold):
 
 
 def weights(kind, D, H, seed):
-    """Random W_x (D, blocks * H), W_h (H, blocks * H) and b (blocks * H)."""
+    """Random W_x (D, blocks * H), W_h (H, blocks * H), b (blocks * H), and the vectors besides."""
     draw = np.random.default_rng([seed, D, H])
     G = len(BLOCKS[kind]) * H
-    return draw.normal(0, 0.6, (D, G)), draw.normal(0, 0.6, (H, G)), draw.normal(0, 0.6, G)
+    shapes = [(D, G), (H, G), (G,), *((n * H,) for n in VECTORS.get(kind, {}).values())]
+    return tuple(draw.normal(0, 0.6, shape) for shape in shapes)
 
 
 def states(kind, N, H, seed):

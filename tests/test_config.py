@@ -262,6 +262,7 @@ IMPOSSIBLE = {
     "model.token_dropout": [1, -0.1],
     "model.dropout": [1, -0.1],
     "model.weight_drop": [1, -0.1],
+    "model.zoneout": [1, -0.1],
     "model.output_dropout": [1, -0.1],
     "training.epochs": [0],
     "training.batch_size": [0],

@@ -16,7 +16,19 @@ import reference
 import tensorflow as tf
 
 import seqtasks
-from seqtasks import GRU, LSTM, RNN, Bidirectional, GRUCell, LSTMCell, RNNCell, Stacked
+from seqtasks import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    GRUCell,
+    LayerNormGRU,
+    LayerNormLSTM,
+    LSTMCell,
+    PeepholeLSTM,
+    RNNCell,
+    Stacked,
+)
 from seqtasks.config import ClassifierConfig, TaggerConfig, TranslatorConfig, WriterConfig
 from seqtasks.layers.attention import Attention, AttentionPooling
 from seqtasks.layers.convolution import WindowReader
@@ -37,6 +49,7 @@ from seqtasks.topologies.text_input import TextEmbedding
 from seqtasks.training.step import TrainingStep
 
 KINDS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+FURTHER_KINDS = {"lnlstm": LayerNormLSTM, "lngru": LayerNormGRU, "peeplstm": PeepholeLSTM}
 CELLS = {"rnn": RNNCell, "lstm": LSTMCell, "gru": GRUCell}
 T, D, H = 5, 4, 6
 LENGTHS = [5, 0, 2]
@@ -44,7 +57,7 @@ WORDS = 30
 
 
 def one_layer(kind, **options):
-    return KINDS[kind](H, return_sequences=True, **options)
+    return (KINDS | FURTHER_KINDS)[kind](H, return_sequences=True, **options)
 
 
 def backwards(kind, **options):
@@ -76,14 +89,21 @@ def lines(structures):
     return {f"{kind}, {make.__name__}": (kind, make) for make in structures for kind in KINDS}
 
 
-TABLE = lines((*LAYERS, cell_in_keras_rnn))
+def papers(*structures):
+    """The cells of papers in these structures, each in one: the structures are tested with all."""
+    each = zip(FURTHER_KINDS, structures, strict=True)
+    return {f"{kind}, {make.__name__}": (kind, make) for kind, make in each}
+
+
+FURTHER = papers(both_directions, stack_of_three, backwards)
+TABLE = lines((*LAYERS, cell_in_keras_rnn)) | FURTHER
 # Each structure once, with alternating kinds: for tests that make a graph each, which is slow.
 ALTERNATING = ("gru", "rnn", "lstm", "rnn", "gru", "lstm")
 EACH_STRUCTURE = {
     f"{kind}, {make.__name__}": (kind, make)
     for kind, make in zip(ALTERNATING, (*LAYERS, cell_in_keras_rnn), strict=True)
 }
-SOME = EACH_STRUCTURE | lines([cell_in_keras_rnn])
+SOME = EACH_STRUCTURE | lines([cell_in_keras_rnn]) | FURTHER
 
 
 def each(table):
@@ -294,7 +314,7 @@ def test_states_are_returned_after_the_outputs_one_for_one_with_the_initial_ones
     assert reference.largest_difference(kept, states) == 0
 
 
-@each(lines(FORWARD))
+@each(lines(FORWARD) | papers(one_layer, one_layer, stack_of_three))
 def test_two_halves_with_the_state_carried_over_give_what_the_whole_gives(kind, make):
     layer = make(kind, return_state=True)
     x, states = tf.constant(reference.inputs(3, 7, D, 9), tf.float32), states_of(kind, make, 3)
@@ -307,7 +327,7 @@ def test_two_halves_with_the_state_carried_over_give_what_the_whole_gives(kind, 
     assert reference.largest_difference(halves, [whole, *last]) < 1e-6
 
 
-@each(lines((one_layer, both_directions, stack_of_both_directions)))
+@each(lines((one_layer, both_directions, stack_of_both_directions)) | FURTHER)
 def test_a_model_with_initial_states_as_inputs_saves_and_loads(kind, make, tmp_path):
     states = states_of(kind, make, 3)
     given = [keras.Input((H,)) for _ in states]
@@ -335,7 +355,7 @@ def outputs_and_gradients(layer, x, mask, d_outputs, d_states):
     return outputs.numpy()[real], last, tape.gradient(loss, layer.trainable_weights)
 
 
-@each(lines(LAYERS))
+@each(lines(LAYERS) | FURTHER)
 def test_padding_changes_neither_outputs_nor_gradients(kind, make):
     lengths, wide = np.array([5, 2, 0, 3]), 9
     rows = len(lengths)
@@ -380,7 +400,7 @@ def test_padding_changes_neither_outputs_nor_gradients(kind, make):
     assert reference.largest_difference(d_alone, d_weights) < 1e-10
 
 
-@each(lines(LAYERS))
+@each(lines(LAYERS) | FURTHER)
 def test_no_rows_and_no_steps_work_forward_and_backward(kind, make):
     layer = make(kind, dtype="float64")
     layer.build((None, None, D))
@@ -396,7 +416,7 @@ def test_no_rows_and_no_steps_work_forward_and_backward(kind, make):
 # --- XLA ------------------------------------------------------------------------------------
 
 
-@each({name: line for name, line in TABLE.items() if line[0] == "lstm"})
+@each({name: line for name, line in TABLE.items() if line[0] in ("lstm", "lnlstm")})
 def test_a_layer_works_under_xla_or_keeps_keras_from_using_it(kind, make, monkeypatch):
     layer = make(kind)
     model = keras.Sequential([keras.Input((None, D)), layer])
@@ -473,6 +493,7 @@ PARTS = {
     "max pooling": (MaskedPooling("max"), (None, None, H), pooled),
     "CRF": (CRF(), (None, None, H), chained),
     "decoder": (Decoder(V, "lstm", 2, H, D, dropout=0.1), None, decoded),
+    "decoder of a paper's cell": (Decoder(V, "lnlstm", 1, H, D, zoneout=0.2), None, decoded),
     "decoder with attention": (
         Decoder(V, "gru", 2, H, D, "additive", tied=False, weight_drop=0.2, output_dropout=0.3),
         (None, None, M),

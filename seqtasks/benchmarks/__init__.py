@@ -5,6 +5,7 @@ measure them again.
 
 measuring        what all share: alternating, memory, the machine, tables
 layers           one recurrent layer
+variants         papers' cells, left-padded batches and kept states, compared with the plain layer
 corpora          the networks and texts that training and decoding are measured with
 epochs, cost     whole epochs; the parts of a step, the cost of more data, memory
 train            `bench train`, which puts these two together

@@ -2,7 +2,7 @@
 
 A cell is one step of a recurrent network, forward and back. A layer (`seqtasks.layers.recurrent`)
 runs it over time, so it is all that a new kind of network needs. `Cell` below lists its members;
-`RNNCell`, `LSTMCell` and `GRUCell` have these and no others.
+the pages' `RNNCell`, `LSTMCell` and `GRUCell` have these and no others.
 
 Letters: N batch, T time, D input features, H hidden units, G = blocks * H columns.
 
@@ -22,67 +22,58 @@ Five Korean teaching pages give the equations. The code cites them by number and
 004  "LSTM 공부한거 정리" (blog, 2023)
      the LSTM's c_t; its gates once more
 
+## Cells of papers
+
+`LayerNormLSTMCell` and `LayerNormGRUCell` (Ba, Kiros & Hinton 2016) and `PeepholeLSTMCell` (Gers &
+Schmidhuber 2000) have, besides, what `VectorCell` and `NormalisedCell` list. `zoneout` and
+`dropped` have what runs any cell with zoneout (Krueger et al. 2017) and with dropped recurrent
+units (Gal & Ghahramani 2016).
+
 ## How to write a cell of your own
 
-Take `lstm.py` as the pattern. All weights that a step needs are in three arrays: W_x (D, G) and
-b (G), whose product with the inputs a layer makes for many steps at once, and W_h, of any shape,
-which `recurrent_weights` cuts into the matrices that the step multiplies with. A class of two
-lines, `class MyLayer(Recurrent): cell_class = MyCell`, then makes a layer of the cell, with masks,
-both directions, stacks and the fast loop. Compare its gradients with automatic differentiation of
-the step, as this example does: an LSTM with peepholes (Gers & Schmidhuber 2000), whose gates see
-c_{t-1} too, each through a vector p (H):
-
-    f, i, o = σ(x_t W_x + h_{t-1} W_h + p ⊙ c_{t-1} + b)
+Take `lstm.py` as the pattern, and `peephole_lstm.py` where a step has vectors of its own. The
+matrices that a step needs are in three arrays: W_x (D, G) and b (G), whose product with the inputs
+a layer makes for many steps at once, and W_h, of any shape, which `recurrent_weights` cuts into the
+matrices that the step multiplies with. A class of two lines, `class MyLayer(Recurrent): cell_class
+= MyCell`, then makes a layer of the cell, with masks, both directions, stacks and the fast loop.
+Compare its gradients with automatic differentiation of the step, as this example does: an LSTM
+whose gates f and i are one (i = 1 - f), so that it forgets as much as it takes in.
 
 >>> import tensorflow as tf
 >>> from seqtasks.cells.lstm import LSTMCell
 >>> from seqtasks.cells.parts import d_sigmoid, d_tanh
 >>> from seqtasks.layers.recurrent import Recurrent
->>> class PeepholeCell(LSTMCell):
-...     \"\"\"In blocks [f i o g]; three more columns of W_h (H, 4H + 3) are the vectors p.\"\"\"
+>>> class CoupledCell(LSTMCell):
+...     \"\"\"In blocks [f g o].\"\"\"
+...
+...     blocks, saves = 3, 3
 ...
 ...     @staticmethod
 ...     def step(a_x, states, weights):
-...         (h_prev, c_prev), (W_gates, W_g) = states, weights
-...         H = h_prev.shape[1]
-...         a_gates = a_x[:, : 3 * H] + tf.matmul(tf.concat([h_prev, c_prev], axis=1), W_gates)
-...         f, i, o = tf.split(tf.sigmoid(a_gates), 3, axis=1)
-...         g = tf.tanh(a_x[:, 3 * H :] + tf.matmul(h_prev, W_g))
-...         c_t = f * c_prev + i * g
-...         return (o * tf.tanh(c_t), c_t), (f, i, o, g)
+...         (h_prev, c_prev), (W_h,) = states, weights
+...         f, g, o = tf.split(a_x + tf.matmul(h_prev, W_h), 3, axis=1)
+...         f, g, o = tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
+...         c_t = f * c_prev + (1 - f) * g
+...         return (o * tf.tanh(c_t), c_t), (f, g, o)
 ...
 ...     @staticmethod
 ...     def step_back(d_states, states_prev, states, saved, weights_T):
 ...         (dh, dc), (_, c_prev), (_, c_t) = d_states, states_prev, states
-...         (f, i, o, g), (W_gates_T, W_g_T) = saved, weights_T
+...         (f, g, o), (W_h_T,) = saved, weights_T
 ...         tanh_c = tf.tanh(c_t)
 ...         dc = dc + d_tanh(tanh_c, dh * o)
-...         df, di, do = d_sigmoid(f, dc * c_prev), d_sigmoid(i, dc * g), d_sigmoid(o, dh * tanh_c)
-...         d_gates, dg = tf.concat([df, di, do], axis=1), d_tanh(g, dc * i)
-...         dh_prev, dc_prev = tf.split(tf.matmul(d_gates, W_gates_T), 2, axis=1)
-...         d_states_prev = dh_prev + tf.matmul(dg, W_g_T), dc_prev + dc * f
-...         return tf.concat([d_gates, dg], axis=1), d_states_prev
-...
-...     @staticmethod
-...     def recurrent_weights(W_h):
-...         H = W_h.shape[0]
-...         peepholes = [tf.linalg.diag(p) for p in tf.unstack(W_h[:, 4 * H :], axis=1)]
-...         W_gates = tf.concat([W_h[:, : 3 * H], tf.concat(peepholes, axis=1)], axis=0)
-...         return W_gates, W_h[:, 3 * H : 4 * H]  # (2H, 3H), (H, H)
-...
-...     @staticmethod
-...     def recurrent_operands(states_prev, saved):
-...         h_prev, c_prev = states_prev
-...         return tf.concat([h_prev, c_prev], axis=1), h_prev
+...         df, do = d_sigmoid(f, dc * (c_prev - g)), d_sigmoid(o, dh * tanh_c)
+...         da = tf.concat([df, d_tanh(g, dc * (1 - f)), do], axis=1)
+...         return da, (tf.matmul(da, W_h_T), dc * f)
 ...
 ...     def build(self, input_shape):
 ...         D, H = input_shape[-1], self.units
-...         self.W_x = self.add_weight((D, 4 * H), name="W_x")
-...         self.W_h = self.add_weight((H, 4 * H + 3), name="W_h", autocast=False)
-...         self.b = self.add_weight((4 * H,), "random_normal", name="b", autocast=False)
->>> class PeepholeLSTM(Recurrent):
-...     cell_class = PeepholeCell
->>> layer = PeepholeLSTM(3, dtype="float64")
+...         self.W_x = self.add_weight((D, 3 * H), name="W_x")
+...         self.W_h = self.add_weight((H, 3 * H), name="W_h", autocast=False)
+...         self.b = self.add_weight((3 * H,), "random_normal", name="b", autocast=False)
+>>> class CoupledLSTM(Recurrent):
+...     cell_class = CoupledCell
+>>> layer = CoupledLSTM(3, dtype="float64")
 >>> x = tf.random.stateless_normal((2, 5, 4), seed=(6, 7), dtype="float64")
 >>> def step_by_step(x):
 ...     states = [tf.zeros((2, 3), "float64"), tf.zeros((2, 3), "float64")]
@@ -184,4 +175,65 @@ class Cell(Protocol):
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this cell again."""
+        ...
+
+
+class VectorCell(Cell, Protocol):
+    """A cell whose step has weights besides the matrices, each a vector.
+
+    `step` and `step_back` are given them after the matrices, `step_back` as they are.
+    """
+
+    vectors: tuple[str, ...]  # the names of these weights
+
+    @staticmethod
+    def step_back(  # type: ignore[override]
+        d_states: States, states_prev: States, states: States, saved: States, weights_T: States
+    ) -> tuple[tf.Tensor, States, States]:
+        """One step back, as `Cell` has it, and third the gradients of the vectors by row.
+
+        They are (N, width) each: the loop sums them over all rows and steps.
+        """
+        ...
+
+
+class NormalisedCell(VectorCell, Protocol):
+    """A cell whose products are normalised before they become a_x, or are added to it."""
+
+    input_vectors: tuple[str, ...]  # the names of the weights of `affine` besides W_x and b
+    input_saves: int  # how many tensors `affine` keeps for `affine_back`
+
+    @staticmethod
+    def step_back(  # type: ignore[override]
+        d_states: States, states_prev: States, states: States, saved: States, weights_T: States
+    ) -> tuple[tf.Tensor, States, States, tf.Tensor]:
+        """One step back, as `VectorCell` has it, and fourth the gradient of the products, (N, G).
+
+        It is that of what the matrices of `recurrent_weights` make, which isn't a_x's here.
+        """
+        ...
+
+    @staticmethod
+    def input_matrix(W_x: tf.Tensor) -> tf.Tensor:
+        """W_x as `affine` multiplies with it, made once for all steps."""
+        ...
+
+    @staticmethod
+    def affine(
+        x: tf.Tensor, W_x: tf.Tensor, b: tf.Tensor, input_vectors: States
+    ) -> tuple[tf.Tensor, States]:
+        """a_x (..., G) of inputs (..., D), and what `affine_back` needs of it.
+
+        Args:
+            x: the inputs.
+            W_x: what `input_matrix` made.
+            b, input_vectors: the weights.
+        """
+        ...
+
+    @staticmethod
+    def affine_back(
+        x: tf.Tensor, W_x_T: tf.Tensor, input_vectors: States, saved: States, da: tf.Tensor
+    ) -> States:
+        """The gradients of x, of W_x as `affine` had it, of b and of the vectors, from a_x's."""
         ...

@@ -74,10 +74,25 @@ def step_as_layer(cell: Any, x_t: tf.Tensor, states: Any) -> tuple[tf.Tensor, li
     """One whole step of `cell` as Keras calls it: (N, D) and states to h_t and [h_t, ...]."""
     dtype = state_dtype(cell)
     states = tuple(tf.cast(s, dtype) for s in states)
-    factors = cell.recurrent_weights(tf.cast(cell.W_h, dtype))
-    states, _ = cell.step(cell.project(x_t), states, factors)
+    states, _ = cell.step(cell.project(x_t), states, step_weights(cell, tf.cast(cell.W_h, dtype)))
     states = [tf.cast(s, cell.compute_dtype) for s in states]
     return states[0], states
+
+
+def step_weights(cell: Any, W_h: Any) -> tuple[tf.Tensor, ...]:
+    """What a step of `cell` needs: the matrices that it makes of W_h, then its vectors, if any."""
+    return (*cell.recurrent_weights(W_h), *vectors_of(cell, "vectors", W_h.dtype))
+
+
+def vectors_of(cell: Any, kind: str, dtype: Any) -> tuple[tf.Tensor, ...]:
+    """The values of a cell's `vectors` or `input_vectors`; none where it has no such.
+
+    >>> from seqtasks.cells.rnn import RNNCell
+    >>> vectors_of(RNNCell(2), "vectors", "float32")
+    ()
+    """
+    names = getattr(cell, kind, ())
+    return tuple(tf.cast(tf.convert_to_tensor(getattr(cell, name)), dtype) for name in names)
 
 
 def d_sigmoid(y: tf.Tensor, dy: tf.Tensor) -> tf.Tensor:

@@ -68,6 +68,7 @@ _FEW_SHAPES = [word for shape in ("32,50,128,128", "64,50,512,512") for word in 
 OF_ALL = {
     # `train` measures the memory of the LSTM.
     "layers": ["--rounds", "5", "--no-memory", *_FEW_SHAPES],
+    "variants": ["--rounds", "5"],
     "train": ["--examples", "3200", "--rounds", "2"],
     "decode": [],
     "inspect": ["--rounds", "2"],
@@ -129,6 +130,24 @@ def layers(
     from seqtasks.benchmarks.layers import measure, table
 
     rows = measure(cells, shapes, rounds, memory, lambda name: click.echo(name, err=True))
+    _tell(table(rows), rows, json_file)
+
+
+@bench.command()
+@rounds_option
+@json_option
+def variants(rounds: int, json_file: Path | None) -> None:
+    """Compare training steps of other layers with the plain ones, by CPU time.
+
+    With layer normalisation, peepholes, zoneout; over left-padded batches, compared with
+    right-padded ones and with Keras; with states that are kept from batch to batch.
+    """
+    from seqtasks.cli.startup import start_tensorflow
+
+    start_tensorflow(halve_cores=True)
+    from seqtasks.benchmarks.variants import measure, table
+
+    rows = measure(rounds)
     _tell(table(rows), rows, json_file)
 
 

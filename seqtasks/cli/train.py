@@ -18,6 +18,7 @@ from seqtasks.cli.options import (
     with_vectors,
 )
 from seqtasks.config import TASKS, RunConfig, load_config
+from seqtasks.config.arch import RULE
 from seqtasks.runs import Run, check_free, choose_path, default_name, find_run, version_notices
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--task", type=click.Choice(TASKS), help="Task to train. Default: sentiment.")
-@click.option(
-    "--arch", help="Recurrent network: [stacked-][bi]rnn|lstm|gru. Default: bilstm, or the task's."
-)
+@click.option("--arch", help=f"Recurrent network: {RULE}. Default: bilstm, or the task's.")
 @click.option(
     "--layers", type=int, help="Number of recurrent layers of a stacked arch. Default: 2."
 )

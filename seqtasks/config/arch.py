@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from itertools import product
 
-CELLS = ("rnn", "lstm", "gru")
+# The pages' cells; then, of papers, the two with layer normalisation, and the LSTM with peepholes.
+CELLS = ("rnn", "lstm", "gru", "lnlstm", "lngru", "peeplstm")
+RULE = f"[stacked-][bi]{'|'.join(CELLS)}"
 ARCHS = tuple(s + b + c for s, b, c in product(("", "stacked-"), ("", "bi"), CELLS))
 STACKED_LAYERS = 2  # layers of a `stacked-` arch where nothing else is said
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from seqtasks.config.arch import ARCHS, STACKED_LAYERS, Arch
+from seqtasks.config.arch import ARCHS, RULE, STACKED_LAYERS, Arch
 from seqtasks.config.values import (
     ERRORS,
     LARGEST,
@@ -133,9 +133,7 @@ class DocumentTextConfig(ReadTextConfig):
 class ModelConfig(Strict):
     """The network."""
 
-    arch: str = Field(
-        default="bilstm", description="[stacked-][bi]rnn|lstm|gru", examples=["bilstm"]
-    )
+    arch: str = Field(default="bilstm", description=RULE, examples=["bilstm"])
     layers: Count | None = Field(
         default=None,
         description=f"recurrent layers; by default 1, and {STACKED_LAYERS} of a stacked arch",
@@ -148,6 +146,9 @@ class ModelConfig(Strict):
         default=0.2, description="on every layer's inputs, one mask for all steps"
     )
     weight_drop: Rate = Field(default=0.0, description="on W_h, one mask per batch")
+    zoneout: Rate = Field(
+        default=0.0, description="on the units of each state that keep the old one, at each step"
+    )
     output_dropout: Rate = Field(default=0.2, description="before the classes or tokens")
 
     @field_validator("arch")

@@ -16,6 +16,7 @@ from seqtasks.layers.crf import CRF
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from seqtasks.layers.stacked import Stacked
+from seqtasks.layers.variants import LayerNormGRU, LayerNormLSTM, PeepholeLSTM
 from seqtasks.topologies.decoder import Decoder
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.next_step import NextStep
@@ -28,6 +29,11 @@ _ELEMENTWISE = {
     RNN: 0,
     LSTM: 3,  # f ⊙ c, i ⊙ g, o ⊙ tanh(c)
     GRU: 3,  # r ⊙ h, (1 - z) ⊙ h, z ⊙ h~
+    PeepholeLSTM: 6,  # those of the LSTM, and p ⊙ c of three gates
+    # Those of the LSTM and the GRU, and of each number that is normalised its square, its product
+    # with 1 / σ and that with the gain.
+    LayerNormLSTM: 3 + 3 * (4 + 4 + 1),
+    LayerNormGRU: 3 + 3 * (3 + 3),
 }
 _NO_PRODUCT = (
     keras.layers.InputLayer,
@@ -138,7 +144,8 @@ def _step(layer: Any) -> int:
     if kind is None:
         raise _Unknown
     matrices = math.prod(layer.cell.W_x.shape) + math.prod(layer.cell.W_h.shape)
-    return matrices + _ELEMENTWISE[kind] * layer.units
+    zoned_out = 2 * len(layer.cell.state_size) if layer.zoneout else 0
+    return matrices + (_ELEMENTWISE[kind] + zoned_out) * layer.units
 
 
 def _pooling(layer: Any) -> int:

@@ -13,8 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.cells.gru import GRUCell
+from seqtasks.cells.layer_norm_gru import LayerNormGRUCell
+from seqtasks.cells.layer_norm_lstm import LayerNormLSTMCell
 from seqtasks.cells.lstm import LSTMCell
-from seqtasks.cells.parts import affine, state_dtype
+from seqtasks.cells.parts import step_weights, vectors_of
+from seqtasks.cells.peephole_lstm import PeepholeLSTMCell
 from seqtasks.cells.rnn import RNNCell
 from seqtasks.layers.bidirectional import directions
 from seqtasks.layers.recurrent import Recurrent
@@ -24,6 +27,9 @@ KEPT: dict[type, tuple[str, ...]] = {
     RNNCell: (),
     LSTMCell: ("f", "g", "i", "o"),
     GRUCell: ("z", "r", "h_tilde"),
+    LayerNormLSTMCell: ("f", "g", "i", "o"),
+    LayerNormGRUCell: ("z", "r", "h_tilde"),
+    PeepholeLSTMCell: ("f", "g", "i", "o"),
 }
 
 
@@ -37,8 +43,7 @@ class Recorded:
         a_x: x W_x + b, (T, N, G).
         steps: of each step the states before it, those after it, and what the cell kept.
         lengths: (N,) real steps of each row.
-        weights: what the cell made of W_h.
-        W_x: (D, G).
+        weights: what the cell made of W_h, and its vectors if it has any.
     """
 
     layer: Recurrent
@@ -47,7 +52,6 @@ class Recorded:
     steps: list[tuple[tuple[tf.Tensor, ...], tuple[tf.Tensor, ...], tuple[tf.Tensor, ...]]]
     lengths: np.ndarray
     weights: tuple[tf.Tensor, ...]
-    W_x: tf.Tensor
 
     def in_time(self, values: np.ndarray) -> np.ndarray:
         """(T, N, ...) in the order of reading to the rows' real steps, one row after the other.
@@ -89,9 +93,9 @@ class Recorder:
             # other must not be counted here.
             x = tf.identity(x)
             self.tape.watch(x)
-        cell: Any = layer.cell
-        weights, W_x = cell.recurrent_weights(W_h), cell.W_x.value
-        a_x = affine(tf.transpose(x, [1, 0, 2]), W_x, tf.cast(cell.b.value, state_dtype(layer)))
+        cell: Any = layer.stepping_cell
+        weights = step_weights(layer.cell, W_h)
+        a_x = layer.cell.project(tf.transpose(x, [1, 0, 2]))
         steps, states = [], tuple(states)
         N, T = x.shape[:2]
         lengths = tf.fill([N], T) if lengths is None else lengths
@@ -105,7 +109,7 @@ class Recorder:
                 )
             steps.append((states, after, kept))
             states = after
-        self.runs.append(Recorded(layer, x, a_x, steps, lengths.numpy(), weights, W_x))
+        self.runs.append(Recorded(layer, x, a_x, steps, lengths.numpy(), weights))
         return tf.stack([after[0] for _, after, _ in steps], axis=1), states
 
 
@@ -135,10 +139,9 @@ def looking_back(run: Recorded) -> dict[str, np.ndarray]:
           "forgotten" (steps, H): the product of the forget gates after step t, which is what of it
           goes along c (page 000, "LSTM의 Gradient Flow").
     """
-    cell: Any = run.layer.cell
-    states, H, T = len(run.steps[0][0]), cell.units, len(run.steps)
+    cell: Any = run.layer.stepping_cell
+    states, H, T = len(run.steps[0][0]), run.layer.units, len(run.steps)
     N = len(run.lengths)
-    W_x_T = tf.cast(tf.transpose(run.W_x), run.a_x.dtype)
     back = tuple(tf.transpose(W) for W in run.weights)
     d_last, d_state = np.zeros((T, N)), np.zeros((T, N))
     d_memory, forgotten = np.zeros((T, N, H)), np.ones((T, N, H))
@@ -155,14 +158,26 @@ def looking_back(run: Recorded) -> dict[str, np.ndarray]:
             if states > 1:
                 d_memory[t, n] = tf.linalg.diag_part(d_states[1][H:]).numpy()
                 forgotten[t, n] = kept_open
-                kept_open = kept_open * run.steps[t][2][0][n].numpy()
+                zoned, f = run.layer.zoneout, run.steps[t][2][0][n].numpy()
+                kept_open = kept_open * (zoned + (1 - zoned) * f)
             before, after, kept = (
                 tuple(tf.tile(value[n : n + 1], [states * H, 1]) for value in part)
                 for part in run.steps[t]
             )
-            da, d_states = cell.step_back(d_states, before, after, kept, back)
-            d_last[t, n] = tf.norm(tf.matmul(da[:H], W_x_T))
+            da, d_states, *_ = cell.step_back(d_states, before, after, kept, back)
+            d_last[t, n] = tf.norm(_d_input(run.layer.cell, run.x[n, t], da[:H]))
     found = {"d_last": d_last, "d_state": d_state}
     if states > 1:
         found |= {"d_memory": d_memory, "forgotten": forgotten}
     return {name: run.in_time(values) for name, values in found.items()}
+
+
+def _d_input(cell: Any, x_t: tf.Tensor, da: tf.Tensor) -> tf.Tensor:
+    """The gradients (any, D) of one step's inputs (D,) from those of a_x (any, G)."""
+    W_x = tf.cast(cell.W_x.value, da.dtype)
+    vectors = vectors_of(cell, "input_vectors", da.dtype)
+    if not vectors:
+        return tf.matmul(da, W_x, transpose_b=True)
+    x, W_x = tf.repeat(tf.cast(x_t, da.dtype)[tf.newaxis], len(da), 0), cell.input_matrix(W_x)
+    _, saved = cell.affine(x, W_x, tf.cast(cell.b.value, da.dtype), vectors)
+    return cell.affine_back(x, tf.transpose(W_x), vectors, saved, da)[0]

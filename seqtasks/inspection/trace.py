@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from seqtasks.data.image_files import read_image
 from seqtasks.errors import DataError
-from seqtasks.inspection.recording import KEPT, Recorded, looking_back, recording
+from seqtasks.inspection.recording import Recorded, looking_back, recording
 from seqtasks.inspection.trace_data import LayerTrace, Trace
 from seqtasks.layers.bidirectional import Bidirectional, directions
 from seqtasks.layers.recurrent import Recurrent
@@ -25,6 +25,7 @@ from seqtasks.topologies.seq2seq import Seq2Seq
 TOKENS = 200  # that are shown of a longer text
 START = "⟨start⟩"  # what a decoder reads first
 _AT_ONCE = 64  # beginnings of a text that are answered at once
+_PAGES = ("rnn", "lstm", "gru")  # whose steps `seqtasks.inspection.steps` can write down
 _NOTHING = "the text has no token to read; give one with a word in it"
 
 
@@ -312,11 +313,12 @@ def _layer_traces(
             by_step = tf.norm(gradient, axis=-1).numpy()
             arrays["d_answer"] = run.in_time(by_step.swapaxes(0, 1))
             arrays |= looking_back(run)
-            cell = type(run.layer.cell)
+            kind = type(run.layer.cell).__name__.removesuffix("Cell").lower()
+            of_pages = kind in _PAGES and not run.layer.zoneout
             found.append(
                 LayerTrace(
                     f"{name}/{run.layer.name}" if name else run.layer.name,
-                    cell.__name__.removesuffix("Cell").lower() if cell in KEPT else "",
+                    kind if of_pages else "",
                     run.layer.go_backwards,
                     reads[name],
                     arrays,

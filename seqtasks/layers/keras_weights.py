@@ -79,7 +79,8 @@ def to_keras(layer: Any) -> Any:
         layer: `RNN`, `LSTM`, `GRU` or `Bidirectional`, or a Sequential or functional model.
 
     Raises:
-        ValueError: where it is none of these, or has `weight_drop`, which Keras has not.
+        ValueError: where it is none of these, or has `weight_drop` or `zoneout`, which Keras has
+            not.
 
     >>> ours = GRU(3)
     >>> x = np.ones((2, 5, 4), "float32")
@@ -109,9 +110,11 @@ def to_keras(layer: Any) -> Any:
     if type(layer) not in _KERAS:
         raise ValueError(
             f"expected RNN, LSTM, GRU or Bidirectional. Received: {type(layer).__name__}"
+            + (", whose equations Keras has not" if isinstance(layer, Recurrent) else "")
         )
-    if layer.weight_drop:
-        raise ValueError(f"Keras has no weight_drop. Received: {layer.name} with it")
+    for option in ("weight_drop", "zoneout"):
+        if getattr(layer, option):
+            raise ValueError(f"Keras has no {option}. Received: {layer.name} with it")
     options: dict[str, Any] = {key: layer.get_config()[key] for key in _SHARED}
     options |= layer.weight_options.get_config()
     if isinstance(layer, GRU):

@@ -1,6 +1,7 @@
 """`RNN`, `LSTM` and `GRU`: Keras layers that run a cell over time."""
 
 import warnings
+from functools import partial
 from typing import Any
 
 import keras
@@ -10,16 +11,18 @@ import tensorflow as tf
 from seqtasks.cells.dropped import dropped
 from seqtasks.cells.gru import GRUCell
 from seqtasks.cells.lstm import LSTMCell
-from seqtasks.cells.parts import state_dtype
+from seqtasks.cells.parts import state_dtype, vectors_of
 from seqtasks.cells.rnn import RNNCell
+from seqtasks.cells.zoneout import Zoneout, zoned_out
 from seqtasks.layers.arguments import (
     WEIGHT_OPTIONS,
     WeightOptions,
     check_activations,
     note_without_effect,
 )
+from seqtasks.layers.keras_files import load_cell, refuse_weights_of_keras
 from seqtasks.layers.masking import mask_of, steps_of
-from seqtasks.layers.scan import scan, scan_halves
+from seqtasks.layers.scan import Besides, scan, scan_halves
 
 
 class PagesOrder(np.ndarray):
@@ -43,6 +46,7 @@ class Recurrent(keras.Layer):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         weight_drop: float = 0.0,
+        zoneout: float = 0.0,
         seed: int | None = None,
         use_bias: bool = True,
         unit_forget_bias: bool | None = None,
@@ -59,6 +63,7 @@ class Recurrent(keras.Layer):
             "dropout": dropout,
             "recurrent_dropout": recurrent_dropout,
             "weight_drop": weight_drop,
+            "zoneout": zoneout,
         }
         for option, rate in rates.items():
             if not 0 <= rate < 1:
@@ -73,6 +78,7 @@ class Recurrent(keras.Layer):
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
         self.weight_drop = weight_drop
+        self.zoneout = zoneout
         self.seed = seed
         self.weight_options = WeightOptions(use_bias, unit_forget_bias, weights)
         self.split_batch = True  # `Bidirectional` has two loops already and sets it to False
@@ -81,6 +87,8 @@ class Recurrent(keras.Layer):
         self.supports_masking = True
         self.supports_jit = False  # see `seqtasks.layers.scan`
         self.cell = self.cell_class(units, name="cell", dtype=self.dtype_policy)
+        _set_aside(self, "refusal", None)  # why weights in a file aren't loaded
+        _set_aside(self.cell, "load_own_variables", partial(load_cell, self))  # Keras calls it
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.input_spec = keras.InputSpec(ndim=3)
         self._flips_outputs = False
@@ -160,15 +168,25 @@ class Recurrent(keras.Layer):
         if self.observer:
             return self.observer(self, x, states, W_h, lengths)
         run = scan_halves if self.split_batch else scan
-        W_x, b = self.cell.W_x.value, tf.cast(self.cell.b.value, state_dtype(self))
-        cell, count, all_states = self.cell, len(states), self.return_state or self.stateful
+        dtype = state_dtype(self)
+        W_x, b = self.cell.W_x.value, tf.cast(self.cell.b.value, dtype)
+        cell: Any = self.cell
+        count, all_states = len(states), self.return_state or self.stateful
         keep = ("chunks" if self.saves_memory else "steps") if training else None
+        masks = None
         if training and self.recurrent_dropout:
             m = tf.ones_like(states[0])
             m = keras.random.dropout(m, self.recurrent_dropout, seed=self.seed_generator)
             cell, states = dropped(cell), (*states, m)
+        if self.zoneout:
+            cell = Zoneout(cell, self.zoneout, count)
+        if training and self.zoneout:
+            shape = tf.stack([*tf.unstack(tf.shape(x)[:2]), sum(self.cell.state_size)])
+            masks = keras.random.uniform(shape, seed=self.seed_generator) < self.zoneout
+        vectors = vectors_of(self.cell, "vectors", dtype)
+        besides = Besides(vectors, vectors_of(self.cell, "input_vectors", dtype), masks)
         try:
-            h, states = run(cell, x, states, W_x, W_h, b, lengths, all_states, keep)
+            h, states = run(cell, x, states, W_x, W_h, b, lengths, all_states, keep, besides)
         except TypeError as error:
             if "variant" not in str(error):
                 raise
@@ -226,6 +244,21 @@ class Recurrent(keras.Layer):
             )
         return tuple(tf.cast(state, dtype) for state in states)
 
+    @property
+    def stepping_cell(self) -> Any:
+        """What steps as the layer does without training: its cell, or that with zoneout."""
+        states = len(self.cell.state_size)
+        return Zoneout(self.cell, self.zoneout, states) if self.zoneout else self.cell
+
+    def one_step(self, x_t: tf.Tensor, states: Any) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        """One step without training: (N, D) and the states to h_t and all states after it."""
+        h_t, new = self.cell(x_t, states)
+        if not self.zoneout:
+            return h_t, new
+        pairs = zip(states, new, strict=True)
+        mixed = [zoned_out(tf.cast(s, s_new.dtype), s_new, self.zoneout) for s, s_new in pairs]
+        return mixed[0], mixed
+
     def reset_state(self) -> None:
         """With `stateful`: begin the next batch from zeros."""
         for variable in self.states or ():
@@ -266,6 +299,15 @@ class Recurrent(keras.Layer):
             )
         super().set_weights(weights)
 
+    def load_own_variables(self, store: Any) -> None:
+        """Load from a file what the layer has besides its cell; Keras calls it.
+
+        Raises:
+            ValueError: where the file is one of Keras' layers, whose gates are in another order.
+        """
+        refuse_weights_of_keras(self, store)
+        super().load_own_variables(store)
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""
         return {
@@ -278,6 +320,7 @@ class Recurrent(keras.Layer):
             "dropout": self.dropout,
             "recurrent_dropout": self.recurrent_dropout,
             "weight_drop": self.weight_drop,
+            **({"zoneout": self.zoneout} if self.zoneout else {}),  # older files lack it
             "seed": self.seed,
             **self.weight_options.get_config(),
         }
@@ -309,6 +352,8 @@ class RNN(Recurrent):
             row for all steps and gates (Gal & Ghahramani 2016).
         weight_drop: rate of entries of W_h dropped, one mask per batch (Merity et al. 2018); at
             less cost than `recurrent_dropout`.
+        zoneout: rate of units of each state that keep the old one, a mask for each step (Krueger et
+            al. 2017); see `seqtasks.cells.zoneout`.
         seed: the seed of all kinds of dropout.
         use_bias: False: b is 0 and stays so.
         unroll, use_cudnn, zero_output_for_mask: of no effect; the loop chooses by itself, and

@@ -44,12 +44,13 @@ cores, though a layer is two loops in parallel. With one thread per operation it
 time on two cores; that is the process's to set, and `seqtasks train` does.
 """
 
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import tensorflow as tf
 
 from seqtasks.cells import Cell
 from seqtasks.cells.parts import affine, affine_back
+from seqtasks.layers import tensor_lists as lists
 
 # Rows (steps times batch) of a chunk: enough for its products' full speed on CPUs, and no more.
 CHUNK_ROWS = 800
@@ -62,6 +63,23 @@ Keep = Literal["steps", "chunks"] | None
 SPLIT_FROM = 16
 
 
+class Besides(NamedTuple):
+    """What some cells need besides W_x, W_h and b; see `seqtasks.cells`.
+
+    Attributes:
+        vectors: those of the cell's `vectors`, for its steps.
+        input_vectors: those of its `input_vectors`, for `affine`.
+        masks: (N, T, any) of bool, for the steps of `seqtasks.cells.zoneout`.
+    """
+
+    vectors: tuple[tf.Tensor, ...] = ()
+    input_vectors: tuple[tf.Tensor, ...] = ()
+    masks: tf.Tensor | None = None
+
+
+NOTHING_BESIDES = Besides()
+
+
 def scan(
     cell: Cell,
     x: tf.Tensor,
@@ -72,6 +90,7 @@ def scan(
     lengths: tf.Tensor | None = None,
     all_states: bool = True,
     keep: Keep = "steps",
+    besides: Besides = NOTHING_BESIDES,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
     """Run `cell` over time.
 
@@ -84,6 +103,7 @@ def scan(
         all_states: whether last states besides h are wanted, such as the LSTM's c.
         keep: what is kept for the gradient. Where nothing is and yet one is asked for, it is right
             all the same, but the forward pass runs again for it.
+        besides: what the cell needs besides.
 
     Returns:
         The outputs h (N, T, H), of which those past a row's length mean nothing, and the states
@@ -92,24 +112,32 @@ def scan(
     wanted = len(initial_states) if all_states else 1
     by_step = 1 if lengths is None else wanted  # states whose last one is read at a row's length
 
+    masks = besides.masks
+
     @tf.custom_gradient
-    def run(x, W_x, b, weights, initial_states):
-        histories, last, kept = _forward(cell, x, W_x, b, initial_states, weights, by_step, keep)
+    def run(x, inputs, weights, initial_states):
+        histories, last, *kept = _forward(
+            cell, x, inputs, initial_states, weights, by_step, keep, masks
+        )
 
         def gradient(*d_outputs):
             d_histories, d_last = d_outputs[:by_step], d_outputs[by_step:]
-            states, steps = last, kept
+            states, (steps, of_inputs) = last, kept
             if keep is None:
-                _, states, steps = _forward(cell, x, W_x, b, initial_states, weights, 0, "steps")
+                _, states, steps, of_inputs = _forward(
+                    cell, x, inputs, initial_states, weights, 0, "steps", masks
+                )
             d_last = *d_last, *(tf.zeros_like(state) for state in states[len(d_last) :])
-            in_chunks = keep == "chunks"
-            return _backward(
-                cell, x, W_x, b, weights, states, steps, in_chunks, d_histories, d_last
-            )
+            of_forward = states, steps, of_inputs, keep == "chunks"
+            return _backward(cell, x, inputs, weights, *of_forward, d_histories, d_last, masks)
 
         return (*histories, *(last[:wanted] if lengths is None else ())), gradient
 
-    results: Any = run(x, W_x, b, tuple(cell.recurrent_weights(W_h)), tuple(initial_states))
+    inputs = (W_x, b, *besides.input_vectors)
+    if besides.input_vectors:
+        inputs = (cell.input_matrix(W_x), *inputs[1:])
+    weights = (*cell.recurrent_weights(W_h), *besides.vectors)
+    results: Any = run(x, inputs, weights, tuple(initial_states))
     h, *others = results
     if lengths is None:
         return h, tuple(others)
@@ -127,6 +155,7 @@ def scan_halves(
     lengths: tf.Tensor | None = None,
     all_states: bool = True,
     keep: Keep = "steps",
+    besides: Besides = NOTHING_BESIDES,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
     """As `scan`, but from `SPLIT_FROM` rows on as two independent loops over half the rows each."""
     N = tf.shape(x)[0]
@@ -138,77 +167,95 @@ def scan_halves(
     x_1, x_2 = halves(x)
     lengths_1, lengths_2 = (None, None) if lengths is None else halves(lengths)
     states_1, states_2 = zip(*map(halves, initial_states), strict=True)
-    h_1, last_1 = scan(cell, x_1, states_1, W_x, W_h, b, lengths_1, all_states, keep)
-    h_2, last_2 = scan(cell, x_2, states_2, W_x, W_h, b, lengths_2, all_states, keep)
+    masks = besides.masks
+    masks_1, masks_2 = (None, None) if masks is None else halves(masks)
+    besides_1, besides_2 = besides._replace(masks=masks_1), besides._replace(masks=masks_2)
+    h_1, last_1 = scan(cell, x_1, states_1, W_x, W_h, b, lengths_1, all_states, keep, besides_1)
+    h_2, last_2 = scan(cell, x_2, states_2, W_x, W_h, b, lengths_2, all_states, keep, besides_2)
     last = tuple(tf.concat(both, axis=0) for both in zip(last_1, last_2, strict=True))
     return tf.concat([h_1, h_2], axis=0), last
 
 
-def _forward(cell, x, W_x, b, initial_states, weights, by_step, keep):
-    """Go forward; return histories (N, T, H) of the first `by_step` states, last ones, and a list.
+def _forward(cell, x, inputs, initial_states, weights, by_step, keep, masks):
+    """Go forward; return histories (N, T, H) of `by_step` states, last states, and two lists.
 
-    The list has, step after step, the states before it and what else `cell.step` keeps; or, chunk
-    after chunk, the states before it.
+    The first has, step after step, the states before it and what else `cell.step` keeps; or, chunk
+    after chunk, the states before it. The second has what `cell.affine` keeps of each chunk.
     """
     N, T = tf.shape(x)[0], _steps_of(x)
+    W_x, b, *input_vectors = inputs
     size = _chunk_steps(N)
 
-    def chunk(start, states, histories, kept):
+    def chunk(start, states, histories, kept, of_inputs):
         # All chunks but the first are of one length, as on the way back.
         end = T - (T - start - 1) // size * size
         if keep == "chunks":
-            kept = _push(kept, states)
-        a_x = affine(_turned(x[:, start:end]), W_x, b)
+            kept = lists.push(kept, states)
+        a_x, saves = _affine(cell)(_turned(x[:, start:end]), W_x, b, input_vectors)
+        if keep == "steps":
+            of_inputs = lists.push(of_inputs, saves)
+        masks_of_chunk = _masks(masks, start, end)
         states, histories, kept = _steps(
-            cell, a_x, end - start, states, weights, histories, kept, keep == "steps"
+            cell, a_x, masks_of_chunk, states, weights, histories, kept, keep == "steps"
         )
-        return end, states, histories, kept
+        return end, states, histories, kept, of_inputs
 
     dtype = initial_states[0].dtype
-    histories = [_list(dtype) for _ in range(by_step)]
-    _, states, histories, kept = tf.while_loop(
+    histories = [lists.empty(dtype) for _ in range(by_step)]
+    kept, of_inputs = lists.empty(dtype), lists.empty(dtype)
+    _, states, histories, kept, of_inputs = tf.while_loop(
         lambda start, *_: start < T,
         chunk,
-        (tf.constant(0), initial_states, histories, _list(dtype)),
+        (tf.constant(0), initial_states, histories, kept, of_inputs),
         parallel_iterations=1,  # or later chunks would take their memory before their time
     )
-    histories = [_turned(_stack(h, T, initial_states[0])) for h in histories]
+    histories = [_turned(lists.stacked(h, T, initial_states[0])) for h in histories]
     units = initial_states[0].shape[1]
     shape_of_all = tf.stack([N, tf.shape(x)[1], units])  # also where T is 0 for want of rows
-    return [tf.reshape(h, shape_of_all) for h in histories], states, kept
+    histories = [tf.reshape(h, shape_of_all) for h in histories]
+    return histories, states, kept, of_inputs
 
 
-def _steps(cell, a_x, steps, states, weights, histories, kept, keep):
+def _steps(cell, a_x, masks, states, weights, histories, kept, keep):
     """The steps of a chunk, from a_x (steps, N, G): states, histories and what is kept after it."""
-    a_x_steps, shape = _unstack(a_x), states[0].shape
+    steps, a_x_steps, shape = tf.shape(a_x)[0], lists.unstacked(a_x), states[0].shape
+    mask_steps = [lists.unstacked(mask) for mask in masks]
 
     def body(k, states, histories, kept):
-        before = states
-        states, saves = cell.step(_get(a_x_steps, k, a_x), before, weights)
+        before, a_k = states, lists.get(a_x_steps, k, a_x)
+        if masks:
+            a_k = (a_k, lists.get(mask_steps[0], k, masks[0]))
+        states, saves = cell.step(a_k, before, weights)
         for state in states:
             state.set_shape(shape)
         if keep:
-            kept = _push(kept, (*before, *saves))
-        histories = [_push(h, (s,)) for h, s in zip(histories, states, strict=False)]
+            kept = lists.push(kept, (*before, *saves))
+        histories = [lists.push(h, (s,)) for h, s in zip(histories, states, strict=False)]
         return k + 1, states, histories, kept
 
     loop = tf.while_loop(lambda k, *_: k < steps, body, (0, states, histories, kept))
     return loop[1:]
 
 
-def _backward(cell, x, W_x, b, weights, states, kept, in_chunks, d_histories, d_last):
-    """Go back from the last step; return the gradients of x, W_x, b, weights and first states.
+def _backward(
+    cell, x, inputs, weights, states, kept, of_inputs, in_chunks, d_histories, d_last, masks
+):
+    """Go back from the last step; return the gradients of x, inputs, weights and first states.
 
     Args, besides those of `scan`:
-        weights: what `cell.recurrent_weights` made of W_h.
+        inputs: W_x, b and what else `cell.affine` has.
+        weights: what `cell.recurrent_weights` made of W_h, and the vectors besides.
         states: those after the last step.
-        kept: the list that `_forward` made.
-        in_chunks: whether it has the states before each chunk.
+        kept, of_inputs: the lists that `_forward` made.
+        in_chunks: whether the first has the states before each chunk, and the second nothing.
         d_histories: gradients of states at all steps, (N, T, H): of h, maybe of others.
         d_last: gradients of all states after the last step, (N, H).
     """
     N, T = tf.shape(x)[0], _steps_of(x)
-    weights_T = tuple(tf.transpose(W) for W in weights)
+    W_x, b, *input_vectors = inputs
+    matrices = [W for W in weights if W.shape.rank == 2]
+    vectors = weights[len(matrices) :]
+    weights_T = tuple(tf.transpose(W) for W in weights)  # a vector stays one
     W_x_T = tf.transpose(W_x)
     G, dtype, shape = W_x.shape[1], d_last[0].dtype, d_last[0].shape
     steps_of_chunk = tf.minimum(_chunk_steps(N), tf.maximum(T, 1))
@@ -216,60 +263,84 @@ def _backward(cell, x, W_x, b, weights, states, kept, in_chunks, d_histories, d_
     def chunks_of(steps):
         return (steps + steps_of_chunk - 1) // steps_of_chunk
 
-    def chunk(end, d_states, states, kept, dx, dW_x, db, d_weights):
+    def chunk(end, d_states, states, kept, of_inputs, dx, d_inputs, d_matrices, d_vectors):
         start = tf.maximum(end - steps_of_chunk, 0)
+        steps, masks_of_chunk = end - start, _masks(masks, start, end)
+        mask_steps = [lists.unstacked(mask) for mask in masks_of_chunk]
         if in_chunks:
-            kept, first = _pop(kept, len(states), d_last[0])
-            a_x = affine(_turned(x[:, start:end]), W_x, b)
-            _, _, of_steps = _steps(cell, a_x, end - start, first, weights, [], _list(dtype), True)
+            kept, first = lists.pop(kept, len(states), d_last[0])
+            a_x, of_affine = _affine(cell)(_turned(x[:, start:end]), W_x, b, input_vectors)
+            _, _, of_steps = _steps(
+                cell, a_x, masks_of_chunk, first, weights, [], lists.empty(dtype), True
+            )
         else:
             of_steps = kept
-        d_steps = [_unstack(_turned(d_history[:, start:end])) for d_history in d_histories]
+            of_inputs, of_affine = lists.pop_any(of_inputs, getattr(cell, "input_saves", 0), dtype)
+        d_steps = [lists.unstacked(_turned(d_history[:, start:end])) for d_history in d_histories]
 
-        def body(k, d_states, states, of_steps, da, operands):
-            of_steps, taken = _pop(of_steps, len(states) + cell.saves, d_last[0])
+        def body(k, d_states, states, of_steps, da, d_products, operands, d_vectors):
+            of_steps, taken = lists.pop(of_steps, len(states), d_last[0], cell.saves)
             before, saves = taken[: len(states)], taken[len(states) :]
-            here = [d + _get(d_k, k, d) for d, d_k in zip(d_states, d_steps, strict=False)]
-            da_t, d_states = cell.step_back(
+            if masks_of_chunk:
+                saves = (*saves, lists.get(mask_steps[0], k, masks_of_chunk[0]))
+            here = [d + lists.get(d_k, k, d) for d, d_k in zip(d_states, d_steps, strict=False)]
+            da_t, d_states, *more = cell.step_back(
                 (*here, *d_states[len(here) :]), before, states, saves, weights_T
             )
             for d_state in d_states:
                 d_state.set_shape(shape)
+            da = lists.put(da, k, da_t)
+            if vectors:
+                # By row: one sum over rows, after all steps, is less work.
+                d_vectors = [d + d_t for d, d_t in zip(d_vectors, more[0], strict=True)]
+                for d, vector in zip(d_vectors, vectors, strict=True):
+                    d.set_shape((shape[0], vector.shape[0]))
+            if input_vectors:
+                d_products = [lists.put(d_products[0], k, more[1])]
             operands_t = cell.recurrent_operands(before, saves)
             operands = [
-                _set(all_steps, k, operand)
+                lists.put(all_steps, k, operand)
                 for all_steps, operand in zip(operands, operands_t, strict=True)
             ]
-            return k - 1, d_states, before, of_steps, _set(da, k, da_t), operands
+            return k - 1, d_states, before, of_steps, da, d_products, operands, d_vectors
 
-        steps = end - start
-        rooms = [_list(dtype, steps) for _ in weights]
-        _, d_states, states, of_steps, da, operands = tf.while_loop(
+        def room():
+            return lists.empty(dtype, steps)
+
+        d_products = [room()] if input_vectors else []
+        rooms = [room() for _ in matrices]
+        _, d_states, states, of_steps, da, d_products, operands, d_vectors = tf.while_loop(
             lambda k, *_: k >= 0,
             body,
-            (steps - 1, d_states, states, of_steps, _list(dtype, steps), rooms),
+            (steps - 1, d_states, states, of_steps, room(), d_products, rooms, d_vectors),
         )
         kept = kept if in_chunks else of_steps
-        da = _stack(da, steps, d_last[0], G)
-        dx_part, dW_x_part, db_part = affine_back(_turned(x[:, start:end]), W_x_T, da)
+        da, *d_products = (lists.stacked(d, steps, d_last[0], G) for d in (da, *d_products))
         operands = [
-            _stack(operand, steps, d_last[0], W.shape[0])
-            for operand, W in zip(operands, weights, strict=True)
+            lists.stacked(operand, steps, d_last[0], W.shape[0])
+            for operand, W in zip(operands, matrices, strict=True)
         ]
+        dx_part, *more = _affine_back(cell)(
+            _turned(x[:, start:end]), W_x_T, input_vectors, of_affine, da
+        )
+        d_inputs = [d + d_more for d, d_more in zip(d_inputs, more, strict=True)]
         # All chunks are of one length, the first one of x with zeros before it, and so they are
         # stacked: TensorFlow's vectorised Jacobians know no list of chunks of several lengths.
         dx_part = tf.pad(dx_part, [[steps_of_chunk - steps, 0], [0, 0], [0, 0]])
-        dx = _set(dx, chunks_of(start), dx_part)  # behind those of the chunks before it
-        more = _recurrent_weight_gradients(operands, weights, da, W_x.dtype)
-        d_weights = [d + d_more for d, d_more in zip(d_weights, more, strict=True)]
-        return start, d_states, states, kept, dx, dW_x + dW_x_part, db + db_part, d_weights
+        dx = lists.put(dx, chunks_of(start), dx_part)  # behind those of the chunks before it
+        d_product = d_products[0] if d_products else da
+        more = _recurrent_weight_gradients(operands, matrices, d_product, W_x.dtype)
+        d_matrices = [d + d_more for d, d_more in zip(d_matrices, more, strict=True)]
+        return start, d_states, states, kept, of_inputs, dx, d_inputs, d_matrices, d_vectors
 
-    zeros = (tf.zeros(W_x.shape, dtype), tf.zeros((G,), dtype))
-    dx, d_weights = _list(x.dtype, chunks_of(T)), [tf.zeros(W.shape, dtype) for W in weights]
-    _, d_states, _, _, dx, dW_x, db, d_weights = tf.while_loop(
+    d_inputs = [tf.zeros(weight.shape, dtype) for weight in inputs]
+    d_matrices = [tf.zeros(W.shape, dtype) for W in matrices]
+    d_vectors = [_zeros(d_last[0], vector.shape[0]) for vector in vectors]
+    dx = lists.empty(x.dtype, chunks_of(T))
+    _, d_states, _, _, _, dx, (dW_x, *d_inputs), d_matrices, d_vectors = tf.while_loop(
         lambda end, *_: end > 0,
         chunk,
-        (T, tuple(d_last), tuple(states), kept, dx, *zeros, d_weights),
+        (T, tuple(d_last), tuple(states), kept, of_inputs, dx, d_inputs, d_matrices, d_vectors),
         parallel_iterations=1,
     )
     dx = tf.raw_ops.TensorListStack(
@@ -280,7 +351,34 @@ def _backward(cell, x, W_x, b, weights, states, kept, in_chunks, d_histories, d_
     dx = tf.reshape(dx, tf.stack([-1, N, x.shape[2]]))
     missing = tf.shape(dx)[0] - tf.shape(x)[1]
     dx = tf.reshape(_turned(dx[tf.maximum(missing, 0) :]), tf.shape(x))
-    return dx, tf.cast(dW_x, W_x.dtype), db, *d_weights, *d_states
+    d_vectors = [tf.reduce_sum(d_vector, axis=0) for d_vector in d_vectors]
+    return dx, tf.cast(dW_x, W_x.dtype), *d_inputs, *d_matrices, *d_vectors, *d_states
+
+
+def _affine(cell):
+    """What makes a_x of the inputs, W_x and b, and what is kept of it: the cell's, or x W_x + b."""
+    return getattr(cell, "affine", lambda x, W_x, b, input_vectors: (affine(x, W_x, b), ()))
+
+
+def _affine_back(cell):
+    """Its gradients: of x, W_x, b and the input vectors."""
+
+    def back(x, W_x_T, input_vectors, saved, da):
+        return affine_back(x, W_x_T, da)
+
+    return getattr(cell, "affine_back", back)
+
+
+def _masks(masks, start, end):
+    """Those of a chunk, (steps, N, any), in a list; an empty one where there are none."""
+    return [] if masks is None else [_turned(masks[:, start:end])]
+
+
+def _zeros(rows, width):
+    """(N, width), N from `rows`."""
+    zeros = tf.zeros(tf.stack([tf.shape(rows)[0], width]), rows.dtype)
+    zeros.set_shape((rows.shape[0], width))
+    return zeros
 
 
 def _recurrent_weight_gradients(operands, weights, da, dtype):
@@ -321,58 +419,3 @@ def _chunk_steps(N):
 def _rows(x):
     """(T, N, G) to (T * N, G)."""
     return tf.reshape(x, [-1, x.shape[2]])
-
-
-def _list(dtype, size=None):
-    """A list of tensors: an empty one, or one with room for `size`."""
-    if size is None:
-        return tf.raw_ops.EmptyTensorList(
-            element_shape=-1, max_num_elements=-1, element_dtype=dtype
-        )
-    return tf.raw_ops.TensorListReserve(element_shape=-1, num_elements=size, element_dtype=dtype)
-
-
-def _unstack(x):
-    """The steps of (T, N, G) as a list, without a copy where memory is aligned."""
-    return tf.raw_ops.TensorListFromTensor(tensor=x, element_shape=tf.shape(x)[1:])
-
-
-def _get(all_steps, index, like):
-    """Step `index` of a list, with the static shape of the last two axes of `like`."""
-    value = tf.raw_ops.TensorListGetItem(
-        input_handle=all_steps, index=index, element_shape=-1, element_dtype=like.dtype
-    )
-    value.set_shape(like.shape[-2:])
-    return value
-
-
-def _push(all_steps, values):
-    for value in values:
-        all_steps = tf.raw_ops.TensorListPushBack(input_handle=all_steps, tensor=value)
-    return all_steps
-
-
-def _pop(all_steps, count, like):
-    """Take the last `count` off a list, in the order in which they were pushed."""
-    values = []
-    for _ in range(count):
-        all_steps, value = tf.raw_ops.TensorListPopBack(
-            input_handle=all_steps, element_shape=-1, element_dtype=like.dtype
-        )
-        value.set_shape(like.shape)
-        values.insert(0, value)
-    return all_steps, tuple(values)
-
-
-def _set(all_steps, index, value):
-    return tf.raw_ops.TensorListSetItem(input_handle=all_steps, index=index, item=value)
-
-
-def _stack(all_steps, size, rows, width=None):
-    """All `size` tensors (N, width) of a list as one, N and by default the width from `rows`."""
-    N, width = tf.shape(rows)[0], width or rows.shape[1]
-    stacked = tf.raw_ops.TensorListStack(
-        input_handle=all_steps, element_shape=tf.stack([N, width]), element_dtype=rows.dtype
-    )
-    stacked.set_shape((None, rows.shape[0], width))
-    return stacked

@@ -104,7 +104,8 @@ def to_torch(layer: Any, prefix: str = "") -> dict[str, np.ndarray]:
         PyTorch's `bias_ih`; its `bias_hh` is 0.
 
     Raises:
-        ValueError: for a GRU, and for residual connections, which PyTorch hasn't.
+        ValueError: for another layer, for `zoneout`, and for residual connections: PyTorch has none
+            of them.
     """
     layers = layer.layers if isinstance(layer, Stacked) else [layer]
     if isinstance(layer, Stacked) and layer.residual:
@@ -124,6 +125,8 @@ def _weights(layer: Recurrent) -> dict[str, np.ndarray]:
             f"PyTorch has no layer of this equation. Expected RNN or LSTM. "
             f"Received: {type(layer).__name__}"
         )
+    if layer.zoneout:
+        raise ValueError(f"PyTorch has no zoneout. Received: {layer.name} with it")
     order = _LSTM_TO_TORCH if type(layer) is LSTM else (0,)
     W_x, W_h, b = (_in_order(w, order) for w in layer.cell.get_weights())
     weights = {"weight_ih": W_x.T.copy(), "weight_hh": W_h.T.copy()}

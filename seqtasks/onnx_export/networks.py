@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import onnx
 
+from seqtasks.config.arch import Arch
 from seqtasks.errors import ExportError
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.bidirectional import Bidirectional
@@ -22,6 +23,7 @@ from seqtasks.tasks import language_model, sentiment, tagger, translation
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.text_input import TextEmbedding
 
+_CELLS = ("rnn", "lstm", "gru")  # what ONNX has operations of
 _STACKS = (RNN, LSTM, GRU, Bidirectional, Stacked)
 # What a network between ids and classes is made of; any other layer is one that isn't known here.
 _KNOWN = (
@@ -62,6 +64,10 @@ def networks_of(config: Any, predictor: Any) -> Networks:
     write = _WRITERS.get(type(predictor))
     if write is None:
         raise _refusal(f"the task {config.task}", "leave --format out")
+    if Arch.parse(config.model.arch).cell not in _CELLS:
+        raise _refusal(f"model.arch {config.model.arch}")
+    if config.model.zoneout:
+        raise _refusal(f"model.zoneout {config.model.zoneout}")
     return write(config, predictor)
 
 

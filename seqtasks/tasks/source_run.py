@@ -22,7 +22,7 @@ _FREE = {
     "text.max_length", "text.max_sentences", "text.max_word_length", "text.max_words",
     "text.max_characters", "text.max_subwords", "text.min_count", "text.unknown_weight",
     "text.vectors", "text.max_vectors", "text.tune_vectors", "model.dropout", "model.weight_drop",
-    "model.output_dropout", "model.token_dropout",
+    "model.zoneout", "model.output_dropout", "model.token_dropout",
 }  # fmt: skip
 _OF_LINES = ("text.max_words", "text.max_characters", "text.max_subwords")
 _LABELS = {"category": "labels.txt", "set": "label_set.json", "number": "number.json"}

@@ -54,13 +54,13 @@ class Decoder(keras.Layer):
 
     Args:
         tokens: V, size of the vocabulary to write with.
-        cell: "rnn", "lstm" or "gru".
+        cell: one of `seqtasks.config.arch.CELLS`.
         layers: how many.
         units: H.
         embedding_units: D, width of a token's vector and of the readout.
         attention: "additive", "multiplicative" or "none".
         tied: whether E is the table of vectors.
-        dropout, weight_drop: rates in the recurrent layers.
+        dropout, weight_drop, zoneout: rates in the recurrent layers.
         output_dropout: rate on the readout.
         shared: another decoder, built, whose vectors, E and b_E this one has too; None: its own.
     """
@@ -78,6 +78,7 @@ class Decoder(keras.Layer):
         weight_drop: float = 0.0,
         output_dropout: float = 0.0,
         shared: Any = None,
+        zoneout: float = 0.0,
         **keras_options: Any,
     ):
         super().__init__(**keras_options)
@@ -99,6 +100,7 @@ class Decoder(keras.Layer):
                 return_state=True,
                 dropout=dropout,
                 weight_drop=weight_drop,
+                zoneout=zoneout,
                 name=f"{cell}_{index + 1}",
                 **of_parts,
             )
@@ -136,6 +138,7 @@ class Decoder(keras.Layer):
             config.weight_drop,
             config.output_dropout,
             shared,
+            config.zoneout,
             name=name,
         )
 
@@ -241,7 +244,7 @@ class Decoder(keras.Layer):
         for index, layer in enumerate(self.layers):
             count = len(layer.cell.state_size)
             now, states = list(states[:count]), states[count:]
-            x, after = layer.cell(tf.concat([x, *context], axis=-1), now)
+            x, after = layer.one_step(tf.concat([x, *context], axis=-1), now)
             states_after += after
             if index == 0 and self.attention:
                 found, weights = self.attention(x[:, tf.newaxis], *prepared)

@@ -9,8 +9,12 @@ from seqtasks.config.arch import Arch
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked, state_count
+from seqtasks.layers.variants import LayerNormGRU, LayerNormLSTM, PeepholeLSTM
 
-RECURRENT = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+RECURRENT = {
+    **{"rnn": RNN, "lstm": LSTM, "gru": GRU},
+    **{"lnlstm": LayerNormLSTM, "lngru": LayerNormGRU, "peeplstm": PeepholeLSTM},
+}
 
 
 def recurrent_stack(
@@ -22,6 +26,7 @@ def recurrent_stack(
     weight_drop: float = 0.0,
     residual: bool = False,
     return_state: bool = False,
+    zoneout: float = 0.0,
 ) -> Any:
     """Build the stack of `arch`, with `layers` layers of `units` hidden units per direction.
 
@@ -34,6 +39,7 @@ def recurrent_stack(
         weight_drop: rate on every W_h.
         residual: see `Stacked`.
         return_state: whether to return all layers' last states too.
+        zoneout: rate of every layer's states that keep the old one.
 
     >>> stack = recurrent_stack("stacked-bigru", 2, 5, return_sequences=True)
     >>> stack.units, len(stack.layers)
@@ -48,6 +54,7 @@ def recurrent_stack(
             return_state=return_state,
             dropout=dropout,
             weight_drop=weight_drop,
+            zoneout=zoneout,
             name=f"{parsed.cell}_{index + 1}",
         )
         return Bidirectional(one, name=f"bi{one.name}") if parsed.bidirectional else one
@@ -81,6 +88,7 @@ def stack_of(
         config.weight_drop,
         residual,
         return_state,
+        config.zoneout,
     )
 
 

@@ -13,8 +13,9 @@ from seqtasks.config import RunConfig
 from seqtasks.config.arch import Arch
 from seqtasks.errors import TrainingError
 
-_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
-_KEPT = {"rnn": 2, "gru": 5, "lstm": 7}  # (N, H) of each step: the output, states before it, gates
+_GATES = {"rnn": 1, "gru": 3, "lstm": 4, "lngru": 3, "lnlstm": 4, "peeplstm": 4}
+# (N, H) of each step: the output, the states before it, the gates, what was normalised.
+_KEPT = {"rnn": 2, "gru": 5, "lstm": 7, "lngru": 12, "lnlstm": 17, "peeplstm": 7}
 _LARGE = 0.25  # share of what is free
 _BYTES = 4  # of a float32
 _COPIES = 4  # of each weight: itself, its gradient and Adam's two moments

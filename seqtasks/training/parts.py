@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 
-_CELL = r"(?:rnn|lstm|gru)"
+from seqtasks.config.arch import CELLS
+
+_CELL = rf"(?:{'|'.join(CELLS)})"
 _DIRECTIONS = ("forward", "backward")
 # What the names of recurrent weights are in networks that read texts: of the lower level, where
 # words make sentences, and of an encoder.

@@ -26,6 +26,15 @@ def by_hand(cell, inputs, units):
         c_t = units + units  # f ⊙ c_{t-1} + i ⊙ g
         h_t = units  # o ⊙ tanh(c_t)
         return f + i + o + g + c_t + h_t
+    if cell == "peeplstm":
+        peepholes = 3 * units  # p ⊙ c of f, i and o
+        return by_hand("lstm", inputs, units) + peepholes
+    if cell == "lnlstm":
+        numbers = 4 * units + 4 * units + units  # of x_t W_x, of h_{t-1} W_h, of c_t
+        return by_hand("lstm", inputs, units) + 3 * numbers  # squares, 1 / σ, gains
+    if cell == "lngru":
+        numbers = 3 * units + 3 * units
+        return by_hand("gru", inputs, units) + 3 * numbers
     z = r = gate
     h_tilde = inputs * units + units + units * units  # x_t W_x + (r ⊙ h_{t-1}) W_h
     h_t = units + units  # (1 - z) ⊙ h_{t-1} + z ⊙ h~

@@ -9,15 +9,17 @@ from seqtasks.inspection.recording import looking_back, recording
 from seqtasks.layers.bidirectional import Bidirectional, directions
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked
+from seqtasks.layers.variants import LayerNormGRU, LayerNormLSTM, PeepholeLSTM
 
 LAYERS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+FURTHER = {"lnlstm": LayerNormLSTM, "lngru": LayerNormGRU, "peeplstm": PeepholeLSTM}
 N, T, D, H = 3, 5, 2, 3
 LENGTHS = [5, 2, 4]
 
 
 def recorded(kind, seed=3):
     """Two bidirectional layers over padded rows, in float64: inputs, weights, outputs, runs."""
-    make = LAYERS[kind]
+    make = (LAYERS | FURTHER)[kind]
     layers = [Bidirectional(make(H, return_sequences=True, dtype="float64")) for _ in range(2)]
     stack = Stacked(layers)
     stack.build((N, T, D))
@@ -43,15 +45,16 @@ def zeros(kind, count=1):
 
 def by_layer(kind, x, weights):
     """What each of the four runs reads, its weights, its outputs, and its direction."""
+    half = len(weights) // 4
     for index in range(2):
-        own = weights[index * 6 : index * 6 + 6]
+        own = weights[index * 2 * half : (index + 1) * 2 * half]
         forward, backward, _ = reference.run_both(kind, x, own, zeros(kind, 2), LENGTHS)
-        yield x, own[:3], forward, False
-        yield x, own[3:], backward, True
+        yield x, own[:half], forward, False
+        yield x, own[half:], backward, True
         x = np.concatenate([forward, backward], axis=2)
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", LAYERS | FURTHER)
 def test_states_are_the_equations_in_both_directions_of_a_stack_over_padded_rows(kind):
     x, weights, runs = recorded(kind)
     judged = list(by_layer(kind, x, weights))
@@ -62,7 +65,16 @@ def test_states_are_the_equations_in_both_directions_of_a_stack_over_padded_rows
         np.testing.assert_allclose(arrays["h"], rows(outputs), rtol=0, atol=1e-12)
         read_here = run.in_time(run.x.numpy().swapaxes(0, 1))
         np.testing.assert_allclose(read_here, rows(read), rtol=0, atol=1e-12)
-        check_gates(kind, arrays, read, own, backward)
+        if kind in LAYERS:
+            check_gates(kind, arrays, read, own, backward)
+        elif "c" in arrays:  # c_t is made of the gates and the memory before it, as in the pages
+            place = LENGTHS[0] - 1 if backward else 0
+            np.testing.assert_allclose(
+                arrays["c"][place],
+                arrays["i"][place] * arrays["g"][place],
+                rtol=0,
+                atol=1e-12,
+            )
 
 
 def check_gates(kind, arrays, x, weights, backward):
@@ -96,10 +108,11 @@ def states_from(kind, x, weights, states):
     return states
 
 
-@pytest.mark.parametrize("kind", LAYERS)
+@pytest.mark.parametrize("kind", LAYERS | FURTHER)
 def test_what_is_left_of_each_step_is_the_exact_derivative_of_the_equations(kind):
     x, weights, runs = recorded(kind)
-    run, own = runs[1], weights[3:6]  # the backward layer: both ways of counting differ
+    each = len(weights) // 4
+    run, own = runs[1], weights[each : 2 * each]  # the backward layer: both ways of counting differ
     assert run.layer.go_backwards
     found = looking_back(run)
     start = 0

@@ -99,8 +99,13 @@ def equations(decoder, cell, ids, states, memory):
         x, context = vector, np.zeros(0)
         for index, layer in enumerate(decoder.layers):
             before = [state[n] for state in after[index * count : (index + 1) * count]]
-            W_x, W_h, b_cell = (np.asarray(w, float) for w in layer.get_weights())
-            now = reference.STEP[cell](np.concatenate([x, context]), before, W_x, W_h, b_cell)
+            weights_of_cell = [np.asarray(w, float) for w in layer.get_weights()]
+            read = np.concatenate([x, context])[np.newaxis]
+            before = [state[np.newaxis] for state in before]
+            now = [state[0] for state in reference.STEP[cell](read, before, *weights_of_cell)]
+            # Without training a state with zoneout is the expectation (Krueger et al. 2017).
+            kept, now = layer.zoneout, list(now)
+            now = [kept * old[0] + (1 - kept) * new for old, new in zip(before, now, strict=True)]
             for k, state in enumerate(now):
                 after[index * count + k][n] = state
             x = now[0]
@@ -116,9 +121,19 @@ def equations(decoder, cell, ids, states, memory):
 # --- The equations, all steps at once and one by one ------------------------------------------
 
 
-@each_case
-def test_all_at_once_and_step_by_step_the_decoder_is_the_equations(cell, layers, attention, tied):
-    decoder = decoder_of(cell, layers, attention, tied)
+FURTHER = [
+    *(("lnlstm", 1, "additive", True, 0.0), ("lngru", 2, "none", True, 0.2)),
+    *(("peeplstm", 2, "multiplicative", False, 0.0), ("lstm", 1, "none", True, 0.3)),
+]
+
+
+@pytest.mark.parametrize(
+    ("cell", "layers", "attention", "tied", "zoneout"), [*((*one, 0.0) for one in CASES), *FURTHER]
+)
+def test_all_at_once_and_step_by_step_the_decoder_is_the_equations(
+    cell, layers, attention, tied, zoneout
+):
+    decoder = decoder_of(cell, layers, attention, tied, zoneout=zoneout)
     states, memory, mask = beginning(decoder)
     given = as_tensors(decoder, states, memory, mask)
     expected, after_expected, weights_expected = equations(decoder, cell, IDS, states, memory)

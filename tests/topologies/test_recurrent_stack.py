@@ -4,26 +4,41 @@ import numpy as np
 import pytest
 import reference
 
-from seqtasks import GRU, LSTM, RNN, Bidirectional, Stacked
+from seqtasks import (
+    GRU,
+    LSTM,
+    RNN,
+    Bidirectional,
+    LayerNormGRU,
+    LayerNormLSTM,
+    PeepholeLSTM,
+    Stacked,
+)
 from seqtasks.config.arch import ARCHS
 from seqtasks.topologies.recurrent_stack import recurrent_stack
 
-CELLS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+CELLS = {
+    **{"rnn": RNN, "lstm": LSTM, "gru": GRU},
+    **{"lnlstm": LayerNormLSTM, "lngru": LayerNormGRU, "peeplstm": PeepholeLSTM},
+}
 N, T, D, H = 3, 5, 4, 3
 LENGTHS = np.array([5, 0, 2])
 
 
 def parts(arch):
     """Kind of cell, both directions, stacked: read from the name in the plainest way."""
-    return arch[-4:] if arch.endswith("lstm") else arch[-3:], "bi" in arch, "stacked" in arch
+    cell = next(
+        cell for cell in ("peeplstm", "lnlstm", "lngru", "lstm", "gru", "rnn") if cell in arch
+    )
+    return cell, "bi" in arch, "stacked" in arch
 
 
 def layers_of(stack):
     return stack.layers if isinstance(stack, Stacked) else [stack]
 
 
-def test_there_are_three_cells_in_one_or_both_directions_and_one_or_more_layers():
-    assert len(set(ARCHS)) == 12
+def test_there_are_six_cells_in_one_or_both_directions_and_one_or_more_layers():
+    assert len(set(ARCHS)) == 24
     assert {parts(arch) for arch in ARCHS} == {
         (cell, both, stacked) for cell in CELLS for both in (True, False) for stacked in (0, 1)
     }
@@ -34,9 +49,7 @@ def test_there_are_three_cells_in_one_or_both_directions_and_one_or_more_layers(
 def test_an_arch_is_the_stack_it_names(arch, sequences):
     cell, both, stacked = parts(arch)
     depth = 3 if stacked else 1
-    stack = recurrent_stack(
-        arch, depth, H, return_sequences=sequences, dropout=0.1, weight_drop=0.3
-    )
+    stack = recurrent_stack(arch, depth, H, sequences, dropout=0.1, weight_drop=0.3, zoneout=0.2)
     layers = layers_of(stack)
     assert len(layers) == depth
     assert stack.units == (2 * H if both else H)
@@ -45,7 +58,7 @@ def test_an_arch_is_the_stack_it_names(arch, sequences):
         assert layer.return_sequences == (sequences or index < depth - 1)
         for one in (layer.layer, layer.backward_layer) if both else (layer,):
             assert type(one) is CELLS[cell]
-            assert (one.units, one.dropout, one.weight_drop) == (H, 0.1, 0.3)
+            assert (one.units, one.dropout, one.weight_drop, one.zoneout) == (H, 0.1, 0.3, 0.2)
             assert one.return_sequences == layer.return_sequences
     assert len({layer.name for layer in layers}) == depth
 

@@ -65,6 +65,7 @@ def config_of(reviews, name, **options):
             "model.embedding_units": 4,
             "model.dropout": 0.3,
             "model.weight_drop": 0.2,
+            "model.zoneout": 0.1,
             "training.epochs": 4,
             "training.patience": 9,
             "training.batch_size": BATCH,
