@@ -43,7 +43,9 @@ def row_of(ngram, begin):
 
 def rows_of(ids, characters=None, longest=2):
     """The rows of one text's n-grams: tokens (..., T), and characters (..., T, L) of its words."""
-    found = [row_of(g, 1) for line in ids.reshape(-1, ids.shape[-1]) for g in ngrams_of(line, longest)]
+    found = [
+        row_of(g, 1) for line in ids.reshape(-1, ids.shape[-1]) for g in ngrams_of(line, longest)
+    ]
     if characters is not None:
         words = characters.reshape(-1, characters.shape[-1])
         found += [row_of(g, 0) for word in words for g in ngrams_of(word, 5)]
@@ -117,9 +119,7 @@ def test_documents_have_the_n_grams_of_their_sentences_and_none_across():
 def test_padding_and_other_texts_beside_change_nothing():
     layer = layer_of()
     narrow = layer.linear(feeds_of(IDS, CHARACTERS)).numpy()
-    wide = feeds_of(
-        np.pad(IDS, ((0, 2), (0, 3))), np.pad(CHARACTERS, ((0, 2), (0, 3), (0, 2)))
-    )
+    wide = feeds_of(np.pad(IDS, ((0, 2), (0, 3))), np.pad(CHARACTERS, ((0, 2), (0, 3), (0, 2))))
     np.testing.assert_allclose(layer.linear(wide).numpy()[:4], narrow, atol=1e-6)
     for n in range(len(IDS)):
         alone = layer.linear(feeds_of(IDS[n : n + 1], CHARACTERS[n : n + 1]))
