@@ -257,7 +257,7 @@ IMPOSSIBLE = {
     "model.character_encoder": ["gru"],
     "model.character_buckets": [0, 1.5],
     "model.pooling": ["first"],
-    "model.beside": ["words", "true"],
+    "model.beside": ["words", "Ngrams"],
     "model.beside_buckets": [0, 1.5],
     "model.token_dropout": [1, -0.1],
     "model.dropout": [1, -0.1],

@@ -221,7 +221,7 @@ class ClassifierConfig(TaggerConfig):
         "of words, to whose outputs the network adds; it is trained first",
     )
     beside_buckets: Count = Field(
-        default=262_144, description="how many weights the n-grams share, of each class"
+        default=524_288, description="how many weights the n-grams share, of each class"
     )
 
 

@@ -15,20 +15,21 @@ import scipy.sparse
 import tensorflow as tf
 
 from seqtasks.data.readers import LabelledTexts
-from seqtasks.layers.linear_ngrams import LinearNGrams
 from seqtasks.tasks.heads.linear import linear_outputs, train_linear
 from seqtasks.text.encoder import in_batches
 
 _FOLDS = 5
+# Of 8,000 reviews 200 passes take 1.6 seconds, and accuracy is 83.15 %; 20 take 0.2, for 83.08 %.
+_PASSES, _PASSES_OF_OTHERS = 200, 20
 _STRENGTH = 10.0
 _STRENGTH_OF_NUMBERS = 1.0
 
 
-def train_beside(linear: LinearNGrams, config: Any, codec: Any, train: LabelledTexts) -> np.ndarray:
+def train_beside(linear: Any, config: Any, codec: Any, train: LabelledTexts) -> np.ndarray:
     """Train a linear model, and say what others like it that don't know an example say of it.
 
     Args:
-        linear: whose weights are set.
+        linear: the `seqtasks.layers.linear_ngrams.LinearNGrams` whose weights are set.
         config: the run's.
         codec: what reads texts and labels.
         train: the examples.
@@ -47,25 +48,25 @@ def train_beside(linear: LinearNGrams, config: Any, codec: Any, train: LabelledT
     s = rarities(found)
     known = weighed(found, s)
 
-    def trained_on(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def trained_on(rows: np.ndarray, passes: int) -> tuple[np.ndarray, np.ndarray]:
         own = None if counts is None else counts[rows]
-        models = train_linear(head, known[rows], targets[rows], strength, own)
+        models = train_linear(head, known[rows], targets[rows], strength, own, passes)
         return linear_outputs(head, models, linear.buckets, len(rows))
 
     numbers = np.arange(len(targets))
-    W, b = trained_on(numbers)
+    W, b = trained_on(numbers, _PASSES)
     linear.s.assign(s)
     linear.v.assign(s[:, np.newaxis] * W)
     linear.b.assign(b)
     said = np.empty((len(targets), head.size), np.float32)
     for fold in range(min(_FOLDS, len(targets))):
         apart = numbers % _FOLDS == fold
-        W, b = trained_on(numbers[~apart])
+        W, b = trained_on(numbers[~apart], _PASSES_OF_OTHERS)
         said[apart] = known[apart] @ W + b
     return said
 
 
-def count_ngrams(linear: LinearNGrams, encoder: Any, texts: list[str]) -> scipy.sparse.csr_matrix:
+def count_ngrams(linear: Any, encoder: Any, texts: list[str]) -> scipy.sparse.csr_matrix:
     """How often each n-gram comes in each text: (texts, buckets)."""
     parts = []
     for batch in in_batches(texts):

@@ -1,5 +1,6 @@
 """Linear models of what a head's labels are: one of a number, or one for each class or label."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,12 @@ from seqtasks.tasks.heads.head import Head
 
 
 def train_linear(
-    head: Head, known: Any, targets: np.ndarray, strength: float, counts: np.ndarray | None = None
+    head: Head,
+    known: Any,
+    targets: np.ndarray,
+    strength: float,
+    counts: np.ndarray | None = None,
+    passes: int = 200,
 ) -> list[Any]:
     """Train logistic regressions, one class against the others, or ridge regression of numbers.
 
@@ -18,6 +24,7 @@ def train_linear(
         targets: as `Head.targets` gives them.
         strength: C, the inverse of how strongly weights are held near 0.
         counts: what each example counts, (examples,) or (examples, labels); None: all the same.
+        passes: over the examples at most.
 
     Returns:
         A model of the number, of each class or label, or of the second of two classes; 0.0 or 1.0
@@ -29,14 +36,15 @@ def train_linear(
         return [Ridge(alpha=1 / strength).fit(known, targets)]
     columns = _columns(head, targets)
     each = np.ones(columns.shape) if counts is None else np.broadcast_to(counts.T, columns.shape)
-    return [
-        LogisticRegression(
-            C=strength, solver="liblinear", dual=True, max_iter=200, random_state=0
-        ).fit(known, column, None if counts is None else own)
-        if 0 < column.sum() < len(column)
-        else float(column[0])
-        for column, own in zip(columns, each, strict=True)
-    ]
+    with warnings.catch_warnings(action="ignore"):  # of what didn't converge, which does no harm
+        return [
+            LogisticRegression(
+                C=strength, solver="liblinear", dual=True, max_iter=passes, random_state=0
+            ).fit(known, column, None if counts is None else own)
+            if 0 < column.sum() < len(column)
+            else float(column[0])
+            for column, own in zip(columns, each, strict=True)
+        ]
 
 
 def linear_answers(head: Head, models: list[Any], texts: Any) -> np.ndarray:
