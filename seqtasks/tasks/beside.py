@@ -66,8 +66,8 @@ def train_beside(linear: Any, config: Any, codec: Any, train: LabelledTexts) -> 
     return said
 
 
-def count_ngrams(linear: Any, encoder: Any, texts: list[str]) -> scipy.sparse.csr_matrix:
-    """How often each n-gram comes in each text: (texts, buckets)."""
+def count_ngrams(linear: Any, encoder: Any, texts: list[str]) -> Any:
+    """How often each n-gram comes in each text: sparse, (texts, buckets)."""
     parts = []
     for batch in in_batches(texts):
         rows, of_text = (n.numpy() for n in linear.ngrams(encoder(batch)))
@@ -78,7 +78,7 @@ def count_ngrams(linear: Any, encoder: Any, texts: list[str]) -> scipy.sparse.cs
     return scipy.sparse.vstack(parts, format="csr")
 
 
-def rarities(counts: scipy.sparse.csr_matrix) -> np.ndarray:
+def rarities(counts: Any) -> np.ndarray:
     """How rare each n-gram is, (buckets,): the inverse document frequency, 0 where it never comes.
 
     ln((1 + n) / (1 + n_g)) + 1 of n texts, n_g of which have it, as scikit-learn smooths it.
@@ -88,7 +88,7 @@ def rarities(counts: scipy.sparse.csr_matrix) -> np.ndarray:
     return np.where(having, rare, 0).astype(np.float32)
 
 
-def weighed(counts: scipy.sparse.csr_matrix, s: np.ndarray) -> scipy.sparse.csr_matrix:
+def weighed(counts: Any, s: np.ndarray) -> Any:
     """What the weights of a linear model stand for: n-grams by rarity over √(Σ s_g²)."""
     squares = counts @ np.square(s)
     over = np.divide(1, np.sqrt(squares), out=np.zeros_like(squares), where=squares > 0)

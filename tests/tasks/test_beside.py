@@ -75,6 +75,12 @@ def made(labels, unit="word+char", **options):
     return task.build(config, codec), codec, config, splits
 
 
+def beside_of(model):
+    found = linear_of(model)
+    assert found is not None
+    return found
+
+
 def row_of(ngram, begin):
     found = begin
     for number in ngram:
@@ -137,7 +143,7 @@ def right_outputs(labels, codec, features, rows, asked, passes=200):
 
 
 def linear_outputs(model, codec):
-    return linear_of(model).linear(codec.encoder(tf.constant(TEXTS))).numpy()
+    return beside_of(model).linear(codec.encoder(tf.constant(TEXTS))).numpy()
 
 
 @pytest.mark.parametrize(
@@ -289,7 +295,7 @@ def test_a_run_that_goes_on_ends_as_one_that_never_stopped(straight, configured)
 
 def test_a_saved_run_answers_by_both_and_reads_no_text_piece_by_piece(straight):
     predictor = load_predictor(straight.run, straight.run.config)
-    assert np.ptp(linear_of(predictor.model).v) > 0.1
+    assert np.ptp(beside_of(predictor.model).v) > 0.1
     task = get_task("sentiment")
     assert [one.name for one in task.endpoints(predictor)][-1] != "step"
     found = [one.probability for one in predictor.predict(TEXTS)]
@@ -302,8 +308,8 @@ def test_a_run_begun_from_another_has_a_linear_model_of_its_own_data(straight, c
     config = configured("second", **{"from_run": str(straight.run.path), "seed": 3})
     source = open_source(config)
     assert source is not None
-    before = linear_of(source.model).v.numpy()
+    before = beside_of(source.model).v.numpy()
     run = train(config, straight.run.path.parent, False, Silent()).run
-    after = linear_of(load_predictor(run, run.config).model).v.numpy()
+    after = beside_of(load_predictor(run, run.config).model).v.numpy()
     assert np.ptp(after) > 0.1
     assert not np.array_equal(before, after)
