@@ -14,6 +14,7 @@ from watchers import Silent
 from seqtasks.config import load_config
 from seqtasks.data.readers import LabelledTexts
 from seqtasks.data.splits import Splits
+from seqtasks.inspection.trace import trace
 from seqtasks.tasks.beside import beside, train_beside, with_said
 from seqtasks.tasks.finished_run import load_predictor
 from seqtasks.tasks.registry import get_task
@@ -298,6 +299,8 @@ def test_a_saved_run_answers_by_both_and_reads_no_text_piece_by_piece(straight):
     assert np.ptp(beside_of(predictor.model).v) > 0.1
     task = get_task("sentiment")
     assert [one.name for one in task.endpoints(predictor)][-1] != "step"
+    told = trace(predictor, "sentiment", "the good film")
+    assert "the linear model beside it (model.beside)" in told.notes[-1]
     found = [one.probability for one in predictor.predict(TEXTS)]
     predictor.model.get_layer("beside").v.assign(np.zeros((BUCKETS, 2)))
     without = [one.probability for one in predictor.predict(TEXTS)]
