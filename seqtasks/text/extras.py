@@ -31,7 +31,9 @@ NOTHING = Extras()
 _NGRAMS = {"char": 5, "subword": 3}  # by the unit, of what tokens are; of words pairs
 
 
-def extras_of(features: WordFeatures | None, vectors: OutsideVectors | None, unit: str) -> Extras:
+def extras_of(
+    features: WordFeatures | None, vectors: OutsideVectors | None, unit: str = "word"
+) -> Extras:
     """The sizes of what an encoder has."""
     late, fixed = (vectors.late, vectors.fixed) if vectors else (0, 0)
     return Extras(late, fixed, features.sizes if features else {}, _NGRAMS.get(unit, 2))
