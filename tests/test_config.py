@@ -259,6 +259,8 @@ IMPOSSIBLE = {
     "model.character_encoder": ["gru"],
     "model.character_buckets": [0, 1.5],
     "model.pooling": ["first"],
+    "model.beside": ["words", "Ngrams"],
+    "model.beside_buckets": [0, 1.5],
     "model.token_dropout": [1, -0.1],
     "model.dropout": [1, -0.1],
     "model.weight_drop": [1, -0.1],

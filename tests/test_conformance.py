@@ -33,6 +33,7 @@ from seqtasks.config import ClassifierConfig, TaggerConfig, TranslatorConfig, Wr
 from seqtasks.layers.attention import Attention, AttentionPooling
 from seqtasks.layers.convolution import WindowReader
 from seqtasks.layers.crf import CRF
+from seqtasks.layers.linear_ngrams import LinearNGrams
 from seqtasks.layers.ngrams import NGramReader
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.scan import SPLIT_FROM
@@ -480,6 +481,12 @@ def embedded(layer):
     return [layer({"ids": ids, "characters": spelled(ids)[:, :, tf.newaxis]})]
 
 
+def classified(layer):
+    ids = tf.constant([[3, 10, 4], [1, 0, 0]])
+    outputs = tf.constant(reference.inputs(2, 1, layer.classes, 24)[:, 0], tf.float32)
+    return [layer({"outputs": outputs, "ids": ids, "characters": spelled(ids)[..., tf.newaxis]})]
+
+
 # Each part, the shape it is built from and what it is called with.
 PARTS = {
     "additive attention": (Attention("additive", D), [(None, None, H), (None, None, M)], looked_at),
@@ -503,6 +510,7 @@ PARTS = {
     "text by characters": (TextEmbedding(V, D, C, 6), (), embedded),
     "text by windows": (TextEmbedding(V, D, C, 5, "cnn", late=2, fixed=3), (), embedded),
     "text by pieces": (TextEmbedding(V, D, C, 5, "ngrams", 30), (), embedded),
+    "linear n-grams": (LinearNGrams(3, 30, 3), (), classified),
     "pieces": (NGramReader(6, 30), (), lambda part: [part(tf.constant([[[3, 1], [2, 0]]]))]),
     "windows": (WindowReader(6), (None, None, H), pooled),
     "parted vectors": (PartedVectors(V - 5, 2, 3, D), (), lambda part: [part(tf.range(V))]),
@@ -534,7 +542,9 @@ def config(kind, arch, **options):
 
 
 def classifier():
-    return many_to_one(V, C, 3, config(ClassifierConfig, "bigru", pooling="attention"))
+    return many_to_one(
+        V, C, 3, config(ClassifierConfig, "bigru", pooling="attention", beside="ngrams")
+    )
 
 
 def tagger():

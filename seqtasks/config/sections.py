@@ -216,6 +216,14 @@ class ClassifierConfig(TaggerConfig):
     """A network that answers once, at a text's end."""
 
     pooling: Pooling = Field(default="last", description="how the steps' outputs become one vector")
+    beside: Literal["none", "ngrams"] = Field(
+        default="none",
+        description="ngrams: a linear model of words, pairs of words and, with word+char, pieces "
+        "of words, to whose outputs the network adds; it is trained first",
+    )
+    beside_buckets: Count = Field(
+        default=524_288, description="how many weights the n-grams share, of each class"
+    )
 
 
 class WriterConfig(ModelConfig):

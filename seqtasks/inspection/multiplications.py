@@ -13,6 +13,7 @@ import keras
 from seqtasks.layers.attention import Attention, AttentionPooling
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.crf import CRF
+from seqtasks.layers.linear_ngrams import LinearNGrams
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.recurrent import GRU, LSTM, RNN, Recurrent
 from seqtasks.layers.stacked import Stacked
@@ -42,6 +43,7 @@ _NO_PRODUCT = (
     keras.layers.MaxPooling2D,
     keras.layers.Flatten,
     MaskedPooling,
+    LinearNGrams,
 )
 
 

@@ -17,6 +17,7 @@ from seqtasks.layers.stacked import Stacked
 from seqtasks.tasks.captioning import as_trained
 from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID
 from seqtasks.topologies.hierarchical import Hierarchical
+from seqtasks.topologies.many_to_one import linear_of
 from seqtasks.topologies.next_step import NextStep
 from seqtasks.topologies.one_to_many import OneToMany
 from seqtasks.topologies.recurrent_stack import layers_of
@@ -121,8 +122,17 @@ def _reader(predictor: Any, task: str, text: str, most: int) -> Trace:
         _of_vectors(next(iter(stacks.values()))[0], recorder.runs, gradients),
         _layer_traces(stacks, recorder.runs, gradients, reads),
         attention=attention, sentences=[len(s) for s in sentences],
-        notes=_cut(len(tokens), total),
+        notes=[*_cut(len(tokens), total), *_beside(model)],
     )  # fmt: skip
+
+
+def _beside(model: Any) -> list[str]:
+    if not linear_of(model):
+        return []
+    return [
+        "answers are those of the network and of the linear model beside it (model.beside) "
+        "together; gates, states and gradients are the network's alone"
+    ]
 
 
 def _on_the_way(

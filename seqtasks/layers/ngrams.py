@@ -56,31 +56,48 @@ class NGramReader(keras.Layer):
         """Read characters (N, T, L), 0 behind a word's last, to (N, T, H)."""
         N, T, L = tf.unstack(tf.shape(inputs))
         words = tf.reshape(tf.cast(inputs, tf.int64), [N * T, L])
-        rows, of_word = self._pieces(words)
-        vectors = self.piece_vectors(rows)
+        hashes, of_word = hashed_ngrams(words, self.longest)
+        vectors = self.piece_vectors(tf.math.floormod(hashes, self.buckets))
         total = tf.math.unsorted_segment_sum(vectors, of_word, N * T)
         count = tf.math.unsorted_segment_sum(tf.ones_like(vectors[:, 0]), of_word, N * T)
         h = total * tf.math.rsqrt(tf.maximum(count, 1))[:, tf.newaxis]
         return tf.reshape(h, [N, T, self.units])
 
-    def _pieces(self, words: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """The rows of all pieces of words (M, L), and of which word each piece is."""
-        lengths = tf.math.count_nonzero(words, axis=1)[:, tf.newaxis]
-        bounded = tf.pad(words, [[0, 0], [1, self.longest]])  # what begins at its end has places
-        starts = tf.range(tf.shape(words, tf.int64)[1] + 2)[tf.newaxis]
-        hashes = tf.zeros_like(bounded[:, : tf.shape(starts)[1]])
-        rows, of_word = [], []
-        for n in range(1, self.longest + 1):
-            characters = bounded[:, n - 1 : n - 1 + tf.shape(starts)[1]]
-            hashes = tf.math.floormod(hashes * FACTOR + characters + 1, PRIME)
-            begin, end = (1, lengths) if n == 1 else (0, lengths + 1)
-            real = (starts >= begin) & (starts + n - 1 <= end) & (lengths > 0)
-            at = tf.where(real)
-            rows.append(tf.math.floormod(tf.gather_nd(hashes, at), self.buckets))
-            of_word.append(at[:, 0])
-        return tf.concat(rows, axis=0), tf.concat(of_word, axis=0)
-
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""
         mine = {"units": self.units, "buckets": self.buckets, "longest": self.longest}
         return {**super().get_config(), **mine}
+
+
+def hashed_ngrams(rows: tf.Tensor, longest: int, begin: int = 0) -> tuple[tf.Tensor, tf.Tensor]:
+    """Hashes of all n-grams of rows of ids, and the number of the row that each is of.
+
+    A boundary stands before a row's first id and behind its last; it belongs to n-grams of two or
+    more. A row without an id has none.
+
+    Args:
+        rows: (M, L) of int64, 0 behind a row's last id.
+        longest: ids of the longest n-grams, boundaries included.
+        begin: the hash of no id, from 0 to PRIME - 1.
+
+    Returns:
+        Numbers from 0 to PRIME - 1, and rows: (n-grams,) each, the short n-grams first.
+
+    >>> hashes, of_row = hashed_ngrams(tf.constant([[7, 0], [7, 8]], tf.int64), 1)
+    >>> hashes.numpy().tolist(), of_row.numpy().tolist()
+    ([8, 8, 9], [0, 1, 1])
+    """
+    lengths = tf.math.count_nonzero(rows, axis=1)[:, tf.newaxis]
+    bounded = tf.pad(rows, [[0, 0], [1, longest]])  # what begins at its end has places
+    starts = tf.range(tf.shape(rows, tf.int64)[1] + 2)[tf.newaxis]
+    hashes = tf.fill(tf.shape(bounded[:, : tf.shape(starts)[1]]), tf.constant(begin, tf.int64))
+    found, of_row = [], []
+    for n in range(1, longest + 1):
+        ids = bounded[:, n - 1 : n - 1 + tf.shape(starts)[1]]
+        hashes = tf.math.floormod(hashes * FACTOR + ids + 1, PRIME)
+        first, end = (1, lengths) if n == 1 else (0, lengths + 1)
+        real = (starts >= first) & (starts + n - 1 <= end) & (lengths > 0)
+        at = tf.where(real)
+        found.append(tf.gather_nd(hashes, at))
+        of_row.append(at[:, 0])
+    return tf.concat(found, axis=0), tf.concat(of_row, axis=0)

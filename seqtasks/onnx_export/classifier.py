@@ -9,10 +9,11 @@ from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.onnx_export.graph import Graph
 from seqtasks.onnx_export.heads import activate
+from seqtasks.onnx_export.ngrams import with_linear
 from seqtasks.onnx_export.pooling import pool
 from seqtasks.onnx_export.recurrent import run_stack
 from seqtasks.onnx_export.text_input import embed, inputs_of, lengths_of
-from seqtasks.topologies.many_to_one import state_sizes
+from seqtasks.topologies.many_to_one import linear_of, state_sizes
 
 
 def many_to_one(predictor: Any, stack: Any) -> onnx.ModelProto:
@@ -30,7 +31,8 @@ def many_to_one(predictor: Any, stack: Any) -> onnx.ModelProto:
     h, last, after = run_stack(g, stack, embed(g, text, inputs), lengths, states or None)
     pooling = [x for x in model.layers if isinstance(x, AttentionPooling | MaskedPooling)]
     vectors = pool(g, pooling[0], h, mask, "pooling")[0] if pooling else last
-    _answer(g, predictor, vectors)
+    N = g("Slice", g("Shape", inputs["ids"]), g.ints(0), g.ints(1))
+    _answer(g, predictor, vectors, inputs, N)
     for n, (state, H) in enumerate(zip(after if sizes else [], sizes, strict=True), 1):
         g.output(f"after_{n}", state, "float32", ["N", H])
     return g.model()
@@ -55,7 +57,7 @@ def documents(predictor: Any) -> onnx.ModelProto:
     mask, lengths = lengths_of(g, first)
     h, _, _ = run_stack(g, model.sentences.stack, vectors, lengths)
     vectors, sentence_weights = pool(g, model.sentences.pooling, h, mask, "sentences")
-    _answer(g, predictor, vectors)
+    _answer(g, predictor, vectors, rows, g("Slice", shape, g.ints(0), g.ints(1)))
     if model.has_attention:
         g.output("sentences", sentence_weights, "float32", ["N", "S"])
         words = g("Reshape", word_weights, shape)
@@ -63,11 +65,12 @@ def documents(predictor: Any) -> onnx.ModelProto:
     return g.model()
 
 
-def _answer(g: Graph, predictor: Any, vectors: str) -> None:
+def _answer(g: Graph, predictor: Any, vectors: str, inputs: dict[str, str], N: str) -> None:
     dense = predictor.model.get_layer("classes")
     W, b = (np.asarray(weight) for weight in dense.get_weights())
     head = predictor.codec.head
     outputs = g.affine(vectors, W, b, "classes")
+    outputs = with_linear(g, linear_of(predictor.model), inputs, N, outputs)
     answers = activate(g, head, outputs, predictor.temperature)
     g.output("answers", answers, "float32", ["N", head.size])
 

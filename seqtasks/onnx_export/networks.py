@@ -12,6 +12,7 @@ from seqtasks.errors import ExportError
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.crf import CRF
+from seqtasks.layers.linear_ngrams import LinearNGrams
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked
@@ -32,6 +33,7 @@ _KNOWN = (
     keras.layers.Dense,
     keras.layers.Dropout,
     TextEmbedding,
+    LinearNGrams,
     AttentionPooling,
     MaskedPooling,
 )

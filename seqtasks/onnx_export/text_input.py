@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.layers.ngrams import FACTOR, PRIME
 from seqtasks.layers.vectors import PartedVectors
 from seqtasks.onnx_export.graph import Graph
+from seqtasks.onnx_export.ngrams import hashed_ngrams
 from seqtasks.onnx_export.pooling import highest_of
 from seqtasks.onnx_export.recurrent import run_layer
 
@@ -72,23 +72,8 @@ def _spelled(g: Graph, text: Any, characters: str) -> str:
 def _pieces(g: Graph, reader: Any, words: str, lengths: str) -> str:
     """The mean of a word's pieces, times the root of how many it has: `NGramReader`, (M, H)."""
     table = g.weight(table_of(reader.piece_vectors), "text/pieces")
-    words = g("Cast", words, to=7)
-    bounded = g("Pad", words, g.ints(0, 1, 0, reader.longest))
-    places = g("Add", g("Slice", g("Shape", words), g.ints(1), g.ints(2)), g.ints(2))
-    starts = g("Range", g.number(0, "int64"), g("Squeeze", places), g.number(1, "int64"))
-    lengths = g("Unsqueeze", g("Cast", lengths, to=7), g.ints(1))
-    hashes, found, count = g.number(0, "int64"), g.number(0.0), g.number(0.0)
-    for n in range(1, reader.longest + 1):
-        stop = g("Add", places, g.ints(n - 1))
-        characters = g("Slice", bounded, g.ints(n - 1), stop, g.ints(1))
-        hashes = g("Mul", hashes, g.number(FACTOR, "int64"))
-        hashes = g("Add", hashes, g("Add", characters, g.number(1, "int64")))
-        hashes = g("Mod", hashes, g.number(PRIME, "int64"))
-        begin, last = (1, lengths) if n == 1 else (0, g("Add", lengths, g.number(1, "int64")))
-        real = g("GreaterOrEqual", starts, g.number(begin, "int64"))
-        ends = g("Add", starts, g.number(n - 1, "int64"))
-        real = g("And", real, g("LessOrEqual", ends, last))
-        real = g("And", real, g("Greater", lengths, g.number(0, "int64")))
+    found, count = g.number(0.0), g.number(0.0)
+    for hashes, real in hashed_ngrams(g, words, lengths, reader.longest):
         vectors = g("Gather", table, g("Mod", hashes, g.number(reader.buckets, "int64")))
         found = g("Add", found, g("ReduceSum", g.where_real(real, vectors), g.ints(1), keepdims=0))
         count = g("Add", count, g("ReduceSum", g("Cast", real, to=1), g.ints(1), keepdims=0))

@@ -24,6 +24,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import spread
 from seqtasks.errors import DataError
 from seqtasks.metrics import by_length
+from seqtasks.tasks.beside import beside, train_beside, with_said
 from seqtasks.tasks.calibration import Calibration, calibrate, uncalibrated
 from seqtasks.tasks.endpoints import TEXT, Endpoint, step_endpoint
 from seqtasks.tasks.evaluation import Peer
@@ -39,7 +40,7 @@ from seqtasks.text.documents import DocumentEncoder
 from seqtasks.text.encoder import TextEncoder, in_batches, make_encoder, whole_lengths
 from seqtasks.text.unknown import count_ids, unknown_share
 from seqtasks.topologies.hierarchical import Hierarchical
-from seqtasks.topologies.many_to_one import many_to_one, read_on, state_sizes
+from seqtasks.topologies.many_to_one import linear_of, many_to_one, read_on, state_sizes
 
 _EVALUATION_BATCH = 256  # texts at once outside training; speed only, never the answers
 
@@ -257,11 +258,14 @@ class Classification(Task, ABC):
         """The loss of what labels are, and a score of validation."""
         train, validation = examples(codec, splits.train), examples(codec, splits.validation)
         predictor = self.make_predictor(config, codec, model)
+        loss = codec.head.loss(config, train.labels.numpy())
+        load_batch = partial(load, codec, train)
+        if linear := linear_of(model):
+            said = train_beside(linear, config, codec, splits.train)
+            loss, load_batch = beside(loss), with_said(load_batch, said)
         return Fit(
-            codec.head.loss(config, train.labels.numpy()),
-            planned_batches(
-                config, train.lengths, partial(load, codec, train), codec.encoder.vocabularies
-            ),
+            loss,
+            planned_batches(config, train.lengths, load_batch, codec.encoder.vocabularies),
             partial(_validate, predictor, config, validation),
             score_name(config.training.select_by or codec.head.score),
         )

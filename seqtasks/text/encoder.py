@@ -113,7 +113,7 @@ class TextEncoder(tf.Module):
     @property
     def extras(self) -> Extras:
         """What the network reads or knows beside."""
-        return extras_of(self.features, self.vectors)
+        return extras_of(self.features, self.vectors, self.unit)
 
     @property
     def vocabularies(self) -> dict[str, Vocabulary]:

@@ -16,17 +16,24 @@ class Extras:
             epochs.
         fixed: how many words, the last ones, have vectors that are never trained.
         features: how many values each feature has, by its name.
+        ngram: tokens of the longest n-grams that a linear model beside the network reads.
     """
 
     late: int = 0
     fixed: int = 0
     features: Mapping[str, int] = field(default_factory=dict)
+    ngram: int = 2
 
 
 NOTHING = Extras()
 
 
-def extras_of(features: WordFeatures | None, vectors: OutsideVectors | None) -> Extras:
+_NGRAMS = {"char": 5, "subword": 3}  # by the unit, of what tokens are; of words pairs
+
+
+def extras_of(
+    features: WordFeatures | None, vectors: OutsideVectors | None, unit: str = "word"
+) -> Extras:
     """The sizes of what an encoder has."""
     late, fixed = (vectors.late, vectors.fixed) if vectors else (0, 0)
-    return Extras(late, fixed, features.sizes if features else {})
+    return Extras(late, fixed, features.sizes if features else {}, _NGRAMS.get(unit, 2))

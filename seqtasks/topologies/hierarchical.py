@@ -12,6 +12,7 @@ import tensorflow as tf
 from seqtasks.config import ClassifierConfig
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.bidirectional import directions
+from seqtasks.layers.linear_ngrams import LinearNGrams
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID
@@ -60,13 +61,21 @@ class Hierarchical(keras.Model):
         self.text.build(None)
         self.words.build((None, None, self.text.width))
         self.sentences.build((None, None, self.words.units))
+        self.beside: Any = None
+        if config.beside == "ngrams":
+            buckets = config.beside_buckets
+            self.beside = LinearNGrams(classes, buckets, extras.ngram, name="beside")
+            self.beside.build(None)
         self.classes.build((None, self.sentences.units))
         self.built = True
 
     def call(self, inputs, training=False):
         """Classify documents."""
         vectors, _ = self._read(inputs, training)
-        return self.classes(self.output_dropout(vectors, training=training))
+        outputs = self.classes(self.output_dropout(vectors, training=training))
+        if self.beside is None:
+            return outputs
+        return self.beside({"outputs": outputs, **inputs}, training=training)
 
     @property
     def has_attention(self) -> bool:

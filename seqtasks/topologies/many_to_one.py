@@ -8,6 +8,7 @@ from seqtasks.config import ClassifierConfig
 from seqtasks.config.arch import Arch
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.bidirectional import Bidirectional
+from seqtasks.layers.linear_ngrams import LinearNGrams
 from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.recurrent import Recurrent
 from seqtasks.layers.stacked import Stacked, state_count
@@ -58,11 +59,16 @@ def many_to_one(
         h = MaskedPooling(config.pooling, name="pooling")(h, mask=mask)
     h = keras.layers.Dropout(config.output_dropout, name="output_dropout")(h)
     logits = keras.layers.Dense(classes, name="classes")(h)
+    if config.beside == "ngrams":
+        beside = LinearNGrams(classes, config.beside_buckets, extras.ngram, name="beside")
+        logits = beside({"outputs": logits, **inputs})
     return keras.Model(inputs, logits, name=config.arch.replace("-", "_"))
 
 
 def state_sizes(model: keras.Model) -> list[int]:
     """Widths of the states that `read_on` takes; none where it can't read piece by piece.
+
+    No network can that a linear model stands beside, which reads whole texts.
 
     >>> state_sizes(many_to_one(9, 0, 2, ClassifierConfig(arch="lstm", units=3)))
     [3, 3]
@@ -70,7 +76,7 @@ def state_sizes(model: keras.Model) -> list[int]:
     []
     """
     stack = _stack(model)
-    if not stack.return_state:
+    if not stack.return_state or linear_of(model):
         return []
     return [layer.units for layer in layers_of(stack) for _ in range(state_count(layer))]
 
@@ -89,6 +95,11 @@ def read_on(model: keras.Model, inputs: Any, states: list[Any]) -> tuple[Any, li
     mask = keras.ops.not_equal(inputs["ids"], PADDING_ID)
     h, *after = _stack(model)(model.get_layer("text")(inputs), initial_state=states, mask=mask)
     return model.get_layer("classes")(h), after
+
+
+def linear_of(model: Any) -> LinearNGrams | None:
+    """The linear model beside a network, if there is one; also of documents (`Hierarchical`)."""
+    return next((layer for layer in model.layers if isinstance(layer, LinearNGrams)), None)
 
 
 def _stack(model: keras.Model) -> Any:

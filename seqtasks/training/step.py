@@ -203,7 +203,7 @@ class TrainingStep:
         """Add a batch to the running totals."""
         self._loss.assign_add(tf.reduce_sum(tf.cast(losses, tf.float64)))
         self._losses.assign_add(tf.size(losses, tf.int64))
-        self._examples.assign_add(tf.shape(targets, tf.int64)[0])
+        self._examples.assign_add(tf.shape(tf.nest.flatten(targets)[0], tf.int64)[0])
         # Where the model writes a text, the tokens it writes count, else those it reads.
         ids = inputs.get("target_ids", inputs.get("ids"))
         self._tokens.assign_add(tf.math.count_nonzero(ids))

@@ -57,6 +57,8 @@ def test_every_arch_costs_what_its_equations_do(arch):
     model = many_to_one(9, 0, C, ClassifierConfig(**options))
     expected, width = stack_by_hand(arch, D, layers)
     assert multiplications(model) == {"token": expected, "example": width * C}
+    beside = many_to_one(9, 0, C, ClassifierConfig(**options, beside="ngrams", beside_buckets=9))
+    assert multiplications(beside) == multiplications(model)  # what tables say is only added
     tagger = many_to_many(9, 0, C, TaggerConfig(**options))
     assert multiplications(tagger) == {"token": expected + width * C}
     tagger = many_to_many(9, 0, C, TaggerConfig(**options), head="crf")

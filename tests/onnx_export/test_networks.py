@@ -18,7 +18,7 @@ from seqtasks.tasks.heads.number import Number  # noqa: E402
 from seqtasks.text.extras import Extras  # noqa: E402
 from seqtasks.topologies.hierarchical import Hierarchical  # noqa: E402
 from seqtasks.topologies.many_to_many import many_to_many  # noqa: E402
-from seqtasks.topologies.many_to_one import many_to_one, read_on  # noqa: E402
+from seqtasks.topologies.many_to_one import linear_of, many_to_one, read_on  # noqa: E402
 from seqtasks.topologies.seq2seq import Seq2Seq  # noqa: E402
 
 LABELS = ["a", "b", "c"]
@@ -28,7 +28,8 @@ TOKENS, CHARACTERS, LENGTHS = 11, 7, (6, 0, 3, 1)
 def randomise(model, seed):
     """Give random weights, not so large that all gates are open or shut."""
     draw = np.random.default_rng(seed)
-    for variable in model.trainable_variables:
+    beside = linear_of(model)
+    for variable in [*model.trainable_variables, *(beside.weights if beside else ())]:
         variable.assign(draw.normal(0, 0.5, variable.shape))
 
 
@@ -73,6 +74,8 @@ NETWORKS = [
         0,
         Categories(LABELS),
     ),
+    ({"arch": "bigru", "beside": "ngrams", "beside_buckets": 60}, 7, Categories(LABELS)),
+    ({"arch": "lstm", "beside": "ngrams", "beside_buckets": 60}, 0, Number(3.5, 2.25)),
 ]
 
 
@@ -111,7 +114,9 @@ def test_texts_are_read_on_from_the_states_of_the_piece_before():
 
 
 def test_documents_and_where_they_are_looked_at():
-    config = ClassifierConfig(arch="bigru", units=5, embedding_units=6, pooling="attention")
+    config = ClassifierConfig(
+        arch="bigru", units=5, embedding_units=6, pooling="attention", beside="ngrams"
+    )
     model = Hierarchical(TOKENS, 0, 3, config)
     randomise(model, 6)
     ids = np.stack([ids_of(row, TOKENS, n) for n, row in enumerate(([5, 2, 1], [5, 0, 0]))])

@@ -110,6 +110,25 @@ def test_nothing_is_said_of_characters_where_somebody_reads_none_of_a_word(text,
     assert found.config.text.unit == unit
 
 
+def test_few_words_of_syllables_have_a_linear_model_of_their_pieces_beside_the_network():
+    def beside(count, text, options=None, labels=("1.5",)):
+        splits = texts(count, text)
+        splits.train.labels[:] = [labels[n % len(labels)] for n in range(count)]
+        found = choose(load_config(options=options or {}), splits).config
+        return found.model.beside, found.training.select_by
+
+    both = ("ngrams", "loss")
+    assert [beside(n, HANGUL) for n in SIZES] == [both] * 4 + [("none", None)]
+    assert beside(2_000, TEXT) == ("none", None)
+    assert beside(2_000, HANGUL, {"model.beside": "none"}) == ("none", None)
+    assert beside(2_000, HANGUL, {"text.unit": "word"}) == ("none", None)
+    assert beside(2_000, HANGUL, {"training.target": 0.9}) == ("none", None)
+    assert beside(2_000, HANGUL, {"training.select_by": "macro_f1"}) == ("ngrams", "macro_f1")
+    twenty = [f"class {n}" for n in range(20)]
+    assert beside(2_000, HANGUL, labels=twenty) == both
+    assert beside(2_000, HANGUL, labels=[*twenty, "one more"]) == ("none", None)
+
+
 def test_few_texts_leave_vectors_from_outside_as_they_are():
     given = load_config(options={"text.vectors": "some.vec"})
     chosen = {count: choose(given, texts(count)).config.text.tune_vectors for count in SIZES}

@@ -79,8 +79,16 @@ class Categories(Head):
 
     def loss(self, config: RunConfig, targets: np.ndarray) -> Callable[[Any, Any], tf.Tensor]:
         """Cross-entropy of each example, against labels smoothed by `label_smoothing`."""
-        weights = class_weights(config, self.names, np.bincount(targets, minlength=self.size))
+        weights = self._weights(config, targets)
         return cross_entropy(self.size, config.training.label_smoothing, weights)
+
+    def counts(self, config: RunConfig, targets: np.ndarray) -> np.ndarray | None:
+        """What its class counts."""
+        weights = self._weights(config, targets)
+        return None if weights is None else weights[targets]
+
+    def _weights(self, config: RunConfig, targets: np.ndarray) -> np.ndarray | None:
+        return class_weights(config, self.names, np.bincount(targets, minlength=self.size))
 
     def activate(self, outputs: tf.Tensor) -> tf.Tensor:
         """Softmax."""

@@ -86,6 +86,14 @@ class Head(ABC):
             targets: training's, by which classes may be weighed.
         """
 
+    def counts(self, config: RunConfig, targets: np.ndarray) -> np.ndarray | None:
+        """What examples count in the loss, (examples,) or (examples, size); None: all the same.
+
+        Args:
+            targets: training's.
+        """
+        return None
+
     @abstractmethod
     def activate(self, outputs: tf.Tensor) -> tf.Tensor:
         """From the network's outputs (N, size) to probabilities, or to numbers."""

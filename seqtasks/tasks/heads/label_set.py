@@ -92,9 +92,7 @@ class LabelSets(Head):
     def loss(self, config: RunConfig, targets: np.ndarray) -> Callable[[Any, Any], tf.Tensor]:
         """Binary cross-entropy, the mean over the labels; weights are on labels that are there."""
         smoothing = config.training.label_smoothing
-        has = targets.sum(axis=0)
-        # A label that is there and one that isn't count the same, however rare it is.
-        weights = class_weights(config, self.names, has, (len(targets) - has) / np.maximum(has, 1))
+        weights = self._weights(config, targets)
 
         def cross_entropy(targets, logits):
             logits = tf.cast(logits, tf.float32)
@@ -105,6 +103,16 @@ class LabelSets(Head):
             return tf.reduce_mean(losses, axis=1)
 
         return cross_entropy
+
+    def counts(self, config: RunConfig, targets: np.ndarray) -> np.ndarray | None:
+        """What its labels count, where it has them, else 1."""
+        weights = self._weights(config, targets)
+        return None if weights is None else 1 + targets * (weights - 1)
+
+    def _weights(self, config: RunConfig, targets: np.ndarray) -> np.ndarray | None:
+        has = targets.sum(axis=0)
+        # A label that is there and one that isn't count the same, however rare it is.
+        return class_weights(config, self.names, has, (len(targets) - has) / np.maximum(has, 1))
 
     def activate(self, outputs: tf.Tensor) -> tf.Tensor:
         """A sigmoid for each label."""

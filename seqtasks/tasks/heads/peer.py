@@ -15,6 +15,7 @@ from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError
 from seqtasks.tasks.evaluation import Peer
 from seqtasks.tasks.heads.head import Head
+from seqtasks.tasks.heads.linear import linear_answers, train_linear
 
 ROWS = 20_000  # of training at most; from more rows, so many are taken at even distances
 CHARACTERS = 2_000_000  # of these rows' texts at most; more are read by their words alone
@@ -50,13 +51,18 @@ def train_peer(head: Head, splits: Splits, part: Any, threshold: float = 0.5) ->
         except ValueError:  # an empty vocabulary
             return None
         validation = features.transform(splits.validation.texts)
-        trained = [(_train(head, known, targets, c), c) for c in _STRENGTHS]
+        trained = [(train_linear(head, known, targets, c), c) for c in _STRENGTHS]
         judged = [
-            (head.judge(right, _answers(head, model, validation), threshold)[1][head.score], -n)
+            (
+                head.judge(right, linear_answers(head, model, validation), threshold)[1][
+                    head.score
+                ],
+                -n,
+            )
             for n, (model, _) in enumerate(trained)
         ]
         model, strength = trained[-max(judged)[1]]
-        answers = _answers(head, model, features.transform(part.texts))
+        answers = linear_answers(head, model, features.transform(part.texts))
     score = head.judge(head.targets(part), answers, threshold)[1][head.plainest]
     read = "words, pairs of words and characters" if with_characters else "words and pairs of words"
     few = f", {len(texts):,} of its rows" if len(texts) < len(splits.train) else ""
@@ -82,38 +88,3 @@ def _features(with_characters: bool) -> Any:
     if not with_characters:
         return words
     return make_union(words, TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **options))
-
-
-def _train(head: Head, known: Any, targets: np.ndarray, strength: float) -> Any:
-    """One model, or one for each class or label; a constant where all examples are alike."""
-    from sklearn.linear_model import LogisticRegression, Ridge
-
-    if head.kind == "number":
-        return Ridge(alpha=1 / strength).fit(known, targets)
-    has = targets if targets.ndim == 2 else np.arange(head.size) == targets[:, np.newaxis]
-    columns = has.T[1:] if _is_one_of_two(head) else has.T
-    return [
-        LogisticRegression(
-            C=strength, solver="liblinear", dual=True, max_iter=200, random_state=0
-        ).fit(known, column)
-        if 0 < column.sum() < len(column)
-        else float(column[0])
-        for column in columns
-    ]
-
-
-def _answers(head: Head, model: Any, texts: Any) -> np.ndarray:
-    """What the peer answers, as `Head.judge` takes it: (examples, size)."""
-    if head.kind == "number":
-        return model.predict(texts)[:, np.newaxis]
-    columns = [
-        np.full(texts.shape[0], one) if isinstance(one, float) else one.predict_proba(texts)[:, 1]
-        for one in model
-    ]
-    if _is_one_of_two(head):
-        columns.insert(0, 1 - columns[0])
-    return np.stack(columns, axis=1)
-
-
-def _is_one_of_two(head: Head) -> bool:
-    return head.kind == "category" and head.size == 2
