@@ -18,6 +18,7 @@ from seqtasks.inspection.recurrent_weights import singular_values
 from seqtasks.runs import Run, disk_errors
 from seqtasks.runs.checksums import replacing_known
 from seqtasks.tasks.finished_run import load_weights
+from seqtasks.training.adam import tables_by_rows
 from seqtasks.training.levels import Levels
 from seqtasks.training.schedule import epochs_told
 from seqtasks.training.state import TrainingState, load_state, save_state
@@ -131,6 +132,7 @@ def fit(
         late,
         config.average_last,
         levels,
+        tables_by_rows(model, config),
     )
     state = load_state(run.last_state, step.variables()) if resume else TrainingState()
     state.finished = (state.finished or epochs_told(state.epoch)) if ended else ""

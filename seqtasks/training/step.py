@@ -1,12 +1,13 @@
 """One training step: loss, gradients, clipping, Adam, running totals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from seqtasks.training.adam import FusedAdam, summed_rows
 from seqtasks.training.levels import Levels
 
 
@@ -39,44 +40,6 @@ class Totals:
         return self.clipped / self.steps if self.steps else None
 
 
-class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam, each weight's update as one op that reads and writes memory once.
-
-    It uses three private members of Keras: `_get_variable_index`, `_momentums` and `_velocities`.
-    A test fails if a release of Keras no longer has them, or gives them another meaning.
-
-    Attributes:
-        waited: what says, of a weight's number, in how many of the first steps its gradient was 0;
-            its own steps are counted from there. None: in none.
-        rate: what says, of a weight's number, what its learning rate is multiplied with. None: 1.
-    """
-
-    waited: Callable[[int], Any] | None = None
-    rate: Callable[[int], float] | None = None
-
-    def update_step(self, gradient, variable, learning_rate):
-        """Move one weight against its gradient (Kingma & Ba 2015, the form before section 2.1)."""
-        index = self._get_variable_index(variable)
-        count = self.iterations + 1
-        if self.waited:
-            count -= self.waited(index)
-        if self.rate:
-            learning_rate = learning_rate * self.rate(index)
-        steps = tf.cast(count, variable.dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=tf.cast(self.beta_1, variable.dtype) ** steps,
-            beta2_power=tf.cast(self.beta_2, variable.dtype) ** steps,
-            lr=tf.cast(learning_rate, variable.dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
-
-
 class TrainingStep:
     """Trains a model on one batch per call, and reads nothing back from the device until asked.
 
@@ -95,6 +58,7 @@ class TrainingStep:
         late: vectors that are trained from some epoch on, a `weight` and whether it is by now,
             `tuning`.
         levels: which weights are trained by when, and how fast; None: all alike.
+        tables: of which only the rows are moved that a batch reads (`tables_by_rows`).
     """
 
     def __init__(
@@ -108,8 +72,10 @@ class TrainingStep:
         late: Any = None,
         average_last: int = 0,
         levels: Levels | None = None,
+        tables: Sequence[Any] = (),
     ):
         self.model = model
+        self._tables = tables
         self.loss = loss
         self.clip_norm = clip_norm
         self.clip_value = clip_value
@@ -174,9 +140,7 @@ class TrainingStep:
             loss = tf.reduce_mean(losses)
         weights = [w for index, w in enumerate(self._weights()) if self._is_open(index)]
         gradients = tape.gradient(loss, [w.value for w in weights])
-        # An embedding's gradient comes as one row per token read; a token that is read again and
-        # again must be summed before its norm (clipping) and its square (Adam) are taken.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients = [self._summed(*pair) for pair in zip(gradients, weights, strict=True)]
         if self.clip_value is not None:
             limit = self.clip_value
             gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
@@ -190,6 +154,12 @@ class TrainingStep:
         self._update_averages()
         self._add_up(losses, inputs, targets)
         self._add_norm(norm)
+
+    def _summed(self, gradient, weight):
+        """A gradient in which each number of a weight is once, as clipping and Adam need it."""
+        if isinstance(gradient, tf.IndexedSlices) and any(weight is t for t in self._tables):
+            return summed_rows(gradient)
+        return tf.convert_to_tensor(gradient)
 
     def _add_norm(self, norm):
         """Add a gradient's norm, as clipping has just found it, to the running totals."""

@@ -35,7 +35,7 @@ from seqtasks.training.levels import levels_of
 from seqtasks.training.memory import check_memory, saves_memory
 from seqtasks.training.model_card import model_card, split_sizes
 from seqtasks.training.records import record_network, record_resumption
-from seqtasks.training.resumable import check_resumable
+from seqtasks.training.resumable import as_begun, check_resumable
 from seqtasks.training.state import TrainingState
 from seqtasks.training.taken_over import (
     open_source,
@@ -134,6 +134,7 @@ def resume(
     """
     with writing(run):
         begun = check_resumable(run, config)
+        config = as_begun(run, config)
         taken_over_facts(run)  # which the card will need
         check_files(run.path, "vocabulary")
         codec = get_task(config.task).load_codec(config, run.vocabulary)
