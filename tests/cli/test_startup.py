@@ -155,7 +155,7 @@ print(cores())
 def test_cores_are_halved_for_training_and_not_for_decoding(verb, halved, monkeypatch):
     asked_for = []
 
-    def start(keras=True, halve_cores=False):
+    def start(keras=True, halve_cores=False, first=None):
         asked_for.append(halve_cores)
         raise SeqtasksError("started")
 
