@@ -1,9 +1,12 @@
 """Some steps of several tasks, by one process or by one of several that share each batch.
 
 As a program: python shared_steps.py FOLDER ADDRESS,ADDRESS INDEX trains each FOLDER/NAME.yaml as
-that worker and writes FOLDER/INDEX.npz.
+that worker and writes FOLDER/INDEX.npz. Then they train a run of sentiment.yaml, which worker 1 is
+asked to interrupt, and go on with it.
 """
 
+import os
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -53,6 +56,41 @@ def trained(file: Path, team: Any) -> dict[str, np.ndarray]:
     return {"losses": np.array(losses), "counts": counts, **found}
 
 
+class Watcher:
+    """Somebody who asks to end training when some batches of the second epoch are done."""
+
+    def __init__(self, asks: bool):
+        self.asks = asks
+
+    def progressed(self, progress: Any) -> None:
+        """Ask once."""
+        if self.asks and progress.epoch == 2 and progress.batch == 2:
+            self.asks = False
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def epoch_ended(self, result: Any) -> None:
+        """See it."""
+
+
+def run_of(folder: Path, name: str, team: Any, asks: bool = False) -> list[int]:
+    """Train a run of two epochs, also when it is interrupted; where it was."""
+    from seqtasks.config import load_config
+    from seqtasks.runs import Run
+    from seqtasks.training import fit, train
+
+    fit._PROGRESS_SECONDS = -1.0  # every batch
+    options = {"name": name, "training.epochs": 2, "training.batch_tokens": 8_192}
+    config = load_config((folder / "sentiment.yaml",), (), options)
+    runs = folder / "runs" if team.leads else folder / "none"
+    watcher = Watcher(asks)
+    state = train.train(config, runs, False, watcher, team=team).state
+    stopped = [state.epoch, state.batch, bool(state.finished)]
+    if not state.finished:
+        run = Run(folder / "runs" / name)
+        state = train.resume(run, config, watcher, team=team).state
+    return [*stopped, state.epoch, bool(state.finished)]
+
+
 def main(folder: Path, addresses: str, index: int) -> None:
     """Train all there is as one of several workers."""
     import tensorflow as tf
@@ -66,7 +104,9 @@ def main(folder: Path, addresses: str, index: int) -> None:
         # TensorFlow gathers rows only in graphs; the others are faster without.
         tf.config.run_functions_eagerly("embedding_update: rows" not in file.read_text("utf-8"))
         found |= {f"{file.stem}/{key}": value for key, value in trained(file, team).items()}
-    np.savez(folder / f"{index}.npz", **found)
+    tf.config.run_functions_eagerly(True)
+    stopped = run_of(folder, "together", team, asks=index == 1)
+    np.savez(folder / f"{index}.npz", stopped=stopped, **found)
 
 
 if __name__ == "__main__":

@@ -141,9 +141,9 @@ class Others:
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
         try:
-            if isinstance(error, TrainingError):
+            if isinstance(error, TrainingError) and error.__cause__:  # the end of another
                 self._wait(1)
-                self.look()  # another's end is why training ended here
+                self.look()
         finally:
             for process in self._processes.values():
                 if process.stdin:

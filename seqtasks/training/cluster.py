@@ -17,6 +17,7 @@ from seqtasks.errors import ConfigError, TrainingError
 
 PATIENCE = 120.0  # seconds in which all workers must have come
 _MOST = 1 << 16  # bytes of what one says to another
+_ANSWER = 5.0  # seconds more that the others wait for worker 0, to hear for whom it waited
 _VARIABLE = "TF_CONFIG"
 
 
@@ -231,7 +232,7 @@ def _tell_leader(cluster, facts, end, patience) -> str:
         try:
             with socket.create_connection(_host_and_port(cluster.addresses[0]), left) as line:
                 line.sendall(json.dumps(told).encode() + b"\n")
-                line.settimeout(max(end - time.monotonic(), 0.01))
+                line.settimeout(max(end - time.monotonic(), 0) + _ANSWER)
                 return str(_read(line))
         except (OSError, ValueError):
             if time.monotonic() + 0.2 >= end:

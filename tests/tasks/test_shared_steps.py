@@ -10,14 +10,15 @@ import pytest
 import shared_steps
 from graphs import without_graphs
 
+from seqtasks.runs import Run
 from seqtasks.training.cluster import local_cluster
 from seqtasks.training.team import ALONE
 
-# Of seven tasks those whose batches are made in ways of their own.
+# Of seven tasks those whose batches are shared in ways of their own.
 CASES: dict[str, dict] = {
-    "sentiment": {"training.batch_tokens": 24},  # some rows are alone: only one worker has any
+    # Some rows are alone in their batch: only one worker has any.
+    "sentiment": {"model.arch": "rnn", "text.unit": "word", "training.batch_tokens": 6},
     "tagging": {"training.embedding_update": "rows"},
-    "translation": {},
     "language_model": {"training.average_decay": 0.7},  # of which states are carried
 }
 
@@ -65,3 +66,18 @@ def test_two_workers_take_the_steps_of_one_process(name, folder):
         assert len(same) > 3
         for key in same:
             assert np.array_equal(first[f"{name}/{key}"], second[f"{name}/{key}"]), key
+
+
+def test_two_workers_stop_and_go_on_together_and_make_the_run_of_one_process(folder):
+    with without_graphs():
+        assert shared_steps.run_of(folder, "alone", ALONE) == [2, 0, True, 2, True]
+    for worker in range(2):  # asked of worker 1 when it had done two batches
+        with np.load(folder / f"{worker}.npz") as found:
+            assert found["stopped"].tolist() == [1, 2, False, 2, True]
+    alone, together = Run(folder / "runs/alone"), Run(folder / "runs/together")
+    for one, other in zip(alone.read_metrics(), together.read_metrics(), strict=True):
+        for key in ("train_loss", "validation_loss", "score", "gradient_norm"):
+            assert one[key] == pytest.approx(other[key], rel=1e-5), key
+        assert one["best"] == other["best"]
+    assert together.model_card.is_file()
+    assert not (folder / "none").exists()
