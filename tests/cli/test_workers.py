@@ -1,15 +1,19 @@
 """`seqtasks train --workers`, --cluster and --index: what can't be is told before TensorFlow."""
 
+import shlex
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from seqtasks.cli import main, workers
+from seqtasks.cli.train import train
 from seqtasks.config import load_config
 from seqtasks.errors import TrainingError
-from seqtasks.training.cluster import Cluster, local_cluster
+from seqtasks.training.cluster import Cluster, local_cluster, parse_cluster
 
 
 @pytest.mark.parametrize(
@@ -113,3 +117,25 @@ def test_cores_are_divided_unless_tensorflow_is_told_how_many(monkeypatch):
     monkeypatch.setattr(startup, "cores", lambda: 8)
     workers.share_cores(3)
     assert environment == {"TF_NUM_INTEROP_THREADS": "5", "TF_NUM_INTRAOP_THREADS": "2"}
+
+
+COMPOSE = Path(__file__).parents[2] / "configs/training/compose.yml"
+
+
+def test_the_compose_file_runs_the_same_command_in_each_container_but_for_the_index():
+    services = yaml.safe_load(COMPOSE.read_text("utf-8"))["services"]
+    asked = []
+    for service in services.values():
+        shell, flag, line = shlex.split(service["command"])
+        assert (shell, flag) == ("sh", "-c")
+        command = line[line.index("exec seqtasks train ") :].split()[3:]
+        context = train.make_context("train", command)  # each option is one of ours
+        asked.append(context.params)
+        cluster = parse_cluster(context.params["cluster"], context.params["index"])
+        # Containers find each other by the names of their services.
+        host = cluster.addresses[cluster.index].split(":")[0]
+        assert services[host] is service
+        assert service["environment"].keys() == {*workers._THREADS}
+    assert sorted(params.pop("index") for params in asked) == [0, 1]
+    assert asked[0] == asked[1]
+    assert "./data:/work/data:ro" in services["worker-1"]["volumes"]
