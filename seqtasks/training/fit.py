@@ -17,7 +17,7 @@ from seqtasks.errors import TrainingError
 from seqtasks.inspection.recurrent_weights import singular_values
 from seqtasks.runs import Run
 from seqtasks.tasks.finished_run import load_weights
-from seqtasks.tasks.task import BatchesOfEpoch
+from seqtasks.tasks.task import Batches
 from seqtasks.training.adam import tables_by_rows
 from seqtasks.training.levels import Levels
 from seqtasks.training.record import NoRecord, Record
@@ -85,7 +85,7 @@ class Watcher(Protocol):
 def fit(
     model: keras.Model,
     loss: Callable[[Any, Any], tf.Tensor],
-    batches: BatchesOfEpoch,
+    batches: Callable[..., Batches],
     validate: Callable[[], tuple[float, float]],
     config: TrainingConfig,
     run: Run,
@@ -108,7 +108,8 @@ def fit(
         loss: (targets, outputs) to the loss of each example or real token, (any,).
         batches: called with the number of an epoch, counted from 0, and how many of its first
             batches to leave out; returns the data set of the others, (inputs, targets) each, always
-            the same for the same numbers, and how many batches the whole epoch has.
+            the same for the same numbers, and how many batches the whole epoch has. With a team
+            this process' `share` of them is asked for (`seqtasks.tasks.task.BatchesOfEpoch`).
         validate: returns the mean loss and the score, higher is better, of the model as it is.
         resume: whether to go on from the run's saved state.
         ended: whether that state is the end, and only what is made of it is missing.

@@ -1,6 +1,7 @@
 """Tables of which only the rows that a batch reads are moved, against NumPy in float64."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
@@ -163,7 +164,7 @@ def test_a_run_keeps_the_rule_that_it_was_begun_with(key, tmp_path):
     file = tmp_path / "config.yaml"
     said = f"embedding_update: {key}, " if key else ""  # an earlier version's says nothing
     file.write_text(f"training: {{{said}epochs: 3}}\n", "utf-8")
-    run = SimpleNamespace(path=tmp_path, config=load_config((file,)))
+    run: Any = SimpleNamespace(path=tmp_path, config=load_config((file,)))
     fresh = load_config(assignments=("training.epochs=3",))  # as `--seeds` makes it again
     for config in (run.config, fresh):
         assert as_begun(run, config).training.embedding_update == (key or "dense")
