@@ -140,6 +140,8 @@ def train(
     with TrainingScreen(config, quiet=as_json or not leads) as screen, others:
         if together:
             join(together, config, splits, others.look if isinstance(others, Others) else None)
+            if not leads:
+                click.echo(f"All workers are here; {together.name(0)} shows and writes the run")
         made = []
         start_tensorflow(halve_cores=True, first=lambda: made.append(team_of(together)))
         from seqtasks.tasks.first_example import first_example
@@ -209,7 +211,7 @@ def _check(
         if run is None:
             check_training(config, splits)
             check_labels(config, splits)
-        else:
+        elif leads:  # the others' data are compared with its own
             from seqtasks.tasks.run_data import check_data
 
             tell(check_data(run, config, splits, ("train", "validation"), accept_new_data))

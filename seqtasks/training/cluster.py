@@ -61,6 +61,8 @@ def parse_cluster(addresses: str, index: int | None) -> Cluster:
 def cluster_of_environment(environment: Mapping[str, str] = os.environ) -> Cluster | None:
     """Read the environment variable TF_CONFIG, as TensorFlow does; None where it isn't set.
 
+    A chief, if it has one, is worker 0 here.
+
     Raises:
         ConfigError: where it can't be.
     """
@@ -69,28 +71,29 @@ def cluster_of_environment(environment: Mapping[str, str] = os.environ) -> Clust
         return None
     try:
         given = json.loads(text)
-        addresses, task = given["cluster"]["worker"], given["task"]
-        kind, index, others = task["type"], task["index"], set(given["cluster"]) - {"worker"}
-        if not all(isinstance(address, str) for address in addresses):
+        cluster, task = given["cluster"], given["task"]
+        chief, workers = cluster.get("chief", []), cluster.get("worker", [])
+        kind, index = task["type"], int(task["index"])
+        addresses = (*chief, *workers)
+        if not all(isinstance(address, str) for address in addresses) or index < 0:
             raise TypeError
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise ConfigError(
             f"{_VARIABLE}: expected JSON such as "
             '{"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}'
         ) from None
-    if others or kind != "worker":
-        raise ConfigError(f"{_VARIABLE}: all are of the type worker here; worker 0 is the chief")
-    return _checked(tuple(addresses), index, _VARIABLE, f"{_VARIABLE}: task.index")
+    if set(cluster) - {"chief", "worker"} or kind not in cluster:
+        raise ConfigError(f"{_VARIABLE}: expected a chief and workers alone, of which this is one")
+    index += len(chief) if kind == "worker" else 0
+    return _checked(addresses, index, _VARIABLE, f"{_VARIABLE}: task.index")
 
 
-def _checked(addresses: tuple[str, ...], index: Any, where: str, of_index: str) -> Cluster:
+def _checked(addresses: tuple[str, ...], index: int | None, where: str, of_index: str) -> Cluster:
     for address in addresses:
         _host_and_port(address, where)
     if len({*addresses}) < len(addresses):
         raise ConfigError(f"{where}: expected each worker's address once")
-    if isinstance(index, str) and index.isdecimal():
-        index = int(index)
-    if type(index) is not int or not 0 <= index < len(addresses):
+    if index is None or not 0 <= index < len(addresses):
         last = len(addresses) - 1
         given = "" if index is None else f", received {index!r}"
         raise ConfigError(

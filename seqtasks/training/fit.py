@@ -193,8 +193,8 @@ def _train_epoch(step, batches, config, state, watcher, interrupted, save, team)
             epoch = state.epoch + 1
             seconds = now - started
             watcher.progressed(Progress(epoch, config.epochs, state.batch, count, totals, seconds))
-        late = config.save_minutes and now - kept > 60 * config.save_minutes
-        stops, saves = team.agree(interrupted, lambda late=late: bool(late))
+        due = bool(config.save_minutes) and now - kept > 60 * config.save_minutes
+        stops, saves = team.agree(interrupted, lambda due=due: due)
         if stops:
             _checked_totals(step, state, config)  # what is no number is not worth saving
             return False

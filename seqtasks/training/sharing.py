@@ -72,7 +72,7 @@ def settle(team: Team, model: Any) -> None:
 
 
 def _draw_apart(team: Team, model: Any) -> None:
-    for seed in _seeds(model):
+    for seed in [] if team.leads else _seeds(model):
         value = seed.numpy()
         value[0] = (int(value[0]) + team.share.index * _APART) % 2**32
         seed.assign(value)

@@ -61,6 +61,9 @@ class Team(Alone):
         self.cluster = cluster
         self.share = Share(cluster.index, cluster.size)
         self.leads = cluster.index == 0
+        gpus = tf.config.list_physical_devices("GPU")
+        if gpus:  # one for each worker, of those that a machine has
+            tf.config.set_visible_devices(gpus[cluster.index % len(gpus)], "GPU")
         os.environ["TF_CONFIG"] = cluster.to_json()
         options = tf.distribute.experimental.CommunicationOptions(
             implementation=tf.distribute.experimental.CommunicationImplementation.RING

@@ -148,7 +148,7 @@ def resume(
         check_files(run.path, "vocabulary")
         codec = get_task(config.task).load_codec(config, run.vocabulary)
         splits = splits or load_splits(config)
-        if not compared:
+        if not compared and team.leads:
             check_data(run, config, splits, ("train", "validation"), accept_new_data)
         source = open_source(config) if begun == "anew" else None
         if begun == "anew" and has_vectors(codec) and not source:  # they aren't in any state yet

@@ -1,5 +1,6 @@
 """Workers find each other before they train, or say in a line why they can't."""
 
+import json
 import socket
 import threading
 
@@ -130,6 +131,11 @@ def test_tf_config_is_read_as_tensorflow_writes_it():
     text = cluster.to_json().replace('"index": 2', '"index": "1"')  # which TensorFlow takes, too
     assert cluster_of_environment({"TF_CONFIG": text}) == Cluster(cluster.addresses, 1)
     assert cluster_of_environment({}) is None
+    for task, index in (("chief", 0), ("worker", 1)):
+        text = json.dumps(
+            {"cluster": {"chief": ["a:1"], "worker": ["b:2"]}, "task": {"type": task, "index": 0}}
+        )
+        assert cluster_of_environment({"TF_CONFIG": text}) == Cluster(("a:1", "b:2"), index)
 
 
 @pytest.mark.parametrize(
