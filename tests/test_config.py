@@ -271,6 +271,7 @@ IMPOSSIBLE = {
     "training.batch_tokens": [0],
     "training.learning_rate": [0, -1, ".nan", ".inf", "1e+39", "1e-39"],
     "training.memory": ["large"],
+    "training.embedding_update": ["sparse", "row"],
     "training.clip_norm": [0, -1, ".nan"],
     "training.label_smoothing": [1, -0.1],
     "training.average_decay": [1, -0.1],

@@ -96,7 +96,7 @@ USED = {
     ("cli/startup.py", "os.sched_getaffinity"),
     ("runs/locks.py", "fcntl"),
     ("serving/grpc_ports.py", "socket.AF_UNIX"),
-    ("training/fit.py", "os.posix_fallocate"),
+    ("training/record.py", "os.posix_fallocate"),
     ("training/memory.py", "os.sysconf"),
     ("training/memory.py", "resource"),
 }

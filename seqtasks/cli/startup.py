@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
@@ -16,7 +16,9 @@ import click
 _OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")
 
 
-def start_tensorflow(keras: bool = True, halve_cores: bool = False) -> None:
+def start_tensorflow(
+    keras: bool = True, halve_cores: bool = False, first: Callable[[], object] = lambda: None
+) -> None:
     """Import TensorFlow and Keras, on the TensorFlow backend, quietly unless `--verbose`.
 
     TensorFlow's libraries write to the error stream before any setting of theirs takes effect, so
@@ -30,6 +32,7 @@ def start_tensorflow(keras: bool = True, halve_cores: bool = False) -> None:
             the cores, they get in each other's way. On two cores a training step then takes 0.85
             of the time; a beam search, whose large products run alone, would take 1.4 times as
             long.
+        first: called when all is imported, before TensorFlow has done anything.
     """
     context = click.get_current_context(silent=True)
     verbose = bool(context and (context.obj or {}).get("verbose"))
@@ -37,10 +40,10 @@ def start_tensorflow(keras: bool = True, halve_cores: bool = False) -> None:
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if verbose else _set_aside_errors():
-        _load(verbose, keras, halve_cores)
+        _load(verbose, keras, halve_cores, first)
 
 
-def _load(verbose: bool, keras: bool, halve_cores: bool) -> None:
+def _load(verbose: bool, keras: bool, halve_cores: bool, first: Callable[[], object]) -> None:
     without = _OPTIONAL_FOR_KERAS if keras else ("keras", *_OPTIONAL_FOR_KERAS)
     with _no_collection(), _not_importable(*without):
         if keras:
@@ -53,6 +56,7 @@ def _load(verbose: bool, keras: bool, halve_cores: bool) -> None:
     if threads:
         with contextlib.suppress(RuntimeError):  # which says that TensorFlow runs already
             tf.config.threading.set_intra_op_parallelism_threads(threads)
+    first()
     tf.config.list_logical_devices()  # starts the runtime, which has its own words to say
 
 
@@ -60,10 +64,10 @@ def _threads_per_operation(halve_cores: bool) -> int:
     """How many threads one operation may use; 0 where TensorFlow decides."""
     if not halve_cores or "TF_NUM_INTRAOP_THREADS" in os.environ:
         return 0
-    return max(1, _cores() // 2)
+    return max(1, cores() // 2)
 
 
-def _cores() -> int:
+def cores() -> int:
     """The cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -1,5 +1,6 @@
 """`seqtasks train`."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,15 @@ from seqtasks.cli.options import (
     tell,
     with_source,
     with_vectors,
+)
+from seqtasks.cli.workers import (
+    Others,
+    asked_cluster,
+    check_shares,
+    join,
+    team_of,
+    watch_parent,
+    worker_options,
 )
 from seqtasks.config import TASKS, RunConfig, load_config
 from seqtasks.config.arch import RULE
@@ -68,13 +78,15 @@ if TYPE_CHECKING:
 )
 @accept_new_data_option
 @click.option("--overwrite", is_flag=True, help="Replace a run of the same name.")
+@worker_options
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the final figures as JSON, and nothing else."
 )
 def train(
     config_files: tuple[Path, ...], assignments: tuple[str, ...], runs_dir: Path,
     resumed: Path | None, accept_new_data: bool, overwrite: bool, as_json: bool,
-    seeds: str | None, **options: Any,
+    seeds: str | None, workers: int | None, cluster: str | None, index: int | None,
+    **options: Any,
 ) -> None:  # fmt: skip
     """Train a model and write its run directory.
 
@@ -101,34 +113,52 @@ def train(
     if seeds is not None:
         if run is not None:
             raise click.UsageError("--resume goes on with one run, --seeds trains several: choose")
+        if workers is not None or cluster is not None:
+            raise click.UsageError("--seeds trains one run after the other, in one process each")
         _train_seeds(config, seeds, runs_dir, overwrite, as_json)
         return
 
     from seqtasks.cli.screen import TrainingScreen, show_outcome
     from seqtasks.cli.startup import start_tensorflow
 
-    splits = _check(config, run, runs_dir, overwrite, accept_new_data)
+    together = asked_cluster(workers, cluster, index)
+    leads = together is None or together.index == 0
+    if together:
+        check_shares(together, config)
+        watch_parent()
+    splits = _check(config, run, runs_dir, overwrite, accept_new_data, leads)
     told = None
     if run is None and splits is not None:
         from seqtasks.tasks.chosen import choose
 
         chosen = choose(config, splits)
         config, told = chosen.config, chosen.told()
-    with TrainingScreen(config, quiet=as_json) as screen:
-        start_tensorflow(halve_cores=True)
+    others = contextlib.nullcontext()
+    if together and workers:
+        others = Others(together, config, resumed, runs_dir)
+    with TrainingScreen(config, quiet=as_json or not leads) as screen, others:
+        if together:
+            join(together, config, splits, others.look if isinstance(others, Others) else None)
+            if not leads:
+                click.echo(f"All workers are here; {together.name(0)} shows and writes the run")
+        made = []
+        start_tensorflow(halve_cores=True, first=lambda: made.append(team_of(together)))
         from seqtasks.tasks.first_example import first_example
         from seqtasks.tasks.sources import load_splits
         from seqtasks.training import train as training
 
+        (team,) = made
         compared = splits is not None
         splits = splits or load_splits(config)
         screen.show(first_example(config, splits))
         if told:
             screen.show(told)
         if run is not None:
-            outcome = training.resume(run, config, screen, splits, accept_new_data, compared)
+            outcome = training.resume(run, config, screen, splits, accept_new_data, compared, team)
         else:
-            outcome = training.train(config, runs_dir, overwrite, screen, splits, screen.show)
+            outcome = training.train(config, runs_dir, overwrite, screen, splits, screen.show, team)
+    if not leads:
+        return
     if as_json:
         click.echo(json.dumps(training.summary(outcome)))
     else:
@@ -151,17 +181,25 @@ def _train_seeds(
 
 
 def _check(
-    config: RunConfig, run: Run | None, runs_dir: Path, overwrite: bool, accept_new_data: bool
+    config: RunConfig,
+    run: Run | None,
+    runs_dir: Path,
+    overwrite: bool,
+    accept_new_data: bool,
+    leads: bool,
 ) -> "Splits | None":
-    """Say what is wrong before TensorFlow starts; give the data that were read for it."""
+    """Say what is wrong before TensorFlow starts; give the data that were read for it.
+
+    Of several workers the one that leads looks after the run.
+    """
     from seqtasks.tasks.source_run import check_apart, check_labels
     from seqtasks.tasks.sources import check_training, notices, read_files
     from seqtasks.training.memory import check_memory
 
     check_memory(config)
-    if run is None:
+    if run is None and leads:
         check_apart(config, choose_path(runs_dir, config, overwrite))
-    else:
+    elif run is not None and leads:
         from seqtasks.training.resumable import check_resumable
 
         check_free(run)
@@ -172,7 +210,7 @@ def _check(
         if run is None:
             check_training(config, splits)
             check_labels(config, splits)
-        else:
+        elif leads:  # the others' data are compared with its own
             from seqtasks.tasks.run_data import check_data
 
             tell(check_data(run, config, splits, ("train", "validation"), accept_new_data))

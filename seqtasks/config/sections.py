@@ -261,6 +261,12 @@ class TrainingConfig(Strict):
         description="small: a third to a half of the memory of recurrent layers, and more time; "
         "auto: small where what they keep of a batch would take a quarter of what is free",
     )
+    embedding_update: Literal["auto", "dense", "rows"] = Field(
+        default="auto",
+        description="dense: Adam moves all rows of a table of vectors; rows: only those that the "
+        "batch reads, which is another rule and faster where tables are large; auto: rows of "
+        "tables of more than 2 million numbers, else dense",
+    )
     clip_norm: Threshold = Field(
         default=1.0, description="the global norm that the gradients are clipped to"
     )

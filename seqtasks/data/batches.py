@@ -1,12 +1,40 @@
 """Batches of similar length: shuffled, bucketed, with a budget of tokens, the same per seed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 _POOL_BATCHES = 50  # rows sorted together: more makes less padding, fewer makes better shuffling
+
+
+@dataclass(frozen=True)
+class Share:
+    """Which rows of each batch this process takes, of several that train together.
+
+    Attributes:
+        index: of the process.
+        workers: how many there are.
+    """
+
+    index: int = 0
+    workers: int = 1
+
+    def of(self, rows: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Every so many of some rows, and whether they count.
+
+        Where there are fewer rows than workers, some get the first one, and it doesn't count.
+
+        >>> Share(1, 2).of(np.array([7, 8, 9, 6]))[0].tolist(), Share(1, 2).of(np.array([7]))[1]
+        ([8, 6], False)
+        """
+        own = rows[self.index :: self.workers]
+        return (own, True) if len(own) else (rows[:1], False)
+
+
+WHOLE = Share()
 
 
 def plan_batches(
@@ -71,13 +99,30 @@ def dataset(
     return loaded(lambda rows: (encode(tf.gather(texts, rows)), tf.gather(labels, rows)), batches)
 
 
-def loaded(load: Callable[[tf.Tensor], Any], batches: list[np.ndarray]) -> tf.data.Dataset:
-    """Load the planned batches, row numbers (rows,) each, as they are needed."""
+def loaded(
+    load: Callable[[tf.Tensor], Any], batches: list[np.ndarray], share: Share = WHOLE
+) -> tf.data.Dataset:
+    """Load the planned batches, row numbers (rows,) each, as they are needed.
 
-    def rows() -> Iterator[np.ndarray]:
-        yield from batches
-
-    source = tf.data.Dataset.from_generator(rows, output_signature=tf.TensorSpec([None], tf.int64))
+    Args:
+        load: from row numbers to a batch, (inputs, targets).
+        batches: what was planned.
+        share: whose rows of them; of several processes a batch is (inputs, targets, whether it
+            counts).
+    """
     load = tf.autograph.experimental.do_not_convert(load)  # a second or two of every start
-    made = source.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    numbers, counts = tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.bool)
+    if share == WHOLE:
+        source = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=numbers)
+        made = source.map(load, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    else:
+
+        @tf.autograph.experimental.do_not_convert
+        def load_share(rows, counted):
+            return (*load(rows), counted)
+
+        source = tf.data.Dataset.from_generator(
+            lambda: map(share.of, batches), output_signature=(numbers, counts)
+        )
+        made = source.map(load_share, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return made.prefetch(tf.data.AUTOTUNE)

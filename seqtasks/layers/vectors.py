@@ -37,8 +37,9 @@ class TokenVectors(keras.layers.Embedding):
     observer: Any = None  # what is shown the vectors that are read
 
     def call(self, inputs):
-        """Look up the vectors of ids."""
-        vectors = super().call(inputs)
+        """Look up the vectors of ids, (any) of integers."""
+        # Of the variable, not of its value as Keras does, which may be a copy of the whole table.
+        vectors = tf.cast(tf.gather(self.embeddings.value, inputs), self.compute_dtype)
         if self.observer:
             self.observer(vectors)
         return vectors

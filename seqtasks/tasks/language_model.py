@@ -14,9 +14,10 @@ import tensorflow as tf
 
 from seqtasks.bootstrap import Interval, interval, ratio
 from seqtasks.config import LanguageModelConfig
+from seqtasks.data.batches import WHOLE, Share
 from seqtasks.data.plain import PlainText
 from seqtasks.data.splits import Splits
-from seqtasks.errors import DataError
+from seqtasks.errors import ConfigError, DataError
 from seqtasks.search.sampling import sample
 from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar, step_endpoint
 from seqtasks.tasks.evaluation import PlainTextEvaluation
@@ -115,16 +116,23 @@ def windows(ids: np.ndarray, rows: int, window: int) -> list[dict[str, np.ndarra
     ]
 
 
-def _dataset(batches: list[dict[str, np.ndarray]]) -> tf.data.Dataset:
+def _dataset(batches: list[dict[str, np.ndarray]], share: Share) -> tf.data.Dataset:
     signature = {
         "ids": tf.TensorSpec([None, None], tf.int32),
         "next": tf.TensorSpec([None, None], tf.int32),
         "begins": tf.TensorSpec([None], tf.bool),
     }
-    data = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+
+    def own_rows():
+        for batch in batches:
+            yield {name: share.of(rows)[0] for name, rows in batch.items()}
+
+    data = tf.data.Dataset.from_generator(own_rows, output_signature=signature)
 
     def split(batch):
-        return {"ids": batch["ids"], "begins": batch["begins"]}, batch["next"]
+        inputs = {"ids": batch["ids"], "begins": batch["begins"]}
+        counts = () if share == WHOLE else (tf.constant(True),)
+        return inputs, batch["next"], *counts
 
     return data.map(split).prefetch(2)
 
@@ -134,6 +142,7 @@ def training_data(
     ids: np.ndarray,
     epoch: int,
     skip: int,
+    share: Share = WHOLE,
     rare: RareTokens | None = None,
 ) -> Batches:
     """Windows of the text in order, without the first `skip`, and how many there are in all.
@@ -141,14 +150,24 @@ def training_data(
     Each epoch starts the stretches at another place of the text, which is read as a ring.
 
     Args:
+        share: whose stretches are read.
         rare: makes some of the tokens unknown, each place for itself.
+
+    Raises:
+        ConfigError: where there are more workers than stretches.
     """
+    rows = _rows(config, ids)
+    if rows < share.workers:
+        raise ConfigError(
+            f"{share.workers} workers can't share {rows} stretches of text, which are read side by "
+            "side; use fewer workers, a larger training.batch_size or a smaller training.window"
+        )
     rng = np.random.default_rng([config.seed, epoch])
     if rare:
         ids = rare(tf.constant(ids), tf.range(len(ids)), epoch).numpy()
     turned = np.roll(ids, -int(rng.integers(len(ids))))
-    batches = windows(turned, _rows(config, ids), config.training.window)
-    return _dataset(batches[skip:]), len(batches)
+    batches = windows(turned, rows, config.training.window)
+    return _dataset(batches[skip:], share), len(batches)
 
 
 def _rows(config: LanguageModelConfig, ids: np.ndarray) -> int:

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import LanguageModelConfig
-from seqtasks.data.batches import loaded, plan_batches
-from seqtasks.tasks.task import Batches
+from seqtasks.data.batches import WHOLE, Share, loaded, plan_batches
+from seqtasks.tasks.task import Batches, BatchesOfEpoch
 from seqtasks.text.encoder import in_batches
 from seqtasks.text.line_text import LineText
 from seqtasks.text.target_text import with_end, with_start
@@ -59,7 +59,7 @@ def line_batches(
     ids: tf.RaggedTensor,
     both_ways: bool,
     rare: RareTokens | None = None,
-) -> Callable[[int, int], Batches]:
+) -> BatchesOfEpoch:
     """Make `Fit.batches` of lines of like length, shuffled by the run's seed and the epoch.
 
     Args:
@@ -70,14 +70,14 @@ def line_batches(
     """
     lengths, training = ids.row_lengths().numpy() + 1, config.training
 
-    def batches(epoch: int, skip: int) -> Batches:
+    def batches(epoch: int, skip: int, share: Share = WHOLE) -> Batches:
         rng = np.random.default_rng([config.seed, epoch])
         planned = plan_batches(lengths, training.batch_tokens, training.batch_size, rng)
         given = ids
         if rare:
             flat = ids.flat_values
             given = ids.with_flat_values(rare(flat, tf.range(tf.size(flat)), epoch))
-        return loaded(partial(_load, given, both_ways), planned[skip:]), len(planned)
+        return loaded(partial(_load, given, both_ways), planned[skip:], share), len(planned)
 
     return batches
 

@@ -21,7 +21,7 @@ SAMPLES = 24  # examples that a run keeps
 
 def save_data(run: Run, config: RunConfig, splits: Splits) -> None:
     """Write into a run how many examples each split has, their digests, and a few of them."""
-    found = {name: _described(part, config) for name, part in splits.parts().items()}
+    found = split_digests(config, splits)
     asked = (splits.test or splits.validation).asked(SAMPLES)
     if isinstance(asked, np.ndarray):
         with replacing(run.samples_file("npz")) as temporary, temporary.open("wb") as file:
@@ -83,7 +83,7 @@ def check_data(
     before = _known_data(run)
     if before is None or config.data != run.config.data:
         return []
-    now = {name: _described(part, config) for name, part in splits.parts().items()}
+    now = split_digests(config, splits)
     different = [
         name for name in ("train", "validation", "test") if before.get(name) != now.get(name)
     ]
@@ -118,6 +118,11 @@ def rows_not_in_train(splits: Splits, part: Any) -> list[int] | None:
     in_train, keys = splits.train.keys(), part.keys()
     known = {as_read(key) for key in in_train}
     return [row for row, key in enumerate(keys) if as_read(key) not in known]
+
+
+def split_digests(config: RunConfig, splits: Splits) -> dict[str, Any]:
+    """How many examples each split has, and a digest of them as a network reads them."""
+    return {name: _described(part, config) for name, part in splits.parts().items()}
 
 
 def _described(part: Any, config: RunConfig) -> dict[str, Any]:

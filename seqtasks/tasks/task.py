@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.data.batches import loaded, plan_batches
+from seqtasks.data.batches import WHOLE, Share, loaded, plan_batches
 from seqtasks.data.splits import Splits
 from seqtasks.errors import RunError
 from seqtasks.tasks.calibration import Calibration
@@ -25,6 +25,21 @@ from seqtasks.text.vocabulary import Vocabulary
 
 Batches = tuple[tf.data.Dataset, int]
 """The rest of an epoch, (inputs, targets) each, and how many batches the whole epoch has."""
+
+
+class BatchesOfEpoch(Protocol):
+    """Makes the batches of an epoch, always the same for the same numbers."""
+
+    def __call__(self, epoch: int, skip: int, share: Share = WHOLE) -> Batches:
+        """Make them.
+
+        Args:
+            epoch: counted from 0.
+            skip: how many of its batches to leave out.
+            share: which rows of each; of several processes a batch is (inputs, targets, whether
+                it counts).
+        """
+        ...
 
 
 class Codec(Protocol):
@@ -59,7 +74,7 @@ class Fit:
     """
 
     loss: Callable[[Any, Any], tf.Tensor]
-    batches: Callable[[int, int], Batches]
+    batches: BatchesOfEpoch
     validate: Callable[[], tuple[float, float]]
     score: str | None = None
 
@@ -165,7 +180,7 @@ def planned_batches(
     lengths: np.ndarray,
     load: Callable[[tf.Tensor], Any],
     vocabularies: Mapping[str, Vocabulary] | None = None,
-) -> Callable[[int, int], Batches]:
+) -> BatchesOfEpoch:
     """Make `Fit.batches` of examples of like length, shuffled by the run's seed and the epoch.
 
     Args:
@@ -181,7 +196,7 @@ def planned_batches(
         counts = count_ids((inputs for inputs, _ in loaded(load, plan)), vocabularies)
         unknown = UnknownTokens(vocabularies, counts, weight, config.seed)
 
-    def batches(epoch: int, skip: int) -> Batches:
+    def batches(epoch: int, skip: int, share: Share = WHOLE) -> Batches:
         rng = np.random.default_rng([config.seed, epoch])
         planned = plan_batches(lengths, training.batch_tokens, training.batch_size, rng)
 
@@ -189,6 +204,6 @@ def planned_batches(
             batch = load(rows)
             return unknown(*batch, rows, epoch) if unknown else batch
 
-        return loaded(load_some, planned[skip:]), len(planned)
+        return loaded(load_some, planned[skip:], share), len(planned)
 
     return batches

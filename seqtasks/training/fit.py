@@ -2,26 +2,29 @@
 
 import contextlib
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import keras
 import tensorflow as tf
 
 from seqtasks.config import TrainingConfig
+from seqtasks.data.batches import WHOLE
 from seqtasks.errors import TrainingError
 from seqtasks.inspection.recurrent_weights import singular_values
-from seqtasks.runs import Run, disk_errors
-from seqtasks.runs.checksums import replacing_known
+from seqtasks.runs import Run
 from seqtasks.tasks.finished_run import load_weights
+from seqtasks.tasks.task import Batches
+from seqtasks.training.adam import tables_by_rows
 from seqtasks.training.levels import Levels
+from seqtasks.training.record import NoRecord, Record
 from seqtasks.training.schedule import epochs_told
-from seqtasks.training.state import TrainingState, load_state, save_state
+from seqtasks.training.state import TrainingState, state_of
 from seqtasks.training.step import Totals, TrainingStep
+from seqtasks.training.team import ALONE, Alone
 
 _PROGRESS_SECONDS = 0.5
 # A mean loss that no training recovers from. A cross-entropy of 1e6 gives right answers the
@@ -82,7 +85,7 @@ class Watcher(Protocol):
 def fit(
     model: keras.Model,
     loss: Callable[[Any, Any], tf.Tensor],
-    batches: Callable[[int, int], tuple[tf.data.Dataset, int]],
+    batches: Callable[..., Batches],
     validate: Callable[[], tuple[float, float]],
     config: TrainingConfig,
     run: Run,
@@ -92,6 +95,7 @@ def fit(
     saved: Callable[[], None] = lambda: None,
     late: Any = None,
     levels: Levels | None = None,
+    team: Alone = ALONE,
 ) -> TrainingState:
     """Train a model until its score stops rising; leave the best weights in the run and the model.
 
@@ -104,7 +108,8 @@ def fit(
         loss: (targets, outputs) to the loss of each example or real token, (any,).
         batches: called with the number of an epoch, counted from 0, and how many of its first
             batches to leave out; returns the data set of the others, (inputs, targets) each, always
-            the same for the same numbers, and how many batches the whole epoch has.
+            the same for the same numbers, and how many batches the whole epoch has. With a team
+            this process' `share` of them is asked for (`seqtasks.tasks.task.BatchesOfEpoch`).
         validate: returns the mean loss and the score, higher is better, of the model as it is.
         resume: whether to go on from the run's saved state.
         ended: whether that state is the end, and only what is made of it is missing.
@@ -112,6 +117,8 @@ def fit(
         late: vectors that are trained from some epoch on
             (`seqtasks.tasks.outside_vectors.LateVectors`).
         levels: which weights are trained by when, and how fast; None: all alike.
+        team: the processes that train the model together, of which worker 0 validates and keeps
+            what is to be kept; the run of the others is theirs alone to read.
 
     Returns:
         The state at the end. `finished` says why it ended and is empty after an interruption, when
@@ -131,64 +138,52 @@ def fit(
         late,
         config.average_last,
         levels,
+        tables_by_rows(model, config),
+        team,
     )
-    state = load_state(run.last_state, step.variables()) if resume else TrainingState()
+    record = Record(run) if team.leads else NoRecord(run)
+    state = record.load(step.variables()) if resume else TrainingState()
     state.finished = (state.finished or epochs_told(state.epoch)) if ended else ""
-    _bring_up_to_date(run, state)
+    record.begin(state)
 
     def save() -> None:
-        save_state(run.last_state, state, step.variables())
-        saved()
+        step.settle()
+        record.save(state, step.variables(), saved)
 
-    with (
-        disk_errors(run.path),
-        tf.summary.create_file_writer(str(run.tensorboard)).as_default(),
-        _interruption() as interrupted,
-    ):
-        for row in state.rows:
-            _log(row)
+    def validated() -> tuple[float, float]:
+        return tuple(team.told(validate))
+
+    with record.open(), team.watched(), _interruption() as interrupted:
+        state = _state_of_all(team, state)
+        step.set_apart()
         if not resume:
             save()
         while not state.finished and state.epoch < config.epochs:
             if late:
                 late.begin(state.epoch)
             step.begin(state.epoch)
-            if not _train_epoch(step, batches, config, state, watcher, interrupted, save):
+            if not _train_epoch(step, batches, config, state, watcher, interrupted, save, team):
                 save()
                 return state
-            result = _end_epoch(step, validate, config, state, run)
+            result = _end_epoch(step, validated, config, state, record)
             save()
-            run.write_metrics(state.rows)
-            _log(state.rows[-1])
+            record.epoch_ended(state)
             watcher.epoch_ended(result)
-            if interrupted() and not state.finished:
+            if team.agree(interrupted)[0] and not state.finished:
                 return state
-    if state.schedule.best_score is not None:
+    if state.schedule.best_score is not None and team.leads:
         load_weights(model, run)
     return state
 
 
-def _bring_up_to_date(run: Run, state: TrainingState) -> None:
-    """Let the files that are made of the state say what it says: nothing more, nothing twice."""
-    with disk_errors(run.path):
-        if not state.rows:  # or the state is an earlier version's, which had them there alone
-            rows = run.read_metrics() if state.epoch else []
-            state.rows = [row for row in rows if row["epoch"] <= state.epoch]
-        if state.rows or run.metrics.exists():
-            run.write_metrics(state.rows)
-        for events in run.tensorboard.glob("events.out.tfevents.*"):
-            with contextlib.suppress(PermissionError):  # Windows, while TensorBoard has it open
-                events.unlink()
-
-
-def _train_epoch(step, batches, config, state, watcher, interrupted, save) -> bool:
+def _train_epoch(step, batches, config, state, watcher, interrupted, save, team) -> bool:
     """Train on the rest of the current epoch; False where it was interrupted."""
-    dataset, count = batches(state.epoch, state.batch)
+    dataset, count = _batches(batches, state, team)
     started = shown = kept = time.perf_counter()
     spent_before = state.seconds
     # Whatever ends the loop, the step that was begun is finished and counted.
-    for inputs, targets in dataset:
-        step(inputs, targets)
+    for batch in dataset:
+        step(*batch)
         state.batch += 1
         now = time.perf_counter()
         state.seconds = spent_before + now - started
@@ -198,14 +193,28 @@ def _train_epoch(step, batches, config, state, watcher, interrupted, save) -> bo
             epoch = state.epoch + 1
             seconds = now - started
             watcher.progressed(Progress(epoch, config.epochs, state.batch, count, totals, seconds))
-        if interrupted():
+        due = bool(config.save_minutes) and now - kept > 60 * config.save_minutes
+        stops, saves = team.agree(interrupted, lambda due=due: due)
+        if stops:
             _checked_totals(step, state, config)  # what is no number is not worth saving
             return False
-        if config.save_minutes and now - kept > 60 * config.save_minutes and state.batch < count:
+        if saves and state.batch < count:
             _checked_totals(step, state, config)
             save()
             kept = time.perf_counter()
     return True
+
+
+def _state_of_all(team, state) -> TrainingState:
+    """Worker 0's state, where several processes train together."""
+    return state_of(team.told(lambda: asdict(state))) if team.several else state
+
+
+def _batches(batches, state, team) -> tuple[tf.data.Dataset, int]:
+    """The rest of an epoch; of several processes this one's share."""
+    if team.share == WHOLE:
+        return batches(state.epoch, state.batch)
+    return batches(state.epoch, state.batch, share=team.share)
 
 
 def _checked_totals(step, state, config) -> Totals:
@@ -240,7 +249,7 @@ def _lower_rate(config) -> str:
     return f"Try a lower learning rate, --set training.learning_rate={lower:g}"
 
 
-def _end_epoch(step, validate, config, state, run) -> EpochResult:
+def _end_epoch(step, validate, config, state, record) -> EpochResult:
     """Validate, decide what follows from it, and keep the weights if they are the best."""
     totals = _checked_totals(step, state, config)
     started = time.perf_counter()
@@ -253,7 +262,7 @@ def _end_epoch(step, validate, config, state, run) -> EpochResult:
     state.batch = 0
     decision = state.schedule.decide(score, validation_loss, state.epoch, config)
     if decision == "best":
-        _save_weights(step.model, run)
+        record.save_weights(step.model)
     step.swap_averages()
     singular = singular_values(step.model)
     state.seconds += time.perf_counter() - started
@@ -286,41 +295,11 @@ def _end_epoch(step, validate, config, state, run) -> EpochResult:
     return result
 
 
-def _save_weights(model, run) -> None:
-    """Write the best weights and their checksum; a kill at any moment leaves the two in step."""
-    with replacing_known(run.path, run.best_weights) as temporary:
-        _reserve(temporary, model)
-        model.save_weights(temporary)
-
-
-def _reserve(path, model) -> None:
-    """Make sure that the weights fit: HDF5 crashes the process when the disk fills up."""
-    size = sum(weight.value.dtype.size * math.prod(weight.shape) for weight in model.weights)
-    size += 4_096 * (len(model.weights) + 4)
-    with path.open("wb") as file:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:  # macOS and Windows, where only what is written is sure to have its place
-            for _ in range(0, size, 1 << 20):
-                file.write(bytes(1 << 20))
-    path.unlink()
-
-
 def _rates(totals: Totals, state: TrainingState) -> tuple[float, float]:
     """Examples and tokens per second in the epoch that just ended."""
     before = state.rows[-1]["seconds"] if state.rows else 0.0
     seconds = max(state.seconds - before, 1e-9)
     return totals.examples / seconds, totals.tokens / seconds
-
-
-def _log(row: dict[str, Any]) -> None:
-    for name, value in row.items():
-        several = value if isinstance(value, dict) else {None: value}
-        for part, number in several.items():
-            if isinstance(number, float):
-                tag = f"{name}/{part}" if part else name
-                tf.summary.scalar(tag, number, step=row["epoch"])
-    tf.summary.flush()
 
 
 @contextlib.contextmanager

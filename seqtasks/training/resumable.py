@@ -13,6 +13,7 @@ from seqtasks.training.state import check_state
 # What may differ when a run is resumed: how long to go on, never what is trained.
 _FREE_ON_RESUME = {"epochs", "patience", "target"}
 _NO_DECISION = {"save_minutes", "memory"}  # which may differ too, but decide nothing
+_KEPT = "embedding_update"  # a run keeps its own unless another is asked for, which is refused
 
 Begun = Literal["anew", "go on", "finish"]
 
@@ -74,12 +75,28 @@ def same_training(run: Run, config: RunConfig) -> bool:
         ConfigError: where `config` differs from the run's in more than how long to go on.
     """
     _check_same(run, config)
-    return run.config.training == config.training
+    return as_begun(run, run.config).training == as_begun(run, config).training
+
+
+def as_begun(run: Run, config: RunConfig) -> RunConfig:
+    """A configuration with the rule by which the run's vectors have been moved so far.
+
+    Runs of before 2026-11-30 don't say it: all of a table was moved then, however large.
+    """
+    begun = run.config.training
+    by = begun.embedding_update if _KEPT in begun.model_fields_set else "dense"
+    if by == config.training.embedding_update:
+        return config
+    return config.model_copy(
+        update={"training": config.training.model_copy(update={_KEPT: by})}, deep=False
+    )
 
 
 def _check_same(run: Run, config: RunConfig) -> None:
     before, now = _comparable(run.config), _comparable(config)
     changed = [key for key in now if now[key] != before[key]]
+    if _KEPT not in config.training.model_fields_set and f"training.{_KEPT}" in changed:
+        changed.remove(f"training.{_KEPT}")  # the run's own is taken (`as_begun`)
     if changed:
         key = changed[0]
         raise ConfigError(

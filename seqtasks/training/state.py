@@ -84,6 +84,11 @@ def load_state(path: Path, variables: list[Any]) -> TrainingState:
     return state
 
 
+def state_of(fields: dict[str, Any]) -> TrainingState:
+    """The state whose fields, as JSON has them, are these."""
+    return TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])})
+
+
 def _read(path: Path, with_values: bool = True) -> tuple[TrainingState, list[np.ndarray], int]:
     """The state, the values, and by which version they were saved."""
     try:
@@ -92,8 +97,7 @@ def _read(path: Path, with_values: bool = True) -> tuple[TrainingState, list[np.
             values = [saved[key] for key in keys]
             fields = json.loads(str(saved["state"]))
         version = int(fields.pop("version", 1))
-        state = TrainingState(**{**fields, "schedule": Schedule(**fields["schedule"])})
-        return state, values, version
+        return state_of(fields), values, version
     except FileNotFoundError:
         raise RunError(f"{path}: no saved state; this run can't be resumed") from None
     except (

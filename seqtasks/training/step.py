@@ -1,13 +1,16 @@
 """One training step: loss, gradients, clipping, Adam, running totals."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from seqtasks.training.adam import FusedAdam, summed_rows
 from seqtasks.training.levels import Levels
+from seqtasks.training.sharing import add_up_gradients, set_apart, settle
+from seqtasks.training.team import ALONE, Alone, Team
 
 
 @dataclass(frozen=True)
@@ -39,44 +42,6 @@ class Totals:
         return self.clipped / self.steps if self.steps else None
 
 
-class FusedAdam(keras.optimizers.Adam):
-    """Keras' Adam, each weight's update as one op that reads and writes memory once.
-
-    It uses three private members of Keras: `_get_variable_index`, `_momentums` and `_velocities`.
-    A test fails if a release of Keras no longer has them, or gives them another meaning.
-
-    Attributes:
-        waited: what says, of a weight's number, in how many of the first steps its gradient was 0;
-            its own steps are counted from there. None: in none.
-        rate: what says, of a weight's number, what its learning rate is multiplied with. None: 1.
-    """
-
-    waited: Callable[[int], Any] | None = None
-    rate: Callable[[int], float] | None = None
-
-    def update_step(self, gradient, variable, learning_rate):
-        """Move one weight against its gradient (Kingma & Ba 2015, the form before section 2.1)."""
-        index = self._get_variable_index(variable)
-        count = self.iterations + 1
-        if self.waited:
-            count -= self.waited(index)
-        if self.rate:
-            learning_rate = learning_rate * self.rate(index)
-        steps = tf.cast(count, variable.dtype)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=tf.cast(self.beta_1, variable.dtype) ** steps,
-            beta2_power=tf.cast(self.beta_2, variable.dtype) ** steps,
-            lr=tf.cast(learning_rate, variable.dtype),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
-
-
 class TrainingStep:
     """Trains a model on one batch per call, and reads nothing back from the device until asked.
 
@@ -95,6 +60,8 @@ class TrainingStep:
         late: vectors that are trained from some epoch on, a `weight` and whether it is by now,
             `tuning`.
         levels: which weights are trained by when, and how fast; None: all alike.
+        tables: of which only the rows are moved that a batch reads (`tables_by_rows`).
+        team: the processes that train the model together, each on its share of a batch.
     """
 
     def __init__(
@@ -108,8 +75,12 @@ class TrainingStep:
         late: Any = None,
         average_last: int = 0,
         levels: Levels | None = None,
+        tables: Sequence[Any] = (),
+        team: Alone = ALONE,
     ):
         self.model = model
+        self._team = team if isinstance(team, Team) else None
+        self._tables = tables
         self.loss = loss
         self.clip_norm = clip_norm
         self.clip_value = clip_value
@@ -160,23 +131,25 @@ class TrainingStep:
         """Whether a weight is trained in this epoch."""
         return self._levels is None or self._levels.of[index] >= self._lowest
 
-    def __call__(self, inputs: Any, targets: Any) -> None:
-        """Take one step on a batch."""
+    def __call__(self, *batch: Any) -> None:
+        """Take one step on a batch: inputs, targets, and with a team whether its share counts."""
         if self._step is None:
             # A signature from the first batch's ranks: lengths and sizes vary without retracing.
-            signature = tf.nest.map_structure(_any_size, (inputs, targets))
+            signature = tf.nest.map_structure(_any_size, batch)
             self._step = tf.function(self._train, input_signature=signature, autograph=False)
-        self._step(inputs, targets)
+        self._step(*batch)
 
-    def _train(self, inputs, targets):
+    def _train(self, inputs, targets, counts: Any = None):
         with tf.GradientTape() as tape:
             losses = self.loss(targets, self.model(inputs, training=True))
-            loss = tf.reduce_mean(losses)
+            # Of a share only the sum is known: the mean is over all workers' losses.
+            loss = tf.reduce_mean(losses) if self._team is None else tf.reduce_sum(losses)
         weights = [w for index, w in enumerate(self._weights()) if self._is_open(index)]
         gradients = tape.gradient(loss, [w.value for w in weights])
-        # An embedding's gradient comes as one row per token read; a token that is read again and
-        # again must be summed before its norm (clipping) and its square (Adam) are taken.
-        gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients = [self._summed(*pair) for pair in zip(gradients, weights, strict=True)]
+        sizes = self._sizes(losses, inputs, targets)
+        if self._team:
+            gradients, sizes = add_up_gradients(self._team, gradients, sizes, counts)
         if self.clip_value is not None:
             limit = self.clip_value
             gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
@@ -188,8 +161,14 @@ class TrainingStep:
         if self._lowest:
             self._closed.assign_add(tf.cast(tf.range(self._closable) < self._lowest, tf.int64))
         self._update_averages()
-        self._add_up(losses, inputs, targets)
+        self._add_up(*sizes)
         self._add_norm(norm)
+
+    def _summed(self, gradient, weight):
+        """A gradient in which each number of a weight is once, as clipping and Adam need it."""
+        if isinstance(gradient, tf.IndexedSlices) and any(weight is t for t in self._tables):
+            return summed_rows(gradient)
+        return tf.convert_to_tensor(gradient)
 
     def _add_norm(self, norm):
         """Add a gradient's norm, as clipping has just found it, to the running totals."""
@@ -199,14 +178,20 @@ class TrainingStep:
         self._clipped.assign_add(tf.cast(norm >= self.clip_norm, tf.int64))
         self._steps.assign_add(1)
 
-    def _add_up(self, losses, inputs, targets):
-        """Add a batch to the running totals."""
-        self._loss.assign_add(tf.reduce_sum(tf.cast(losses, tf.float64)))
-        self._losses.assign_add(tf.size(losses, tf.int64))
-        self._examples.assign_add(tf.shape(tf.nest.flatten(targets)[0], tf.int64)[0])
+    def _sizes(self, losses, inputs, targets) -> tuple[Any, ...]:
+        """Of a batch: the sum of its losses, and how many losses, examples and tokens it has."""
         # Where the model writes a text, the tokens it writes count, else those it reads.
         ids = inputs.get("target_ids", inputs.get("ids"))
-        self._tokens.assign_add(tf.math.count_nonzero(ids))
+        loss = tf.reduce_sum(tf.cast(losses, tf.float64))
+        examples = tf.shape(tf.nest.flatten(targets)[0], tf.int64)[0]
+        return loss, tf.size(losses, tf.int64), examples, tf.math.count_nonzero(ids)
+
+    def _add_up(self, loss, losses, examples, tokens):
+        """Add a batch to the running totals."""
+        self._loss.assign_add(loss)
+        self._losses.assign_add(losses)
+        self._examples.assign_add(examples)
+        self._tokens.assign_add(tokens)
 
     def _update_averages(self):
         """Move the averages towards the weights, faster at first, while they are far from them."""
@@ -269,6 +254,16 @@ class TrainingStep:
             *(self._loss, self._examples, self._tokens, self._losses),
             *(self._norms, self._largest_norm, self._clipped, self._steps),
         ]
+
+    def set_apart(self) -> None:
+        """Begin with what worker 0 has; only the draws of dropout and the like differ from it."""
+        if self._team:
+            set_apart(self._team, self.model, self.variables())
+
+    def settle(self) -> None:
+        """Let worker 0 have all that later steps depend on; each worker calls it before a save."""
+        if self._team:
+            settle(self._team, self.model)
 
     def variables(self) -> list[Any]:
         """Everything that a later step depends on, dropout's random state included."""

@@ -1,5 +1,6 @@
 """From a configuration to a finished run."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,7 +36,7 @@ from seqtasks.training.levels import levels_of
 from seqtasks.training.memory import check_memory, saves_memory
 from seqtasks.training.model_card import model_card, split_sizes
 from seqtasks.training.records import record_network, record_resumption
-from seqtasks.training.resumable import check_resumable
+from seqtasks.training.resumable import Begun, as_begun, check_resumable
 from seqtasks.training.state import TrainingState
 from seqtasks.training.taken_over import (
     open_source,
@@ -44,6 +45,7 @@ from seqtasks.training.taken_over import (
     taken_over_facts,
     widened_from,
 )
+from seqtasks.training.team import ALONE, Alone
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ def train(
     watcher: Watcher,
     splits: Splits | None = None,
     told: Callable[[str], None] = lambda line: None,
+    team: Alone = ALONE,
 ) -> Outcome:
     """Train a new run in `runs_dir`. Nothing is written before configuration and data are good.
 
@@ -73,6 +76,7 @@ def train(
         watcher: who is told how training goes.
         splits: the configured data, where they were read before.
         told: what is told what outside vectors cover.
+        team: the processes that train it together. Only worker 0 of them writes anything.
 
     Raises:
         RunError: where the run exists and may not be overwritten, or the disk refuses.
@@ -81,7 +85,8 @@ def train(
         TrainingError: where the loss is no longer a number.
     """
     config = fitted(begun_from(config, runs_dir))
-    check_apart(config, choose_path(runs_dir, config, overwrite))
+    path = choose_path(runs_dir, config, overwrite) if team.leads else runs_dir
+    check_apart(config, path)
     read = splits or load_splits(config)
     check_training(config, read)
     check_labels(config, read)
@@ -105,8 +110,10 @@ def train(
         if taken:
             save_taken_over(run, taken)
 
+    if not team.leads:
+        return _fit(Run(path), config, codec, model, read, watcher, team)
     with new_run(runs_dir, config, overwrite, save) as run:
-        return _fit(run, config, codec, model, read, watcher)
+        return _fit(run, config, codec, model, read, watcher, team)
 
 
 def resume(
@@ -116,6 +123,7 @@ def resume(
     splits: Splits | None = None,
     accept_new_data: bool = False,
     compared: bool = False,
+    team: Alone = ALONE,
 ) -> Outcome:
     """Go on with an interrupted run, or with a finished one for more epochs.
 
@@ -126,19 +134,21 @@ def resume(
         splits: the run's data, where they were read before.
         accept_new_data: whether the data may be others than those it was begun with.
         compared: whether `splits` have been compared with those (`check_data`), which takes time.
+        team: the processes that train it together, each of which can read the run's vocabulary.
 
     Raises:
         ConfigError, RunError: as `check_resumable`; where the data differ, or another process
             trains the run.
         DataError: where the data can't be used.
     """
-    with writing(run):
-        begun = check_resumable(run, config)
+    with writing(run) if team.leads else contextlib.nullcontext():
+        begun: Begun = team.told(lambda: check_resumable(run, config))
+        config = as_begun(run, config)
         taken_over_facts(run)  # which the card will need
         check_files(run.path, "vocabulary")
         codec = get_task(config.task).load_codec(config, run.vocabulary)
         splits = splits or load_splits(config)
-        if not compared:
+        if not compared and team.leads:
             check_data(run, config, splits, ("train", "validation"), accept_new_data)
         source = open_source(config) if begun == "anew" else None
         if begun == "anew" and has_vectors(codec) and not source:  # they aren't in any state yet
@@ -161,18 +171,18 @@ def resume(
                     save_data(run, config, splits)
             written = True
 
-        if begun == "finish":
+        if begun == "finish" and team.leads:
             with disk_errors(run.path):
                 saved()
         ended: dict[Path, bytes] = {}  # what was made of an end that is none any more
-        if begun == "go on":
+        if begun == "go on" and team.leads:
             with disk_errors(run.path):
                 for file in (run.model_card, run.calibration):
                     if file.exists():
                         ended[file] = file.read_bytes()
                         file.unlink()
         try:
-            return _fit(run, config, codec, model, splits, watcher, begun, saved)
+            return _fit(run, config, codec, model, splits, watcher, team, begun, saved)
         except SeqtasksError:
             if not written:  # it is one again
                 for file, content in ended.items():
@@ -209,9 +219,12 @@ def _largest_vocabulary(part: Any, depth: int = 3) -> int:
     return max([len(tokens) if isinstance(tokens, list) else 0, *found])
 
 
-def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda: None) -> Outcome:
-    with disk_errors(run.path):
-        record_network(run, model)
+def _fit(
+    run, config, codec, model, splits, watcher, team=ALONE, begun="anew", saved=lambda: None
+) -> Outcome:
+    if team.leads:
+        with disk_errors(run.path):
+            record_network(run, model)
     task = get_task(config.task)
     how = task.prepare_fit(config, codec, model, splits)
     score, validate = how.score or task.score, how.validate
@@ -230,9 +243,10 @@ def _fit(run, config, codec, model, splits, watcher, begun="anew", saved=lambda:
         saved=saved,
         late=late_vectors(codec, model),
         levels=levels_of(model, config.training),
+        team=team,
     )
     outcome = Outcome(run, state, score, model.count_params(), codec=codec)
-    if state.finished:
+    if state.finished and team.leads:
         with disk_errors(run.path):
             rows = run.read_metrics()
             run.plots.mkdir(exist_ok=True)

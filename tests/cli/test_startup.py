@@ -109,7 +109,7 @@ except ImportError as error:
 def test_an_operation_may_use_half_of_the_cores_where_asked_for(
     halve_cores, cores, setting, threads, monkeypatch
 ):
-    monkeypatch.setattr(startup, "_cores", lambda: cores)
+    monkeypatch.setattr(startup, "cores", lambda: cores)
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     if setting is not None:
         monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", setting)
@@ -120,11 +120,11 @@ def test_an_operation_may_use_half_of_the_cores_where_asked_for(
 def test_tensorflow_is_told_how_many_threads_an_operation_may_use():
     program = """
 from seqtasks.cli import startup
-startup._cores = lambda: 7
+startup.cores = lambda: 7
 startup.start_tensorflow(keras=False, halve_cores=True)
 import tensorflow as tf
 print(tf.config.threading.get_intra_op_parallelism_threads())
-startup._cores = lambda: 5
+startup.cores = lambda: 5
 startup.start_tensorflow(keras=False, halve_cores=True)  # too late, and no one minds
 print(tf.config.threading.get_intra_op_parallelism_threads())
 """
@@ -138,11 +138,11 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
 def test_cores_are_those_that_the_process_may_use():
     program = """
 import os
-from seqtasks.cli.startup import _cores
+from seqtasks.cli.startup import cores
 everywhere = os.sched_getaffinity(0)
-print(_cores() == len(everywhere))
+print(cores() == len(everywhere))
 os.sched_setaffinity(0, {min(everywhere)})
-print(_cores())
+print(cores())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (done.stdout, done.stderr) == ("True\n1\n", "")
@@ -155,7 +155,7 @@ print(_cores())
 def test_cores_are_halved_for_training_and_not_for_decoding(verb, halved, monkeypatch):
     asked_for = []
 
-    def start(keras=True, halve_cores=False):
+    def start(keras=True, halve_cores=False, first=None):
         asked_for.append(halve_cores)
         raise SeqtasksError("started")
 

@@ -10,7 +10,8 @@ from seqtasks.config import ClassifierConfig
 from seqtasks.layers.vectors import PartedVectors
 from seqtasks.tasks.outside_vectors import LateVectors
 from seqtasks.topologies.many_to_one import many_to_one
-from seqtasks.training.step import FusedAdam, TrainingStep
+from seqtasks.training.adam import FusedAdam
+from seqtasks.training.step import TrainingStep
 
 V, D, OUT = 7, 3, 2
 IDS = np.array([[3, 3, 3, 5], [3, 1, 3, 3], [6, 3, 5, 3]], "int32")  # 3 comes again and again
