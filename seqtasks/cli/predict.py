@@ -326,9 +326,8 @@ def _loaded(given: tuple[Path, ...], runs_dir: Path, assignments: tuple[str, ...
 
 def _exported(run: Path, runs_dir: Path, complete: bool) -> Predict:
     """Load a run's ONNX export, which needs no TensorFlow."""
-    from seqtasks.clients.served_run import ServedRun
     from seqtasks.onnx_export.places import find_export
-    from seqtasks.runner.api import LocalClient
+    from seqtasks.runner.api import exported_run
     from seqtasks.runner.folder import OnnxExport
     from seqtasks.tasks.finished_run import check_weights
 
@@ -336,7 +335,7 @@ def _exported(run: Path, runs_dir: Path, complete: bool) -> Predict:
     check_weights(found)
     export = OnnxExport(find_export(found))
     n_best = getattr(getattr(found.config, "decoding", None), "n_best", 1)
-    served = ServedRun(LocalClient(export), export.name, n_best)
+    served = exported_run(export, n_best)
 
     def ask(texts: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
         for answer in served.predict(texts, complete):

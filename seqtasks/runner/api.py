@@ -4,12 +4,13 @@ One version of one model is served. Classify and regress take the feature `text`
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from seqtasks.clients.client import Client
+from seqtasks.clients.served_run import ServedRun
 from seqtasks.errors import ServingError
 from seqtasks.runner.folder import OnnxExport
 from seqtasks.serving.limits import UNLIMITED, Limits
@@ -159,6 +160,25 @@ class LocalClient(Client):
             return json.loads(self._api.infer(verb, document))
         except StatusError as error:
             raise ServingError(error.message) from error
+
+
+def exported_run(export: OnnxExport, n_best: int | None = None) -> ServedRun:
+    """An export that is asked as its run is, in the same process.
+
+    Args:
+        n_best: how many translations or captions are wanted; as many as the run gives by default.
+    """
+    if n_best is None:
+        n_best = export.facts["told"].get("decoding", {}).get("n_best", 1)
+    shape = export.facts["told"].get("image_shape")
+
+    def images(file: str) -> Iterator[tuple[str, Any]]:
+        from seqtasks.runner.images import as_trained, images_in
+
+        for name, image in images_in(file):
+            yield name, as_trained(image, shape).tolist()
+
+    return ServedRun(LocalClient(export), export.name, n_best, images if shape else None)
 
 
 def _described(signature: Signature, method: str) -> dict[str, Any]:

@@ -145,6 +145,10 @@ def _kind(name: str) -> Any:
         from seqtasks.runner.translator import Translator
 
         return Translator
+    if name == "captioner":
+        from seqtasks.runner.captioner import Captioner
+
+        return Captioner
     raise RunError(f"{FILE}: of a kind {name!r} that this program doesn't know; run it by run.pyz")
 
 

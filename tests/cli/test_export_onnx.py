@@ -27,7 +27,7 @@ from seqtasks.runner.api import Api  # noqa: E402
 from seqtasks.runner.check import check, read_answers  # noqa: E402
 from seqtasks.runner.folder import OnnxExport  # noqa: E402
 from seqtasks.runner.network import Network  # noqa: E402
-from seqtasks.tasks import language_model, sentiment  # noqa: E402
+from seqtasks.tasks import sentiment  # noqa: E402
 
 TEXTS = ["a lovely story", "영화 정말 awful!", "", "zzzq don't…", "dull " * 40]
 NOTED = r"(note: .*\n)*"
@@ -118,7 +118,9 @@ def test_people_are_shown_what_predict_shows(exported, trained, succeeds, capsys
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["documents", "tagging", "language_model", "translation"])
+@pytest.mark.parametrize(
+    "task", ["documents", "tagging", "language_model", "translation", "captioning"]
+)
 def test_each_task_answers_as_its_run(task, cases, succeeds, capsys, tmp_path, in_this_process):
     _, run, texts, _ = cases(task)
     done = succeeds("export", run, "--format", "onnx", "--to", tmp_path / task, "--json")
@@ -126,7 +128,11 @@ def test_each_task_answers_as_its_run(task, cases, succeeds, capsys, tmp_path, i
     assert told["largest_difference"] < 1e-5
     assert told["answers"] > 5
     assert_bounds_are_kept(tmp_path / task, NUMBERS.get(task))
-    texts = [*texts, "Red dogs, don't see 2 cats. BIG red cat!", "참 좋다"]
+    if task == "captioning":
+        np.savez(tmp_path / "some.npz", np.random.default_rng(2).random((2, 11, 3, 3)))
+        texts = [*texts, str(tmp_path / "some.npz"), " "]
+    else:
+        texts = [*texts, "Red dogs, don't see 2 cats. BIG red cat!", "참 좋다"]
     right = succeeds("predict", run, *texts, "--json", noted=NOTED).stdout.splitlines()
     assert app.main(tmp_path / task, [*texts, "--json"]) == 0
     for one, other in zip(capsys.readouterr().out.splitlines(), right, strict=True):
@@ -163,6 +169,26 @@ def test_sets_numbers_steps_and_features_are_exported(
     told = json.loads(succeeds(*command).stdout)
     assert ("step" in told["signatures"]) == ("lstm" in how)
     assert told["largest_difference"] < 1e-4
+
+
+@pytest.mark.slow
+def test_a_language_model_of_lines_ends_them_as_its_run_does(
+    succeeds, tiny, tmp_path, capsys, in_this_process
+):
+    lines = "".join(f"red {'cat dog'.split()[n % 2]} {n % 3}\n" for n in range(40))
+    (tmp_path / "lines.txt").write_text(lines, "utf-8")
+    how = ("data.lines=true", "text.unit=word", "decoding.temperature=1", "decoding.max_length=9")
+    settings = [word for key in how for word in ("--set", key)]
+    place = ("--name", "r", "--runs-dir", tmp_path, "--epochs", 1, "--arch", "bigru")
+    command = ("train", "--task", "language_model", "--data", tmp_path / "lines.txt", *place)
+    succeeds(*command, *tiny, *settings, noted=NOTED)
+    succeeds("export", tmp_path / "r", "--format", "onnx", "--to", tmp_path / "o")
+    texts = ["Red", "", "red cat", "dog 참"]
+    right = succeeds("predict", tmp_path / "r", *texts).stdout
+    assert app.main(tmp_path / "o", texts) == 0
+    assert capsys.readouterr().out == right
+    ends = [len(line.split()) < 9 for line in right.splitlines()]
+    assert any(ends)  # where the model wrote the end of a line
 
 
 # A signature, numbers beyond its bounds, and those that they are taken for.
@@ -369,11 +395,8 @@ def test_what_cant_be_written_is_refused_by_name_and_before_anything_is_made(
     predictor.codec = SimpleNamespace(head=Crf())
     with pytest.raises(export_module.ExportError, match="the head Crf can't be written"):
         networks.networks_of(SimpleNamespace(task="sentiment"), predictor)
-    with pytest.raises(export_module.ExportError, match="the task captioning can't be written"):
-        networks.networks_of(SimpleNamespace(task="captioning"), object())
-    lines = SimpleNamespace(task="language_model", data=SimpleNamespace(lines=True))
-    with pytest.raises(export_module.ExportError, match=r"data\.lines true can't be written"):
-        networks.networks_of(lines, language_model.Predictor.__new__(language_model.Predictor))
+    with pytest.raises(export_module.ExportError, match="the task dancing can't be written"):
+        networks.networks_of(SimpleNamespace(task="dancing"), object())
     command = ("export", trained.run, "--format", "onnx")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").touch()
