@@ -86,6 +86,7 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
             "opset": OPSET,
             "task": run.config.task,
             "run": identity(run),
+            "int8": int8,
             "told": networks.told,
             "networks": [*networks.models],
             "signatures": {name: {**told[name], "outputs": outputs[name]} for name in told},

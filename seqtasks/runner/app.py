@@ -16,10 +16,10 @@ _BATCH = 64
 _BYTES = 65_536
 _HELP = """Answer texts by this export; it needs onnxruntime and NumPy, and no TensorFlow.
 
-Texts come from the arguments, from --file, or line by line from standard input; of a model that
-captions images a text is the name of a picture (needs Pillow) or of an .npz file. `serve` in place of
-texts starts a server with TF Serving's REST protocol, and `check` compares this machine's answers
-with those of the run that was exported."""
+Texts come from the arguments, from --file, or line by line from standard input. Of a model that
+captions images a text is the name of a picture, which Pillow reads, or of an .npz file. `serve` in
+place of texts starts a server with TF Serving's REST protocol, and `check` compares this machine's
+answers with those of the run that was exported."""
 
 
 def main(folder: Path, arguments: Sequence[str]) -> int:

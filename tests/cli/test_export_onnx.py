@@ -22,11 +22,13 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from seqtasks.errors import RunError  # noqa: E402
 from seqtasks.onnx_export import export as export_module  # noqa: E402
 from seqtasks.onnx_export import int8, networks, pack  # noqa: E402
+from seqtasks.onnx_export.places import current_export  # noqa: E402
 from seqtasks.runner import app, folder, server  # noqa: E402
 from seqtasks.runner.api import Api  # noqa: E402
 from seqtasks.runner.check import check, read_answers  # noqa: E402
 from seqtasks.runner.folder import OnnxExport  # noqa: E402
 from seqtasks.runner.network import Network  # noqa: E402
+from seqtasks.runs import Run  # noqa: E402
 from seqtasks.tasks import sentiment  # noqa: E402
 
 TEXTS = ["a lovely story", "영화 정말 awful!", "", "zzzq don't…", "dull " * 40]
@@ -175,7 +177,7 @@ def test_sets_numbers_steps_and_features_are_exported(
 def test_a_language_model_of_lines_ends_them_as_its_run_does(
     succeeds, tiny, tmp_path, capsys, in_this_process
 ):
-    lines = "".join(f"red {'cat dog'.split()[n % 2]} {n % 3}\n" for n in range(40))
+    lines = "".join(f"red {('cat', 'dog')[n % 2]} {n % 3}\n" for n in range(40))
     (tmp_path / "lines.txt").write_text(lines, "utf-8")
     how = ("data.lines=true", "text.unit=word", "decoding.temperature=1", "decoding.max_length=9")
     settings = [word for key in how for word in ("--set", key)]
@@ -437,12 +439,58 @@ def test_predict_runs_the_export_and_notices_another_run(
     trained, succeeds, refused, copied, exported, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    by_onnx = ("predict", trained.run, *TEXTS[:2], "--runtime", "onnx")
+    asked = ("predict", trained.run, *TEXTS[:2])
+    by_onnx = (*asked, "--runtime", "onnx")
     assert "seqtasks export" in refused(*by_onnx)
-    shutil.copytree(exported, tmp_path / "onnx_models" / trained.run.name)
-    assert succeeds(*by_onnx).stdout == succeeds("predict", trained.run, *TEXTS[:2]).stdout
+    shown = succeeds(*asked).stdout  # by TensorFlow, since there is no export
+    place = tmp_path / "onnx_models" / trained.run.name
+    shutil.copytree(exported, place)
+    assert succeeds(*by_onnx).stdout == shown
+    noted = r"note: onnx_models.tiny films answers; --runtime tensorflow takes the run itself\n"
+    assert succeeds(*asked, noted=noted).stdout == shown
+    assert succeeds(*asked, "--runtime", "tensorflow").stdout == shown
+    assert succeeds(*asked, "--set", "text.max_length=9").stdout
     assert "leave --set out" in refused(*by_onnx, "--set", "seed=2")
     assert "not for tokens" in refused(*by_onnx, "--tokens")
     shutil.copytree(exported, tmp_path / "onnx_models" / copied.name)
     (copied / "calibration.json").write_text('{"temperature": 3.0}')
     assert "not of this run as it is now" in refused("predict", copied, "a", "--runtime", "onnx")
+
+
+def change(path, old, new):
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+
+
+CHANGES = {
+    "weights": lambda run, _: run.best_weights.write_bytes(b"others"),
+    "temperature": lambda run, _: run.calibration.write_text('{"temperature": 3.0}'),
+    "settings": lambda run, _: change(run.config_file, b"max_length: ", b"max_length: 1"),
+    "vocabulary": lambda run, _: change(run.vocabulary / "words.txt", b"film", b"filn"),
+    "a vocabulary more": lambda run, _: (run.vocabulary / "case.json").write_text("{}"),
+    "8 bits": lambda _, export: change(export / folder.FILE, b'"int8": false', b'"int8": true'),
+    "an earlier version": lambda _, export: change(export / folder.FILE, b'"settings"', b'"s"'),
+    "damage": lambda _, export: change(export / "model.onnx", b"many_to_one", b"many_to_on3"),
+    "no facts": lambda _, export: (export / folder.FILE).write_text("[]"),
+    "no export": lambda _, export: shutil.rmtree(export),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_an_export_of_anything_but_the_run_as_it_is_doesnt_answer_unasked(
+    what, exported, copied, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = Path(shutil.copytree(exported, tmp_path / "onnx_models" / copied.name))
+    run = Run(copied)
+    assert current_export(run) == Path("onnx_models") / copied.name
+    CHANGES[what](run, path)
+    assert current_export(run) is None
+
+
+def test_where_onnxruntime_is_missing_the_run_answers(exported, copied, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(exported, tmp_path / "onnx_models" / copied.name)
+    monkeypatch.setattr("seqtasks.onnx_export.places.find_spec", lambda name: None)
+    assert current_export(Run(copied)) is None
