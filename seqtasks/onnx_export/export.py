@@ -32,7 +32,7 @@ from seqtasks.onnx_export.graph import OPSET
 from seqtasks.onnx_export.int8 import Cost, cost_of, quantise
 from seqtasks.onnx_export.networks import Networks, networks_of
 from seqtasks.onnx_export.pack import write_pyz
-from seqtasks.onnx_export.places import check_target, identity
+from seqtasks.onnx_export.places import check_target, identity, next_version
 from seqtasks.onnx_export.readme import readme
 from seqtasks.runner.check import FILE as ANSWERS
 from seqtasks.runner.check import Answer, write_answers
@@ -82,6 +82,7 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
         outputs = {name: _outputs(function) for name, function in functions.items()}
         facts = {
             "format": FORMAT,
+            "version": next_version(target),
             "seqtasks": __version__,
             "opset": OPSET,
             "task": run.config.task,

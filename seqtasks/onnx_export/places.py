@@ -39,6 +39,17 @@ def check_target(target: Path) -> None:
         raise ExportError(str(error)) from error
 
 
+def next_version(target: Path) -> int:
+    """The number of an export that is written there: one more than what it replaces, from 1.
+
+    By that a server notices that there is another.
+    """
+    try:
+        return int(read_facts(target).get("version", 1)) + 1
+    except (RunError, AttributeError, ValueError, TypeError):  # nothing there, or damaged
+        return 1
+
+
 def find_export(run: Run) -> Path:
     """Find a run's ONNX export where `seqtasks export --format onnx` writes it by default.
 

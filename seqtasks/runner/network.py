@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqtasks.errors import RunError
+from seqtasks.serving.models.stopping import check_stop
 
 _INSTALL = "pip install onnxruntime"
 
@@ -50,6 +51,11 @@ class Network:
         self.inputs = {one.name: one.shape for one in self._session.get_inputs()}
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
-        """Run the graph; onnxruntime ends the process on a batch of no row, so there is one."""
+        """Run the graph; onnxruntime ends the process on a batch of no row, so there is one.
+
+        Raises:
+            StatusError: if the request that it is for was ended; what writes runs a graph often.
+        """
+        check_stop()
         found: Any = self._session.run(list(outputs), dict(feeds))
         return found
