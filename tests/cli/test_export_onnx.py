@@ -50,14 +50,6 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 
 @pytest.fixture(scope="module")
-def exported(trained, succeeds, tmp_path_factory):
-    """The trained run exported once, checked in a process of its own."""
-    target = tmp_path_factory.mktemp("onnx") / "films"
-    succeeds("export", trained.run, "--format", "onnx", "--to", target)
-    return target
-
-
-@pytest.fixture(scope="module")
 def in_this_process():
     """Compare the exports of other tests in this process, which takes less time."""
 
