@@ -24,11 +24,7 @@ def check_target(target: Path) -> None:
     Raises:
         ExportError: where the folder holds anything but an ONNX export, or can't be written.
     """
-    if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
-        raise ExportError(
-            f"--format onnx: needs {' and '.join(missing)}, not installed: "
-            "pip install 'seqtasks[onnx]'"
-        )
+    check_installed()
     if target.is_dir() and any(target.iterdir()) and not (target / FILE).is_file():
         raise ExportError(
             f"{target}: holds something else than an ONNX export; choose another --to"
@@ -37,6 +33,19 @@ def check_target(target: Path) -> None:
         check_folder(target, "--to")
     except RunError as error:
         raise ExportError(str(error)) from error
+
+
+def check_installed() -> None:
+    """Check that what writes and runs an export is installed.
+
+    Raises:
+        ExportError: names what is missing.
+    """
+    if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
+        raise ExportError(
+            f"--format onnx: needs {' and '.join(missing)}, not installed: "
+            "pip install 'seqtasks[onnx]'"
+        )
 
 
 def next_version(target: Path) -> int:

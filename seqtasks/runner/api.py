@@ -147,8 +147,7 @@ def exported_run(export: OnnxExport, n_best: int | None = None) -> ServedRun:
     Args:
         n_best: how many translations or captions are wanted; as many as the run gives by default.
     """
-    if n_best is None:
-        n_best = export.facts["told"].get("decoding", {}).get("n_best", 1)
+    count: int = n_best or export.facts["told"].get("decoding", {}).get("n_best", 1)
     shape = export.facts["told"].get("image_shape")
 
     def images(file: str) -> Iterator[tuple[str, Any]]:
@@ -157,7 +156,7 @@ def exported_run(export: OnnxExport, n_best: int | None = None) -> ServedRun:
         for name, image in images_in(file):
             yield name, as_trained(image, shape).tolist()
 
-    return ServedRun(LocalClient(export), export.name, n_best, images if shape else None)
+    return ServedRun(LocalClient(export), export.name, count, images if shape else None)
 
 
 def signature_defs(export: OnnxExport) -> dict[str, Any]:

@@ -72,7 +72,10 @@ class Captioner:
         if not N:  # a graph has no batch of no row
             images = np.zeros((1, *self._shape), np.float32)
         found = self._search(images, beam, n_best)
-        rows = [self._target.tokens(ids) for ids in found.ids.reshape(len(images) * n_best, -1)]
+        rows = [
+            self._target.tokens(ids)
+            for ids in found.ids.reshape(len(images) * n_best, found.ids.shape[2]).tolist()
+        ]
         texts = strings([self._target.join(row) for row in rows]).reshape(len(images), n_best)
         return {"captions": texts[:N], "scores": found.scores[:N], "cut": cut_off(found)[:N]}
 

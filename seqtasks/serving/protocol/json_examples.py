@@ -4,6 +4,7 @@ The messages are written here, byte by byte, since their own classes bring Tenso
 """
 
 import struct
+from collections.abc import Mapping
 from typing import Any
 
 from seqtasks.serving.limits import Limits
@@ -13,7 +14,7 @@ from seqtasks.serving.status import invalid, too_large
 _INT64 = range(-(2**63), 2**63)
 
 
-def decode_examples(document: dict[str, Any], limits: Limits) -> list[bytes]:
+def decode_examples(document: Mapping[str, Any], limits: Limits) -> list[bytes]:
     """Serialize each of a request's `examples`, with the features of its `context`.
 
     The features of the context come first in the bytes, so an example's own win.
