@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -56,6 +57,7 @@ OF_ALL = {
     "decode": [],
     "inspect": ["--rounds", "2"],
     "serving": ["--seconds", "3", "--requests", "20000"],
+    "runtime": ["--part", "layer"],
 }
 
 
@@ -436,6 +438,9 @@ def everything(
     with TemporaryDirectory() as folder:
         for name, options in OF_ALL.items():
             click.echo(f"\n## bench {name}\n")
+            if name == "runtime" and not (find_spec("onnx") and find_spec("onnxruntime")):
+                click.echo("left out: pip install 'seqtasks[onnx]'")
+                continue
             file = Path(folder) / name
             options = [*options, *of_user.get(name, [])]
             command = [sys.executable, "-m", "seqtasks", "bench", name, *options]
