@@ -251,7 +251,7 @@ def _layer_sessions(cell: str, bits: bool) -> dict[str, Any]:
     layer.build((None, T, D))
     ours, own = Graph("ours"), Graph("own")
     inputs = [ours.input("x", "float32", ["N", "T", D]), ours.input("lengths", "int32", ["N"])]
-    y, _, _ = run_stack(ours, layer, *inputs)
+    y, _, _ = run_stack(ours, layer, inputs[0], inputs[1])
     ours.output("y", y, "float32", ["N", "T", H])
     inputs = [own.input("x", "float32", ["T", "N", D]), own.input("lengths", "int32", ["N"])]
     weights = [own.weight(part[np.newaxis], f"w{n}") for n, part in enumerate(weights_of(layer))]
