@@ -36,7 +36,7 @@ from seqtasks.onnx_export.places import check_target, identity, next_version
 from seqtasks.onnx_export.readme import readme
 from seqtasks.runner.check import FILE as ANSWERS
 from seqtasks.runner.check import Answer, write_answers
-from seqtasks.runner.folder import FILE, FORMAT, VOCABULARY, OnnxExport
+from seqtasks.runner.folder import FILE, FORMAT, VOCABULARY, OnnxExport, sealed
 from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.runs.checksums import checksum
 from seqtasks.runs.files import move, temporary_name
@@ -120,10 +120,13 @@ def _write(run: Run, networks: Networks, folder: Path) -> None:
 
 
 def _seal(folder: Path, facts: dict[str, Any]) -> None:
-    """Write export.json, with the checksums of what the network and its words are read from."""
+    """Write export.json, with the checksums of what the network and its words are read from.
+
+    It has one of its own, too.
+    """
     files = [*sorted(folder.glob("*.onnx")), *sorted((folder / VOCABULARY).rglob("*"))]
     found = {file.relative_to(folder).as_posix(): checksum(file) for file in files}
-    text = json.dumps({**facts, "files": found}, ensure_ascii=False, indent=1)
+    text = json.dumps(sealed({**facts, "files": found}), ensure_ascii=False, indent=1)
     write_text(folder / FILE, text + "\n")
 
 

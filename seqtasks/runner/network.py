@@ -48,6 +48,7 @@ class Network:
             raise RunError(
                 f"{path}: damaged, or no ONNX file; copy the export anew: {text:.200}"
             ) from error
+        self._path = path
         self.inputs = {one.name: one.shape for one in self._session.get_inputs()}
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
@@ -55,7 +56,14 @@ class Network:
 
         Raises:
             StatusError: if the request that it is for was ended; what writes runs a graph often.
+            RunError: where it is another graph than the export's.
         """
         check_stop()
-        found: Any = self._session.run(list(outputs), dict(feeds))
+        try:
+            found: Any = self._session.run(list(outputs), dict(feeds))
+        except Exception as error:  # onnxruntime's own kinds differ from version to version
+            text = " ".join(str(error).split())
+            raise RunError(f"{self._path}: can't be run; copy the export anew: {text:.200}") from (
+                error
+            )
         return found

@@ -72,8 +72,11 @@ class OnnxServable:
                 asked.setdefault(name, feeds)
         except SeqtasksError as error:
             raise StatusError(Code.DATA_LOSS, str(error)) from error
-        for name, feeds in asked.items():
-            self.run(self.signature(name), feeds)
+        try:
+            for name, feeds in asked.items():
+                self.run(self.signature(name), feeds)
+        except SeqtasksError as error:
+            raise StatusError(Code.INVALID_ARGUMENT, str(error)) from error
         return len(asked)
 
     def close(self) -> None:

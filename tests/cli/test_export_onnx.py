@@ -22,6 +22,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from seqtasks.errors import RunError  # noqa: E402
 from seqtasks.onnx_export import export as export_module  # noqa: E402
 from seqtasks.onnx_export import int8, networks, pack  # noqa: E402
+from seqtasks.onnx_export.graph import Graph  # noqa: E402
 from seqtasks.onnx_export.places import current_export  # noqa: E402
 from seqtasks.runner import app, folder, server  # noqa: E402
 from seqtasks.runner.api import Api  # noqa: E402
@@ -291,6 +292,17 @@ def test_the_metadata_are_those_of_the_export_for_tf_serving(exported, trained):
         assert {key: [one["dtype"], one["shape"]] for key, one in told.items()} == shapes
 
 
+def tell(path, facts):
+    """Have an export say something else of itself."""
+    (path / folder.FILE).write_text(json.dumps(folder.sealed(facts)), "utf-8")
+
+
+def retold(path, old, new):
+    text = (path / folder.FILE).read_text("utf-8")
+    assert old in text
+    tell(path, json.loads(text.replace(old, new)))
+
+
 def damage(path, how):
     """Damage an export's file, and say so in its export.json where `how` ends with "known"."""
     file, _, what = how.partition(":")
@@ -301,11 +313,14 @@ def damage(path, how):
         content = bytearray(target.read_bytes())
         content[len(content) // 2] ^= 1
         target.write_bytes(content)
-    elif what == "foreign":
-        target.write_bytes(b"no graph at all")
+    elif what in ("foreign", "other"):
+        g = Graph("other")
+        g.output("y", g("Neg", g.input("x", "float32", ["N"])), "float32", ["N"])
+        other = g.model().SerializeToString()
+        target.write_bytes(other if what == "other" else b"no graph at all")
         facts = json.loads((path / folder.FILE).read_text("utf-8"))
         facts["files"][file] = export_module.checksum(target)
-        (path / folder.FILE).write_text(json.dumps(facts), "utf-8")
+        tell(path, facts)
     else:
         facts = json.loads(target.read_text("utf-8"))
         target.write_text(json.dumps({**facts, "format": 2}), "utf-8")
@@ -317,6 +332,7 @@ def damage(path, how):
         ("model.onnx:gone", "model.onnx: missing"),
         ("model.onnx:byte", "model.onnx: damaged"),
         ("model.onnx:foreign", "damaged, or no ONNX file"),
+        ("model.onnx:other", "can't be run; copy the export anew"),
         ("vocabulary/words.txt:gone", "words.txt: missing"),
         ("vocabulary/words.txt:byte", "words.txt: damaged"),
         ("export.json:gone", "no ONNX export"),
@@ -333,6 +349,27 @@ def test_damage_is_told_in_one_line(how, told, copy, capsys):
     assert error.count("\n") == 1
     assert error.startswith("Error: ")
     assert told in error
+
+
+def test_any_byte_of_what_an_export_says_of_itself_counts(copy):
+    file = copy / folder.FILE
+    content = file.read_bytes()
+    for place in np.random.default_rng(6).integers(0, len(content) - 1, 60):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        file.write_bytes(changed)
+        name = json.dumps("checksum").encode()
+        if name not in changed or json.loads(content) == _read(changed):
+            continue  # without its checksum it is an earlier version's; spaces say nothing
+        with pytest.raises(RunError, match=r"damaged|of format"):
+            folder.read_facts(copy)
+
+
+def _read(content):
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
 
 
 def test_a_runtime_that_is_too_old_or_missing_is_told_in_one_line(exported, monkeypatch):
@@ -461,8 +498,8 @@ CHANGES = {
     "settings": lambda run, _: change(run.config_file, b"max_length: ", b"max_length: 1"),
     "vocabulary": lambda run, _: change(run.vocabulary / "words.txt", b"film", b"filn"),
     "a vocabulary more": lambda run, _: (run.vocabulary / "case.json").write_text("{}"),
-    "8 bits": lambda _, export: change(export / folder.FILE, b'"int8": false', b'"int8": true'),
-    "an earlier version": lambda _, export: change(export / folder.FILE, b'"settings"', b'"s"'),
+    "8 bits": lambda _, export: retold(export, '"int8": false', '"int8": true'),
+    "an earlier version": lambda _, export: retold(export, '"settings"', '"s"'),
     "damage": lambda _, export: change(export / "model.onnx", b"many_to_one", b"many_to_on3"),
     "no facts": lambda _, export: (export / folder.FILE).write_text("[]"),
     "no export": lambda _, export: shutil.rmtree(export),

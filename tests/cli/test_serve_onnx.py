@@ -23,9 +23,11 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import (
 )
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+from seqtasks.onnx_export.graph import Graph
 from seqtasks.onnx_export.places import next_version
 from seqtasks.runner.api import Api
-from seqtasks.runner.folder import OnnxExport
+from seqtasks.runner.folder import OnnxExport, sealed
+from seqtasks.runs.checksums import checksum
 from seqtasks.serving.embedded import make_loader, needs_tensorflow
 from seqtasks.serving.limits import UNLIMITED
 from seqtasks.serving.models import model_config
@@ -150,7 +152,7 @@ def test_an_export_that_replaces_another_is_the_next_version(base):
         assert next_version(base / "films") == 2
         facts = json.loads((base / "films" / "export.json").read_text("utf-8"))
         shutil.copytree(base / "films", base / "later")
-        text = json.dumps({**facts, "version": 2})
+        text = json.dumps(sealed({**facts, "version": 2}))
         (base / "later" / "export.json").write_text(text, "utf-8")
         shutil.rmtree(base / "films")
         (base / "later").rename(base / "films")
@@ -174,6 +176,19 @@ def test_versions_of_an_export_are_found_by_their_folders_too(exported, tmp_path
         assert model_config.find_versions(tmp_path / "odd") == {1: tmp_path / "odd"}, text
     with pytest.raises(model_config.ConfigError, match="this is one model"):
         model_config.directory_source(exported)
+
+
+def test_an_export_with_another_network_is_not_served(base):
+    file, facts = base / "films" / "model.onnx", base / "films" / "export.json"
+    g = Graph("other")
+    g.output("y", g("Neg", g.input("x", "float32", ["N"])), "float32", ["N"])
+    file.write_bytes(g.model().SerializeToString())
+    told = json.loads(facts.read_text("utf-8"))
+    told["files"]["model.onnx"] = checksum(file)
+    facts.write_text(json.dumps(sealed(told)), "utf-8")
+    with managing(base) as manager:
+        (status,) = asked(RestApi(manager, UNLIMITED), "GET", MODEL)[1]["model_version_status"]
+        assert "model.onnx: can't be run" in status["status"]["error_message"]
 
 
 @pytest.mark.parametrize("damaged", ["model.onnx", "export.json", "answers.json"])
