@@ -24,15 +24,17 @@ ROOMS: dict[str, str] = {
     "experiments": "training inspection runs config errors",
     "seqtasks": "loaded layers cells version",
     "loaded": "inspection tasks runs config errors",
-    "benchmarks": "training export clients serving serving.protocol serving.models inspection "
-    "tasks toys topologies layers cells text data runs config metrics errors",
+    "benchmarks": "training onnx_export export runner clients serving serving.protocol "
+    "serving.models inspection tasks toys topologies layers cells text data runs config metrics "
+    "answers errors",
     "training": "inspection tasks data runs config metrics errors",
     "onnx_export": "export runner tasks topologies layers text runs config version errors",
-    "export": "serving serving.protocol serving.models tasks data runs config compare errors",
+    "export": "serving.protocol serving.models tasks data runs config compare errors",
+    "serving": "runner serving.protocol serving.models serving.limits serving.status streams "
+    "errors",
     "runner": "clients serving.protocol serving.models serving.limits serving.status answers "
     "compare version errors",
     "clients": "serving.protocol serving.models serving.limits serving.status entities errors",
-    "serving": "serving.protocol serving.models serving.limits serving.status streams errors",
     "serving.protocol": "serving.models serving.limits serving.status errors",
     "serving.models": "serving.limits serving.status streams errors",
     "serving.limits": "serving.status errors",

@@ -4,6 +4,8 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import click
 
 from seqtasks.cli.options import runs_dir_option
-from seqtasks.runs import find_run
+from seqtasks.runs import Run, find_run
 
 
 def _writable(context: click.Context, option: click.Parameter, file: Path | None) -> Path | None:
@@ -73,6 +75,7 @@ OF_ALL = {
     "decode": [],
     "inspect": ["--rounds", "2"],
     "serving": ["--seconds", "3", "--requests", "20000"],
+    "runtime": ["--part", "layer"],
 }
 
 
@@ -373,6 +376,77 @@ def inspect(
     _tell(table(rows), rows, json_file)
 
 
+@bench.command()
+@click.option(
+    "--run",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    help="Export this run, of a task that reads texts (default: the part `layer` only).",
+)
+@click.option(
+    "--part",
+    "parts",
+    multiple=True,
+    type=click.Choice(["whole", "lines", "inside", "layer"]),
+    help="Measure this part (default: all that there can be). Repeatable.",
+)
+@click.option(
+    "--data",
+    metavar="FILE",
+    help="Answer the texts of this file (default: the test data of --run).",
+)
+@click.option(
+    "--texts",
+    type=click.IntRange(min=1),
+    default=10_000,
+    show_default=True,
+    help="Answer at most this many texts.",
+)
+@rounds_option
+@json_option
+@runs_dir_option
+def runtime(
+    run: Path | None, parts: tuple[str, ...], data: str | None, texts: int, rounds: int,
+    json_file: Path | None, runs_dir: Path,
+) -> None:  # fmt: skip
+    """Compare a run by TensorFlow with its ONNX export, also in 8 bits.
+
+    Each contestant is a process of its own, and they take turns. The part `whole` is a process that
+    answers one text, `lines` one that answers many, `inside` one text again and again in a running
+    process, and `layer` a recurrent layer as exports have it against onnxruntime's own operation.
+    Ratios are to the first row of each part; CPU time says more than the clock where a machine has
+    other work. Answers that aren't the run's are counted.
+    """
+    from seqtasks.onnx_export.places import check_installed
+
+    check_installed()
+    found = find_run(run, runs_dir) if run else None
+    asked: Sequence[str] = ()
+    if found:
+        asked = _texts(found, data, texts)
+    from seqtasks.benchmarks.runtime import PARTS, measure, table
+
+    parts = parts or (PARTS if found else ("layer",))
+    if "layer" in parts:
+        from seqtasks.cli.startup import start_tensorflow
+
+        start_tensorflow()
+    rows = measure(found, asked, parts, rounds)
+    _tell(table(rows), rows, json_file)
+
+
+def _texts(run: Run, data: str | None, count: int) -> Sequence[str]:
+    """Texts of a file, or of a run's test data; none of a run that reads images."""
+    from seqtasks.tasks.sources import load_splits, read_part
+
+    if run.config.task == "captioning":
+        return ()
+    if data is not None:
+        return read_part(run.config, data).asked(count)
+    splits = load_splits(run.config)
+    return (splits.test or splits.validation).asked(count)
+
+
 @bench.command("all")
 @click.option(
     "--data",
@@ -411,6 +485,9 @@ def everything(
     with TemporaryDirectory() as folder:
         for name, options in OF_ALL.items():
             click.echo(f"\n## bench {name}\n")
+            if name == "runtime" and not (find_spec("onnx") and find_spec("onnxruntime")):
+                click.echo("left out: pip install 'seqtasks[onnx]'")
+                continue
             file = Path(folder) / name
             options = [*options, *of_user.get(name, [])]
             command = [sys.executable, "-m", "seqtasks", "bench", name, *options]

@@ -146,7 +146,8 @@ def _export_onnx(
     )
     if done.int8:
         click.echo(f"int8: {done.int8.told()}")
-    click.echo(f"\nNext: {typed('python', target / 'run.pyz', 'A text')}")
+    asked = "picture.png" if run.config.task == "captioning" else "A text"
+    click.echo(f"\nNext: {typed('python', target / 'run.pyz', asked)}")
 
 
 def _examples(run: Run, data: str | None) -> Any:

@@ -22,9 +22,16 @@ from seqtasks.cli.asked import (
 from seqtasks.cli.notices import Notices
 from seqtasks.cli.options import assignments_option, run_config, runs_dir_option
 from seqtasks.cli.pages import check_output, page_language
+from seqtasks.cli.runtime import (
+    check_onnx,
+    export_asked_for,
+    export_at_hand,
+    exported_answers,
+    runtime_option,
+)
 from seqtasks.config import RunConfig, TaggedDataConfig
 from seqtasks.errors import DataError, RunError
-from seqtasks.runs import find_run, find_runs
+from seqtasks.runs import Run, find_run, find_runs
 
 if TYPE_CHECKING:
     from seqtasks.clients.client import Client
@@ -67,13 +74,7 @@ Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
     metavar="URL",
     help="Ask a server that serves RUN's export: http://, https:// or grpc://HOST:PORT.",
 )
-@click.option(
-    "--runtime",
-    type=click.Choice(["tensorflow", "onnx"]),
-    default="tensorflow",
-    show_default=True,
-    help="Answer by RUN itself, or in a tenth of the time by its ONNX export in onnx_models.",
-)
+@runtime_option
 @click.option("--model", help="Name of the model on the server. Default: RUN's name.")
 @assignments_option
 @runs_dir_option
@@ -86,8 +87,8 @@ def predict(
     """Run a trained model on texts, one result per line.
 
     Classes come with their probability, words with their tags, translations alone; a language
-    model continues the text. For captioning a TEXT is the name of an image's file. How text is
-    written can be set: --set decoding.beam=1.
+    model continues the text. For captioning a TEXT is the name of an image's file, or of an .npz
+    file of images. How text is written can be set: --set decoding.beam=1.
 
     Texts come from the arguments, from --file, or line by line from standard input, so that it
     works as a filter in a pipe: an answer is written as soon as its line is read. A tagger takes
@@ -117,7 +118,7 @@ def predict(
     if runtime == "onnx":
         if averaged:
             raise click.UsageError("--runtime onnx: one run answers, not the mean of several")
-        _check_onnx(server, html, ready or is_conllu(file), assignments)
+        check_onnx(server, html, ready or is_conllu(file), assignments)
     if model and not server:
         raise click.UsageError("--model is the name on a server: it needs --server")
     if assignments and server:
@@ -140,7 +141,13 @@ def predict(
         if server:
             ask = _served(given[0], runs_dir, server, model, as_json, end)
         elif runtime == "onnx":
-            ask = _exported(given[0], runs_dir, as_json)
+            ask = _exported(*export_asked_for(given[0], runs_dir), as_json)
+        elif (
+            runtime == "auto"
+            and not (html or assignments or averaged)
+            and (at_hand := export_at_hand(given, runs_dir))
+        ):
+            ask = _exported(*at_hand, as_json)
         else:
             ask = _loaded(given, runs_dir, assignments)
         notices = Notices()
@@ -160,21 +167,6 @@ def predict(
 def is_conllu(file: BinaryIO | None) -> bool:
     """Whether a file is of CoNLL-U, by its name, which standard input lacks in some places."""
     return str(getattr(file, "name", "")).lower().endswith(".conllu")
-
-
-def _check_onnx(server: str | None, html: Path | None, tokens: bool, settings: object) -> None:
-    """Refuse what an ONNX export can't do.
-
-    Raises:
-        click.UsageError: says what.
-    """
-    for given, option in ((server, "--server"), (html, "--html"), (settings, "--set")):
-        if given:
-            raise click.UsageError(
-                f"--runtime onnx: the export answers as it is; leave {option} out"
-            )
-    if tokens:
-        raise click.UsageError("--runtime onnx: the export is asked for texts, not for tokens")
 
 
 def _check_html(path: Path, given: tuple[Path, ...], runs_dir: Path, server: str | None) -> None:
@@ -324,22 +316,12 @@ def _loaded(given: tuple[Path, ...], runs_dir: Path, assignments: tuple[str, ...
     return ask
 
 
-def _exported(run: Path, runs_dir: Path, complete: bool) -> Predict:
-    """Load a run's ONNX export, which needs no TensorFlow."""
-    from seqtasks.clients.served_run import ServedRun
-    from seqtasks.onnx_export.places import find_export
-    from seqtasks.runner.api import LocalClient
-    from seqtasks.runner.folder import OnnxExport
-    from seqtasks.tasks.finished_run import check_weights
-
-    found = find_run(run, runs_dir)
-    check_weights(found)
-    export = OnnxExport(find_export(found))
-    n_best = getattr(getattr(found.config, "decoding", None), "n_best", 1)
-    served = ServedRun(LocalClient(export), export.name, n_best)
+def _exported(run: Run, path: Path, complete: bool) -> Predict:
+    """Load a run's ONNX export."""
+    answers_of = exported_answers(run, path, complete)
 
     def ask(texts: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
-        for answer in served.predict(texts, complete):
+        for answer in answers_of(texts):
             yield answer, _line(answer)
 
     return ask

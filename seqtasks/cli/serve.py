@@ -42,7 +42,7 @@ _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
     default="saved_models",
     show_default=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="Serve all models of this directory, NAME/VERSION/saved_model.pb.",
+    help="Serve all models of this directory: NAME/VERSION/saved_model.pb, and ONNX exports, NAME.",
 )
 @click.option(
     "--model-config-file",
@@ -66,7 +66,8 @@ _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
 @click.option(
     "--grpc-port",
     type=_PORT,
-    help="Answer gRPC on this port (default: 8500); 0 turns gRPC off.",
+    help="Answer gRPC on this port (default: 8500); 0 turns gRPC off. Without it ONNX exports are "
+    "served without TensorFlow.",
 )
 @click.option(
     "--port",
@@ -216,6 +217,7 @@ def serve(
             _no_models(model.base_path if model else model_base, model_config_file)
         )
     if print_docker or binary:
+        _refuse_onnx(models)
         _tf_serving(ctx, source, options, model_config_file, None if print_docker else binary)
     else:
         _check_ports(options)
@@ -294,6 +296,18 @@ def _refuse_for_tf_serving(ctx: click.Context, settings: dict[str, Any], docker:
         raise click.UsageError(f"TF Serving's server needs a port for REST and one for gRPC{end}")
 
 
+def _refuse_onnx(models: "Sequence[ModelSettings]") -> None:
+    """Refuse ONNX exports, which TF Serving's server can't load."""
+    from seqtasks.serving.models.model_config import is_onnx, newest_versions
+
+    for name, path in newest_versions(models).items():
+        if is_onnx(path):
+            raise click.UsageError(
+                f"{name} ({path}): an ONNX export, which TF Serving's server can't load; serve it "
+                "by --embedded, or write another by `seqtasks export RUN`"
+            )
+
+
 def _no_models(base: Path, config_file: Path | None) -> str:
     where = (
         f"{config_file}: none of its models has a version" if config_file else f"{base}: no model"
@@ -342,10 +356,13 @@ def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
         _show(models, options, port, grpc_port, page=True)
 
     with ending_at_once():
-        click.echo("Starting TensorFlow and loading the models", err=True)
-        start_tensorflow(keras=False)
-        from seqtasks.serving.embedded import run_embedded, start_logging
+        from seqtasks.serving.embedded import needs_tensorflow, run_embedded, start_logging
 
+        if needs_tensorflow(source, options):
+            click.echo("Starting TensorFlow and loading the models", err=True)
+            start_tensorflow(keras=False)
+        else:
+            click.echo("Loading the models", err=True)
         start_logging()
         run_embedded(source, options, ready)
 
@@ -356,13 +373,13 @@ def _show(
 ) -> None:  # fmt: skip
     """Print what is served, where, and how to ask."""
     from seqtasks.serving.addresses import address, curl_line
-    from seqtasks.serving.models.model_config import newest_versions
+    from seqtasks.serving.models.model_config import newest_versions, version_of
 
     is_safe = page and options.access.rest_tls
     url = f"http{'s' if is_safe else ''}://{address(options.host, port)}"
     versions = newest_versions(models)
     for name, path in versions.items():
-        click.echo(f"{name}, version {int(path.name)}: {path}")
+        click.echo(f"{name}, version {version_of(path)}: {path}")
     if not versions:
         click.echo("no models yet; waiting for them")
     click.echo(f"REST  {url}" + ("  (in a browser: a page to try models on)" if page else ""))

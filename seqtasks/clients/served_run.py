@@ -16,6 +16,7 @@ from seqtasks.entities import OUTSIDE, entities_in, recognise, token_offsets
 from seqtasks.errors import DataError, ServingError
 
 Answer = dict[str, Any]
+ReadImages = Callable[[str], Iterator[tuple[str, Any]]]  # pixels as `tolist` gives them
 
 
 class ServedRun:
@@ -25,13 +26,17 @@ class ServedRun:
         server: the server.
         model: the export's name there.
         n_best: how many translations are wanted.
+        images: reads a file's images, each with its name, in the model's size; then captions have
+            runners-up. By default files go to the server as they are.
 
     Raises:
         ServingError: where the server or the model doesn't answer, or the model isn't an export.
     """
 
-    def __init__(self, server: Client, model: str, n_best: int = 1):
-        self._server, self._model, self._n_best = server, model, n_best
+    def __init__(
+        self, server: Client, model: str, n_best: int = 1, images: ReadImages | None = None
+    ):
+        self._server, self._model, self._n_best, self._images = server, model, n_best, images
         found = server.metadata(model)["metadata"]["signature_def"]["signature_def"]
         self._signatures = {name: (one["inputs"], one["outputs"]) for name, one in found.items()}
         self._ask = self._choose()
@@ -51,6 +56,8 @@ class ServedRun:
     def _choose(self) -> Callable[[list[str], bool], Iterator[Answer]]:
         """Tell the task by the names of what goes in and comes out."""
         _, outputs = self._signatures.get("serving_default", ((), ()))
+        if self._images and "captions" in self._signatures.get("nbest", ((), ()))[1]:
+            return self._captions_of_pixels
         if "image_bytes" in self._signatures.get("encoded", ((), ()))[0]:
             return self._captions
         if "classify" in self._signatures and "label" in outputs:
@@ -181,6 +188,20 @@ class ServedRun:
             answer = {"image": file, "caption": found["caption"]}
             score = _float32(found["score"])
             yield {**answer, "score": score, "alternatives": [], **_marks(found)}
+
+    def _captions_of_pixels(self, files: list[str], complete: bool) -> Iterator[Answer]:
+        for file in files:
+            if not file.strip() or self._images is None:
+                yield {"image": file, "caption": "", "score": 0.0, "alternatives": []}
+                continue
+            for name, pixels in self._images(file):
+                inputs = {"image": [pixels], "k": self._n_best}
+                found = self._server.predict_columns(self._model, inputs, "nbest")
+                row = {key: column[0] for key, column in found.items()}
+                (best, score), *others = zip(row["captions"], row["scores"], strict=True)
+                alternatives = [(one, _float32(s)) for one, s in others if math.isfinite(s)]
+                answer = {"image": name, "caption": best, "score": _float32(score)}
+                yield {**answer, "alternatives": alternatives, **_marks(row)}
 
     def _continuations(self, texts: list[str], complete: bool) -> Iterator[Answer]:
         for text in texts:  # one by one, since what is drawn depends on a text's place

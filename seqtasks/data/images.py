@@ -18,7 +18,7 @@ from seqtasks.data.files import (
     read_lines,
     shorten,
 )
-from seqtasks.data.image_files import read_image_folder
+from seqtasks.data.image_files import read_image, read_image_folder
 from seqtasks.errors import DataError, did_you_mean
 
 _CAPTIONS = "captions"  # the array's name in a file that has images and captions
@@ -127,6 +127,23 @@ def read_captioned_images(
             "captions; expected the same number, as caption i belongs to image i"
         )
     return CaptionedImages(images, captions, spec, list(range(first, first + len(captions))))
+
+
+def images_in(file: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Give the images of a file with their names: one of a picture, all of an .npz file's array.
+
+    Returns:
+        Names, and (height, width, channels) float32 from 0 to 1.
+
+    Raises:
+        DataError: a file that can't be read as such.
+    """
+    path = Path(file)
+    if path.suffix.lower() != ".npz":
+        yield file, read_image(path)
+        return
+    for number, image in enumerate(_images_from(path, _read_arrays(path), None)):
+        yield f"{file}[{number}]", image
 
 
 def _from_folder(spec: str, files: list[Path], size: int | None, layout: Layout) -> CaptionedImages:

@@ -39,7 +39,7 @@ from seqtasks.export.samples import raw_inputs, requests
 from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.runs.files import UNFINISHED, move, temporary_name
 from seqtasks.runs.locks import Lock
-from seqtasks.serving.warmup import WARMUP_FILE
+from seqtasks.serving.models.model_config import WARMUP_FILE
 from seqtasks.tasks.averages import load_average
 from seqtasks.tasks.endpoints import Endpoint
 from seqtasks.tasks.registry import get_task

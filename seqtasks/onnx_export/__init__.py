@@ -7,6 +7,8 @@ pooling      from all steps to one vector
 classifier   many to one, and documents of sentences
 tagger       many to many
 writer       what writes: a language model, and an encoder with a decoder
+captioner    what sees an image, for a decoder
+keras_model  your own Keras model of our layers; keras_layers: its layers
 heads        what outputs mean; another head has its place here
 networks     which of them a run needs, and what isn't written yet
 pack         run.pyz, of `seqtasks.runner`

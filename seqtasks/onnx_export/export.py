@@ -32,11 +32,11 @@ from seqtasks.onnx_export.graph import OPSET
 from seqtasks.onnx_export.int8 import Cost, cost_of, quantise
 from seqtasks.onnx_export.networks import Networks, networks_of
 from seqtasks.onnx_export.pack import write_pyz
-from seqtasks.onnx_export.places import check_target, identity
+from seqtasks.onnx_export.places import check_target, identity, next_version
 from seqtasks.onnx_export.readme import readme
 from seqtasks.runner.check import FILE as ANSWERS
 from seqtasks.runner.check import Answer, write_answers
-from seqtasks.runner.folder import FILE, FORMAT, VOCABULARY, OnnxExport
+from seqtasks.runner.folder import FILE, FORMAT, VOCABULARY, OnnxExport, sealed
 from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.runs.checksums import checksum
 from seqtasks.runs.files import move, temporary_name
@@ -82,10 +82,12 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
         outputs = {name: _outputs(function) for name, function in functions.items()}
         facts = {
             "format": FORMAT,
+            "version": next_version(target),
             "seqtasks": __version__,
             "opset": OPSET,
             "task": run.config.task,
             "run": identity(run),
+            "int8": int8,
             "told": networks.told,
             "networks": [*networks.models],
             "signatures": {name: {**told[name], "outputs": outputs[name]} for name in told},
@@ -118,10 +120,13 @@ def _write(run: Run, networks: Networks, folder: Path) -> None:
 
 
 def _seal(folder: Path, facts: dict[str, Any]) -> None:
-    """Write export.json, with the checksums of what the network and its words are read from."""
+    """Write export.json, with the checksums of what the network and its words are read from.
+
+    It has one of its own, too.
+    """
     files = [*sorted(folder.glob("*.onnx")), *sorted((folder / VOCABULARY).rglob("*"))]
     found = {file.relative_to(folder).as_posix(): checksum(file) for file in files}
-    text = json.dumps({**facts, "files": found}, ensure_ascii=False, indent=1)
+    text = json.dumps(sealed({**facts, "files": found}), ensure_ascii=False, indent=1)
     write_text(folder / FILE, text + "\n")
 
 

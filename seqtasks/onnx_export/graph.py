@@ -7,7 +7,12 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET, IR = 17, 8  # what onnxruntime reads since 1.12
-_TYPES = {"float32": TensorProto.FLOAT, "int32": TensorProto.INT32, "bool": TensorProto.BOOL}
+_TYPES = {
+    "float32": TensorProto.FLOAT,
+    "int32": TensorProto.INT32,
+    "int64": TensorProto.INT64,
+    "bool": TensorProto.BOOL,
+}
 Shape = list[int | str | None]
 
 

@@ -27,8 +27,8 @@ class Cost:
     """What 8 bits cost on the run's samples.
 
     Attributes:
-        answers: how many were compared: classes, sets of labels, tags, numbers, translations, or
-            the most probable next tokens.
+        answers: how many were compared: classes, sets of labels, tags, numbers, translations,
+            captions, or the most probable next tokens.
         changed: how many of them are others.
         largest_difference: between probabilities, or numbers.
         size: of the graphs' files, as a share of what it was.
@@ -113,7 +113,7 @@ def _answered(name: str, outputs: dict[str, np.ndarray]) -> list[Any] | None:
     if "tags" in outputs:
         rows = zip(outputs["tags"].tolist(), outputs["lengths"], strict=True)
         return [tag for row, length in rows for tag in row[:length]]
-    for output in ("label", "labels", "translation"):
+    for output in ("label", "labels", "translation", "caption"):
         if output in outputs:
             return outputs[output].tolist()
     return [] if "value" in outputs else None

@@ -17,10 +17,11 @@ from seqtasks.layers.pooling import MaskedPooling
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked
 from seqtasks.onnx_export import heads
+from seqtasks.onnx_export.captioner import eye
 from seqtasks.onnx_export.classifier import documents, many_to_one
 from seqtasks.onnx_export.tagger import many_to_many, paths_told
 from seqtasks.onnx_export.writer import encoder, next_step, written_step
-from seqtasks.tasks import language_model, sentiment, tagger, translation
+from seqtasks.tasks import captioning, language_model, sentiment, tagger, translation
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.text_input import TextEmbedding
 
@@ -106,13 +107,12 @@ def _tagger(config: Any, predictor: Any) -> Networks:
 
 
 def _language_model(config: Any, predictor: Any) -> Networks:
-    if config.data.lines:
-        raise _refusal("data.lines true")
     text, decoding = predictor.codec.text, predictor.decoding
     chosen = ("max_length", "temperature", "top_k", "seed", "max_prompt")
     told = {
         "kind": "language_model",
         "unit": text.unit,
+        "lines": config.data.lines,
         "decoding": {name: getattr(decoding, name) for name in chosen},
     }
     return Networks({"model": next_step(predictor.model.decoder)}, told)
@@ -138,11 +138,25 @@ def _translator(config: Any, predictor: Any) -> Networks:
     return Networks({"encoder": encoder(model), "decoder": decoder}, told)
 
 
+def _captioner(config: Any, predictor: Any) -> Networks:
+    codec, model = predictor.codec, predictor.model
+    chosen = ("beam", "n_best", "max_length", "length_penalty", "min_length", "no_repeat")
+    told = {
+        "kind": "captioner",
+        "image_shape": [*codec.image_shape],
+        "target_unit": codec.captions.unit,
+        "decoding": {name: getattr(predictor.decoding, name) for name in chosen},
+    }
+    decoder = written_step(model.decoder, 0, unknown=False)
+    return Networks({"encoder": eye(model, codec.image_shape), "decoder": decoder}, told)
+
+
 _WRITERS = {
     sentiment.Predictor: _classifier,
     tagger.Predictor: _tagger,
     language_model.Predictor: _language_model,
     translation.Predictor: _translator,
+    captioning.Predictor: _captioner,
 }
 
 

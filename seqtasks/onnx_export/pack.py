@@ -25,6 +25,7 @@ PACKED = (
     "serving/models/stopping.py",
     "serving/protocol/__init__.py",
     "serving/protocol/json_bodies.py",
+    "serving/protocol/json_examples.py",
     "serving/protocol/json_pieces.py",
     "serving/protocol/json_tensors.py",
     "serving/protocol/routes.py",

@@ -1,17 +1,21 @@
 """Where an ONNX export is written and found, checked before TensorFlow starts."""
 
+import json
+from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from seqtasks.config.yaml_text import read_yaml
 from seqtasks.errors import ExportError, RunError, typed
-from seqtasks.runner.folder import FILE, read_facts
+from seqtasks.runner.folder import FILE, VOCABULARY, check_files, read_facts
 from seqtasks.runs import Run
 from seqtasks.runs.checksums import checksum
 from seqtasks.runs.files import check_folder
 from seqtasks.tasks.calibration import read_temperature
 
 FOLDER = Path("onnx_models")
+_SETTINGS = ("task", "text", "model", "decoding")  # that answers depend on
 
 
 def check_target(target: Path) -> None:
@@ -20,11 +24,7 @@ def check_target(target: Path) -> None:
     Raises:
         ExportError: where the folder holds anything but an ONNX export, or can't be written.
     """
-    if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
-        raise ExportError(
-            f"--format onnx: needs {' and '.join(missing)}, not installed: "
-            "pip install 'seqtasks[onnx]'"
-        )
+    check_installed()
     if target.is_dir() and any(target.iterdir()) and not (target / FILE).is_file():
         raise ExportError(
             f"{target}: holds something else than an ONNX export; choose another --to"
@@ -35,21 +35,81 @@ def check_target(target: Path) -> None:
         raise ExportError(str(error)) from error
 
 
+def check_installed() -> None:
+    """Check that what writes and runs an export is installed.
+
+    Raises:
+        ExportError: names what is missing.
+    """
+    if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
+        raise ExportError(
+            f"--format onnx: needs {' and '.join(missing)}, not installed: "
+            "pip install 'seqtasks[onnx]'"
+        )
+
+
+def next_version(target: Path) -> int:
+    """The number of an export that is written there: one more than what it replaces, from 1.
+
+    By that a server notices that there is another.
+    """
+    try:
+        return int(read_facts(target).get("version", 1)) + 1
+    except (RunError, AttributeError, ValueError, TypeError):  # nothing there, or damaged
+        return 1
+
+
 def find_export(run: Run) -> Path:
     """Find a run's ONNX export where `seqtasks export --format onnx` writes it by default.
 
     Raises:
-        ExportError: where there is none, or it is of other weights.
+        ExportError: where there is none, or it is of other weights or settings.
     """
     path = FOLDER / run.path.resolve().name
     make = typed("seqtasks", "export", run.path, "--format", "onnx")
     if not (path / FILE).is_file():
         raise ExportError(f"{path}: no ONNX export of this run; make one by {make}")
-    if read_facts(path).get("run") != identity(run):
+    if not _is_of(read_facts(path), run):
         raise ExportError(f"{path}: not of this run as it is now; export it anew by {make}")
     return path
 
 
+def current_export(run: Run) -> Path | None:
+    """The ONNX export that may answer in a run's place without being asked for, if there is one.
+
+    It is of the run's weights and settings as they are now, not in 8 bits, and can be run here.
+    Exports of versions that didn't write down the settings never are.
+    """
+    path = FOLDER / run.path.resolve().name
+    if find_spec("onnxruntime") is None or not (path / FILE).is_file():
+        return None
+    try:
+        facts = read_facts(path)
+        check_files(path, facts)
+        is_current = _is_of(facts, run) and facts["run"].keys() == identity(run).keys()
+    except (RunError, OSError, KeyError, AttributeError):  # damage, of which `predict` can do well
+        return None
+    return path if is_current and facts.get("int8") is False else None
+
+
 def identity(run: Run) -> dict[str, Any]:
     """What tells whether a run still is the one that was exported."""
-    return {"weights": checksum(run.best_weights), "temperature": read_temperature(run)}
+    told = read_yaml(run.config_file.read_text("utf-8"))
+    told = {name: told.get(name) for name in _SETTINGS}
+    return {
+        "weights": checksum(run.best_weights),
+        "temperature": read_temperature(run),
+        "settings": sha256(json.dumps(told, sort_keys=True).encode()).hexdigest(),
+    }
+
+
+def _is_of(facts: dict[str, Any], run: Run) -> bool:
+    """Whether an export is of a run as it is now, as far as the export's version tells."""
+    now, then = identity(run), facts.get("run") or {}
+    files = facts.get("files", {})
+    same = all(
+        files.get(f"{VOCABULARY}/{file.relative_to(run.vocabulary).as_posix()}") == checksum(file)
+        for file in run.vocabulary.rglob("*")
+        if file.is_file()
+    )
+    return same and "weights" in then and all(now.get(name) == then[name] for name in then)

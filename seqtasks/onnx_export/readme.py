@@ -18,22 +18,29 @@ def readme(name: str, run: Any, told: dict[str, Any], cost: Cost | None) -> str:
     bits = ""
     if cost:
         bits = f"\nIts weights have 8 bits. Of the answers to the run's samples {cost.told()}.\n"
+    pillow = ""
+    asked, one, more = '"A text"', '{"instances": ["A text"]}', "texts.txt"
+    if config.task == "captioning":
+        pillow = " pillow"  # which reads pictures
+        asked, more = "picture.png", "pictures.txt"
+        picture = '{"image_bytes": {"b64": "..."}}'
+        one = f'{{"signature_name": "encoded", "instances": [{picture}]}}'
     rows = "\n".join(f"| `{key}` | {one['about']} |" for key, one in told.items())
     return f"""# {name}
 
 A `{config.model.arch}` for the task `{config.task}`, exported from the run `{run.path.name}` as
 ONNX. It answers without TensorFlow and without seqtasks:
 
-    pip install onnxruntime
-    python run.pyz "A text"
-    python run.pyz --json < texts.txt
+    pip install onnxruntime{pillow}
+    python run.pyz {asked}
+    python run.pyz --json < {more}
     python run.pyz check
     python run.pyz serve --port 8501
 {bits}
 `check` compares this machine's answers with the run's own. `serve` speaks TF Serving's REST
 protocol:
 
-    curl http://localhost:8501/v1/models/{name}:predict -d '{{"instances": ["A text"]}}'
+    curl http://localhost:8501/v1/models/{name}:predict -d '{one}'
 
 | signature | |
 |---|---|
@@ -41,8 +48,8 @@ protocol:
 
 | file | |
 |---|---|
-| `*.onnx` | the network: numbers of words in, probabilities out |
-| `vocabulary/` | what words have which numbers |
+| `*.onnx` | the network |
+| `vocabulary/` | which words have which numbers |
 | `run.pyz` | splits texts, runs the network and names its answers |
 | `signatures.json` | what can be asked, for programs |
 | `export.json` | what run.pyz knows of the run, and checksums of the files |

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from seqtasks.errors import ExportError
 from seqtasks.layers.bidirectional import directions
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked
@@ -67,6 +68,11 @@ def run_layer(
     """
     parts = directions(layer)
     kind, H = type(parts[0]), parts[0].units
+    if kind not in _OPERATIONS:  # a cell of its own, which ONNX has no operation for
+        raise ExportError(
+            f"--format onnx: the layer {kind.__name__} can't be written as ONNX yet; leave "
+            "--format out for TensorFlow's"
+        )
     both = len(parts) == 2
     W, R, B = (np.stack(blocks) for blocks in zip(*map(weights_of, parts), strict=True))
     given = []

@@ -52,10 +52,14 @@ def _spelled(g: Graph, text: Any, characters: str) -> str:
     shape = g("Shape", characters)
     per_word = g("Concat", g.ints(-1), g("Slice", shape, g.ints(2), g.ints(3)), axis=0)
     words = g("Reshape", characters, per_word)  # (N T, L)
+    # Each word is read once, however often it comes, and so is padding.
+    words, _, at, _ = g.several("Unique", 4, g("Cast", words, to=7), axis=0)
+    words = g("Cast", words, to=6)
     mask, lengths = lengths_of(g, words)
     back = g("Concat", g("Slice", shape, g.ints(0), g.ints(2)), g.ints(-1), axis=0)
     if text.character_encoder == "ngrams":
-        return g("Reshape", _pieces(g, text.character_reader, words, lengths), back)
+        found = _pieces(g, text.character_reader, words, lengths)
+        return g("Reshape", g("Gather", found, at), back)
     vectors = g("Gather", g.weight(table_of(text.character_vectors), "text/characters"), words)
     kind = text.character_encoder
     if kind == "sum":
@@ -66,7 +70,7 @@ def _spelled(g: Graph, text: Any, characters: str) -> str:
         time_major = g("Transpose", vectors, perm=[1, 0, 2])
         name = "text/character_reader"
         _, (found, *_) = run_layer(g, text.character_reader, time_major, lengths, None, name)
-    return g("Reshape", found, back)
+    return g("Reshape", g("Gather", found, at), back)
 
 
 def _pieces(g: Graph, reader: Any, words: str, lengths: str) -> str:

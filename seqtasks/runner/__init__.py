@@ -12,6 +12,7 @@ vocabulary         files of tokens
 encoder            texts to padded ids
 windows            long texts in pieces
 written_text       ids to texts; case, copying: their capitals, and words of the source
+images             files of images to what a network sees
 
 Answers, the doubles of `seqtasks.search` and of the tasks' endpoints:
 
@@ -19,7 +20,7 @@ network            an ONNX graph in onnxruntime
 beam, rules        beam search
 sampling           text drawn token by token
 tag_paths          a sentence's tags, chosen together
-classifier, tagger, language_model, translator
+classifier, tagger, language_model, translator, captioner
                    what each signature answers
 tensors            types of tensors, arrays of strings
 

@@ -4,18 +4,18 @@ One version of one model is served. Classify and regress take the feature `text`
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from seqtasks.clients.client import Client
+from seqtasks.clients.served_run import ServedRun
 from seqtasks.errors import ServingError
 from seqtasks.runner.folder import OnnxExport
 from seqtasks.serving.limits import UNLIMITED, Limits
 from seqtasks.serving.models.signature import Signature, TensorSpec
-from seqtasks.serving.protocol import json_bodies
-from seqtasks.serving.protocol.json_tensors import to_bytes
+from seqtasks.serving.protocol import json_bodies, json_examples
 from seqtasks.serving.protocol.routes import Reply, Route, error_reply
 from seqtasks.serving.status import Code, StatusError, invalid
 
@@ -66,7 +66,7 @@ class Api:
                 f"Expected a signature to {verb} by, found the outputs "
                 f"{sorted(signature.outputs)} in signature {signature.name!r}",
             )
-        examples = np.array([*self._examples(document)], object)
+        examples = np.array(json_examples.decode_examples(document, self._limits), object)
         found = self._export.run(signature, {"inputs": examples})
         if verb == "regress":
             return json_bodies.encode_regress(found["outputs"])
@@ -84,14 +84,9 @@ class Api:
 
     def metadata(self) -> dict[str, Any]:
         """Describe the signatures."""
-        told = self._export.facts["signatures"]
-        signatures = {
-            name: _described(signature, told[name]["method"])
-            for name, signature in self._export.signatures.items()
-        }
         return {
             "model_spec": {"name": self._name, "signature_name": "", "version": str(VERSION)},
-            "metadata": {"signature_def": {"signature_def": signatures}},
+            "metadata": {"signature_def": {"signature_def": signature_defs(self._export)}},
         }
 
     def _check(self, route: Route) -> None:
@@ -112,21 +107,6 @@ class Api:
             wanted = f"Latest({route.model})" if route.version is None else wanted
             message = f"Servable not found for request: {wanted}"
         raise StatusError(Code.NOT_FOUND, message)
-
-    def _examples(self, document: Mapping[str, Any]):
-        """The examples of a request, serialized, of their feature `text` alone."""
-        examples, context = document.get("examples"), document.get("context", {})
-        if examples is None:
-            raise invalid("Missing 'examples' key")
-        if type(examples) is not list or not examples:
-            raise invalid("Expecting 'examples' value to be a non-empty list")
-        for example in examples:
-            for given in (example, context):
-                if type(given) is not dict:
-                    raise invalid("JSON Value of an example Is not object")
-            value = {**context, **example}.get("text", "")
-            text = value[0] if type(value) is list and len(value) == 1 else value
-            yield _serialized(to_bytes(text, self._limits))
 
 
 class LocalClient(Client):
@@ -161,6 +141,33 @@ class LocalClient(Client):
             raise ServingError(error.message) from error
 
 
+def exported_run(export: OnnxExport, n_best: int | None = None) -> ServedRun:
+    """An export that is asked as its run is, in the same process.
+
+    Args:
+        n_best: how many translations or captions are wanted; as many as the run gives by default.
+    """
+    count: int = n_best or export.facts["told"].get("decoding", {}).get("n_best", 1)
+    shape = export.facts["told"].get("image_shape")
+
+    def images(file: str) -> Iterator[tuple[str, Any]]:
+        from seqtasks.runner.images import as_trained, images_in
+
+        for name, image in images_in(file):
+            yield name, as_trained(image, shape).tolist()
+
+    return ServedRun(LocalClient(export), export.name, count, images if shape else None)
+
+
+def signature_defs(export: OnnxExport) -> dict[str, Any]:
+    """Describe an export's signatures as the protocol does, in JSON."""
+    told = export.facts["signatures"]
+    return {
+        name: _described(signature, told[name]["method"])
+        for name, signature in export.signatures.items()
+    }
+
+
 def _described(signature: Signature, method: str) -> dict[str, Any]:
     return {
         "inputs": {name: _tensor(spec) for name, spec in signature.inputs.items()},
@@ -174,20 +181,3 @@ def _tensor(spec: TensorSpec) -> dict[str, Any]:
     sizes = [{"size": str(-1 if size is None else size), "name": ""} for size in spec.shape or ()]
     shape = {"dim": sizes, "unknown_rank": False}
     return {"name": spec.tensor, "dtype": spec.dtype.enum, "tensor_shape": shape}
-
-
-def _serialized(text: bytes) -> bytes:
-    """A tf.Example with the feature `text`."""
-    value = _field(1, text)  # of a list of bytes
-    entry = _field(1, b"text") + _field(2, _field(1, value))
-    return _field(1, _field(1, entry))
-
-
-def _field(number: int, content: bytes) -> bytes:
-    """A protobuf field of bytes."""
-    size, length = len(content), bytearray()
-    while size >= 0x80:
-        length.append(size & 0x7F | 0x80)
-        size >>= 7
-    length.append(size)
-    return bytes([number << 3 | 2, *length]) + content

@@ -16,9 +16,10 @@ _BATCH = 64
 _BYTES = 65_536
 _HELP = """Answer texts by this export; it needs onnxruntime and NumPy, and no TensorFlow.
 
-Texts come from the arguments, from --file, or line by line from standard input. `serve` in place of
-texts starts a server with TF Serving's REST protocol, and `check` compares this machine's answers
-with those of the run that was exported."""
+Texts come from the arguments, from --file, or line by line from standard input. Of a model that
+captions images a text is the name of a picture, which Pillow reads, or of an .npz file. `serve` in
+place of texts starts a server with TF Serving's REST protocol, and `check` compares this machine's
+answers with those of the run that was exported."""
 
 
 def main(folder: Path, arguments: Sequence[str]) -> int:
@@ -66,13 +67,10 @@ def _predict(folder: Path, arguments: Sequence[str]) -> int:
     for place, text in enumerate(given.text, 1):
         if any("\udc80" <= sign <= "\udcff" for sign in text):
             raise DataError(f"TEXT {place} is not UTF-8: {text!r:.80}")
-    from seqtasks.clients.served_run import ServedRun
-    from seqtasks.runner.api import LocalClient
+    from seqtasks.runner.api import exported_run
     from seqtasks.runner.folder import OnnxExport
 
-    export = OnnxExport(folder)
-    n_best = export.facts["told"].get("decoding", {}).get("n_best", 1)
-    run = ServedRun(LocalClient(export), export.name, n_best)
+    run = exported_run(OnnxExport(folder))
     notices = answers.Notices()
     for batch in [given.text] if given.text else _lines(given.file):
         for answer in run.predict(batch, complete=given.json):

@@ -92,6 +92,11 @@ def beam_search(
     return _trace_back(pool, history, n_best, K)
 
 
+def cut_off(found: Decoded) -> np.ndarray:
+    """Which hypotheses, (N, n_best), were cut off at the longest length."""
+    return ~found.finished & np.isfinite(found.scores)
+
+
 def _top(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """The k highest of each row; of equal ones the first."""
     k = min(k, scores.shape[1])

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,16 @@ Answer = tuple[str, dict[str, np.ndarray], dict[str, np.ndarray]]  # signature, 
 def check(export: OnnxExport, answers: Iterable[Answer]) -> dict[str, Any]:
     """Ask an export what a run was asked, and compare the answers.
 
+    Where Pillow isn't installed picture files aren't asked about; arrays of images are.
+
     Returns:
         "answers", the number of answers compared, "largest_difference" between numbers, and
         "different", a description of the first wrong answer, or None.
     """
     count, largest = 0, 0.0
     for name, feeds, expected in answers:
+        if "image_bytes" in feeds and find_spec("PIL") is None:
+            continue
         count += 1
         found = export.run(export.signature(name), feeds)
         for output, right in expected.items():

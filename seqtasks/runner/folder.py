@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from hashlib import file_digest
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -100,11 +100,24 @@ def read_facts(path: Path) -> dict[str, Any]:
         ) from error
     except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
         raise RunError(f"{file}: damaged; export the run anew, or copy the export anew") from error
+    if number == FORMAT and "checksum" in facts and facts != sealed(facts):
+        raise RunError(f"{file}: damaged: it isn't as it was written; copy the export anew")
     if number != FORMAT:
         raise RunError(
             f"{file}: of format {number}, this program reads {FORMAT}; run it by its own run.pyz"
         )
     return facts
+
+
+def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What export.json says, with a checksum of all that it says, by which damage is noticed.
+
+    >>> sealed(sealed({"format": 1})) == sealed({"format": 1})
+    True
+    """
+    told = {name: value for name, value in facts.items() if name != "checksum"}
+    text = json.dumps(told, sort_keys=True)
+    return {**told, "checksum": sha256(text.encode()).hexdigest()}
 
 
 def check_files(path: Path, facts: Mapping[str, Any]) -> None:
@@ -145,6 +158,10 @@ def _kind(name: str) -> Any:
         from seqtasks.runner.translator import Translator
 
         return Translator
+    if name == "captioner":
+        from seqtasks.runner.captioner import Captioner
+
+        return Captioner
     raise RunError(f"{FILE}: of a kind {name!r} that this program doesn't know; run it by run.pyz")
 
 

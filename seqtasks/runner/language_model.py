@@ -9,8 +9,8 @@ import numpy as np
 from seqtasks.runner.network import Network
 from seqtasks.runner.sampling import sample
 from seqtasks.runner.tensors import string_rows, strings
-from seqtasks.runner.vocabulary import END_ID, START_ID, UNKNOWN_ID, padded
-from seqtasks.runner.written_text import VerbatimText
+from seqtasks.runner.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID, padded
+from seqtasks.runner.written_text import LineText, VerbatimText
 
 Arrays = dict[str, np.ndarray]
 _CANDIDATES = 10
@@ -24,7 +24,8 @@ class LanguageModel:
     """
 
     def __init__(self, folder: Path, told: Mapping[str, Any], networks: Mapping[str, Network]):
-        self._text = VerbatimText(told["unit"], folder)
+        self._lines = told.get("lines", False)  # exports of earlier versions have none
+        self._text = (LineText if self._lines else VerbatimText)(told["unit"], folder)
         self._network = networks["model"]
         self._decoding = told["decoding"]
         states = [name for name in self._network.inputs if name.startswith("state_")]
@@ -54,7 +55,7 @@ class LanguageModel:
             return {"continuation": strings([]), "unread": unread}
         ids = [[START_ID, *self._text.ids(tokens)] for tokens in given]
         start = self._read(padded(ids), self._zeros(len(ids)))
-        never = [UNKNOWN_ID, END_ID]
+        never = [UNKNOWN_ID] if self._lines else [UNKNOWN_ID, END_ID]
 
         def step(ids: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
             # The texts are read already when the first token is drawn.
@@ -66,6 +67,8 @@ class LanguageModel:
 
         first = np.array([row[-1] for row in ids], np.int32)
         drawn = sample(step, None, first, length, temperature, top_k, seed)
+        if self._lines:  # which end
+            drawn = np.where(np.cumsum(drawn == END_ID, axis=1) > 0, PADDING_ID, drawn)
         found = [
             self._continuation(tokens, self._text.tokens(row))
             for tokens, row in zip(given, drawn.tolist(), strict=True)

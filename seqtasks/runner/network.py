@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from seqtasks.errors import RunError
+from seqtasks.serving.models.stopping import check_stop
 
 _INSTALL = "pip install onnxruntime"
 
@@ -47,9 +48,22 @@ class Network:
             raise RunError(
                 f"{path}: damaged, or no ONNX file; copy the export anew: {text:.200}"
             ) from error
+        self._path = path
         self.inputs = {one.name: one.shape for one in self._session.get_inputs()}
 
     def run(self, feeds: Mapping[str, np.ndarray], outputs: Sequence[str]) -> list[np.ndarray]:
-        """Run the graph; onnxruntime ends the process on a batch of no row, so there is one."""
-        found: Any = self._session.run(list(outputs), dict(feeds))
+        """Run the graph; onnxruntime ends the process on a batch of no row, so there is one.
+
+        Raises:
+            StatusError: if the request that it is for was ended; what writes runs a graph often.
+            RunError: where it is another graph than the export's.
+        """
+        check_stop()
+        try:
+            found: Any = self._session.run(list(outputs), dict(feeds))
+        except Exception as error:  # onnxruntime's own kinds differ from version to version
+            text = " ".join(str(error).split())
+            raise RunError(f"{self._path}: can't be run; copy the export anew: {text:.200}") from (
+                error
+            )
         return found

@@ -16,6 +16,7 @@ class DType:
 
     name: str
     as_numpy_dtype: Any
+    as_datatype_enum: int  # its number in the protocol
     is_quantized: bool = False
 
     @property
@@ -40,11 +41,11 @@ class DType:
 
 
 _DTYPES = {
-    "string": DType("string", object),
-    "float32": DType("float32", np.float32),
-    "int32": DType("int32", np.int32),
-    "int64": DType("int64", np.int64),
-    "bool": DType("bool", np.bool_),
+    "string": DType("string", object, 7),
+    "float32": DType("float32", np.float32, 1),
+    "int32": DType("int32", np.int32, 3),
+    "int64": DType("int64", np.int64, 9),
+    "bool": DType("bool", np.bool_, 10),
 }
 
 

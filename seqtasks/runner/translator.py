@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtasks.runner.beam import Decoded, beam_search
+from seqtasks.runner.beam import Decoded, beam_search, cut_off
 from seqtasks.runner.copying import CopyRule
 from seqtasks.runner.encoder import TextEncoder
 from seqtasks.runner.network import Network
@@ -49,7 +49,7 @@ class Translator:
             "translation": answers[:, 0],
             "score": found.scores[:, 0],
             "unread": self._unread(texts),
-            "cut": _cut(found)[:, 0],
+            "cut": cut_off(found)[:, 0],
         }
 
     def _several(self, feeds: Arrays) -> Arrays:
@@ -62,7 +62,7 @@ class Translator:
             "attention": found.attention,
             "source_tokens": string_rows([self._source.split(text) for text in texts]),
             "unread": self._unread(texts),
-            "cut": _cut(found),
+            "cut": cut_off(found),
         }
 
     def _unread(self, texts: list[str]) -> np.ndarray:
@@ -154,7 +154,3 @@ def _answer_by_nothing(found: Decoded, row: int) -> None:
     found.scores[row] = -np.inf
     found.scores[row, 0] = 0
     found.finished[row] = True
-
-
-def _cut(found: Decoded) -> np.ndarray:
-    return ~found.finished & np.isfinite(found.scores)

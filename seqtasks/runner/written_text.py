@@ -1,10 +1,11 @@
-"""Text that a model writes: the double of `seqtasks.text.target_text`."""
+"""Text that a model writes: the double of `seqtasks.text.target_text` and `.line_text`."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from seqtasks.runner.case import Case
 from seqtasks.runner.characters import pattern
+from seqtasks.runner.encoder import TextEncoder
 from seqtasks.runner.splitting import (
     SPACE,
     decoded,
@@ -16,6 +17,7 @@ from seqtasks.runner.subwords import Subwords
 from seqtasks.runner.vocabulary import END_ID, PADDING_ID, START_ID, Vocabulary
 
 LINE_END = "⏎"
+_NO_LIMIT = 2**31 - 1  # tokens of a line, of which none is cut
 
 
 class WrittenText:
@@ -99,3 +101,34 @@ class VerbatimText(WrittenText):
         if self.unit == "word":
             return pattern(f" ?{LINE_END} ?").sub("\n", join_words([*tokens]))
         return "".join(tokens).replace(SPACE, " ").replace(LINE_END, "\n")
+
+
+class LineText(WrittenText):
+    """What a language model of lines reads and writes: the tokens of the tasks that read texts.
+
+    Args:
+        unit: of the tokens.
+        folder: of the vocabulary.
+    """
+
+    def __init__(self, unit: str, folder: Path):
+        names = {"word": "words.txt", "char": "characters.txt", "subword": "subwords.txt"}
+        super().__init__(unit, folder / names[unit])
+        limits = {"max_length": _NO_LIMIT, "max_word_length": _NO_LIMIT}
+        self._encoder = TextEncoder(folder, {"unit": unit, "features": [], **limits})
+
+    def split(self, text: bytes) -> list[str]:
+        """A text's tokens."""
+        return self._encoder.split(decoded(text))
+
+    def ids(self, tokens: Sequence[str]) -> list[int]:
+        """The ids of tokens that `split` gave."""
+        return self._known.ids(tokens)
+
+    def join(self, tokens: Sequence[str]) -> str:
+        """The text of tokens, empty ones at the end."""
+        if self._subwords:
+            return normalise(self._subwords.join(tokens), lowercase=False)
+        if self.unit == "word":
+            return " ".join(tokens).strip()
+        return "".join(tokens).replace(SPACE, " ")

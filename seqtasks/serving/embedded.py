@@ -6,23 +6,25 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.config_files import read_batching
-from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
 from seqtasks.serving.http_app import RestOptions, make_app
 from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
 from seqtasks.serving.limits import Places
 from seqtasks.serving.models.batching import BatchedServable, BatchingOptions
-from seqtasks.serving.models.engine import EngineOptions, Servable
 from seqtasks.serving.models.manager import ModelManager
-from seqtasks.serving.models.model_config import ModelSource
+from seqtasks.serving.models.model_config import ModelSource, is_onnx, newest_versions
 from seqtasks.serving.models.versions import Loader
 from seqtasks.serving.monitoring import Metrics
+from seqtasks.serving.onnx_engine import OnnxServable
 from seqtasks.serving.options import ServerOptions
 from seqtasks.serving.status import invalid
-from seqtasks.serving.warmup import replay
+
+# TensorFlow comes with what is imported further down, where a model or a protocol needs it.
+if TYPE_CHECKING:
+    from seqtasks.serving.models.engine import EngineOptions, Servable
 
 Ready = Callable[[int, int | None, Sequence[str]], None]
 
@@ -33,7 +35,7 @@ _MODEL_BATCHING = "batching_params.pbtxt"  # in a version's folder
 
 
 def make_loader(
-    engine: EngineOptions | None = None,
+    engine: "EngineOptions | None" = None,
     batching: BatchingOptions | None = None,
     model_batching: bool = False,
 ) -> Loader:
@@ -45,10 +47,9 @@ def make_loader(
         model_batching: whether a version's batching_params.pbtxt changes that.
     """
 
-    def load(path: Path, name: str, version: int) -> Servable | BatchedServable:
-        servable = Servable(path, name, version, engine)
+    def load(path: Path, name: str, version: int) -> Any:
+        servable = _loaded(path, name, version, engine)
         try:
-            replay(servable)
             own = batching if not batching or not model_batching else _own_batching(path, batching)
         except BaseException:
             servable.close()
@@ -56,6 +57,29 @@ def make_loader(
         return BatchedServable(servable, own) if own else servable
 
     return load
+
+
+def needs_tensorflow(source: ModelSource, options: ServerOptions) -> bool:
+    """Whether a server needs TensorFlow: gRPC does, and every model but ONNX exports."""
+    return bool(options.grpc_port) or not all(map(is_onnx, newest_versions(source()).values()))
+
+
+def _loaded(path: Path, name: str, version: int, engine: "EngineOptions | None") -> "Servable":
+    """Load a version, and have it answer what is stored with it for that."""
+    if is_onnx(path):
+        exported: Any = OnnxServable(path, name, version)
+        exported.warm_up()
+        return exported
+    from seqtasks.serving.models.engine import Servable
+    from seqtasks.serving.warmup import replay
+
+    servable = Servable(path, name, version, engine)
+    try:
+        replay(servable)
+    except BaseException:
+        servable.close()
+        raise
+    return servable
 
 
 def _own_batching(path: Path, batching: BatchingOptions) -> BatchingOptions:
@@ -93,7 +117,11 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     threads = {"threads": min(2 * batching.max_batch_size, _MOST_THREADS)} if batching else {}
     # The polling thread waits for ever if it is to look only once.
     poll_seconds = options.poll_seconds or threading.TIMEOUT_MAX
-    engine = EngineOptions(**dataclasses.asdict(options.sessions))
+    engine = None
+    if needs_tensorflow(source, options):
+        from seqtasks.serving.models.engine import EngineOptions
+
+        engine = EngineOptions(**dataclasses.asdict(options.sessions))
     loader = make_loader(engine, batching, options.model_batching)
     manager = ModelManager(source, loader, poll_seconds, options.early_labels)
     metrics, access = Metrics(manager.knows), options.access
@@ -112,6 +140,8 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     http = HttpServer(app, HttpOptions(options.host, options.port, tls=tls))
     servers: list[Server] = [http]
     if options.grpc_port:
+        from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
+
         grpc = GrpcOptions(
             options.host,
             options.grpc_port,

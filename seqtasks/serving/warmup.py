@@ -7,10 +7,10 @@ from google.protobuf.message import DecodeError
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from seqtasks.serving.models.engine import Servable
+from seqtasks.serving.models.model_config import WARMUP_FILE
 from seqtasks.serving.protocol import inference
 from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow, invalid
 
-WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MAX_RECORDS = 1000
 
 

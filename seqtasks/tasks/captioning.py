@@ -11,8 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.config import CaptioningConfig, DecodingConfig
-from seqtasks.data.image_files import read_image
-from seqtasks.data.images import CaptionedImages
+from seqtasks.data.images import CaptionedImages, images_in
 from seqtasks.data.splits import Splits
 from seqtasks.data.statistics import repetitions, spread
 from seqtasks.errors import RunError
@@ -123,6 +122,8 @@ class Predictor:
     def predict(self, files: Iterable[str]) -> Iterator[Prediction]:
         """Say what images show, given by the names of their files; others are resized.
 
+        An .npz file may have several images, each with an answer of its own.
+
         Raises:
             DataError: a file that can't be read.
         """
@@ -130,13 +131,17 @@ class Predictor:
             if not file.strip():  # no name, no image
                 yield Prediction(file, "", 0.0, [])
                 continue
-            image = as_trained(read_image(file), self.codec.image_shape)
-            decoding = self.decoding
-            texts, scores, cut = self._caption(image[np.newaxis], decoding.beam, decoding.n_best)
-            first, *others = zip(texts[0].numpy(), scores[0].numpy(), strict=True)
-            alternatives = [(t.decode(), float(score)) for t, score in others if np.isfinite(score)]
-            cut = bool(cut[0, 0]) or None
-            yield Prediction(file, first[0].decode(), float(first[1]), alternatives, cut)
+            for name, image in images_in(file):
+                yield self._of(name, as_trained(image, self.codec.image_shape))
+
+    def _of(self, name: str, image: np.ndarray) -> Prediction:
+        decoding = self.decoding
+        texts, scores, cut = self._caption(image[np.newaxis], decoding.beam, decoding.n_best)
+        first, *others = zip(texts[0].numpy(), scores[0].numpy(), strict=True)
+        alternatives = [(t.decode(), float(score)) for t, score in others if np.isfinite(score)]
+        return Prediction(
+            name, first[0].decode(), float(first[1]), alternatives, bool(cut[0, 0]) or None
+        )
 
     def texts(self, data: Examples, beam: int) -> list[str]:
         """The best caption of each image, in their order."""

@@ -125,6 +125,16 @@ def copied(trained: Trained, tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def exported(
+    trained: Trained, succeeds: Seqtasks, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The trained run exported as ONNX once, checked in a process of its own."""
+    target = tmp_path_factory.mktemp("onnx") / "films"
+    succeeds("export", trained.run, "--format", "onnx", "--to", target)
+    return target
+
+
+@pytest.fixture(scope="session")
 def contents() -> Callable[[Path], dict[str, bytes]]:
     """Read all that is in a folder."""
 

@@ -22,12 +22,15 @@ onnxruntime = pytest.importorskip("onnxruntime")
 from seqtasks.errors import RunError  # noqa: E402
 from seqtasks.onnx_export import export as export_module  # noqa: E402
 from seqtasks.onnx_export import int8, networks, pack  # noqa: E402
+from seqtasks.onnx_export.graph import Graph  # noqa: E402
+from seqtasks.onnx_export.places import current_export  # noqa: E402
 from seqtasks.runner import app, folder, server  # noqa: E402
 from seqtasks.runner.api import Api  # noqa: E402
 from seqtasks.runner.check import check, read_answers  # noqa: E402
 from seqtasks.runner.folder import OnnxExport  # noqa: E402
 from seqtasks.runner.network import Network  # noqa: E402
-from seqtasks.tasks import language_model, sentiment  # noqa: E402
+from seqtasks.runs import Run  # noqa: E402
+from seqtasks.tasks import sentiment  # noqa: E402
 
 TEXTS = ["a lovely story", "영화 정말 awful!", "", "zzzq don't…", "dull " * 40]
 NOTED = r"(note: .*\n)*"
@@ -45,14 +48,6 @@ sys.path[0] = sys.argv[0]
 import runpy
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-
-
-@pytest.fixture(scope="module")
-def exported(trained, succeeds, tmp_path_factory):
-    """The trained run exported once, checked in a process of its own."""
-    target = tmp_path_factory.mktemp("onnx") / "films"
-    succeeds("export", trained.run, "--format", "onnx", "--to", target)
-    return target
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +113,9 @@ def test_people_are_shown_what_predict_shows(exported, trained, succeeds, capsys
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["documents", "tagging", "language_model", "translation"])
+@pytest.mark.parametrize(
+    "task", ["documents", "tagging", "language_model", "translation", "captioning"]
+)
 def test_each_task_answers_as_its_run(task, cases, succeeds, capsys, tmp_path, in_this_process):
     _, run, texts, _ = cases(task)
     done = succeeds("export", run, "--format", "onnx", "--to", tmp_path / task, "--json")
@@ -126,7 +123,11 @@ def test_each_task_answers_as_its_run(task, cases, succeeds, capsys, tmp_path, i
     assert told["largest_difference"] < 1e-5
     assert told["answers"] > 5
     assert_bounds_are_kept(tmp_path / task, NUMBERS.get(task))
-    texts = [*texts, "Red dogs, don't see 2 cats. BIG red cat!", "참 좋다"]
+    if task == "captioning":
+        np.savez(tmp_path / "some.npz", np.random.default_rng(2).random((2, 11, 3, 3)))
+        texts = [*texts, str(tmp_path / "some.npz"), " "]
+    else:
+        texts = [*texts, "Red dogs, don't see 2 cats. BIG red cat!", "참 좋다"]
     right = succeeds("predict", run, *texts, "--json", noted=NOTED).stdout.splitlines()
     assert app.main(tmp_path / task, [*texts, "--json"]) == 0
     for one, other in zip(capsys.readouterr().out.splitlines(), right, strict=True):
@@ -163,6 +164,26 @@ def test_sets_numbers_steps_and_features_are_exported(
     told = json.loads(succeeds(*command).stdout)
     assert ("step" in told["signatures"]) == ("lstm" in how)
     assert told["largest_difference"] < 1e-4
+
+
+@pytest.mark.slow
+def test_a_language_model_of_lines_ends_them_as_its_run_does(
+    succeeds, tiny, tmp_path, capsys, in_this_process
+):
+    lines = "".join(f"red {('cat', 'dog')[n % 2]} {n % 3}\n" for n in range(40))
+    (tmp_path / "lines.txt").write_text(lines, "utf-8")
+    how = ("data.lines=true", "text.unit=word", "decoding.temperature=1", "decoding.max_length=9")
+    settings = [word for key in how for word in ("--set", key)]
+    place = ("--name", "r", "--runs-dir", tmp_path, "--epochs", 1, "--arch", "bigru")
+    command = ("train", "--task", "language_model", "--data", tmp_path / "lines.txt", *place)
+    succeeds(*command, *tiny, *settings, noted=NOTED)
+    succeeds("export", tmp_path / "r", "--format", "onnx", "--to", tmp_path / "o")
+    texts = ["Red", "", "red cat", "dog 참"]
+    right = succeeds("predict", tmp_path / "r", *texts).stdout
+    assert app.main(tmp_path / "o", texts) == 0
+    assert capsys.readouterr().out == right
+    ends = [len(line.split()) < 9 for line in right.splitlines()]
+    assert any(ends)  # where the model wrote the end of a line
 
 
 # A signature, numbers beyond its bounds, and those that they are taken for.
@@ -271,6 +292,17 @@ def test_the_metadata_are_those_of_the_export_for_tf_serving(exported, trained):
         assert {key: [one["dtype"], one["shape"]] for key, one in told.items()} == shapes
 
 
+def tell(path, facts):
+    """Have an export say something else of itself."""
+    (path / folder.FILE).write_text(json.dumps(folder.sealed(facts)), "utf-8")
+
+
+def retold(path, old, new):
+    text = (path / folder.FILE).read_text("utf-8")
+    assert old in text
+    tell(path, json.loads(text.replace(old, new)))
+
+
 def damage(path, how):
     """Damage an export's file, and say so in its export.json where `how` ends with "known"."""
     file, _, what = how.partition(":")
@@ -281,11 +313,14 @@ def damage(path, how):
         content = bytearray(target.read_bytes())
         content[len(content) // 2] ^= 1
         target.write_bytes(content)
-    elif what == "foreign":
-        target.write_bytes(b"no graph at all")
+    elif what in ("foreign", "other"):
+        g = Graph("other")
+        g.output("y", g("Neg", g.input("x", "float32", ["N"])), "float32", ["N"])
+        other = g.model().SerializeToString()
+        target.write_bytes(other if what == "other" else b"no graph at all")
         facts = json.loads((path / folder.FILE).read_text("utf-8"))
         facts["files"][file] = export_module.checksum(target)
-        (path / folder.FILE).write_text(json.dumps(facts), "utf-8")
+        tell(path, facts)
     else:
         facts = json.loads(target.read_text("utf-8"))
         target.write_text(json.dumps({**facts, "format": 2}), "utf-8")
@@ -297,6 +332,7 @@ def damage(path, how):
         ("model.onnx:gone", "model.onnx: missing"),
         ("model.onnx:byte", "model.onnx: damaged"),
         ("model.onnx:foreign", "damaged, or no ONNX file"),
+        ("model.onnx:other", "can't be run; copy the export anew"),
         ("vocabulary/words.txt:gone", "words.txt: missing"),
         ("vocabulary/words.txt:byte", "words.txt: damaged"),
         ("export.json:gone", "no ONNX export"),
@@ -313,6 +349,27 @@ def test_damage_is_told_in_one_line(how, told, copy, capsys):
     assert error.count("\n") == 1
     assert error.startswith("Error: ")
     assert told in error
+
+
+def test_any_byte_of_what_an_export_says_of_itself_counts(copy):
+    file = copy / folder.FILE
+    content = file.read_bytes()
+    for place in np.random.default_rng(6).integers(0, len(content) - 1, 60):
+        changed = bytearray(content)
+        changed[place] ^= 1
+        file.write_bytes(changed)
+        name = json.dumps("checksum").encode()
+        if name not in changed or json.loads(content) == _read(changed):
+            continue  # without its checksum it is an earlier version's; spaces say nothing
+        with pytest.raises(RunError, match=r"damaged|of format"):
+            folder.read_facts(copy)
+
+
+def _read(content):
+    try:
+        return json.loads(content)
+    except ValueError:
+        return None
 
 
 def test_a_runtime_that_is_too_old_or_missing_is_told_in_one_line(exported, monkeypatch):
@@ -369,11 +426,8 @@ def test_what_cant_be_written_is_refused_by_name_and_before_anything_is_made(
     predictor.codec = SimpleNamespace(head=Crf())
     with pytest.raises(export_module.ExportError, match="the head Crf can't be written"):
         networks.networks_of(SimpleNamespace(task="sentiment"), predictor)
-    with pytest.raises(export_module.ExportError, match="the task captioning can't be written"):
-        networks.networks_of(SimpleNamespace(task="captioning"), object())
-    lines = SimpleNamespace(task="language_model", data=SimpleNamespace(lines=True))
-    with pytest.raises(export_module.ExportError, match=r"data\.lines true can't be written"):
-        networks.networks_of(lines, language_model.Predictor.__new__(language_model.Predictor))
+    with pytest.raises(export_module.ExportError, match="the task dancing can't be written"):
+        networks.networks_of(SimpleNamespace(task="dancing"), object())
     command = ("export", trained.run, "--format", "onnx")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").touch()
@@ -414,12 +468,58 @@ def test_predict_runs_the_export_and_notices_another_run(
     trained, succeeds, refused, copied, exported, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    by_onnx = ("predict", trained.run, *TEXTS[:2], "--runtime", "onnx")
+    asked = ("predict", trained.run, *TEXTS[:2])
+    by_onnx = (*asked, "--runtime", "onnx")
     assert "seqtasks export" in refused(*by_onnx)
-    shutil.copytree(exported, tmp_path / "onnx_models" / trained.run.name)
-    assert succeeds(*by_onnx).stdout == succeeds("predict", trained.run, *TEXTS[:2]).stdout
+    shown = succeeds(*asked).stdout  # by TensorFlow, since there is no export
+    place = tmp_path / "onnx_models" / trained.run.name
+    shutil.copytree(exported, place)
+    assert succeeds(*by_onnx).stdout == shown
+    noted = r"note: onnx_models.tiny films answers; --runtime tensorflow takes the run itself\n"
+    assert succeeds(*asked, noted=noted).stdout == shown
+    assert succeeds(*asked, "--runtime", "tensorflow").stdout == shown
+    assert succeeds(*asked, "--set", "text.max_length=9").stdout
     assert "leave --set out" in refused(*by_onnx, "--set", "seed=2")
     assert "not for tokens" in refused(*by_onnx, "--tokens")
     shutil.copytree(exported, tmp_path / "onnx_models" / copied.name)
     (copied / "calibration.json").write_text('{"temperature": 3.0}')
     assert "not of this run as it is now" in refused("predict", copied, "a", "--runtime", "onnx")
+
+
+def change(path, old, new):
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+
+
+CHANGES = {
+    "weights": lambda run, _: run.best_weights.write_bytes(b"others"),
+    "temperature": lambda run, _: run.calibration.write_text('{"temperature": 3.0}'),
+    "settings": lambda run, _: change(run.config_file, b"max_length: ", b"max_length: 1"),
+    "vocabulary": lambda run, _: change(run.vocabulary / "words.txt", b"film", b"filn"),
+    "a vocabulary more": lambda run, _: (run.vocabulary / "case.json").write_text("{}"),
+    "8 bits": lambda _, export: retold(export, '"int8": false', '"int8": true'),
+    "an earlier version": lambda _, export: retold(export, '"settings"', '"s"'),
+    "damage": lambda _, export: change(export / "model.onnx", b"many_to_one", b"many_to_on3"),
+    "no facts": lambda _, export: (export / folder.FILE).write_text("[]"),
+    "no export": lambda _, export: shutil.rmtree(export),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_an_export_of_anything_but_the_run_as_it_is_doesnt_answer_unasked(
+    what, exported, copied, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = Path(shutil.copytree(exported, tmp_path / "onnx_models" / copied.name))
+    run = Run(copied)
+    assert current_export(run) == Path("onnx_models") / copied.name
+    CHANGES[what](run, path)
+    assert current_export(run) is None
+
+
+def test_where_onnxruntime_is_missing_the_run_answers(exported, copied, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(exported, tmp_path / "onnx_models" / copied.name)
+    monkeypatch.setattr("seqtasks.onnx_export.places.find_spec", lambda name: None)
+    assert current_export(Run(copied)) is None

@@ -2,6 +2,7 @@
 
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 import reference
@@ -10,8 +11,14 @@ import tensorflow as tf
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from seqtasks.config import ClassifierConfig, TaggerConfig, TranslatorConfig  # noqa: E402
-from seqtasks.onnx_export import classifier, networks, tagger, writer  # noqa: E402
+from seqtasks.config import (  # noqa: E402
+    ClassifierConfig,
+    TaggerConfig,
+    TranslatorConfig,
+    WriterConfig,
+)
+from seqtasks.errors import ExportError  # noqa: E402
+from seqtasks.onnx_export import captioner, classifier, networks, tagger, writer  # noqa: E402
 from seqtasks.tasks.heads.category import Categories  # noqa: E402
 from seqtasks.tasks.heads.label_set import LabelSets  # noqa: E402
 from seqtasks.tasks.heads.number import Number  # noqa: E402
@@ -19,6 +26,7 @@ from seqtasks.text.extras import Extras  # noqa: E402
 from seqtasks.topologies.hierarchical import Hierarchical  # noqa: E402
 from seqtasks.topologies.many_to_many import many_to_many  # noqa: E402
 from seqtasks.topologies.many_to_one import linear_of, many_to_one, read_on  # noqa: E402
+from seqtasks.topologies.one_to_many import OneToMany  # noqa: E402
 from seqtasks.topologies.seq2seq import Seq2Seq  # noqa: E402
 
 LABELS = ["a", "b", "c"]
@@ -175,3 +183,23 @@ def test_an_encoder_and_a_step_of_its_decoder(cell, attention):
     np.testing.assert_allclose(attended, weights, atol=1e-6)
     for end, one in zip(ends, after, strict=True):
         np.testing.assert_allclose(end, one, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(8, 5, 1), (19, 33, 3)])
+def test_an_image_is_seen_by_convolutions(shape):
+    model = OneToMany(shape, 9, WriterConfig(arch="lstm", units=5, embedding_units=4))
+    draw = np.random.default_rng(9)
+    for variable in model.trainable_variables:
+        if len(variable.shape) == 1:  # biases, of which all begin as 0
+            variable.assign(draw.normal(0, 0.3, variable.shape))
+    seen = np.random.default_rng(1).random((3, *shape), np.float32)
+    found = session_of(captioner.eye(model, shape)).run(None, {"images": seen})
+    for one, right in zip(found, model.encode({"images": seen})[1], strict=True):
+        np.testing.assert_allclose(one, right, atol=1e-5)
+        assert 0.01 < np.abs(right).mean() < 0.99
+
+
+def test_an_eye_of_other_layers_is_refused_by_their_names():
+    eye = SimpleNamespace(layers=[keras.layers.AveragePooling2D(2, name="blur")])
+    with pytest.raises(ExportError, match=r"the layer AveragePooling2D \(blur\)"):
+        captioner.eye(SimpleNamespace(eye=eye), (4, 4, 1))

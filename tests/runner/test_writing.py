@@ -10,12 +10,14 @@ import tensorflow as tf
 from seqtasks.runner import beam, case, copying, rules
 from seqtasks.runner.subwords import Subwords
 from seqtasks.runner.vocabulary import Vocabulary
-from seqtasks.runner.written_text import TargetText, VerbatimText
+from seqtasks.runner.written_text import LineText, TargetText, VerbatimText
 from seqtasks.search import beam as graph_beam
 from seqtasks.search import rules as graph_rules
 from seqtasks.text import case as graph_case
 from seqtasks.text import copying as graph_copying
 from seqtasks.text import splitting as graph_splitting
+from seqtasks.text.encoder import TextEncoder
+from seqtasks.text.line_text import LineText as GraphLineText
 from seqtasks.text.subwords import Subwords as GraphSubwords
 from seqtasks.text.target_text import WrittenText
 from seqtasks.text.vocabulary import Vocabulary as GraphVocabulary
@@ -154,3 +156,22 @@ def test_texts_that_are_written_are_the_graphs(unit, verbatim, subwords, tmp_pat
     if isinstance(ours, VerbatimText):
         found = [ours.ids(ours.split(text.encode())) for text in TEXTS]
         assert found == ids.to_list()
+
+
+@pytest.mark.parametrize("unit", ["word", "char", "subword"])
+def test_lines_are_the_graphs(unit, tmp_path):
+    sizes = (500, 500, 1, 10**9, 10**9, 450)
+    theirs = GraphLineText(TextEncoder.from_texts(TEXTS[:300], unit, *sizes, written=True))
+    theirs.encoder.save(tmp_path)
+    ours = LineText(unit, tmp_path)
+    assert len(ours) == len(theirs)
+    right = theirs.ids(tf.constant(TEXTS))
+    split = [ours.split(text.encode()) for text in TEXTS]
+    assert split == [
+        [t.decode() for t in row] for row in theirs.split(tf.constant(TEXTS)).to_list()
+    ]
+    assert [ours.ids(tokens) for tokens in split] == right.to_list()
+    names = [ours.tokens([2, *row, 3, 0]) for row in right.to_list()]
+    padded = tf.ragged.constant([[2, *row, 3, 0] for row in right.to_list()]).to_tensor()
+    shown = theirs.tokens(tf.cast(padded, tf.int32))
+    assert [ours.join(row[1:]) for row in names] == strings(theirs.join(shown[:, 1:]))

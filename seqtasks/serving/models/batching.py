@@ -12,14 +12,17 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.models.engine import Servable
 from seqtasks.serving.models.signature import Signature
 from seqtasks.serving.models.stopping import Stop, all_of, check_stop, current_stop
 from seqtasks.serving.status import Code, StatusError, invalid
+
+if TYPE_CHECKING:  # it brings TensorFlow with it, which ONNX exports do without
+    from seqtasks.serving.models.engine import Servable
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +108,7 @@ class BatchedServable:
         options: how requests are joined.
     """
 
-    def __init__(self, servable: Servable, options: BatchingOptions):
+    def __init__(self, servable: "Servable", options: BatchingOptions):
         self.servable, self.options = servable, options
         self.path, self.name, self.version = servable.path, servable.name, servable.version
         self.signatures, self.signature_defs = servable.signatures, servable.signature_defs

@@ -1,6 +1,8 @@
 """Which models a server has: their folders, version policies and labels."""
 
 import dataclasses
+import functools
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +15,8 @@ from seqtasks.streams import is_stream
 
 _VERSION_NAME = re.compile(r"[0-9]{1,19}")
 _MAX_VERSION = 2**63 - 1
+ONNX_FILE = "export.json"  # of an export by `--format onnx`
+WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"  # in a version's folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,7 +53,7 @@ class VersionPolicy:
 
 @dataclasses.dataclass(frozen=True)
 class ModelSettings:
-    """A model: `base_path/VERSION/saved_model.pb`.
+    """A model: `base_path/VERSION/saved_model.pb`, or an ONNX export at `base_path`.
 
     Args:
         name: the model's name in the URL.
@@ -71,10 +75,14 @@ ModelSource = Callable[[], Sequence[ModelSettings]]
 def find_versions(base_path: Path) -> dict[int, Path]:
     """Find the folders of a model's versions, by their numbers.
 
+    An ONNX export's own folder is the version that it says it is.
+
     Raises:
         OSError: if the folder can't be read.
     """
     found: dict[int, Path] = {}
+    if is_onnx(base_path):
+        found[_exported_version(base_path / ONNX_FILE)] = base_path
     # The plain number wins over one with leading zeros: both name the same version.
     for path in sorted(base_path.iterdir(), key=lambda path: -len(path.name)):
         if _VERSION_NAME.fullmatch(path.name) and path.is_dir():
@@ -82,6 +90,33 @@ def find_versions(base_path: Path) -> dict[int, Path]:
             if number <= _MAX_VERSION:
                 found[number] = path
     return found
+
+
+def is_onnx(path: Path) -> bool:
+    """Whether a folder is an ONNX export."""
+    return (path / ONNX_FILE).is_file()
+
+
+def version_of(path: Path) -> int:
+    """The number of a version, by its folder."""
+    return _exported_version(path / ONNX_FILE) if is_onnx(path) else int(path.name)
+
+
+def _exported_version(file: Path) -> int:
+    """Which version an ONNX export is: its folder's number, or what it says; else 1."""
+    if _VERSION_NAME.fullmatch(file.parent.name):
+        return int(file.parent.name)
+    state = file.stat()
+    return _read_version(file, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=256)  # folders are looked at every second
+def _read_version(file: Path, changed: int, size: int) -> int:
+    try:
+        number = json.loads(file.read_bytes()).get("version", 1)
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return 1  # loading it says what is wrong
+    return number if type(number) is int and 0 <= number <= _MAX_VERSION else 1
 
 
 def find_models(base: Path, policy: VersionPolicy | None = None) -> list[ModelSettings]:
@@ -131,7 +166,7 @@ def directory_source(base: Path, policy: VersionPolicy | None = None) -> ModelSo
         raise ConfigError(
             f"{base}: {error.strerror}. Give the directory that holds NAME/VERSION/saved_model.pb"
         ) from error
-    if any((path / "saved_model.pb").is_file() for path in folders):
+    if is_onnx(base) or any((path / "saved_model.pb").is_file() for path in folders):
         raise ConfigError(
             f"{base}: this is one model. Give the directory of models, "
             "which holds NAME/VERSION/saved_model.pb"

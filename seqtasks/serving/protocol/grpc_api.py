@@ -30,6 +30,7 @@ from seqtasks.serving.models.model_config import from_message
 from seqtasks.serving.models.signature import DEFAULT_SIGNATURE, Signature
 from seqtasks.serving.protocol import inference
 from seqtasks.serving.protocol.grpc_tensors import check_texts, exhausted, from_proto, to_proto
+from seqtasks.serving.protocol.metadata import to_message
 from seqtasks.serving.status import Code, StatusError, invalid
 
 _METADATA = "signature_def"
@@ -131,10 +132,8 @@ class GrpcApi:
         for field in request.metadata_field:
             if field != _METADATA:
                 raise invalid(f"Metadata field {field} is not supported")
-        signatures = get_model_metadata_pb2.SignatureDefMap()
         with self._lease(spec) as runner:
-            for name, definition in runner.signature_defs.items():
-                signatures.signature_def[name].CopyFrom(definition)
+            signatures = to_message(runner.signature_defs)
             answered = ModelSpec(name=spec.name, version={"value": runner.version})
         response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=answered)
         response.metadata[_METADATA].Pack(signatures)

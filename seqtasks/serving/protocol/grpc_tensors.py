@@ -72,7 +72,7 @@ def from_proto(name: str, proto: TensorProto, spec: TensorSpec, limits: Limits) 
         raise invalid(f"tensor parsing error: {name}: its shape isn't known, or of a rank too high")
     _check_limits(name, proto, shape, limits)
     try:
-        if spec.dtype == tf.string and proto.tensor_content:
+        if spec.dtype.name == "string" and proto.tensor_content:
             return _strings(name, proto.tensor_content, shape, limits)
         return tf.make_ndarray(proto)
     except (ValueError, TypeError, OverflowError) as error:

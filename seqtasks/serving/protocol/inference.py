@@ -1,13 +1,15 @@
 """Classify and regress: signatures that take serialized tf.Example and give labels or values."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from tensorflow_serving.apis.input_pb2 import Input
 
 from seqtasks.serving.models.signature import Signature
 from seqtasks.serving.status import Code, StatusError, invalid
+
+if TYPE_CHECKING:  # it brings TensorFlow with it, which ONNX exports do without
+    from tensorflow_serving.apis.input_pb2 import Input
 
 INPUTS, CLASSES, SCORES, OUTPUTS = "inputs", "classes", "scores", "outputs"
 CLASSIFY_METHOD = "tensorflow/serving/classify"
@@ -107,7 +109,7 @@ def find_method(method_name: str) -> Callable:
     return methods[method_name]
 
 
-def serialize(message: Input) -> list[bytes]:
+def serialize(message: "Input") -> list[bytes]:
     """Serialize the examples of a request, each after the features of the context.
 
     Reading the joined bytes merges the two, and the example's own features win.

@@ -1,8 +1,11 @@
-"""JSON objects as tf.Example: the requests of classify and regress."""
+"""JSON objects as tf.Example: the requests of classify and regress.
 
+The messages are written here, byte by byte, since their own classes bring TensorFlow with them.
+"""
+
+import struct
+from collections.abc import Mapping
 from typing import Any
-
-from tensorflow.core.example.example_pb2 import Example
 
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.protocol.json_tensors import Infinite, is_b64, shown, to_bytes
@@ -11,7 +14,7 @@ from seqtasks.serving.status import invalid, too_large
 _INT64 = range(-(2**63), 2**63)
 
 
-def decode_examples(document: dict[str, Any], limits: Limits) -> list[bytes]:
+def decode_examples(document: Mapping[str, Any], limits: Limits) -> list[bytes]:
     """Serialize each of a request's `examples`, with the features of its `context`.
 
     The features of the context come first in the bytes, so an example's own win.
@@ -21,7 +24,7 @@ def decode_examples(document: dict[str, Any], limits: Limits) -> list[bytes]:
     """
     context = b""
     if "context" in document:
-        context = _example(document["context"], limits).SerializeToString()
+        context = _example(document["context"], limits)
     examples = document.get("examples")
     if examples is None:
         raise invalid("Missing 'examples' key")
@@ -31,22 +34,23 @@ def decode_examples(document: dict[str, Any], limits: Limits) -> list[bytes]:
         raise too_large(
             f"{len(examples)} examples are more than the {limits.rows} that this server takes"
         )
-    return [context + _example(value, limits).SerializeToString() for value in examples]
+    return [context + _example(value, limits) for value in examples]
 
 
-def _example(value: Any, limits: Limits) -> Example:
+def _example(value: Any, limits: Limits) -> bytes:
     if type(value) is not dict:
         raise invalid(f"JSON Value: {shown(value)} Is not object")
-    example = Example()
+    features = b""
     for name, given in value.items():
         # The message can't hold a name that isn't Unicode.
-        name = to_bytes(name, limits).decode("utf-8")
-        _fill(example.features.feature[name], name, given, limits)
-    return example
+        key = to_bytes(name, limits)
+        feature = _feature(key.decode("utf-8"), given, limits)
+        features += _field(1, _field(1, key) + _field(2, feature))  # an entry of a map
+    return _field(1, features)
 
 
-def _fill(feature: Any, name: str, given: Any, limits: Limits) -> None:
-    """Put a value or a flat list of values in a feature; their type tells the feature's kind."""
+def _feature(name: str, given: Any, limits: Limits) -> bytes:
+    """A feature of a value, or a flat list of values, whose type tells the feature's kind."""
     values = given if type(given) is list else [given]
     kinds = {_kind(name, value) for value in values}
     if len(kinds) > 1:
@@ -56,16 +60,31 @@ def _fill(feature: Any, name: str, given: Any, limits: Limits) -> None:
         )
     kind = kinds.pop() if kinds else None
     if kind == "bytes":
-        feature.bytes_list.value.extend(to_bytes(value, limits) for value in values)
-    elif kind == "float":
+        return _field(1, b"".join(_field(1, to_bytes(value, limits)) for value in values))
+    if kind == "float":
         # Checked before, since a double that is too large would become infinite.
         if any(type(value) is not Infinite and abs(value) > 3.4028235e38 for value in values):
             raise invalid(f"Feature {name!r} has a number out of the range of float32")
-        feature.float_list.value.extend(values)
-    elif kind == "int64":
+        return _field(2, _field(1, struct.pack(f"<{len(values)}f", *values)))
+    if kind == "int64":
         if any(value not in _INT64 for value in values):
             raise invalid(f"Feature {name!r} has a number out of the range of int64")
-        feature.int64_list.value.extend(map(int, values))  # bool too
+        return _field(3, _field(1, b"".join(_varint(int(value)) for value in values)))  # bool too
+    return b""
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """A field of a message that holds bytes, text, a message or packed numbers."""
+    return bytes([number << 3 | 2]) + _varint(len(content)) + content
+
+
+def _varint(value: int) -> bytes:
+    value &= 2**64 - 1  # negative ones as two's complement
+    found = bytearray()
+    while value >= 0x80:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
 
 
 def _kind(name: str, value: Any) -> str:

@@ -4,21 +4,39 @@ from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import json_format
-from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
 
 
 def describe(model: str, version: int, signature_defs: Mapping[str, Any]) -> dict[str, Any]:
-    """Describe a model: which version it is, and its signatures as a SignatureDefMap in JSON."""
-    message = SignatureDefMap()
-    for name, definition in signature_defs.items():
-        message.signature_def[name].CopyFrom(definition)
-    signatures = json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
+    """Describe a model: which version it is, and its signatures as a SignatureDefMap in JSON.
+
+    Args:
+        signature_defs: messages, or what they are in JSON.
+    """
+    if all(isinstance(definition, dict) for definition in signature_defs.values()):
+        signatures: Any = {"signature_def": dict(signature_defs)}
+    else:
+        signatures = json_format.MessageToDict(
+            to_message(signature_defs),
+            preserving_proto_field_name=True,
+            always_print_fields_with_no_presence=True,
+        )
     return {
         "model_spec": {"name": model, "signature_name": "", "version": str(version)},
         "metadata": {"signature_def": signatures},
     }
+
+
+def to_message(signature_defs: Mapping[str, Any]) -> Any:
+    """Make the SignatureDefMap of what `describe` takes."""
+    from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
+
+    message = SignatureDefMap()
+    for name, definition in signature_defs.items():
+        if isinstance(definition, dict):
+            json_format.ParseDict(definition, message.signature_def[name])
+        else:
+            message.signature_def[name].CopyFrom(definition)
+    return message
 
 
 def describe_status(version: int, state: str, code: str, message: str) -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""What answers `seqtasks predict`: a run itself by TensorFlow, or its ONNX export without it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seqtasks.runs import Run, find_run, find_runs
+
+
+def runtime_option(command: Any) -> Any:
+    """Add `--runtime`."""
+    return click.option(
+        "--runtime",
+        type=click.Choice(["auto", "tensorflow", "onnx"]),
+        default="auto",
+        show_default=True,
+        help="Answer by RUN itself, or in a tenth of the time by its ONNX export in onnx_models; "
+        "auto takes the export where it is of RUN as it is now, and says so.",
+    )(command)
+
+
+def check_onnx(server: str | None, html: Path | None, tokens: bool, settings: object) -> None:
+    """Refuse what an ONNX export can't do.
+
+    Raises:
+        click.UsageError: says what.
+    """
+    for given, option in ((server, "--server"), (html, "--html"), (settings, "--set")):
+        if given:
+            raise click.UsageError(
+                f"--runtime onnx: the export answers as it is; leave {option} out"
+            )
+    if tokens:
+        raise click.UsageError("--runtime onnx: the export is asked for texts, not for tokens")
+
+
+def export_asked_for(run: Path, runs_dir: Path) -> tuple[Run, Path]:
+    """A run and its ONNX export, which `--runtime onnx` names.
+
+    Raises:
+        RunError, ExportError: where there is none, or it isn't of the run as it is now.
+    """
+    from seqtasks.onnx_export.places import find_export
+    from seqtasks.tasks.finished_run import check_weights
+
+    found = find_run(run, runs_dir)
+    check_weights(found)
+    return found, find_export(found)
+
+
+def export_at_hand(given: tuple[Path, ...], runs_dir: Path) -> tuple[Run, Path] | None:
+    """A run and its ONNX export where nobody says what answers; None where TensorFlow does.
+
+    Says on the error stream that the export answers.
+
+    Raises:
+        RunError: where there is no run, or it has no weights.
+    """
+    found = find_runs(given, runs_dir)
+    if len(found) > 1:
+        return None
+    from seqtasks.onnx_export.places import current_export
+    from seqtasks.tasks.finished_run import check_weights
+
+    (run,) = found
+    check_weights(run)
+    path = current_export(run)
+    if path is None:
+        return None
+    click.echo(f"note: {path} answers; --runtime tensorflow takes the run itself", err=True)
+    return run, path
+
+
+def exported_answers(run: Run, path: Path, complete: bool) -> Any:
+    """Load a run's ONNX export, which needs no TensorFlow: from texts to answers.
+
+    Args:
+        complete: whether all keys are needed.
+    """
+    from seqtasks.runner.api import exported_run
+    from seqtasks.runner.folder import OnnxExport
+
+    n_best = getattr(getattr(run.config, "decoding", None), "n_best", 1)
+    served = exported_run(OnnxExport(path), n_best)
+
+    def ask(texts: list[str]) -> Iterator[dict[str, Any]]:
+        return served.predict(texts, complete)
+
+    return ask
