@@ -58,8 +58,8 @@ def train_beside(linear: Any, config: Any, codec: Any, train: LabelledTexts) -> 
     linear.s.assign(s)
     linear.v.assign(s[:, np.newaxis] * W)
     linear.b.assign(b)
-    said = np.empty((len(targets), head.size), np.float32)
-    for fold in range(min(_FOLDS, len(targets))):
+    said = np.zeros((len(targets), head.size), np.float32)
+    for fold in range(min(_FOLDS, len(targets)) if len(targets) > 1 else 0):
         apart = numbers % _FOLDS == fold
         W, b = trained_on(numbers[~apart], _PASSES_OF_OTHERS)
         said[apart] = known[apart] @ W + b

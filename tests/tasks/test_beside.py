@@ -226,6 +226,14 @@ def test_what_classes_count_counts_for_the_linear_model_too():
     assert np.abs(said - plain).max() > 0.1
 
 
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_a_handful_of_examples_is_enough(count):
+    model, codec, config, splits = made("two", "word")
+    said = train_beside(linear_of(model), config, codec, splits.train.select([*range(count)]))
+    assert said.shape == (count, 2)
+    assert np.isfinite(said).all()
+
+
 def test_a_label_that_all_have_is_likely_and_nothing_fails():
     rows = ["plot,cast" if n % 2 else "plot" for n in range(len(TEXTS))]
     given = part(rows, "set")
