@@ -14,6 +14,7 @@ from rich.text import Text
 from seqtasks import advice
 from seqtasks.config import RunConfig
 from seqtasks.errors import typed
+from seqtasks.tasks.selection import as_told
 from seqtasks.training.schedule import epochs_told
 
 if TYPE_CHECKING:
@@ -117,11 +118,9 @@ def show_outcome(outcome: "Outcome", peer: "Peer | None") -> None:
         )
         return
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
+    what, best = as_told(outcome.score, schedule.best_score or 0.0)
     for name, value in (
-        (
-            f"best validation {outcome.score}",
-            f"{schedule.best_score:.4f} (epoch {schedule.best_epoch})",
-        ),
+        (f"best validation {what}", f"{best:.4f} (epoch {schedule.best_epoch})"),
         ("ended after", f"{epochs_told(state.epoch)}, {duration(state.seconds)}: {state.finished}"),
         ("parameters", f"{outcome.parameters:,}"),
         ("run", str(run)),

@@ -40,3 +40,12 @@ def score_name(by: str) -> str:
     ('macro F1', '-loss')
     """
     return f"{'-' if by in ERRORS else ''}{_NAMES.get(by, by)}"
+
+
+def as_told(name: str, score: float) -> tuple[str, float]:
+    """A score and its name as people say them: an error is no negative number.
+
+    >>> as_told("-loss", -0.25), as_told("accuracy", 0.75)
+    (('loss', 0.25), ('accuracy', 0.75))
+    """
+    return (name[1:], -score) if name.startswith("-") else (name, score)

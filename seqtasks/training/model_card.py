@@ -10,6 +10,7 @@ from seqtasks.errors import typed
 from seqtasks.runs import Run
 from seqtasks.runs.environment import environment
 from seqtasks.tasks.evaluation import Evaluation
+from seqtasks.tasks.selection import as_told
 from seqtasks.training.records import commands
 
 
@@ -32,6 +33,7 @@ def model_card(
         judged: what was found of validation, one of the classes of `seqtasks.tasks.evaluation`.
     """
     best = max(rows, key=lambda row: (row["score"], -row["validation_loss"]))
+    what, value = as_told(score, best["score"])
     quoted = typed(run.path)
     cut = (
         f" A text longer than\n{config.text.max_length} tokens is cut at its end."
@@ -49,7 +51,7 @@ A `{config.model.arch}` for the task `{config.task}`, {parameters:,} parameters.
 | data | `{config.data.source}` |
 {known}
 | unit of text | {config.text.unit} |
-| validation {score} | {best["score"]:.4f} (epoch {best["epoch"]} of {len(rows)}) |
+| validation {what} | {value:.4f} (epoch {best["epoch"]} of {len(rows)}) |
 {gradients}| time | {rows[-1]["seconds"]:.0f} s on {environment(run)["cores"]} cores |
 | seed | {config.seed} |
 | command | {_code(commands(run))} |
