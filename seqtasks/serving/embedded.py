@@ -26,6 +26,8 @@ from seqtasks.serving.status import invalid
 if TYPE_CHECKING:
     from seqtasks.serving.models.engine import EngineOptions, Servable
 
+    Engine = EngineOptions | Callable[[], EngineOptions] | None
+
 Ready = Callable[[int, int | None, Sequence[str]], None]
 
 # With batching a request's thread mostly waits; TF Serving's guide advises two threads for each row
@@ -35,14 +37,14 @@ _MODEL_BATCHING = "batching_params.pbtxt"  # in a version's folder
 
 
 def make_loader(
-    engine: "EngineOptions | None" = None,
+    engine: "Engine" = None,
     batching: BatchingOptions | None = None,
     model_batching: bool = False,
 ) -> Loader:
     """Make the function with which a `ModelManager` loads versions.
 
     Args:
-        engine: how the Sessions run.
+        engine: how the Sessions run, or a function that says it when there is a SavedModel.
         batching: how requests share runs; None to run each alone.
         model_batching: whether a version's batching_params.pbtxt changes that.
     """
@@ -64,7 +66,7 @@ def needs_tensorflow(source: ModelSource, options: ServerOptions) -> bool:
     return bool(options.grpc_port) or not all(map(is_onnx, newest_versions(source()).values()))
 
 
-def _loaded(path: Path, name: str, version: int, engine: "EngineOptions | None") -> "Servable":
+def _loaded(path: Path, name: str, version: int, engine: "Engine") -> "Servable":
     """Load a version, and have it answer what is stored with it for that."""
     if is_onnx(path):
         exported: Any = OnnxServable(path, name, version)
@@ -73,7 +75,7 @@ def _loaded(path: Path, name: str, version: int, engine: "EngineOptions | None")
     from seqtasks.serving.models.engine import Servable
     from seqtasks.serving.warmup import replay
 
-    servable = Servable(path, name, version, engine)
+    servable = Servable(path, name, version, engine() if callable(engine) else engine)
     try:
         replay(servable)
     except BaseException:
@@ -117,11 +119,12 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     threads = {"threads": min(2 * batching.max_batch_size, _MOST_THREADS)} if batching else {}
     # The polling thread waits for ever if it is to look only once.
     poll_seconds = options.poll_seconds or threading.TIMEOUT_MAX
-    engine = None
-    if needs_tensorflow(source, options):
+
+    def engine() -> "EngineOptions":  # asked for when the first SavedModel comes
         from seqtasks.serving.models.engine import EngineOptions
 
-        engine = EngineOptions(**dataclasses.asdict(options.sessions))
+        return EngineOptions(**dataclasses.asdict(options.sessions))
+
     loader = make_loader(engine, batching, options.model_batching)
     manager = ModelManager(source, loader, poll_seconds, options.early_labels)
     metrics, access = Metrics(manager.knows), options.access
