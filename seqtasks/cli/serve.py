@@ -80,8 +80,9 @@ _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
     is_flag=False,
     flag_value="true",
     type=bool,
-    default=False,
-    help="Let requests that come together share one run of a model.",
+    default=None,
+    help="Join requests as TF Serving does, by the next settings; false joins none (default: those "
+    "that wait while a run is going on share the next one, if that doesn't show in the answers).",
 )
 @click.option(
     "--max-batch-size",
@@ -243,6 +244,7 @@ def _options(settings: dict[str, Any]) -> "ServerOptions":
         port=settings["rest_port"],
         grpc_port=settings["grpc_port"],
         batching=batching,
+        joins=settings["enable_batching"] is not False,
         poll_seconds=1.0 if poll_seconds is None else poll_seconds,
         cors_origins=settings["cors_origins"],
         limits=limits,

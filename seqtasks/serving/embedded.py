@@ -13,7 +13,7 @@ from seqtasks.serving.config_files import read_batching
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
 from seqtasks.serving.http_app import RestOptions, make_app
 from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
-from seqtasks.serving.limits import Places
+from seqtasks.serving.limits import THREADS, Places
 from seqtasks.serving.models.batching import BatchedServable, BatchingOptions
 from seqtasks.serving.models.engine import EngineOptions, Servable
 from seqtasks.serving.models.manager import ModelManager
@@ -26,9 +26,6 @@ from seqtasks.serving.warmup import replay
 
 Ready = Callable[[int, int | None, Sequence[str]], None]
 
-# With batching a request's thread mostly waits; TF Serving's guide advises two threads for each row
-# of a batch. Each takes memory, so their number has a bound.
-_MOST_THREADS = 256
 _MODEL_BATCHING = "batching_params.pbtxt"  # in a version's folder
 
 
@@ -69,7 +66,7 @@ def _own_batching(path: Path, batching: BatchingOptions) -> BatchingOptions:
         return batching
     try:
         own: dict[str, Any] = dict(read_batching(file))
-        return dataclasses.replace(batching, **own)
+        return dataclasses.replace(batching, careful=False, **own)
     except ConfigError as error:
         raise invalid(str(error)) from error
 
@@ -88,9 +85,7 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     Raises:
         ConfigError: if a port is taken, or if there are models and none can be loaded.
     """
-    parameters: dict[str, Any] = dict(options.batching or {})
-    batching = None if options.batching is None else BatchingOptions(**parameters)
-    threads = {"threads": min(2 * batching.max_batch_size, _MOST_THREADS)} if batching else {}
+    batching = _batching(options)
     # The polling thread waits for ever if it is to look only once.
     poll_seconds = options.poll_seconds or threading.TIMEOUT_MAX
     engine = EngineOptions(**dataclasses.asdict(options.sessions))
@@ -104,7 +99,7 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
         metrics_path=options.metrics_path,
         token=access.token,
         hosts=access.hosts,
-        **_threads(options.rest_threads, threads),
+        **_threads(options.rest_threads),
     )
     places = Places(options.limits.concurrent, options.limits.held_bytes)
     app = make_app(manager, rest, metrics, places)
@@ -122,7 +117,7 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
             tls=access.tls,
             token=access.token,
             reload_below=access.reload_below,
-            **_threads(options.grpc_threads, threads),
+            **_threads(options.grpc_threads),
         )
         servers.append(GrpcServer(manager, grpc, metrics, places))
 
@@ -135,8 +130,18 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
     serve(manager, servers, announce)
 
 
-def _threads(asked: int, usual: dict[str, int]) -> dict[str, int]:
-    return {"threads": asked} if asked else usual
+def _batching(options: ServerOptions) -> BatchingOptions | None:
+    """Tell how requests share runs: as it was asked for, or as nobody notices."""
+    if options.batching is not None:
+        asked: dict[str, Any] = dict(options.batching)
+        return BatchingOptions(**asked)
+    if not options.joins:
+        return None
+    return BatchingOptions(num_batch_threads=options.rest_threads or THREADS, careful=True)
+
+
+def _threads(asked: int) -> dict[str, int]:
+    return {"threads": asked} if asked else {}
 
 
 def start_logging() -> None:

@@ -16,9 +16,11 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 
 from seqtasks.serving.access import check_token
 from seqtasks.serving.config_files import Tls
+from seqtasks.serving.deadlines import Deadlines, no_answer_within
 from seqtasks.serving.grpc_ports import listen
-from seqtasks.serving.limits import THREADS, Busy, Limits, Places
+from seqtasks.serving.limits import THREADS, Busy, Limits, Place, Places
 from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.steps import Run, Steps, finish
 from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.monitoring import Metrics, access_log, log_request
 from seqtasks.serving.protocol.grpc_api import GrpcApi
@@ -170,12 +172,14 @@ class _Calls:
         self._token = options.token
         self._limits, self._metrics, self._log = options.limits, metrics, options.access_log
         self._workers = Workers(options.threads, "grpc", manager.knows)
+        self._deadlines = Deadlines()
         self._ending = False
         self._last_call = 0.0
 
     def close(self) -> None:
         """Let the threads end when they are idle."""
         self._workers.close()
+        self._deadlines.close()
 
     def refuse(self) -> None:
         """Take no more calls, and return when clients know it: when no more of them come."""
@@ -186,7 +190,7 @@ class _Calls:
                 break
             threading.Event().wait(_QUIET_SECONDS / 20)
 
-    def inference(self, name: str, answer: Callable[[Any], Any]) -> Callable[..., Any]:
+    def inference(self, name: str, answer: Callable[[Any], Steps]) -> Callable[..., Any]:
         """Make the handler of a call that runs a model, which is limited and counted."""
 
         def handle(request: Any, context: grpc.ServicerContext) -> Any:
@@ -234,12 +238,49 @@ class _Calls:
         return response
 
     def _run(
-        self, answer: Callable[[Any], Any], request: Any, context: grpc.ServicerContext
+        self, answer: Callable[[Any], Steps], request: Any, context: grpc.ServicerContext
     ) -> Any:
-        """Answer in a thread of the pool, within the time that client and limits allow."""
+        """Answer within the time that client and limits allow."""
         place, stop = self._places.take(), Stop()
+        steps = answer(request)
         try:
-            job = self._workers.submit(_model(request) or "", stop, answer, request)
+            with stop.running():
+                run = next(steps)  # each of them runs a model, or refuses before
+        except BaseException:
+            place.give_back()
+            raise
+        if hasattr(run.runner, "submit"):  # it says itself how many run at the same time
+            return self._answer_here(steps, run, stop, place, context)
+        return self._answer_elsewhere(steps, run, stop, place, _model(request) or "", context)
+
+    def _answer_here(
+        self, steps: Steps, run: Run, stop: Stop, place: Place, context: grpc.ServicerContext
+    ) -> Any:
+        seconds = self._limits.request_seconds
+        ticket = None if seconds is None else self._deadlines.set(seconds, stop)
+        try:
+            # gRPC calls it when the client goes away or its deadline passes.
+            if not context.add_callback(lambda: stop.order(_gone(context))):
+                raise _gone(context)
+            with stop.running():
+                return finish(steps, run)
+        finally:
+            if ticket is not None:
+                self._deadlines.drop(ticket)
+            place.give_back()
+
+    def _answer_elsewhere(
+        self,
+        steps: Steps,
+        run: Run,
+        stop: Stop,
+        place: Place,
+        model: str,
+        context: grpc.ServicerContext,
+    ) -> Any:
+        """Let a thread of the model run it."""
+        try:
+            job = self._workers.submit(model, stop, finish, steps, run)
         except BaseException:
             place.give_back()
             raise
@@ -250,7 +291,6 @@ class _Calls:
             if not job.done():
                 stop.order(_gone(context))
 
-        # gRPC calls it when the client goes away or its deadline passes.
         if not context.add_callback(end):
             end()
         bounds = (self._limits.request_seconds, context.time_remaining(), _LONGEST_WAIT)
@@ -260,7 +300,7 @@ class _Calls:
         except CancelledError as error:
             raise _gone(context) from error
         except TimeoutError as error:
-            late = StatusError(Code.DEADLINE_EXCEEDED, f"No answer within {longest:g} seconds")
+            late = no_answer_within(longest)
             job.cancel()
             stop.order(late)
             raise late from error

@@ -57,7 +57,10 @@ class ServerOptions:
         host: the address of a network interface; "0.0.0.0" for all.
         port: the REST port; 0 takes a free one, which only the embedded server can.
         grpc_port: the gRPC port; 0 for no gRPC.
-        batching: TF Serving's batching parameters that aren't its defaults; None for no batching.
+        batching: TF Serving's batching parameters that aren't its defaults; None where nobody asked
+            for batching.
+        joins: whether requests that wait share runs, too, where nobody asked for it; the embedded
+            server's only.
         poll_seconds: how often to look for new models and versions; 0 looks only once.
         cors_origins: the web pages of other sites that may call it; "*" for all.
         limits: how much clients may ask for.
@@ -79,6 +82,7 @@ class ServerOptions:
     port: int = 8501
     grpc_port: int = 8500
     batching: Batching | None = None
+    joins: bool = True
     poll_seconds: float = 1.0
     cors_origins: Sequence[str] = ()
     limits: Limits = dataclasses.field(default_factory=Limits)

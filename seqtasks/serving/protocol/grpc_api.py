@@ -28,6 +28,7 @@ from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.model_config import from_message
 from seqtasks.serving.models.signature import DEFAULT_SIGNATURE, Signature
+from seqtasks.serving.models.steps import Run, Steps
 from seqtasks.serving.protocol import inference
 from seqtasks.serving.protocol.grpc_tensors import check_texts, exhausted, from_proto, to_proto
 from seqtasks.serving.status import Code, StatusError, invalid
@@ -41,6 +42,8 @@ _MISSING = "No signature was found with the name: {}"
 class GrpcApi:
     """Answers requests. May be called from many threads; every method raises `StatusError`.
 
+    What runs a model does so in steps.
+
     Args:
         manager: the models.
         limits: how much a request may ask for.
@@ -52,7 +55,7 @@ class GrpcApi:
     ):
         self._manager, self._limits, self._reload_below = manager, limits, reload_below
 
-    def predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+    def predict(self, request: predict_pb2.PredictRequest) -> Steps[predict_pb2.PredictResponse]:
         """Run a signature on tensors; `output_filter` chooses among its outputs."""
         spec = _spec_of(request)
         wanted = list(request.output_filter)
@@ -69,7 +72,7 @@ class GrpcApi:
                 name: from_proto(name, request.inputs[name], wanted_input, self._limits)
                 for name, wanted_input in signature.inputs.items()
             }
-            found = runner.run(signature, feeds, wanted or None)
+            found = yield Run(runner, signature, feeds, wanted or None)
             response = predict_pb2.PredictResponse(model_spec=_answered(spec, runner))
         for name, array in found.items():
             response.outputs[name].CopyFrom(to_proto(array))
@@ -77,32 +80,33 @@ class GrpcApi:
 
     def classify(
         self, request: classification_pb2.ClassificationRequest
-    ) -> classification_pb2.ClassificationResponse:
+    ) -> Steps[classification_pb2.ClassificationResponse]:
         """Classify tf.Examples."""
         spec = _spec_of(request)
         with self._lease(spec) as runner:
             _signature(runner, spec, Code.INVALID_ARGUMENT, _MISSING)
             examples = self._examples(request.input)
-            found = inference.classify(runner, spec.signature_name, examples)
+            found = yield from inference.classify_steps(runner, spec.signature_name, examples)
             return classification_pb2.ClassificationResponse(
                 model_spec=_answered(spec, runner), result=_classification(found)
             )
 
     def regress(
         self, request: regression_pb2.RegressionRequest
-    ) -> regression_pb2.RegressionResponse:
+    ) -> Steps[regression_pb2.RegressionResponse]:
         """Give a number for each tf.Example."""
         spec = _spec_of(request)
         with self._lease(spec) as runner:
             _signature(runner, spec, Code.INVALID_ARGUMENT, _MISSING)
-            values = inference.regress(runner, spec.signature_name, self._examples(request.input))
+            examples = self._examples(request.input)
+            values = yield from inference.regress_steps(runner, spec.signature_name, examples)
             return regression_pb2.RegressionResponse(
                 model_spec=_answered(spec, runner), result=_regression(values)
             )
 
     def multi_inference(
         self, request: inference_pb2.MultiInferenceRequest
-    ) -> inference_pb2.MultiInferenceResponse:
+    ) -> Steps[inference_pb2.MultiInferenceResponse]:
         """Classify and regress the same tf.Examples by several signatures of one model."""
         if not request.tasks:
             raise invalid("MultiInferenceRequest has no tasks")
@@ -112,8 +116,8 @@ class GrpcApi:
             self._check_tasks(request, runner)
             examples = self._examples(request.input)
             for task in request.tasks:
-                method = inference.find_method(task.method_name)
-                found = method(runner, task.model_spec.signature_name, examples)
+                method = inference.find_steps(task.method_name)
+                found = yield from method(runner, task.model_spec.signature_name, examples)
                 result = response.results.add(model_spec=_answered(task.model_spec, runner))
                 if task.method_name == inference.CLASSIFY_METHOD:
                     result.classification_result.CopyFrom(_classification(found))
