@@ -27,7 +27,7 @@ _BATCHING = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "
 # Options that TF Serving's own server has no flag for.
 _EMBEDDED_ONLY = (
     *("max_body_mb", "max_rows", "max_text_bytes", "max_concurrent", "access_log"),
-    *("rest_tls", "allowed_hosts", "token_file", "allow_reload"),
+    *("rest_tls", "allowed_hosts", "token_file", "allow_reload", "workers"),
 )
 # Values that ask TF Serving for what it does anyway.
 _ALLOWED = {"access_log": True, "host": "0.0.0.0"}
@@ -256,6 +256,7 @@ def _options(settings: dict[str, Any]) -> "ServerOptions":
         grpc_socket=settings["grpc_socket_path"],
         model_batching=settings["enable_per_model_batching_parameters"],
         early_labels=settings["allow_version_labels_for_unavailable_models"],
+        workers=settings["workers"],
     )
 
 
@@ -336,8 +337,12 @@ def _check_ports(options: "ServerOptions") -> None:
 
 
 def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
-    from seqtasks.cli.startup import start_tensorflow
+    from seqtasks.cli.startup import start_runtime, start_tensorflow
+    from seqtasks.serving.fleet import check_sharing
     from seqtasks.serving.http_server import ending_at_once
+
+    if options.workers > 1:
+        check_sharing()
 
     def ready(port: int, grpc_port: int | None, failed: "Sequence[str]") -> None:
         models = [model for model in source() if model.name not in failed]
@@ -345,11 +350,11 @@ def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
 
     with ending_at_once():
         click.echo("Starting TensorFlow and loading the models", err=True)
-        start_tensorflow(keras=False)
+        start_tensorflow(keras=False, runtime=options.workers == 1)
         from seqtasks.serving.embedded import run_embedded, start_logging
 
         start_logging()
-        run_embedded(source, options, ready)
+        run_embedded(source, options, ready, start_runtime)
 
 
 def _show(

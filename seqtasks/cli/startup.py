@@ -16,7 +16,7 @@ import click
 _OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")
 
 
-def start_tensorflow(keras: bool = True, halve_cores: bool = False) -> None:
+def start_tensorflow(keras: bool = True, halve_cores: bool = False, runtime: bool = True) -> None:
     """Import TensorFlow and Keras, on the TensorFlow backend, quietly unless `--verbose`.
 
     TensorFlow's libraries write to the error stream before any setting of theirs takes effect, so
@@ -30,17 +30,30 @@ def start_tensorflow(keras: bool = True, halve_cores: bool = False) -> None:
             the cores, they get in each other's way. On two cores a training step then takes 0.85
             of the time; a beam search, whose large products run alone, would take 1.4 times as
             long.
+        runtime: whether its runtime starts now, too. Copies of a process that has started it hang.
     """
-    context = click.get_current_context(silent=True)
-    verbose = bool(context and (context.obj or {}).get("verbose"))
+    verbose = _verbose()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if verbose else _set_aside_errors():
-        _load(verbose, keras, halve_cores)
+        _load(verbose, keras, halve_cores, runtime)
 
 
-def _load(verbose: bool, keras: bool, halve_cores: bool) -> None:
+def start_runtime() -> None:
+    """Start TensorFlow's runtime, which `start_tensorflow` left out."""
+    with contextlib.nullcontext() if _verbose() else _set_aside_errors():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+
+
+def _verbose() -> bool:
+    context = click.get_current_context(silent=True)
+    return bool(context and (context.obj or {}).get("verbose"))
+
+
+def _load(verbose: bool, keras: bool, halve_cores: bool, runtime: bool) -> None:
     without = _OPTIONAL_FOR_KERAS if keras else ("keras", *_OPTIONAL_FOR_KERAS)
     with _no_collection(), _not_importable(*without):
         if keras:
@@ -53,7 +66,8 @@ def _load(verbose: bool, keras: bool, halve_cores: bool) -> None:
     if threads:
         with contextlib.suppress(RuntimeError):  # which says that TensorFlow runs already
             tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.list_logical_devices()  # starts the runtime, which has its own words to say
+    if runtime:
+        tf.config.list_logical_devices()  # starts it, and it has its own words to say
 
 
 def _threads_per_operation(halve_cores: bool) -> int:

@@ -1,6 +1,8 @@
 """The embedded server, assembled from models, REST and gRPC as the options say."""
 
+import contextlib
 import dataclasses
+import functools
 import logging
 import sys
 import threading
@@ -10,6 +12,8 @@ from typing import Any
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.config_files import read_batching
+from seqtasks.serving.fellows import Fellows, told_models
+from seqtasks.serving.fleet import Fleet, reserved
 from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
 from seqtasks.serving.http_app import RestOptions, make_app
 from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
@@ -21,6 +25,7 @@ from seqtasks.serving.models.model_config import ModelSource
 from seqtasks.serving.models.versions import Loader
 from seqtasks.serving.monitoring import Metrics
 from seqtasks.serving.options import ServerOptions
+from seqtasks.serving.protocol.grpc_api import models_of
 from seqtasks.serving.status import invalid
 from seqtasks.serving.warmup import replay
 
@@ -71,42 +76,114 @@ def _own_batching(path: Path, batching: BatchingOptions) -> BatchingOptions:
         raise invalid(str(error)) from error
 
 
-def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> None:
+def run_embedded(
+    source: ModelSource,
+    options: ServerOptions,
+    ready: Ready,
+    begin: Callable[[], None] = lambda: None,
+) -> None:
     """Load the models and answer until SIGTERM or SIGINT; then finish what was accepted.
 
-    Must be called in the main thread.
+    Must be called in the main thread, and with several workers while there is no other.
 
     Args:
         source: the models.
         options: how it answers.
         ready: called when models can answer, with the REST port, the gRPC port (None without gRPC)
             and the names of the models that can't answer.
+        begin: called first in each of several workers.
 
     Raises:
         ConfigError: if a port is taken, or if there are models and none can be loaded.
     """
-    batching = _batching(options)
-    # The polling thread waits for ever if it is to look only once.
-    poll_seconds = options.poll_seconds or threading.TIMEOUT_MAX
-    engine = EngineOptions(**dataclasses.asdict(options.sessions))
-    loader = make_loader(engine, batching, options.model_batching)
-    manager = ModelManager(source, loader, poll_seconds, options.early_labels)
-    metrics, access = Metrics(manager.knows), options.access
-    rest = RestOptions(
-        options.limits,
-        options.cors_origins,
-        access_log=options.access_log,
-        metrics_path=options.metrics_path,
-        token=access.token,
-        hosts=access.hosts,
-        **_threads(options.rest_threads),
+    grpc_port = options.grpc_port or None
+    if options.workers == 1:
+        embedded = _Embedded(source, options)
+        http = embedded.http()
+        servers = [http, *embedded.grpc()]
+        serve(
+            embedded.manager,
+            servers,
+            lambda: ready(http.port, grpc_port, embedded.failed()),
+        )
+        return
+    with contextlib.ExitStack() as ports:
+        port = ports.enter_context(reserved(options.host, options.port))
+        if grpc_port:
+            ports.enter_context(reserved(options.host, grpc_port))
+        shared = dataclasses.replace(
+            options, port=port, limits=options.limits.divided(options.workers)
+        )
+        fleet = Fleet(options.workers, functools.partial(_work, source, shared, begin))
+        fleet.run(lambda failed: ready(port, grpc_port, failed))
+
+
+def _work(
+    source: ModelSource,
+    options: ServerOptions,
+    begin: Callable[[], None],
+    folder: Path,
+    ready: Callable[[list[str]], None],
+) -> None:
+    """Be one of several workers."""
+    begin()
+    embedded = _Embedded(source, options)
+    embedded.join(folder)
+    serve(
+        embedded.manager,
+        lambda: [embedded.http(), *embedded.grpc()],
+        lambda: ready(embedded.failed()),
     )
-    places = Places(options.limits.concurrent, options.limits.held_bytes)
-    app = make_app(manager, rest, metrics, places)
-    tls = access.tls if access.rest_tls else None
-    http = HttpServer(app, HttpOptions(options.host, options.port, tls=tls))
-    servers: list[Server] = [http]
-    if options.grpc_port:
+
+
+class _Embedded:
+    """The parts of a server in one process."""
+
+    def __init__(self, source: ModelSource, options: ServerOptions):
+        self._options = options
+        # The polling thread waits for ever if it is to look only once.
+        poll_seconds = options.poll_seconds or threading.TIMEOUT_MAX
+        engine = EngineOptions(**dataclasses.asdict(options.sessions))
+        loader = make_loader(engine, _batching(options), options.model_batching)
+        self.manager = ModelManager(source, loader, poll_seconds, options.early_labels)
+        self._metrics = Metrics(self.manager.knows)
+        self._places = Places(options.limits.concurrent, options.limits.held_bytes)
+        self._told: Callable[[bytes], None] | None = None
+
+    def join(self, folder: Path) -> None:
+        """Be one with the other processes of this server, which share a folder."""
+        fellows = Fellows(
+            folder,
+            self._metrics.counts,
+            lambda config: self.manager.reload(models_of(config)),
+        )
+        self._metrics.all_counts, self._told = fellows.all_counts, fellows.tell_models
+        told = told_models(folder)
+        if told is not None:
+            self.manager.begin_with(models_of(told))
+
+    def http(self) -> HttpServer:
+        """Make the REST server."""
+        options, access = self._options, self._options.access
+        rest = RestOptions(
+            options.limits,
+            options.cors_origins,
+            access_log=options.access_log,
+            metrics_path=options.metrics_path,
+            token=access.token,
+            hosts=access.hosts,
+            **_threads(options.rest_threads),
+        )
+        app = make_app(self.manager, rest, self._metrics, self._places)
+        tls = access.tls if access.rest_tls else None
+        shared = options.workers > 1
+        return HttpServer(app, HttpOptions(options.host, options.port, tls=tls, shared=shared))
+
+    def grpc(self) -> list[Server]:
+        """Make the gRPC server, if there is to be one."""
+        options, access = self._options, self._options.access
+        if not options.grpc_port:
+            return []
         grpc = GrpcOptions(
             options.host,
             options.grpc_port,
@@ -117,17 +194,21 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
             tls=access.tls,
             token=access.token,
             reload_below=access.reload_below,
+            shared=options.workers > 1,
             **_threads(options.grpc_threads),
         )
-        servers.append(GrpcServer(manager, grpc, metrics, places))
+        return [GrpcServer(self.manager, grpc, self._metrics, self._places, self._told)]
 
-    def announce() -> None:
-        failed = manager.unready()
-        if failed and failed == manager.names():
+    def failed(self) -> list[str]:
+        """Give the names of the models that can't answer.
+
+        Raises:
+            ConfigError: if that are all, and there are some.
+        """
+        failed = self.manager.unready()
+        if failed and failed == self.manager.names():
             raise ConfigError("no model can be loaded; the lines above say why")
-        ready(http.port, options.grpc_port or None, failed)
-
-    serve(manager, servers, announce)
+        return failed
 
 
 def _batching(options: ServerOptions) -> BatchingOptions | None:

@@ -18,6 +18,7 @@ from seqtasks.serving.access import check_token
 from seqtasks.serving.config_files import Tls
 from seqtasks.serving.deadlines import Deadlines, no_answer_within
 from seqtasks.serving.grpc_ports import listen
+from seqtasks.serving.labels import observed
 from seqtasks.serving.limits import THREADS, Busy, Limits, Place, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.steps import Run, Steps, finish
@@ -61,6 +62,7 @@ class GrpcOptions:
         tls: the certificates; None for none.
         token: what clients must show.
         reload_below: the folders below which a client may name models; () for none, None for any.
+        shared: whether other processes of this server listen there, too.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +76,7 @@ class GrpcOptions:
     tls: Tls | None = None
     token: str | None = dataclasses.field(default=None, repr=False)
     reload_below: Sequence[Path] | None = None
+    shared: bool = False
 
 
 class GrpcServer:
@@ -84,6 +87,7 @@ class GrpcServer:
         options: where it listens and how it answers.
         metrics: the metrics to count in, such as the REST server's; by default its own.
         places: the places that requests take, such as the REST server's; by default its own.
+        tell: tells the other processes of this server of a reload; None if there are none.
 
     Raises:
         ConfigError: if the port is taken or not allowed.
@@ -95,10 +99,12 @@ class GrpcServer:
         options: GrpcOptions | None = None,
         metrics: Metrics | None = None,
         places: Places | None = None,
+        tell: Callable[[bytes], None] | None = None,
     ):
         self._options = options = options or GrpcOptions()
         places = places or Places(options.limits.concurrent, options.limits.held_bytes)
-        self._calls = _Calls(manager, options, metrics or Metrics(manager.knows), places)
+        api = GrpcApi(manager, options.limits, options.reload_below, tell)
+        self._calls = _Calls(api, manager, options, metrics or Metrics(manager.knows), places)
         handlers = options.handlers
         if not handlers:
             handlers = (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
@@ -109,13 +115,13 @@ class GrpcServer:
             options=[
                 ("grpc.max_receive_message_length", -1 if size is None else size),
                 # Otherwise a second server on the same port would take a part of the requests.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(options.shared)),
             ],
             maximum_concurrent_rpcs=handlers,
         )
         self._add_services()
         where = (options.host, options.port, options.socket_file, options.tls)
-        self.port: int = listen(self._server, *where)
+        self.port: int = listen(self._server, *where, options.shared)
         self._running = False
 
     def start(self) -> None:
@@ -166,9 +172,14 @@ class _Calls:
     """Makes gRPC handlers that keep limits and deadlines, count requests and log them."""
 
     def __init__(
-        self, manager: ModelManager, options: GrpcOptions, metrics: Metrics, places: Places
+        self,
+        api: GrpcApi,
+        manager: ModelManager,
+        options: GrpcOptions,
+        metrics: Metrics,
+        places: Places,
     ):
-        self.api, self._places = GrpcApi(manager, options.limits, options.reload_below), places
+        self.api, self._places = api, places
         self._token = options.token
         self._limits, self._metrics, self._log = options.limits, metrics, options.access_log
         self._workers = Workers(options.threads, "grpc", manager.knows)
@@ -242,7 +253,7 @@ class _Calls:
     ) -> Any:
         """Answer within the time that client and limits allow."""
         place, stop = self._places.take(), Stop()
-        steps = answer(request)
+        steps = observed(answer(request), _model(request) or "", self._metrics.answered)
         try:
             with stop.running():
                 run = next(steps)  # each of them runs a model, or refuses before

@@ -23,6 +23,7 @@ from seqtasks.serving.config_files import METRICS_PATH
 from seqtasks.serving.http_answer import Answer
 from seqtasks.serving.http_body import Body, decoded
 from seqtasks.serving.jobs import Job
+from seqtasks.serving.labels import observed
 from seqtasks.serving.limits import THREADS, Limits, Place, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.steps import Steps
@@ -247,7 +248,8 @@ class _Service:
 
     def _steps(self, asked: Asked, body: bytes, encoding: str) -> Steps[Reply]:
         data = decoded(body, encoding, self._limits.body_bytes)
-        return (yield from self._api.steps(asked, data))
+        steps = self._api.steps(asked, data)
+        return (yield from observed(steps, asked.model, self._metrics.answered))
 
     def _note(
         self,

@@ -72,6 +72,7 @@ class ServerOptions:
             is the server's own choice.
         grpc_socket: a socket file on which gRPC is answered, too.
         model_batching: whether a model's own batching_params.pbtxt is read.
+        workers: how many processes answer; the embedded server's only.
         early_labels: whether a label may be given to a version that isn't loaded yet.
 
     Raises:
@@ -95,10 +96,13 @@ class ServerOptions:
     grpc_socket: Path | None = None
     model_batching: bool = False
     early_labels: bool = True
+    workers: int = 1
 
     def __post_init__(self):
         if self.port and self.port == self.grpc_port:
             raise ConfigError(f"port {self.port} is asked for twice: REST and gRPC need one each")
+        if self.workers > 1 and self.grpc_socket:
+            raise ConfigError("--workers: a socket file can't be shared; leave out one of the two")
 
 
 def model_source(

@@ -45,6 +45,10 @@ class ModelManager:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-versions", daemon=True)
 
+    def begin_with(self, settings: Sequence[ModelSettings]) -> None:
+        """Serve these models instead; before `start`."""
+        self._source = lambda: settings
+
     def start(self) -> None:
         """Load what exists, then keep looking in a thread."""
         self.poll()

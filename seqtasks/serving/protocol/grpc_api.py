@@ -4,7 +4,7 @@ Codes and messages are TF Serving's (its predict_util.cc, classifier.cc, multi_i
 get_model_metadata_impl.cc, model_service_impl.cc).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,12 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.manager import ModelManager
-from seqtasks.serving.models.model_config import from_message
+from seqtasks.serving.models.model_config import ModelSettings, from_message
 from seqtasks.serving.models.signature import DEFAULT_SIGNATURE, Signature
 from seqtasks.serving.models.steps import Run, Steps
 from seqtasks.serving.protocol import inference
@@ -48,12 +49,18 @@ class GrpcApi:
         manager: the models.
         limits: how much a request may ask for.
         reload_below: the folders below which a client may name models; () for none, None for any.
+        tell: has the other processes of this server serve the models of a serialized configuration.
     """
 
     def __init__(
-        self, manager: ModelManager, limits: Limits, reload_below: Sequence[Path] | None = None
+        self,
+        manager: ModelManager,
+        limits: Limits,
+        reload_below: Sequence[Path] | None = None,
+        tell: Callable[[bytes], None] | None = None,
     ):
         self._manager, self._limits, self._reload_below = manager, limits, reload_below
+        self._tell = tell
 
     def predict(self, request: predict_pb2.PredictRequest) -> Steps[predict_pb2.PredictResponse]:
         """Run a signature on tensors; `output_filter` chooses among its outputs."""
@@ -178,6 +185,8 @@ class GrpcApi:
         for model in settings:
             self._check_folder(model.base_path)
         self._manager.reload(settings)
+        if self._tell is not None:
+            self._tell(request.config.SerializeToString())
         return model_management_pb2.ReloadConfigResponse(status={"error_code": 0})
 
     def _check_folder(self, folder: Path) -> None:
@@ -241,6 +250,11 @@ class GrpcApi:
                 "Requested signature not found in model graph: {}",
             )
             inference.find_method(task.method_name)
+
+
+def models_of(config: bytes) -> list[ModelSettings]:
+    """Read the models of a serialized configuration that was read before."""
+    return from_message(ModelServerConfig.FromString(config))
 
 
 def _spec_of(request: Any) -> ModelSpec:
