@@ -33,7 +33,7 @@ ROOMS: dict[str, str] = {
     "compare version errors",
     "clients": "serving.protocol serving.models serving.limits serving.status entities errors",
     "serving": "serving.protocol serving.models serving.limits serving.status streams errors",
-    "serving.protocol": "serving.models serving.limits serving.status errors",
+    "serving.protocol": "serving.models serving.limits serving.status version errors",
     "serving.models": "serving.limits serving.status streams errors",
     "serving.limits": "serving.status errors",
     "serving.status": "errors",

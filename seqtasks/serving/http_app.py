@@ -28,15 +28,15 @@ from seqtasks.serving.limits import THREADS, Limits, Place, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.steps import Steps
 from seqtasks.serving.models.stopping import Stop
-from seqtasks.serving.protocol import json_bodies
+from seqtasks.serving.protocol import json_bodies, kserve
 from seqtasks.serving.protocol.rest_api import Reply, RestApi, error_reply, failed, find_route
 from seqtasks.serving.protocol.rest_api import Route as Asked
 from seqtasks.serving.status import Code, StatusError
 from seqtasks.serving.workers import Workers
 
-_PROTOCOL = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
+_PROTOCOL = re.compile(r"/v1/.*|/v2(/.*)?", re.IGNORECASE | re.DOTALL)
 _SMALL = 4096  # bytes that are read in less time than it takes to find a thread for them
-_OPEN = ("/healthz", "/readyz")
+_OPEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,7 +120,7 @@ def make_app(
 
     async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
         # Starlette's own middleware and routing cost a tenth of the server's time.
-        direct = scope["type"] == "http" and scope["path"][:4].lower() == "/v1/"
+        direct = scope["type"] == "http" and scope["path"][:4].lower() in ("/v1/", "/v2/", "/v2")
         await (service if direct else app)(scope, receive, send)
 
     return _guarded(app if middleware else shortcut, options)
@@ -165,6 +165,7 @@ class _Service:
         places: Places,
     ):
         self._api = RestApi(manager, options.limits)
+        self._kserve = kserve.KServeApi(manager, options.limits)
         self._limits, self._metrics, self._places = options.limits, metrics, places
         self._log = options.access_log
         self._workers = Workers(options.threads, "rest", manager.knows)
@@ -185,9 +186,12 @@ class _Service:
         request = Request(scope, receive)
         asked, body = None, Body()
         try:
-            asked = find_route(scope["method"], path)
+            is_kserve = path.startswith("/v2")
+            asked = (kserve.find_route if is_kserve else find_route)(scope["method"], path)
             if asked.reads_body:
                 reply = await self._infer(asked, request, receive, body)
+            elif is_kserve:
+                reply = self._kserve.answer(asked)
             else:
                 reply = self._api.answer(asked, b"")
         except StatusError as error:
@@ -214,7 +218,7 @@ class _Service:
 
         def done(reply: Reply | None, error: BaseException | None) -> None:
             place.give_back()
-            answer.give(reply if error is None else _refused(asked, error))
+            answer.give(_refused(asked, error) if reply is None else reply)
 
         try:
             await self._read(request, body, place)
@@ -248,7 +252,8 @@ class _Service:
 
     def _steps(self, asked: Asked, body: bytes, encoding: str) -> Steps[Reply]:
         data = decoded(body, encoding, self._limits.body_bytes)
-        steps = self._api.steps(asked, data)
+        api = self._kserve if asked.verb == kserve.INFER else self._api
+        steps = api.steps(asked, data)
         return (yield from observed(steps, asked.model, self._metrics.answered))
 
     def _note(
@@ -279,8 +284,10 @@ class _Service:
             )
 
 
-def _refused(asked: Asked, error: BaseException) -> Reply:
-    return error_reply(error) if isinstance(error, StatusError) else failed(asked, error)
+def _refused(asked: Asked, error: BaseException | None) -> Reply:
+    if isinstance(error, StatusError):
+        return error_reply(error)
+    return failed(asked, error or RuntimeError("no answer"))
 
 
 def _left() -> StatusError:
