@@ -136,6 +136,11 @@ class ModelManager:
         """Give the names of all models, loaded or not."""
         return sorted(self._models)
 
+    def labels(self, name: str) -> dict[str, int]:
+        """Give a model's labels, with the versions that have them."""
+        model = self._models.get(name)
+        return dict(model.settings.labels) if model else {}
+
     def knows(self, name: str) -> bool:
         """Whether there is a model with this name, loaded or not."""
         return name in self._models
