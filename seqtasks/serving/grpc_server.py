@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +26,7 @@ from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.monitoring import Metrics, access_log, log_request
 from seqtasks.serving.protocol.grpc_api import GrpcApi
 from seqtasks.serving.status import Code, StatusError
+from seqtasks.serving.threads import Threads
 from seqtasks.serving.workers import Workers
 
 _log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class GrpcServer:
         handlers = options.handlers
         if not handlers:
             handlers = (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
-        self._handlers = ThreadPoolExecutor(handlers, thread_name_prefix="grpc")
+        self._handlers = Threads(handlers, "grpc")
         size = options.limits.body_bytes
         self._server = grpc.server(
             self._handlers,
