@@ -109,7 +109,7 @@ class GrpcServer:
         handlers = options.handlers
         if not handlers:
             handlers = (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
-        self._handlers = Threads(handlers, "grpc")
+        self._handlers: Any = Threads(handlers, "grpc")  # gRPC wants no more of Python's own
         size = options.limits.body_bytes
         self._server = grpc.server(
             self._handlers,

@@ -11,7 +11,7 @@ import dataclasses
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
@@ -24,15 +24,12 @@ from seqtasks.serving.models.alike import (
     longest,
     taken_apart,
 )
+from seqtasks.serving.models.batch import Batch, Joint, Outputs, Task, Then
 from seqtasks.serving.models.engine import Servable
 from seqtasks.serving.models.signature import Signature
 from seqtasks.serving.models.steps import Run
 from seqtasks.serving.models.stopping import Stop, all_of, check_stop, current_stop
 from seqtasks.serving.status import Code, StatusError, invalid
-
-Outputs = dict[str, np.ndarray]
-# Called once, with what a run gave, or with its error.
-Then = Callable[[Outputs | None, BaseException | None], None]
 
 # What nobody asked to be joined is joined up to so many rows and padded bytes.
 _ROWS, _BYTES = 64, 1 << 20
@@ -90,54 +87,6 @@ class BatchingOptions:
         return next((allowed for allowed in self.allowed_batch_sizes if allowed >= size), size)
 
 
-class _Task:
-    """A request, or a part of one, that waits for its rows of a batch's answer."""
-
-    __slots__ = ("_once", "_then", "arrived", "feeds", "size", "stop")
-
-    def __init__(self, feeds: Mapping[str, np.ndarray], size: int, stop: Stop | None, then: Then):
-        self.feeds, self.size, self.stop, self._then = feeds, size, stop, then
-        self.arrived = time.monotonic()
-        self._once = threading.Lock()
-        if stop is not None:
-            stop.watch(self._drop)
-
-    def settle(self, found: Outputs | None, error: BaseException | None) -> None:
-        """Give the answer; only the first counts."""
-        if self._once.acquire(blocking=False):
-            if self.stop is not None:
-                self.stop.unwatch(self._drop)
-            self._then(found, error)
-
-    @property
-    def is_settled(self) -> bool:
-        return self._once.locked()
-
-    def _drop(self) -> None:
-        """Answer with the order to end. It is given under the stop's lock, and once."""
-        if self.stop is not None and self._once.acquire(blocking=False):
-            self._then(None, self.stop.error)
-
-
-class _Batch:
-    """Requests that can be joined: the same signature, outputs and further dimensions."""
-
-    def __init__(self, signature: Signature, outputs: Sequence[str] | None, most: int):
-        self.signature, self.outputs, self.most = signature, outputs, most
-        self.tasks: list[_Task] = []
-        self.size = 0
-
-    def add(self, task: _Task) -> None:
-        """Let a request take part."""
-        self.tasks.append(task)
-        self.size += task.size
-
-    def leave_out_ended(self) -> None:
-        """Leave out the requests that were ended while they waited."""
-        self.tasks = [task for task in self.tasks if not task.is_settled]
-        self.size = sum(task.size for task in self.tasks)
-
-
 class BatchedServable:
     """A `Servable` whose runs are joined, used in the same way, or without a thread by `submit`.
 
@@ -157,7 +106,7 @@ class BatchedServable:
         )
         self._apart = set(servable.signatures) - joined
         # Batches by what can be joined; the last one of each list is open.
-        self._queue: dict[tuple, list[_Batch]] = {}
+        self._queue: dict[tuple, list[Batch]] = {}
         self._changed = threading.Condition()
         self._closed = False
         self._running = self._idle = 0
@@ -236,7 +185,7 @@ class BatchedServable:
         if len(parts) == 1:
             self._enqueue(run, run.feeds, stop, then)
             return
-        joint = _Joint(parts, then)
+        joint = Joint(parts, then)
         for number, rows in enumerate(parts):
             feeds = {name: array[rows] for name, array in run.feeds.items()}
             self._enqueue(run, feeds, stop, joint.taker(number))
@@ -256,10 +205,10 @@ class BatchedServable:
                     "The batch scheduling queue to which this task was submitted is full; "
                     f"{waiting} batches wait",
                 )
-            task = _Task(feeds, size, stop, then)
+            task = Task(feeds, size, stop, then)
             if is_new:
                 batches = self._queue.setdefault(key, [])
-                batches.append(_Batch(run.signature, run.outputs, most))
+                batches.append(Batch(run.signature, run.outputs, most))
             batches[-1].add(task)
             if not self._idle and len(self._threads) < self.options.num_batch_threads:
                 name = f"batch-{len(self._threads)}"
@@ -301,7 +250,7 @@ class BatchedServable:
             if self._queue or self._closed:
                 self._changed.notify()
 
-    def _take(self) -> _Batch | None:
+    def _take(self) -> Batch | None:
         """Wait for the batch that is due first: it is full, or its first request waited enough."""
         with self._changed:
             while True:
@@ -322,14 +271,14 @@ class BatchedServable:
                 finally:
                     self._idle -= 1
 
-    def _due(self, batches: list[_Batch]) -> float:
+    def _due(self, batches: list[Batch]) -> float:
         first = batches[0]
         full = len(batches) > 1 or first.size >= first.most
         arrived = first.tasks[0].arrived
         # A full batch was due when its first request arrived, so the oldest of several goes first.
         return arrived if full else arrived + self.options.batch_timeout_micros / 1e6
 
-    def _remove(self, key: tuple) -> _Batch:
+    def _remove(self, key: tuple) -> Batch:
         batches = self._queue[key]
         batch = batches.pop(0)
         if not batches:
@@ -350,7 +299,7 @@ class BatchedServable:
             for task, found, error in answers:
                 task.settle(found, error)
 
-    def _answers(self, batch: _Batch) -> list[tuple[_Task, Outputs | None, BaseException | None]]:
+    def _answers(self, batch: Batch) -> list[tuple[Task, Outputs | None, BaseException | None]]:
         alone = len(batch.tasks) == 1 and not self.options.allowed_batch_sizes
         if batch.tasks and batch.most and not alone:
             found = self._run_joined(batch)
@@ -358,7 +307,7 @@ class BatchedServable:
                 return [(task, each, None) for task, each in zip(batch.tasks, found, strict=True)]
         return [(task, *self._run_apart(task, batch)) for task in batch.tasks]
 
-    def _run_joined(self, batch: _Batch) -> list[Outputs] | None:
+    def _run_joined(self, batch: Batch) -> list[Outputs] | None:
         """Run a whole batch; give each request's answer, or None if that can't be told."""
         padding = self.options.padded(batch.size) - batch.size
         feeds = {}
@@ -380,43 +329,12 @@ class BatchedServable:
             for task, end in zip(batch.tasks, ends, strict=True)
         ]
 
-    def _run_apart(self, task: _Task, batch: _Batch) -> tuple[Outputs | None, BaseException | None]:
+    def _run_apart(self, task: Task, batch: Batch) -> tuple[Outputs | None, BaseException | None]:
         try:
             with _running(task.stop):
                 return self.servable.run(batch.signature, task.feeds, batch.outputs), None
         except Exception as error:
             return None, error
-
-
-class _Joint:
-    """Puts the answers to a request's parts together again, in the order of its rows."""
-
-    def __init__(self, parts: list[np.ndarray], then: Then):
-        self._order, self._then = np.argsort(np.concatenate(parts)), then
-        self._found: list[Outputs | None] = [None] * len(parts)
-        self._lacking, self._error = len(parts), None
-        self._lock = threading.Lock()
-
-    def taker(self, number: int) -> Then:
-        """Make what takes the answer to a part."""
-
-        def take(found: Outputs | None, error: BaseException | None) -> None:
-            with self._lock:
-                self._found[number], self._error = found, self._error or error
-                self._lacking -= 1
-                is_last = not self._lacking
-            if is_last:
-                self._tell()
-
-        return take
-
-    def _tell(self) -> None:
-        parts = [found for found in self._found if found is not None]
-        if self._error is not None:
-            self._then(None, self._error)
-            return
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        self._then({name: array[self._order] for name, array in joined.items()}, None)
 
 
 _ALL = np.arange(0)
