@@ -39,12 +39,13 @@ class Deadlines:
         self._some.set()
 
     def _look(self) -> None:
+        pause = threading.Event()
         while not self._closed:
             if not self._waiting:
                 self._some.clear()
                 if not self._waiting:  # none came meanwhile
                     self._some.wait()
-            time.sleep(_LOOK_SECONDS)
+            pause.wait(_LOOK_SECONDS)
             now = time.monotonic()
             for number, (end, seconds, stop) in self._waiting.copy().items():
                 if end <= now:

@@ -48,7 +48,8 @@ class BatchingOptions:
         allowed_batch_sizes: the sizes that a run may have, rising to `max_batch_size`; smaller
             batches are padded with their first row. By default all sizes.
         careful: whether nobody asked for batching: only rows of about the same length are joined,
-            by signatures whose outputs can't tell; larger requests run alone; all may wait.
+            by signatures whose outputs can't tell, and that draw nothing; larger requests run
+            alone; all may wait.
 
     Raises:
         ConfigError: if numbers contradict each other.
@@ -101,6 +102,7 @@ class BatchedServable:
         self.signatures, self.signature_defs = servable.signatures, servable.signature_defs
         signatures = servable.signatures.items()
         self._even = {name for name, found in signatures if has_even_rows(found)}
+        self._even -= getattr(servable, "draws", set())
         joined = (
             self._even if options.careful else {n for n, found in signatures if has_rows(found)}
         )

@@ -1,10 +1,13 @@
 """Which rows share a run: what is padded, and that nothing of a request is lost."""
 
 import numpy as np
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqtasks.serving.models.alike import has_even_rows, longest, taken_apart
+from seqtasks.serving.models.batching import BatchedServable, BatchingOptions
+from seqtasks.serving.models.engine import Servable
 from seqtasks.serving.models.signature import Signature, TensorSpec
 
 
@@ -44,3 +47,41 @@ def test_rows_whose_width_varies_are_not_even():
     assert not has_even_rows(signature(None, None))
     assert not has_even_rows(signature(4))
     assert not has_even_rows(signature())
+
+
+def test_signatures_that_draw_are_known_however_deep_they_do(tmp_path):
+    text, n = tf.TensorSpec([None], tf.string, "text"), tf.TensorSpec([None], tf.int32, "n")
+
+    def seeded(n):
+        return {"y": tf.random.stateless_uniform(tf.shape(n), [1, 2])}
+
+    def in_a_loop(n):
+        start = tf.zeros_like(n)
+        (end,) = tf.while_loop(lambda i: i[0] < 3, lambda i: [i + drawn(tf.shape(i))], [start])
+        return {"y": end}
+
+    def plain_loop(n):
+        return {"y": tf.while_loop(lambda i: i[0] < 3, lambda i: [i + 1], [n])[0]}
+
+    @tf.function(autograph=False)
+    def drawn(shape):
+        return 1 + tf.cast(tf.random.uniform(shape), tf.int32)
+
+    functions = {
+        "serving_default": (lambda text: {"y": tf.strings.length(text)}, text),
+        "seeded": (seeded, n),
+        "in_a_loop": (in_a_loop, n),
+        "plain_loop": (plain_loop, n),
+    }
+    signatures = {
+        name: tf.function(function, input_signature=[spec], autograph=False)
+        for name, (function, spec) in functions.items()
+    }
+    tf.saved_model.save(tf.Module(), str(tmp_path / "1"), signatures=signatures)
+    servable = Servable(tmp_path / "1")
+    assert servable.draws == {"seeded", "in_a_loop"}
+    assert BatchedServable(servable, BatchingOptions(careful=True))._even == {
+        "serving_default",
+        "plain_loop",
+    }
+    servable.close()
