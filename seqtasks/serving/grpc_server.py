@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -279,6 +279,7 @@ class _Calls:
         finally:
             if ticket is not None:
                 self._deadlines.drop(ticket)
+            steps.close()  # which gives the model back, also where nothing ran
             place.give_back()
 
     def _answer_elsewhere(
@@ -294,9 +295,15 @@ class _Calls:
         try:
             job = self._workers.submit(model, stop, finish, steps, run)
         except BaseException:
+            steps.close()
             place.give_back()
             raise
-        job.add_done_callback(lambda _: place.give_back())
+
+        def done(_: Future) -> None:
+            steps.close()  # which gives the model back, also where nothing ran
+            place.give_back()
+
+        job.add_done_callback(done)
 
         def end() -> None:
             job.cancel()  # if it hasn't started
