@@ -35,7 +35,7 @@ ROOMS: dict[str, str] = {
     "runner": "clients serving.protocol serving.models serving.limits serving.status answers "
     "compare version errors",
     "clients": "serving.protocol serving.models serving.limits serving.status entities errors",
-    "serving.protocol": "serving.models serving.limits serving.status errors",
+    "serving.protocol": "serving.models serving.limits serving.status version errors",
     "serving.models": "serving.limits serving.status streams errors",
     "serving.limits": "serving.status errors",
     "serving.status": "errors",

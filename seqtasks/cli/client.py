@@ -3,13 +3,15 @@
 import json
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 
 from seqtasks import answers
 from seqtasks.cli.notices import Notices
-from seqtasks.cli.predict import check_texts, open_client, text_batches
+from seqtasks.cli.predict import check_texts, text_batches
+from seqtasks.cli.reaching import open_client, showing_and_trusting
 from seqtasks.clients.client import Client, to_json
 from seqtasks.errors import ServingError, did_you_mean
 
@@ -55,9 +57,11 @@ _METHODS = "tensorflow/serving/"
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per line, with all details."
 )
+@showing_and_trusting
 def client(
     model: str, text: tuple[str, ...], server: str, signature: str, file: BinaryIO | None,
     inputs: tuple[str, ...], show_status: bool, show_metadata: bool, as_json: bool,
+    token: str | None, ca_certificate: Path | None,
 ) -> None:  # fmt: skip
     """Send texts to a server's MODEL, one answer per line.
 
@@ -69,7 +73,7 @@ def client(
     """
     check_texts(text, file)
     given = dict(map(_read_input, inputs))
-    with open_client(server) as found:
+    with open_client(server, token, ca_certificate) as found:
         if show_status:
             _show_status(found.status(model), as_json)
         elif show_metadata:

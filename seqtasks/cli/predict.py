@@ -22,6 +22,7 @@ from seqtasks.cli.asked import (
 from seqtasks.cli.notices import Notices
 from seqtasks.cli.options import assignments_option, run_config, runs_dir_option
 from seqtasks.cli.pages import check_output, page_language
+from seqtasks.cli.reaching import open_client, showing_and_trusting
 from seqtasks.cli.runtime import (
     check_onnx,
     export_asked_for,
@@ -76,12 +77,13 @@ Predict = Callable[[list[str]], Iterator[tuple[dict[str, Any], str]]]
 )
 @runtime_option
 @click.option("--model", help="Name of the model on the server. Default: RUN's name.")
+@showing_and_trusting
 @assignments_option
 @runs_dir_option
 def predict(
     run: str | None, text: tuple[str, ...], averaged: tuple[Path, ...], file: BinaryIO | None,
     ready: bool, as_json: bool, html: Path | None, server: str | None, runtime: str,
-    model: str | None,
+    model: str | None, token: str | None, ca_certificate: Path | None,
     assignments: tuple[str, ...], runs_dir: Path,
 ) -> None:  # fmt: skip
     """Run a trained model on texts, one result per line.
@@ -121,6 +123,8 @@ def predict(
         check_onnx(server, html, ready or is_conllu(file), assignments)
     if model and not server:
         raise click.UsageError("--model is the name on a server: it needs --server")
+    if ca_certificate and not server:
+        raise click.UsageError("--ca-certificate is a server's: it needs --server")
     if assignments and server:
         raise click.UsageError("--set: a server writes as the export was told; leave it out")
     conllu = is_conllu(file)
@@ -139,7 +143,8 @@ def predict(
         return
     with ExitStack() as end:
         if server:
-            ask = _served(given[0], runs_dir, server, model, as_json, end)
+            client = end.enter_context(open_client(server, token, ca_certificate))
+            ask = _served(given[0], runs_dir, client, model, as_json)
         elif runtime == "onnx":
             ask = _exported(*export_asked_for(given[0], runs_dir), as_json)
         elif (
@@ -328,7 +333,7 @@ def _exported(run: Run, path: Path, complete: bool) -> Predict:
 
 
 def _served(
-    run: Path, runs_dir: Path, server: str, model: str | None, complete: bool, end: ExitStack
+    run: Path, runs_dir: Path, client: "Client", model: str | None, complete: bool
 ) -> Predict:
     """Find a run's export on a server; the run itself, if it is there, says how much to show."""
     from seqtasks.clients.served_run import ServedRun
@@ -337,7 +342,6 @@ def _served(
     with suppress(RunError):
         decoding = getattr(find_run(run, runs_dir).config, "decoding", None)
         n_best = getattr(decoding, "n_best", 1)
-    client = end.enter_context(open_client(server))
     served = ServedRun(client, model or run.resolve().name, n_best)
 
     def ask(texts: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
@@ -351,21 +355,6 @@ def _line(answer: dict[str, Any]) -> str:
     """Write an answer for people; as JSON what has no such form."""
     shown = answers.line(answer)
     return json.dumps(answer, ensure_ascii=False) if shown is None else shown
-
-
-def open_client(server: str) -> "Client":
-    """Make the client for a server's URL.
-
-    Raises:
-        ServingError: where it is none.
-    """
-    from seqtasks.clients.connect import connect
-
-    if server.startswith("grpc://"):
-        from seqtasks.cli.startup import start_tensorflow
-
-        start_tensorflow(keras=False)  # its messages are a part of the protocol's
-    return connect(server)
 
 
 def check_texts(text: tuple[str, ...], file: BinaryIO | None) -> None:

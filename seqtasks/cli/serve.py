@@ -27,7 +27,7 @@ _BATCHING = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "
 # Options that TF Serving's own server has no flag for.
 _EMBEDDED_ONLY = (
     *("max_body_mb", "max_rows", "max_text_bytes", "max_concurrent", "access_log"),
-    *("rest_tls", "allowed_hosts", "token_file", "allow_reload"),
+    *("rest_tls", "allowed_hosts", "token_file", "allow_reload", "workers"),
 )
 # Values that ask TF Serving for what it does anyway.
 _ALLOWED = {"access_log": True, "host": "0.0.0.0"}
@@ -81,8 +81,9 @@ _PORT, _SECONDS = click.IntRange(0, 65535), click.FloatRange(min=0, max=1e6)
     is_flag=False,
     flag_value="true",
     type=bool,
-    default=False,
-    help="Let requests that come together share one run of a model.",
+    default=None,
+    help="Join requests as TF Serving does, by the next settings; false joins none (default: those "
+    "that wait while a run is going on share the next one, if that doesn't show in the answers).",
 )
 @click.option(
     "--max-batch-size",
@@ -245,6 +246,7 @@ def _options(settings: dict[str, Any]) -> "ServerOptions":
         port=settings["rest_port"],
         grpc_port=settings["grpc_port"],
         batching=batching,
+        joins=settings["enable_batching"] is not False,
         poll_seconds=1.0 if poll_seconds is None else poll_seconds,
         cors_origins=settings["cors_origins"],
         limits=limits,
@@ -256,6 +258,7 @@ def _options(settings: dict[str, Any]) -> "ServerOptions":
         grpc_socket=settings["grpc_socket_path"],
         model_batching=settings["enable_per_model_batching_parameters"],
         early_labels=settings["allow_version_labels_for_unavailable_models"],
+        workers=settings["workers"],
     )
 
 
@@ -348,8 +351,12 @@ def _check_ports(options: "ServerOptions") -> None:
 
 
 def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
-    from seqtasks.cli.startup import start_tensorflow
+    from seqtasks.cli.startup import start_runtime, start_tensorflow
+    from seqtasks.serving.fleet import check_sharing
     from seqtasks.serving.http_server import ending_at_once
+
+    if options.workers > 1:
+        check_sharing()
 
     def ready(port: int, grpc_port: int | None, failed: "Sequence[str]") -> None:
         models = [model for model in source() if model.name not in failed]
@@ -358,13 +365,16 @@ def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
     with ending_at_once():
         from seqtasks.serving.embedded import needs_tensorflow, run_embedded, start_logging
 
-        if needs_tensorflow(source, options):
+        if with_tensorflow := needs_tensorflow(source, options):
             click.echo("Starting TensorFlow and loading the models", err=True)
-            start_tensorflow(keras=False)
+            start_tensorflow(keras=False, runtime=options.workers == 1)
         else:
             click.echo("Loading the models", err=True)
         start_logging()
-        run_embedded(source, options, ready)
+        if with_tensorflow:
+            run_embedded(source, options, ready, start_runtime)
+        else:
+            run_embedded(source, options, ready)
 
 
 def _show(

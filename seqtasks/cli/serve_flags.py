@@ -119,6 +119,14 @@ _OPTIONS = (
         help="Let a label be given to a version that isn't loaded yet (default: yes).",
     ),
     click.option(
+        "--workers",
+        type=click.IntRange(min=1),
+        default=1,
+        show_default=True,
+        help="Answer in so many processes that share the ports, the metrics and what "
+        "HandleReloadConfigRequest changes; one that dies is started again. Linux only.",
+    ),
+    click.option(
         "--allowed-hosts",
         multiple=True,
         metavar="NAME",

@@ -17,7 +17,10 @@ _OPTIONAL_FOR_KERAS = ("sklearn", "matplotlib")
 
 
 def start_tensorflow(
-    keras: bool = True, halve_cores: bool = False, first: Callable[[], object] = lambda: None
+    keras: bool = True,
+    halve_cores: bool = False,
+    first: Callable[[], object] = lambda: None,
+    runtime: bool = True,
 ) -> None:
     """Import TensorFlow and Keras, on the TensorFlow backend, quietly unless `--verbose`.
 
@@ -33,17 +36,32 @@ def start_tensorflow(
             of the time; a beam search, whose large products run alone, would take 1.4 times as
             long.
         first: called when all is imported, before TensorFlow has done anything.
+        runtime: whether its runtime starts now, too. Copies of a process that has started it hang.
     """
-    context = click.get_current_context(silent=True)
-    verbose = bool(context and (context.obj or {}).get("verbose"))
+    verbose = _verbose()
     os.environ["KERAS_BACKEND"] = "tensorflow"
     if not verbose:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with contextlib.nullcontext() if verbose else _set_aside_errors():
-        _load(verbose, keras, halve_cores, first)
+        _load(verbose, keras, halve_cores, first, runtime)
 
 
-def _load(verbose: bool, keras: bool, halve_cores: bool, first: Callable[[], object]) -> None:
+def start_runtime() -> None:
+    """Start TensorFlow's runtime, which `start_tensorflow` left out."""
+    with contextlib.nullcontext() if _verbose() else _set_aside_errors():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+
+
+def _verbose() -> bool:
+    context = click.get_current_context(silent=True)
+    return bool(context and (context.obj or {}).get("verbose"))
+
+
+def _load(
+    verbose: bool, keras: bool, halve_cores: bool, first: Callable[[], object], runtime: bool
+) -> None:
     without = _OPTIONAL_FOR_KERAS if keras else ("keras", *_OPTIONAL_FOR_KERAS)
     with _no_collection(), _not_importable(*without):
         if keras:
@@ -57,7 +75,8 @@ def _load(verbose: bool, keras: bool, halve_cores: bool, first: Callable[[], obj
         with contextlib.suppress(RuntimeError):  # which says that TensorFlow runs already
             tf.config.threading.set_intra_op_parallelism_threads(threads)
     first()
-    tf.config.list_logical_devices()  # starts the runtime, which has its own words to say
+    if runtime:
+        tf.config.list_logical_devices()  # starts it, and it has its own words to say
 
 
 def _threads_per_operation(halve_cores: bool) -> int:

@@ -6,11 +6,13 @@ They share addresses, retries, JSON with bytes, and the wording of errors.
 import abc
 import base64
 import contextlib
+import dataclasses
 import json
 import random
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from seqtasks.errors import ServingError
@@ -18,6 +20,7 @@ from seqtasks.errors import ServingError
 T = TypeVar("T")
 _FIRST_DELAY, _LONGEST_DELAY = 0.1, 5.0  # seconds between two tries
 _ADVICE = {
+    401: "give its token by --token or SEQTASKS_TOKEN",
     400: "see what it takes by `seqtasks client {model} --metadata`",
     404: "check the name, and what is loaded by `seqtasks client {model} --status`",
     413: "ask for less at once",
@@ -25,6 +28,24 @@ _ADVICE = {
     503: "it isn't ready, or has too much to do; try again later",
     504: "ask for less at once, or try again later",
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Access:
+    """What a client shows a server, and whom it trusts.
+
+    Args:
+        token: what the server's `--token-file` has; None for none.
+        ca_certificate: a PEM file of the authority that vouches for the server; None for those that
+            this system trusts.
+    """
+
+    token: str | None = dataclasses.field(default=None, repr=False)
+    ca_certificate: Path | None = None
+
+    def headers(self) -> dict[str, str]:
+        """Give what every request carries."""
+        return {} if self.token is None else {"authorization": f"Bearer {self.token}"}
 
 
 class BusyError(ServingError):

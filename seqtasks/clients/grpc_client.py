@@ -20,6 +20,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from seqtasks.clients.client import (
+    Access,
     BusyError,
     Client,
     from_json,
@@ -85,18 +86,25 @@ class GrpcClient(Client):
         server: grpc://HOST:PORT; the default port is 8500.
         timeout: how many seconds each try may take; the server is told.
         retries: how often a request is sent again.
+        access: what the server is shown, and whom to trust; with an authority's certificate the
+            connection is secured.
 
     Raises:
-        ServingError: if `server` is no such URL.
+        ServingError: if `server` is no such URL, or the authority's file can't be used.
     """
 
     def __init__(
-        self, server: str = "grpc://127.0.0.1:8500", timeout: float = 30.0, retries: int = 3
+        self,
+        server: str = "grpc://127.0.0.1:8500",
+        timeout: float = 30.0,
+        retries: int = 3,
+        access: Access | None = None,
     ):
         self.server, self.timeout, self.retries = server.rstrip("/"), timeout, retries
         _, host, port, _ = split_server(server, ("grpc",))
         address = f"[{host}]" if ":" in host else host
-        self._channel = grpc.insecure_channel(f"{address}:{port or _PORT}", _OPTIONS)
+        self._headers = tuple((access or Access()).headers().items())
+        self._channel = _channel(f"{address}:{port or _PORT}", access)
         self._prediction = PredictionServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
         self._known: dict[tuple[str, int | None, str | None], _Known] = {}
@@ -202,7 +210,7 @@ class GrpcClient(Client):
 
         def attempt() -> Any:
             try:
-                response = stub(request, timeout=self.timeout)
+                response = stub(request, timeout=self.timeout, metadata=self._headers)
             except grpc.RpcError as error:
                 raise self._understood(error, where, model) from error
             self._connected = True
@@ -232,6 +240,19 @@ class GrpcClient(Client):
 
 class _RefusedError(ServingError):
     """The server read the request and refused it."""
+
+
+def _channel(target: str, access: Access | None) -> grpc.Channel:
+    file = access.ca_certificate if access else None
+    if file is None:
+        return grpc.insecure_channel(target, _OPTIONS)
+    try:
+        authority = file.read_bytes()
+    except OSError as error:
+        raise ServingError(f"{file}: can't be read: {error.strerror or error}") from error
+    if b"-----BEGIN CERTIFICATE" not in authority:
+        raise ServingError(f"{file}: no certificate of an authority (PEM)")
+    return grpc.secure_channel(target, grpc.ssl_channel_credentials(authority), _OPTIONS)
 
 
 def _is_final(error: Any) -> bool:

@@ -1,10 +1,12 @@
 """The REST client, which needs the standard library only."""
 
 import http.client
+import ssl
 import urllib.parse
 from typing import Any
 
 from seqtasks.clients.client import (
+    Access,
     BusyError,
     Client,
     from_json,
@@ -31,18 +33,23 @@ class RestClient(Client):
         server: http:// or https:// and HOST:PORT, with a path if the server is below one.
         timeout: how many seconds each try may take.
         retries: how often a request is sent again.
+        access: what the server is shown, and whom to trust.
 
     Raises:
-        ServingError: if `server` is no such URL.
+        ServingError: if `server` is no such URL, or the authority's file can't be used.
     """
 
     def __init__(
-        self, server: str = "http://127.0.0.1:8501", timeout: float = 30.0, retries: int = 3
+        self,
+        server: str = "http://127.0.0.1:8501",
+        timeout: float = 30.0,
+        retries: int = 3,
+        access: Access | None = None,
     ):
+        self._headers = (access or Access()).headers()
         self.server, self.timeout, self.retries = server.rstrip("/"), timeout, retries
         scheme, self._host, self._port, self._prefix = split_server(server, ("http", "https"))
-        https, plain = http.client.HTTPSConnection, http.client.HTTPConnection
-        self._kind = https if scheme == "https" else plain
+        self._context = _context(access) if scheme == "https" else None
         self._idle: list[http.client.HTTPConnection] = []
         self._connected = False
 
@@ -95,12 +102,19 @@ class RestClient(Client):
 
         return retrying(attempt, self.retries)
 
+    def _connect(self) -> http.client.HTTPConnection:
+        where, seconds = (self._host, self._port), self.timeout
+        if self._context is None:
+            return http.client.HTTPConnection(*where, timeout=seconds)
+        return http.client.HTTPSConnection(*where, timeout=seconds, context=self._context)
+
     def _exchange(self, method: str, path: str, body: bytes | None) -> tuple[int, bytes]:
         connection = self._idle.pop() if self._idle else None
         reused = connection is not None
-        connection = connection or self._kind(self._host, self._port, timeout=self.timeout)
+        connection = connection or self._connect()
         try:
-            headers = {"Content-Type": "application/json"} if body is not None else {}
+            kind = {"Content-Type": "application/json"} if body is not None else {}
+            headers = {**self._headers, **kind}
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             data = answer.read()
@@ -114,6 +128,14 @@ class RestClient(Client):
             raise
         self._idle.append(connection)  # opens again by itself if the server has closed it
         return answer.status, data
+
+
+def _context(access: Access | None) -> ssl.SSLContext:
+    file = access.ca_certificate if access else None
+    try:
+        return ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError is one
+        raise ServingError(f"{file}: no certificate of an authority (PEM): {error}") from error
 
 
 def _path(model: str, version: int | None, label: str | None) -> str:

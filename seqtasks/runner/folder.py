@@ -29,6 +29,7 @@ class OnnxExport:
 
     Attributes:
         signatures: by name.
+        draws: those of them that draw at random.
         facts: what export.json says.
 
     Raises:
@@ -45,7 +46,9 @@ class OnnxExport:
             name: Network(path / f"{name}.onnx", self.facts["opset"])
             for name in self.facts["networks"]
         }
-        self._endpoints = _kind(told["kind"])(path / VOCABULARY, told, networks).endpoints
+        model = _kind(told["kind"])(path / VOCABULARY, told, networks)
+        self._endpoints = model.endpoints
+        self.draws: frozenset[str] = getattr(model, "draws", frozenset())
         self.signatures = {
             name: Signature(name, _specs(one["inputs"]), _specs(one["outputs"]), strict=True)
             for name, one in self.facts["signatures"].items()

@@ -32,6 +32,9 @@ class LanguageModel:
         self._sizes = [self._network.inputs[name][1] for name in states]
         self._outputs = ["log_probs", *(f"after_{n}" for n in range(1, len(states) + 1))]
 
+    # Signatures whose answer to a text depends on the others of its request.
+    draws = frozenset({"serving_default", "continue"})
+
     @property
     def endpoints(self) -> dict[str, Callable[[Arrays], Arrays]]:
         """What runs each signature."""

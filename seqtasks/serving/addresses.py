@@ -29,6 +29,11 @@ def keep_to_itself(listener: socket.socket) -> None:
     listener.setsockopt(socket.SOL_SOCKET, option, 1)
 
 
+def share(listener: socket.socket) -> None:
+    """Let other sockets of this user have the same port; the system shares clients among them."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+
+
 def connect_no_more(listener: socket.socket) -> None:
     """Have the system connect no more clients to a port, which stays open for those it has.
 

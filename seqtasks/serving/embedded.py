@@ -1,6 +1,8 @@
 """The embedded server, assembled from models, REST and gRPC as the options say."""
 
+import contextlib
 import dataclasses
+import functools
 import logging
 import sys
 import threading
@@ -10,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.config_files import read_batching
+from seqtasks.serving.fellows import Fellows, told_models
+from seqtasks.serving.fleet import Fleet, reserved
 from seqtasks.serving.http_app import RestOptions, make_app
 from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
-from seqtasks.serving.limits import Places
+from seqtasks.serving.limits import THREADS, Places
 from seqtasks.serving.models.batching import BatchedServable, BatchingOptions
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.model_config import ModelSource, is_onnx, newest_versions
@@ -30,9 +34,6 @@ if TYPE_CHECKING:
 
 Ready = Callable[[int, int | None, Sequence[str]], None]
 
-# With batching a request's thread mostly waits; TF Serving's guide advises two threads for each row
-# of a batch. Each takes memory, so their number has a bound.
-_MOST_THREADS = 256
 _MODEL_BATCHING = "batching_params.pbtxt"  # in a version's folder
 
 
@@ -95,54 +96,128 @@ def _own_batching(path: Path, batching: BatchingOptions) -> BatchingOptions:
         return batching
     try:
         own: dict[str, Any] = dict(read_batching(file))
-        return dataclasses.replace(batching, **own)
+        return dataclasses.replace(batching, careful=False, **own)
     except ConfigError as error:
         raise invalid(str(error)) from error
 
 
-def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> None:
+def run_embedded(
+    source: ModelSource,
+    options: ServerOptions,
+    ready: Ready,
+    begin: Callable[[], None] = lambda: None,
+) -> None:
     """Load the models and answer until SIGTERM or SIGINT; then finish what was accepted.
 
-    Must be called in the main thread.
+    Must be called in the main thread, and with several workers while there is no other.
 
     Args:
         source: the models.
         options: how it answers.
         ready: called when models can answer, with the REST port, the gRPC port (None without gRPC)
             and the names of the models that can't answer.
+        begin: called first in each of several workers.
 
     Raises:
         ConfigError: if a port is taken, or if there are models and none can be loaded.
     """
-    parameters: dict[str, Any] = dict(options.batching or {})
-    batching = None if options.batching is None else BatchingOptions(**parameters)
-    threads = {"threads": min(2 * batching.max_batch_size, _MOST_THREADS)} if batching else {}
-    # The polling thread waits for ever if it is to look only once.
-    poll_seconds = options.poll_seconds or threading.TIMEOUT_MAX
+    grpc_port = options.grpc_port or None
+    if options.workers == 1:
+        embedded = _Embedded(source, options)
+        http = embedded.http()
+        servers = [http, *embedded.grpc()]
+        serve(
+            embedded.manager,
+            servers,
+            lambda: ready(http.port, grpc_port, embedded.failed()),
+        )
+        return
+    with contextlib.ExitStack() as ports:
+        port = ports.enter_context(reserved(options.host, options.port))
+        if grpc_port:
+            ports.enter_context(reserved(options.host, grpc_port))
+        shared = dataclasses.replace(
+            options, port=port, limits=options.limits.divided(options.workers)
+        )
+        fleet = Fleet(options.workers, functools.partial(_work, source, shared, begin))
+        fleet.run(lambda failed: ready(port, grpc_port, failed))
 
-    def engine() -> "EngineOptions":  # asked for when the first SavedModel comes
+
+def _work(
+    source: ModelSource,
+    options: ServerOptions,
+    begin: Callable[[], None],
+    folder: Path,
+    ready: Callable[[list[str]], None],
+) -> None:
+    """Be one of several workers."""
+    begin()
+    embedded = _Embedded(source, options)
+    embedded.join(folder)
+    serve(
+        embedded.manager,
+        lambda: [embedded.http(), *embedded.grpc()],
+        lambda: ready(embedded.failed()),
+    )
+
+
+class _Embedded:
+    """The parts of a server in one process."""
+
+    def __init__(self, source: ModelSource, options: ServerOptions):
+        self._options = options
+        # The polling thread waits for ever if it is to look only once.
+        poll_seconds = options.poll_seconds or threading.TIMEOUT_MAX
+        loader = make_loader(self._engine, _batching(options), options.model_batching)
+        self.manager = ModelManager(source, loader, poll_seconds, options.early_labels)
+        self._metrics = Metrics(self.manager.knows)
+        self._places = Places(options.limits.concurrent, options.limits.held_bytes)
+        self._told: Callable[[bytes], None] | None = None
+
+    def _engine(self) -> "EngineOptions":
+        """How Sessions run; asked for when the first SavedModel comes."""
         from seqtasks.serving.models.engine import EngineOptions
 
-        return EngineOptions(**dataclasses.asdict(options.sessions))
+        return EngineOptions(**dataclasses.asdict(self._options.sessions))
 
-    loader = make_loader(engine, batching, options.model_batching)
-    manager = ModelManager(source, loader, poll_seconds, options.early_labels)
-    metrics, access = Metrics(manager.knows), options.access
-    rest = RestOptions(
-        options.limits,
-        options.cors_origins,
-        access_log=options.access_log,
-        metrics_path=options.metrics_path,
-        token=access.token,
-        hosts=access.hosts,
-        **_threads(options.rest_threads, threads),
-    )
-    places = Places(options.limits.concurrent, options.limits.held_bytes)
-    app = make_app(manager, rest, metrics, places)
-    tls = access.tls if access.rest_tls else None
-    http = HttpServer(app, HttpOptions(options.host, options.port, tls=tls))
-    servers: list[Server] = [http]
-    if options.grpc_port:
+    def join(self, folder: Path) -> None:
+        """Be one with the other processes of this server, which share a folder."""
+
+        def models(config: bytes) -> Any:
+            from seqtasks.serving.protocol.grpc_api import models_of  # who tells of them has gRPC
+
+            return models_of(config)
+
+        fellows = Fellows(
+            folder, self._metrics.counts, lambda config: self.manager.reload(models(config))
+        )
+        self._metrics.all_counts, self._told = fellows.all_counts, fellows.tell_models
+        told = told_models(folder)
+        if told is not None:
+            self.manager.begin_with(models(told))
+
+    def http(self) -> HttpServer:
+        """Make the REST server."""
+        options, access = self._options, self._options.access
+        rest = RestOptions(
+            options.limits,
+            options.cors_origins,
+            access_log=options.access_log,
+            metrics_path=options.metrics_path,
+            token=access.token,
+            hosts=access.hosts,
+            **_threads(options.rest_threads),
+        )
+        app = make_app(self.manager, rest, self._metrics, self._places)
+        tls = access.tls if access.rest_tls else None
+        shared = options.workers > 1
+        return HttpServer(app, HttpOptions(options.host, options.port, tls=tls, shared=shared))
+
+    def grpc(self) -> list[Server]:
+        """Make the gRPC server, if there is to be one."""
+        options, access = self._options, self._options.access
+        if not options.grpc_port:
+            return []
         from seqtasks.serving.grpc_server import GrpcOptions, GrpcServer
 
         grpc = GrpcOptions(
@@ -155,21 +230,35 @@ def run_embedded(source: ModelSource, options: ServerOptions, ready: Ready) -> N
             tls=access.tls,
             token=access.token,
             reload_below=access.reload_below,
-            **_threads(options.grpc_threads, threads),
+            shared=options.workers > 1,
+            **_threads(options.grpc_threads),
         )
-        servers.append(GrpcServer(manager, grpc, metrics, places))
+        return [GrpcServer(self.manager, grpc, self._metrics, self._places, self._told)]
 
-    def announce() -> None:
-        failed = manager.unready()
-        if failed and failed == manager.names():
+    def failed(self) -> list[str]:
+        """Give the names of the models that can't answer.
+
+        Raises:
+            ConfigError: if that are all, and there are some.
+        """
+        failed = self.manager.unready()
+        if failed and failed == self.manager.names():
             raise ConfigError("no model can be loaded; the lines above say why")
-        ready(http.port, options.grpc_port or None, failed)
-
-    serve(manager, servers, announce)
+        return failed
 
 
-def _threads(asked: int, usual: dict[str, int]) -> dict[str, int]:
-    return {"threads": asked} if asked else usual
+def _batching(options: ServerOptions) -> BatchingOptions | None:
+    """Tell how requests share runs: as it was asked for, or as nobody notices."""
+    if options.batching is not None:
+        asked: dict[str, Any] = dict(options.batching)
+        return BatchingOptions(**asked)
+    if not options.joins:
+        return None
+    return BatchingOptions(num_batch_threads=options.rest_threads or THREADS, careful=True)
+
+
+def _threads(asked: int) -> dict[str, int]:
+    return {"threads": asked} if asked else {}
 
 
 def start_logging() -> None:

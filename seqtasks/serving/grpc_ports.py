@@ -6,12 +6,17 @@ from pathlib import Path
 import grpc
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself
+from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself, share
 from seqtasks.serving.config_files import Tls
 
 
 def listen(
-    server: grpc.Server, host: str, port: int, socket_file: Path | None, tls: Tls | None
+    server: grpc.Server,
+    host: str,
+    port: int,
+    socket_file: Path | None,
+    tls: Tls | None,
+    shared: bool = False,
 ) -> int:
     """Take the port, and the socket file if there is one; return the port.
 
@@ -24,7 +29,7 @@ def listen(
         _listen_on_file(server, socket_file)
     try:
         with socket.socket(family(host), socket.SOCK_STREAM) as trial:
-            keep_to_itself(trial)
+            (share if shared else keep_to_itself)(trial)
             trial.bind((host, port))
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if tls is None:

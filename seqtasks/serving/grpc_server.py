@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,13 +16,17 @@ from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_p
 
 from seqtasks.serving.access import check_token
 from seqtasks.serving.config_files import Tls
+from seqtasks.serving.deadlines import Deadlines, no_answer_within
 from seqtasks.serving.grpc_ports import listen
-from seqtasks.serving.limits import THREADS, Busy, Limits, Places
+from seqtasks.serving.labels import observed
+from seqtasks.serving.limits import THREADS, Busy, Limits, Place, Places
 from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.steps import Run, Steps, finish
 from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.monitoring import Metrics, access_log, log_request
 from seqtasks.serving.protocol.grpc_api import GrpcApi
 from seqtasks.serving.status import Code, StatusError
+from seqtasks.serving.threads import Threads
 from seqtasks.serving.workers import Workers
 
 _log = logging.getLogger(__name__)
@@ -59,6 +63,7 @@ class GrpcOptions:
         tls: the certificates; None for none.
         token: what clients must show.
         reload_below: the folders below which a client may name models; () for none, None for any.
+        shared: whether other processes of this server listen there, too.
     """
 
     host: str = "127.0.0.1"
@@ -72,6 +77,7 @@ class GrpcOptions:
     tls: Tls | None = None
     token: str | None = dataclasses.field(default=None, repr=False)
     reload_below: Sequence[Path] | None = None
+    shared: bool = False
 
 
 class GrpcServer:
@@ -82,6 +88,7 @@ class GrpcServer:
         options: where it listens and how it answers.
         metrics: the metrics to count in, such as the REST server's; by default its own.
         places: the places that requests take, such as the REST server's; by default its own.
+        tell: tells the other processes of this server of a reload; None if there are none.
 
     Raises:
         ConfigError: if the port is taken or not allowed.
@@ -93,27 +100,29 @@ class GrpcServer:
         options: GrpcOptions | None = None,
         metrics: Metrics | None = None,
         places: Places | None = None,
+        tell: Callable[[bytes], None] | None = None,
     ):
         self._options = options = options or GrpcOptions()
         places = places or Places(options.limits.concurrent, options.limits.held_bytes)
-        self._calls = _Calls(manager, options, metrics or Metrics(manager.knows), places)
+        api = GrpcApi(manager, options.limits, options.reload_below, tell)
+        self._calls = _Calls(api, manager, options, metrics or Metrics(manager.knows), places)
         handlers = options.handlers
         if not handlers:
             handlers = (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
-        self._handlers = ThreadPoolExecutor(handlers, thread_name_prefix="grpc")
+        self._handlers: Any = Threads(handlers, "grpc")  # gRPC wants no more of Python's own
         size = options.limits.body_bytes
         self._server = grpc.server(
             self._handlers,
             options=[
                 ("grpc.max_receive_message_length", -1 if size is None else size),
                 # Otherwise a second server on the same port would take a part of the requests.
-                ("grpc.so_reuseport", 0),
+                ("grpc.so_reuseport", int(options.shared)),
             ],
             maximum_concurrent_rpcs=handlers,
         )
         self._add_services()
         where = (options.host, options.port, options.socket_file, options.tls)
-        self.port: int = listen(self._server, *where)
+        self.port: int = listen(self._server, *where, options.shared)
         self._running = False
 
     def start(self) -> None:
@@ -164,18 +173,25 @@ class _Calls:
     """Makes gRPC handlers that keep limits and deadlines, count requests and log them."""
 
     def __init__(
-        self, manager: ModelManager, options: GrpcOptions, metrics: Metrics, places: Places
+        self,
+        api: GrpcApi,
+        manager: ModelManager,
+        options: GrpcOptions,
+        metrics: Metrics,
+        places: Places,
     ):
-        self.api, self._places = GrpcApi(manager, options.limits, options.reload_below), places
+        self.api, self._places = api, places
         self._token = options.token
         self._limits, self._metrics, self._log = options.limits, metrics, options.access_log
         self._workers = Workers(options.threads, "grpc", manager.knows)
+        self._deadlines = Deadlines()
         self._ending = False
         self._last_call = 0.0
 
     def close(self) -> None:
         """Let the threads end when they are idle."""
         self._workers.close()
+        self._deadlines.close()
 
     def refuse(self) -> None:
         """Take no more calls, and return when clients know it: when no more of them come."""
@@ -186,7 +202,7 @@ class _Calls:
                 break
             threading.Event().wait(_QUIET_SECONDS / 20)
 
-    def inference(self, name: str, answer: Callable[[Any], Any]) -> Callable[..., Any]:
+    def inference(self, name: str, answer: Callable[[Any], Steps]) -> Callable[..., Any]:
         """Make the handler of a call that runs a model, which is limited and counted."""
 
         def handle(request: Any, context: grpc.ServicerContext) -> Any:
@@ -234,23 +250,66 @@ class _Calls:
         return response
 
     def _run(
-        self, answer: Callable[[Any], Any], request: Any, context: grpc.ServicerContext
+        self, answer: Callable[[Any], Steps], request: Any, context: grpc.ServicerContext
     ) -> Any:
-        """Answer in a thread of the pool, within the time that client and limits allow."""
+        """Answer within the time that client and limits allow."""
         place, stop = self._places.take(), Stop()
+        steps = observed(answer(request), _model(request) or "", self._metrics.answered)
         try:
-            job = self._workers.submit(_model(request) or "", stop, answer, request)
+            with stop.running():
+                run = next(steps)  # each of them runs a model, or refuses before
         except BaseException:
             place.give_back()
             raise
-        job.add_done_callback(lambda _: place.give_back())
+        if hasattr(run.runner, "submit"):  # it says itself how many run at the same time
+            return self._answer_here(steps, run, stop, place, context)
+        return self._answer_elsewhere(steps, run, stop, place, _model(request) or "", context)
+
+    def _answer_here(
+        self, steps: Steps, run: Run, stop: Stop, place: Place, context: grpc.ServicerContext
+    ) -> Any:
+        seconds = self._limits.request_seconds
+        ticket = None if seconds is None else self._deadlines.set(seconds, stop)
+        try:
+            # gRPC calls it when the client goes away or its deadline passes.
+            if not context.add_callback(lambda: stop.order(_gone(context))):
+                raise _gone(context)
+            with stop.running():
+                return finish(steps, run)
+        finally:
+            if ticket is not None:
+                self._deadlines.drop(ticket)
+            steps.close()  # which gives the model back, also where nothing ran
+            place.give_back()
+
+    def _answer_elsewhere(
+        self,
+        steps: Steps,
+        run: Run,
+        stop: Stop,
+        place: Place,
+        model: str,
+        context: grpc.ServicerContext,
+    ) -> Any:
+        """Let a thread of the model run it."""
+        try:
+            job = self._workers.submit(model, stop, finish, steps, run)
+        except BaseException:
+            steps.close()
+            place.give_back()
+            raise
+
+        def done(_: Future) -> None:
+            steps.close()  # which gives the model back, also where nothing ran
+            place.give_back()
+
+        job.add_done_callback(done)
 
         def end() -> None:
             job.cancel()  # if it hasn't started
             if not job.done():
                 stop.order(_gone(context))
 
-        # gRPC calls it when the client goes away or its deadline passes.
         if not context.add_callback(end):
             end()
         bounds = (self._limits.request_seconds, context.time_remaining(), _LONGEST_WAIT)
@@ -260,7 +319,7 @@ class _Calls:
         except CancelledError as error:
             raise _gone(context) from error
         except TimeoutError as error:
-            late = StatusError(Code.DEADLINE_EXCEEDED, f"No answer within {longest:g} seconds")
+            late = no_answer_within(longest)
             job.cancel()
             stop.order(late)
             raise late from error

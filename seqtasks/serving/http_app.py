@@ -7,7 +7,6 @@ import logging
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -21,19 +20,23 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from seqtasks.serving import monitoring, page
 from seqtasks.serving.access import check_host, check_token
 from seqtasks.serving.config_files import METRICS_PATH
+from seqtasks.serving.http_answer import Answer
 from seqtasks.serving.http_body import Body, decoded
+from seqtasks.serving.jobs import Job
+from seqtasks.serving.labels import observed
 from seqtasks.serving.limits import THREADS, Limits, Place, Places
 from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.steps import Steps
 from seqtasks.serving.models.stopping import Stop
-from seqtasks.serving.protocol import json_bodies
-from seqtasks.serving.protocol.rest_api import Reply, RestApi, error_reply, find_route
+from seqtasks.serving.protocol import json_bodies, kserve
+from seqtasks.serving.protocol.rest_api import Reply, RestApi, error_reply, failed, find_route
 from seqtasks.serving.protocol.rest_api import Route as Asked
 from seqtasks.serving.status import Code, StatusError
 from seqtasks.serving.workers import Workers
 
-_PROTOCOL = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
-_UNWATCHED = 0.1  # seconds
-_OPEN = ("/healthz", "/readyz")
+_PROTOCOL = re.compile(r"/v1/.*|/v2(/.*)?", re.IGNORECASE | re.DOTALL)
+_SMALL = 4096  # bytes that are read in less time than it takes to find a thread for them
+_OPEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +120,7 @@ def make_app(
 
     async def shortcut(scope: Scope, receive: Receive, send: Send) -> None:
         # Starlette's own middleware and routing cost a tenth of the server's time.
-        direct = scope["type"] == "http" and scope["path"][:4].lower() == "/v1/"
+        direct = scope["type"] == "http" and scope["path"][:4].lower() in ("/v1/", "/v2/", "/v2")
         await (service if direct else app)(scope, receive, send)
 
     return _guarded(app if middleware else shortcut, options)
@@ -162,6 +165,7 @@ class _Service:
         places: Places,
     ):
         self._api = RestApi(manager, options.limits)
+        self._kserve = kserve.KServeApi(manager, options.limits)
         self._limits, self._metrics, self._places = options.limits, metrics, places
         self._log = options.access_log
         self._workers = Workers(options.threads, "rest", manager.knows)
@@ -182,9 +186,12 @@ class _Service:
         request = Request(scope, receive)
         asked, body = None, Body()
         try:
-            asked = find_route(scope["method"], path)
+            is_kserve = path.startswith("/v2")
+            asked = (kserve.find_route if is_kserve else find_route)(scope["method"], path)
             if asked.reads_body:
                 reply = await self._infer(asked, request, receive, body)
+            elif is_kserve:
+                reply = self._kserve.answer(asked)
             else:
                 reply = self._api.answer(asked, b"")
         except StatusError as error:
@@ -206,24 +213,30 @@ class _Service:
         await send({"type": "http.response.body", "body": reply.body})
 
     async def _infer(self, asked: Asked, request: Request, receive: Receive, body: Body) -> Reply:
-        """Take a place, read the body, and let a thread answer, which gives the place back."""
-        place, stop = self._places.take(), Stop()
+        """Take a place, read the body, and answer in steps, the last of which gives it back."""
+        place, stop, answer = self._places.take(), Stop(), Answer(asyncio.get_running_loop())
+
+        def done(reply: Reply | None, error: BaseException | None) -> None:
+            place.give_back()
+            answer.give(_refused(asked, error) if reply is None else reply)
+
         try:
             await self._read(request, body, place)
             encoding = request.headers.get("content-encoding", "")
-            work = functools.partial(self._work, asked, body.data, encoding)
-            job = self._workers.submit(asked.model, stop, work)
+            spawn = functools.partial(self._workers.spawn, asked.model)
+            job = Job(self._steps(asked, body.data, encoding), stop, spawn, done)
+            if body.size > _SMALL or encoding:
+                job.start_elsewhere()
         except BaseException:
             place.give_back()
             raise
-        job.add_done_callback(lambda _: place.give_back())
+        if not (body.size > _SMALL or encoding):
+            job.start()
         try:
-            await _finished(job, receive, self._limits.request_seconds)
+            return await answer.wait(receive, self._limits.request_seconds)
         except (StatusError, ClientDisconnect) as error:
-            job.cancel()  # if no thread has started it
-            stop.order(error if isinstance(error, StatusError) else _left())
+            job.cancel(error if isinstance(error, StatusError) else _left())
             raise
-        return job.result()
 
     async def _read(self, request: Request, body: Body, place: Place) -> None:
         limits = self._limits
@@ -237,11 +250,11 @@ class _Service:
                 http=408,
             ) from error
 
-    def _work(self, asked: Asked, body: bytes, encoding: str) -> Reply:
-        try:
-            return self._api.answer(asked, decoded(body, encoding, self._limits.body_bytes))
-        except StatusError as error:
-            return error_reply(error)
+    def _steps(self, asked: Asked, body: bytes, encoding: str) -> Steps[Reply]:
+        data = decoded(body, encoding, self._limits.body_bytes)
+        api = self._kserve if asked.verb == kserve.INFER else self._api
+        steps = api.steps(asked, data)
+        return (yield from observed(steps, asked.model, self._metrics.answered))
 
     def _note(
         self,
@@ -271,36 +284,10 @@ class _Service:
             )
 
 
-async def _finished(job: Future, receive: Receive, seconds: float | None) -> None:
-    """Wait for a thread's answer.
-
-    Raises:
-        StatusError: DEADLINE_EXCEEDED if there is none within so many seconds.
-        ClientDisconnect: if the client goes away before.
-    """
-    answered = asyncio.wrap_future(job)
-    # Most are answered before it is worth a task to watch the client.
-    first = _UNWATCHED if seconds is None else min(_UNWATCHED, seconds)
-    await asyncio.wait((answered,), timeout=first)
-    if answered.done():
-        return
-    leaving = asyncio.ensure_future(_leaves(receive))
-    try:
-        rest = None if seconds is None else seconds - first
-        await asyncio.wait((answered, leaving), timeout=rest, return_when=FIRST_COMPLETED)
-    finally:
-        leaving.cancel()
-    if answered.done():
-        return
-    if leaving.done() and not leaving.cancelled():
-        raise ClientDisconnect()
-    raise StatusError(Code.DEADLINE_EXCEEDED, f"No answer within {seconds:g} seconds")
-
-
-async def _leaves(receive: Receive) -> None:
-    """Return when the client has gone away."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+def _refused(asked: Asked, error: BaseException | None) -> Reply:
+    if isinstance(error, StatusError):
+        return error_reply(error)
+    return failed(asked, error or RuntimeError("no answer"))
 
 
 def _left() -> StatusError:

@@ -17,7 +17,13 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seqtasks.errors import ConfigError
-from seqtasks.serving.addresses import cannot_listen, connect_no_more, family, keep_to_itself
+from seqtasks.serving.addresses import (
+    cannot_listen,
+    connect_no_more,
+    family,
+    keep_to_itself,
+    share,
+)
 from seqtasks.serving.config_files import Tls
 from seqtasks.serving.http_protocol import BoundedProtocol
 from seqtasks.serving.models.manager import ModelManager
@@ -60,6 +66,7 @@ class HttpOptions:
         finish_seconds: how long accepted requests may take after the order to end.
         keep_alive_seconds: how long an idle connection is kept.
         tls: the certificates of HTTPS; None for HTTP.
+        shared: whether other processes of this server listen there, too.
     """
 
     host: str = "127.0.0.1"
@@ -67,6 +74,7 @@ class HttpOptions:
     finish_seconds: float = 60.0
     keep_alive_seconds: int = 75
     tls: Tls | None = None
+    shared: bool = False
 
 
 class _Uvicorn(uvicorn.Server):
@@ -108,7 +116,7 @@ class HttpServer:
         options = options or HttpOptions()
         self._app = app
         context = None if options.tls is None else _context(options.tls)
-        self._socket = _listen(options.host, options.port)
+        self._socket = _listen(options)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             self._answer,
@@ -180,7 +188,7 @@ def ending_at_once() -> Iterator[None]:
 
 def serve(
     manager: ModelManager,
-    servers: Sequence[Server],
+    servers: Sequence[Server] | Callable[[], Sequence[Server]],
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Load the models and answer until SIGTERM or SIGINT; then finish what was accepted.
@@ -190,10 +198,12 @@ def serve(
 
     Args:
         manager: the models; closed at the end.
-        servers: the servers to run.
+        servers: the servers to run; a function makes them when the models are loaded, for ports
+            that others answer meanwhile.
         ready: called when all have started.
     """
     ended = threading.Event()
+    running: Sequence[Server] = () if callable(servers) else servers
 
     def end(number: int, frame: object) -> None:
         ended.set()
@@ -204,15 +214,16 @@ def serve(
         try:
             with ending_at_once():
                 manager.start()
-            for server in servers:
+            running = servers() if callable(servers) else servers
+            for server in running:
                 server.start()
             if not ended.is_set():
                 ready()
             while not ended.wait(1.0):
-                if not all(server.running for server in servers):
+                if not all(server.running for server in running):
                     break
         finally:
-            _stop(servers)
+            _stop(running)
             manager.close()
 
 
@@ -260,11 +271,12 @@ def _context(tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def _listen(options: HttpOptions) -> socket.socket:
+    host, port = options.host, options.port
     # asyncio turns off Nagle's delay, 40 ms for each answer, only if TCP is named here.
     listener = socket.socket(family(host), socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        keep_to_itself(listener)
+        (share if options.shared else keep_to_itself)(listener)
         listener.bind((host, port))
         listener.listen(2048)
     except (OSError, OverflowError) as error:

@@ -36,6 +36,19 @@ class Limits:
     read_seconds: float | None = 60.0
     held_bytes: int | None = 1024 * 1024 * 1024
 
+    def divided(self, among: int) -> "Limits":
+        """Give the limits of each of several processes that together keep these.
+
+        >>> Limits(concurrent=5).divided(2).concurrent
+        3
+        """
+
+        def part(limit: int | None) -> int | None:
+            return None if limit is None else -(-limit // among)
+
+        concurrent, held = part(self.concurrent), part(self.held_bytes)
+        return dataclasses.replace(self, concurrent=concurrent, held_bytes=held)
+
 
 UNLIMITED = Limits(None, None, None, None, None, None, None)
 

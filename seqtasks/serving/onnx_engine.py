@@ -26,6 +26,7 @@ class OnnxServable:
 
     Attributes:
         signature_defs: what the protocol says of its signatures, in JSON.
+        draws: signatures that draw at random, whose requests run alone.
 
     Raises:
         StatusError: if it can't be loaded; names the file at fault.
@@ -39,7 +40,7 @@ class OnnxServable:
             raise StatusError(Code.INVALID_ARGUMENT, f"can't load the ONNX export: {error}") from (
                 error
             )
-        self.signatures = self._export.signatures
+        self.signatures, self.draws = self._export.signatures, self._export.draws
         self.signature_defs: dict[str, Any] = signature_defs(self._export)
 
     def signature(self, name: str) -> Signature:

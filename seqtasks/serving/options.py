@@ -57,7 +57,10 @@ class ServerOptions:
         host: the address of a network interface; "0.0.0.0" for all.
         port: the REST port; 0 takes a free one, which only the embedded server can.
         grpc_port: the gRPC port; 0 for no gRPC.
-        batching: TF Serving's batching parameters that aren't its defaults; None for no batching.
+        batching: TF Serving's batching parameters that aren't its defaults; None where nobody asked
+            for batching.
+        joins: whether requests that wait share runs, too, where nobody asked for it; the embedded
+            server's only.
         poll_seconds: how often to look for new models and versions; 0 looks only once.
         cors_origins: the web pages of other sites that may call it; "*" for all.
         limits: how much clients may ask for.
@@ -69,6 +72,7 @@ class ServerOptions:
             is the server's own choice.
         grpc_socket: a socket file on which gRPC is answered, too.
         model_batching: whether a model's own batching_params.pbtxt is read.
+        workers: how many processes answer; the embedded server's only.
         early_labels: whether a label may be given to a version that isn't loaded yet.
 
     Raises:
@@ -79,6 +83,7 @@ class ServerOptions:
     port: int = 8501
     grpc_port: int = 8500
     batching: Batching | None = None
+    joins: bool = True
     poll_seconds: float = 1.0
     cors_origins: Sequence[str] = ()
     limits: Limits = dataclasses.field(default_factory=Limits)
@@ -91,10 +96,13 @@ class ServerOptions:
     grpc_socket: Path | None = None
     model_batching: bool = False
     early_labels: bool = True
+    workers: int = 1
 
     def __post_init__(self):
         if self.port and self.port == self.grpc_port:
             raise ConfigError(f"port {self.port} is asked for twice: REST and gRPC need one each")
+        if self.workers > 1 and self.grpc_socket:
+            raise ConfigError("--workers: a socket file can't be shared; leave out one of the two")
 
 
 def model_source(

@@ -1,15 +1,21 @@
 """The web page on which people try models: one file, which asks as any client does."""
 
+import asyncio
 import base64
 import hashlib
 import re
 from importlib import resources
+from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.status import StatusError
+
+_MOST_CARD = 100_000  # characters
 
 
 def read_page() -> str:
@@ -36,9 +42,9 @@ def security_policy(html: str) -> str:
 
 
 def routes(manager: ModelManager) -> list[Route]:
-    """Make the routes of the page: "/", and "/models", the names of the models as JSON.
+    """Make the routes of the page: "/", and what TF Serving's protocol has no request for, as JSON.
 
-    TF Serving's protocol has no request for the names, and the page lists them.
+    These are "/models", the names, and "/models/NAME/about", a model's labels and its card.
     """
     html = read_page()
     headers = {
@@ -54,4 +60,28 @@ def routes(manager: ModelManager) -> list[Route]:
     async def models(request: Request) -> Response:
         return JSONResponse({"models": manager.names()})
 
-    return [Route("/", page), Route("/models", models)]
+    def read_about(name: str) -> dict[str, Any]:
+        with manager.lease(name) as runner:
+            return {"labels": manager.labels(name), "card": _card(runner.path)}
+
+    async def about(request: Request) -> Response:
+        try:
+            found = await asyncio.to_thread(read_about, request.path_params["name"])
+        except StatusError as error:
+            return JSONResponse({"error": error.message}, error.http)
+        return JSONResponse(found, headers={"x-content-type-options": "nosniff"})
+
+    return [
+        Route("/", page),
+        Route("/models", models),
+        Route("/models/{name:path}/about", about),
+    ]
+
+
+def _card(version: Path) -> str | None:
+    """Read the README.md that an export has, at most the beginning of a long one."""
+    try:
+        with (version / "README.md").open(encoding="utf-8", errors="replace") as file:
+            return file.read(_MOST_CARD)
+    except OSError:
+        return None

@@ -38,10 +38,18 @@ class Workers:
                 stop.check()
                 return work(*given)
 
+        return self.spawn(model, under_stop)
+
+    def spawn(self, model: str, work: Callable[[], Any]) -> Future:
+        """Let a thread of the model do something.
+
+        Raises:
+            StatusError: UNAVAILABLE after `close`.
+        """
         with self._lock:
             if self._closed:
                 raise StatusError(Code.UNAVAILABLE, "The server is ending")
-            return self._pool(model if self._knows(model) else "").submit(under_stop)
+            return self._pool(model if self._knows(model) else "").submit(work)
 
     def close(self) -> None:
         """Let the threads end when they are idle."""

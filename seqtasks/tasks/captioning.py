@@ -17,6 +17,7 @@ from seqtasks.data.statistics import repetitions, spread
 from seqtasks.errors import RunError
 from seqtasks.tasks.endpoints import Endpoint, Input, scalar
 from seqtasks.tasks.evaluation import TextEvaluation, evaluate_texts
+from seqtasks.tasks.image_pixels import MOST_PIXELS, check_pixels
 from seqtasks.tasks.sources import check_image_shape
 from seqtasks.tasks.task import Fit, Task
 from seqtasks.tasks.writing import VALIDATION_EXAMPLES, cut_off, prepare_fit, search_together
@@ -334,6 +335,8 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
     if channels in (1, 3, 4):
 
         def read(file):
+            with tf.control_dependencies([check_pixels(file)]):
+                file = tf.identity(file)
             pixels = tf.io.decode_image(file, channels=channels, expand_animations=False)
             pixels = tf.cast(pixels, tf.float32) / 255
             return tf.image.resize(pixels, (height, width), antialias=True)
@@ -342,7 +345,7 @@ def _endpoints(predictor: Predictor) -> list[Endpoint]:
         found.append(
             Endpoint(
                 "encoded",
-                "Caption image files: PNG, JPEG, GIF or BMP, of any size.",
+                f"Caption image files: PNG, JPEG, GIF or BMP, of up to {MOST_PIXELS} pixels.",
                 [Input(tf.TensorSpec([None], tf.string, "image_bytes"), _png_files)],
                 answered,
                 lambda image_bytes: best(tf.map_fn(read, image_bytes, fn_output_signature=spec)),

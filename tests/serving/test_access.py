@@ -11,12 +11,16 @@ import subprocess
 import grpc
 import pytest
 import tensorflow as tf
+from click.testing import CliRunner
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from seqtasks.errors import ConfigError
+from seqtasks.cli import main
+from seqtasks.clients.client import Access
+from seqtasks.clients.connect import connect
+from seqtasks.errors import ConfigError, ServingError
 from seqtasks.serving import grpc_server, http_server
 from seqtasks.serving.access import check_host, check_token, is_loopback
 from seqtasks.serving.config_files import Tls, read_monitoring, read_tls
@@ -257,6 +261,41 @@ def test_clients_without_a_certificate_of_the_authority_are_turned_away(manager,
             assert predicted(channel) == [3.0]
         with grpc.secure_channel(f"localhost:{port}", credentials("stranger")) as channel:
             assert refusal(predicted, channel) == "UNAVAILABLE"
+
+
+@pytest.mark.parametrize("scheme", ["https", "grpc"])
+def test_clients_trust_an_authority_and_show_a_token(manager, certificates, scheme, monkeypatch):
+    tls, authority = tls_of(certificates, False), certificates / "authority.pem"
+    serving = rest if scheme == "https" else rpc
+    with serving(manager, tls=tls, token=TOKEN) as port:
+        url = f"{scheme}://localhost:{port}"
+        with connect(url, 30, 0, Access(TOKEN, authority)) as client:
+            assert client.predict_rows("zoo", ["abc"]) == [3.0]
+        said = "give its token by --token or SEQTASKS_TOKEN"
+        with (
+            connect(url, 30, 0, Access(None, authority)) as client,
+            pytest.raises(ServingError, match=said),
+        ):
+            client.status("zoo")
+        with connect(url, 30, 0, Access(TOKEN)) as client, pytest.raises(ServingError):
+            client.predict_rows("zoo", ["abc"])
+        bad = certificates / "names"
+        with pytest.raises(ServingError, match="names: no certificate of an authority"):
+            connect(url, access=Access(None, bad))
+
+        asked = ["client", "zoo", "abc", "--server", url, "--ca-certificate", str(authority)]
+        done = CliRunner().invoke(main, [*asked, "--token", TOKEN])
+        assert (done.exit_code, done.output) == (0, '{"text": "abc", "score": 3.0}\n')
+        monkeypatch.setenv("SEQTASKS_TOKEN", TOKEN)
+        assert CliRunner().invoke(main, asked).exit_code == 0
+        for token in ("two words", ""):
+            done = CliRunner().invoke(main, [*asked, "--token", token])
+            assert done.exit_code == 2
+            assert "--token: expected letters, digits and signs" in done.output
+
+
+def test_a_token_is_not_shown():
+    assert TOKEN not in repr(Access(TOKEN))
 
 
 def test_a_key_that_does_not_fit_is_refused(manager, certificates):

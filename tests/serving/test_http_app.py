@@ -62,7 +62,7 @@ def test_a_head_request_is_malformed_too(served):
     assert (status, headers["content-type"]) == (400, "application/json")
 
 
-@pytest.mark.parametrize("path", ["/v1", "/v2/models/zoo", "/models/zoo", "/v1models/zoo"])
+@pytest.mark.parametrize("path", ["/v1", "/v3/models/zoo", "/models/zoo", "/v1models/zoo"])
 def test_paths_outside_v1_are_not_found_without_json(served, path):
     status, headers, body = served.ask("GET", path)
     assert (status, body) == (404, b"")
@@ -471,7 +471,7 @@ def test_web_pages_may_call_only_where_cors_is_on(served, run_server, load_once,
             ("HEAD", "/v1/models/zoo", None),
             ("GET", "/v1/models/none", None),
             ("GET", "/%761/models/zoo", None),
-            ("GET", "/v2/models/zoo", None),
+            ("GET", "/v3/models/zoo", None),
             ("GET", "/v1", None),
         ]:
             short, long = (each.ask(method, path, body) for each in (served, client))

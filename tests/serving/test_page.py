@@ -6,7 +6,10 @@ import hashlib
 import html.parser
 import json
 import re
+import shlex
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -77,6 +80,7 @@ def base(tmp_path_factory):
             "attention": (attention, [text]),
         },
     )
+    (base / "films/4/README.md").write_text(f"# films\n\n{MARKUP}\n", "utf-8")
     export(base / "bare/1", {"serving_default": (label, [text])})
 
     def translate(text):
@@ -218,7 +222,8 @@ def test_the_page_is_one_file_that_needs_nothing_from_elsewhere(port, client_at)
         if name in ("src", "href", "srcset", "data", "action", "poster")
     ]
     assert links == ["data:,"]
-    assert not re.search(r"https?://|@import|url\(|\bimport\b", text)
+    shown = text.replace("import urllib.request;", "")  # a line of Python that it shows
+    assert not re.search(r"https?://|@import|url\(|\bimport\b", shown)
     assert [len(found.within[tag]) for tag in ("script", "style")] == [1, 1]
     assert ("html", {"lang": "en"}) in found.tags
 
@@ -241,6 +246,16 @@ def test_the_names_of_models_are_json_those_that_failed_too(port, client_at):
     status, value = client_at(port).get("/models")
     names = ["bare", "broken", "echo", "films", "german", "novel", "parts", "pictures", "sums"]
     assert (status, value) == (200, {"models": names})
+
+
+def test_a_models_card_and_labels_are_told(port, client_at, served):
+    assert client_at(port).get("/models/films/about") == (
+        200,
+        {"labels": {}, "card": f"# films\n\n{MARKUP}\n"},
+    )
+    labels = {"stable": 1, "lost": 2}
+    assert served.get("/models/zoo/about") == (200, {"labels": labels, "card": None})
+    assert client_at(port).get("/models/none/about")[0] == 404
 
 
 ANSWERED = "document.querySelector('#result').children.length"
@@ -396,6 +411,54 @@ class TestInABrowser:
         page.press("Enter", CONTROL)
         page.wait(TROUBLE)
         assert page.evaluate(TROUBLE).startswith("The request isn't JSON: ")
+
+    def test_examples_two_texts_and_a_cut_are_asked_as_they_are_seen(self, page, port):
+        show(page, port, "echo")
+        page.evaluate("document.querySelector('.examples button').click()")
+        page.wait(ANSWERED)
+        example = texts(page, ".examples button")[0]
+        assert json.loads(texts(page, "#result pre")[0]) == {"outputs": [example]}
+        page.evaluate("document.querySelector('#more').click()")
+        page.evaluate(
+            "document.querySelector('#text').value = ' one  two three';"
+            "document.querySelector('#text2').value = 'four five';"
+            "document.querySelector('#words').value = '2';"
+            "document.querySelector('#ask').click()"
+        )
+        page.wait("document.querySelector('.two')")
+        assert texts(page, ".two h3") == ["First text", "Second text"]
+        found = texts(page, ".two > div > pre")
+        assert [json.loads(one) for one in found] == [
+            {"outputs": [" one  two"]},
+            {"outputs": ["four five"]},
+        ]
+        page.evaluate("document.querySelector('#words').value = '1.5'")
+        page.evaluate("document.querySelector('#ask').click()")
+        page.wait(TROUBLE)
+        assert page.evaluate(TROUBLE).startswith("Cut after so many words: type a number")
+
+    def test_the_lines_to_copy_ask_what_was_asked(self, page, port):
+        show(page, port, "echo")
+        text = 'it\'s "so" \\ $HOME `x` \uac00'
+        ask(page, text)
+        curl, python = texts(page, ".line pre")
+        words = shlex.split(curl)
+        assert words[::2] == ["curl", "-d"]
+        assert words[1] == f"http://127.0.0.1:{port}/v1/models/echo:predict"
+        assert json.loads(words[3]) == {"inputs": [text]}
+        said = subprocess.run([sys.executable, "-c", python], capture_output=True, check=True)
+        assert json.loads(said.stdout) == {"outputs": [text]}
+
+    def test_a_version_is_asked_by_its_number_and_the_card_is_text(self, page, port):
+        show(page, port, "films")
+        assert texts(page, "#which option") == ["the latest", "version 4"]
+        assert texts(page, "#card pre") == [f"# films\n\n{MARKUP}\n"]
+        page.evaluate("document.querySelector('#which').value = '/versions/4'")
+        ask(page, "abc")
+        assert texts(page, "#result .answer") == [MARKUP]
+        line = texts(page, ".line pre")[0]
+        assert f"http://127.0.0.1:{port}/v1/models/films/versions/4:classify" in line
+        assert page.evaluate("document.querySelectorAll('#fields img, #fields b').length") == 0
 
     def test_the_keyboard_is_enough(self, page, port):
         show(page, port, "echo")

@@ -1,7 +1,8 @@
 """Batching: requests that come at about the same time share one run of the model.
 
-A few threads join requests whose tensors differ only in their first dimension along it, up to a
-size; each request gets its own rows of the outputs. A request gets the same answer as alone: if a
+A request that finds the model idle runs at once, in the thread that asks for it if that may wait.
+Requests that come while runs are going on wait, and what waits is joined along its first dimension,
+up to a size; each gets its own rows of the outputs. A request gets the same answer as alone: if a
 joined run fails, or an output lacks a row for each row of the inputs, its requests run one by one.
 """
 
@@ -17,12 +18,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqtasks.errors import ConfigError
+from seqtasks.serving.models.alike import (
+    has_even_rows,
+    has_rows,
+    length_class,
+    longest,
+    taken_apart,
+)
+from seqtasks.serving.models.batch import Batch, Joint, Outputs, Task, Then
 from seqtasks.serving.models.signature import Signature
+from seqtasks.serving.models.steps import Run
 from seqtasks.serving.models.stopping import Stop, all_of, check_stop, current_stop
 from seqtasks.serving.status import Code, StatusError, invalid
 
 if TYPE_CHECKING:  # it brings TensorFlow with it, which ONNX exports do without
     from seqtasks.serving.models.engine import Servable
+
+# What nobody asked to be joined is joined up to so many rows and padded bytes.
+_ROWS, _BYTES = 64, 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +50,9 @@ class BatchingOptions:
         num_batch_threads: how many batches run at the same time; by default one for each core.
         allowed_batch_sizes: the sizes that a run may have, rising to `max_batch_size`; smaller
             batches are padded with their first row. By default all sizes.
+        careful: whether nobody asked for batching: only rows of about the same length are joined,
+            by signatures whose outputs can't tell, and that draw nothing; larger requests run
+            alone; all may wait.
 
     Raises:
         ConfigError: if numbers contradict each other.
@@ -47,6 +63,7 @@ class BatchingOptions:
     max_enqueued_batches: int = 100
     num_batch_threads: int = dataclasses.field(default_factory=lambda: os.cpu_count() or 1)
     allowed_batch_sizes: tuple[int, ...] = ()
+    careful: bool = False
 
     def __post_init__(self):
         for field in ("max_batch_size", "max_enqueued_batches", "num_batch_threads"):
@@ -74,34 +91,8 @@ class BatchingOptions:
         return next((allowed for allowed in self.allowed_batch_sizes if allowed >= size), size)
 
 
-class _Task:
-    """A request that waits for its rows of a batch's answer."""
-
-    def __init__(self, feeds: Mapping[str, np.ndarray], size: int):
-        self.feeds, self.size = feeds, size
-        self.arrived = time.monotonic()
-        self.stop = current_stop()
-        self.done = threading.Event()
-        self.outputs: dict[str, np.ndarray] | None = None
-        self.error: BaseException | None = None
-
-
-class _Batch:
-    """Requests that can be joined: the same signature, outputs and further dimensions."""
-
-    def __init__(self, signature: Signature, outputs: Sequence[str] | None):
-        self.signature, self.outputs = signature, outputs
-        self.tasks: list[_Task] = []
-        self.size = 0
-
-    def leave_out_ended(self) -> None:
-        """Leave out the requests that were ended while they waited."""
-        self.tasks = [task for task in self.tasks if task.stop is None or not task.stop.error]
-        self.size = sum(task.size for task in self.tasks)
-
-
 class BatchedServable:
-    """A `Servable` whose runs are joined, used in the same way.
+    """A `Servable` whose runs are joined, used in the same way, or without a thread by `submit`.
 
     Args:
         servable: the model that runs; it is closed together with this.
@@ -112,17 +103,19 @@ class BatchedServable:
         self.servable, self.options = servable, options
         self.path, self.name, self.version = servable.path, servable.name, servable.version
         self.signatures, self.signature_defs = servable.signatures, servable.signature_defs
-        self._apart = {name for name, s in servable.signatures.items() if not _has_rows(s)}
+        signatures = servable.signatures.items()
+        self._even = {name for name, found in signatures if has_even_rows(found)}
+        self._even -= getattr(servable, "draws", set())
+        joined = (
+            self._even if options.careful else {n for n, found in signatures if has_rows(found)}
+        )
+        self._apart = set(servable.signatures) - joined
         # Batches by what can be joined; the last one of each list is open.
-        self._queue: dict[tuple, list[_Batch]] = {}
+        self._queue: dict[tuple, list[Batch]] = {}
         self._changed = threading.Condition()
         self._closed = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"batch-{number}", daemon=True)
-            for number in range(options.num_batch_threads)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._running = self._idle = 0
+        self._threads: list[threading.Thread] = []  # made when there is something to do
 
     def signature(self, name: str) -> Signature:
         """Find a signature, as `Servable.signature` does."""
@@ -133,33 +126,43 @@ class BatchedServable:
         signature: Signature,
         feeds: Mapping[str, np.ndarray],
         outputs: Sequence[str] | None = None,
-    ) -> dict[str, np.ndarray]:
+    ) -> Outputs:
         """Run a signature, as `Servable.run` does, perhaps together with other requests.
 
         Raises:
             StatusError: as `Servable.run`; INVALID_ARGUMENT for more rows than a batch may have;
                 UNAVAILABLE if too many batches wait.
         """
-        signature.check(feeds, outputs)
-        size = _rows(feeds)
-        if not size or signature.name in self._apart:
-            return self.servable.run(signature, feeds, outputs)
-        if size > self.options.max_batch_size:
-            raise invalid(
-                f"Task size {size} is larger than maximum input batch size "
-                f"{self.options.max_batch_size}"
-            )
-        task = _Task(feeds, size)
-        ended = contextlib.nullcontext() if task.stop is None else task.stop.watched(task.done.set)
-        with ended:
-            self._enqueue(task, signature, outputs)
-            task.done.wait()
+        asked = Run(self, signature, feeds, outputs)
+        parts = self._parts(asked)
+        if len(parts) == 1 and self._claim(signature, _rows(feeds)):
+            try:
+                return self.servable.run(signature, feeds, outputs)
+            finally:
+                self._release()
+        done, answer = threading.Event(), []
+
+        def then(found: Outputs | None, error: BaseException | None) -> None:
+            answer.append((found, error))
+            done.set()
+
+        self._submit(asked, parts, current_stop(), then)
+        done.wait()
         check_stop()
-        if task.error is not None:
-            raise task.error
-        if task.outputs is None:
-            raise StatusError(Code.INTERNAL, "A batch ended without an answer")
-        return task.outputs
+        return _given(*answer[0])
+
+    def submit(self, run: Run, stop: Stop | None, then: Then) -> None:
+        """Run what a request needs as `run` does, and go on with it in a thread of this.
+
+        Args:
+            run: what to run.
+            stop: ends it; then it goes on at once, with the order's error.
+            then: how it goes on, called once, also from the thread that gives the order.
+
+        Raises:
+            StatusError: as `run`, before it waits.
+        """
+        self._submit(run, self._parts(run), stop, then)
 
     def close(self) -> None:
         """End the threads once the queue is empty, then close the servable."""
@@ -170,25 +173,89 @@ class BatchedServable:
             thread.join()
         self.servable.close()
 
-    def _enqueue(self, task: _Task, signature: Signature, outputs: Sequence[str] | None) -> None:
-        shapes = tuple(task.feeds[name].shape[1:] for name in signature.inputs)
-        key = (signature.name, tuple(outputs or ()), shapes)
-        with self._changed:
-            batches = self._queue.setdefault(key, [])
-            if not batches or batches[-1].size + task.size > self.options.max_batch_size:
-                waiting = sum(map(len, self._queue.values()))
-                if waiting >= self.options.max_enqueued_batches:
-                    raise StatusError(
-                        Code.UNAVAILABLE,
-                        "The batch scheduling queue to which this task was submitted is full; "
-                        f"{waiting} batches wait",
-                    )
-                batches.append(_Batch(signature, outputs))
-            batches[-1].tasks.append(task)
-            batches[-1].size += task.size
-            self._changed.notify()
+    def _parts(self, run: Run) -> list[np.ndarray]:
+        """Check a request, and tell which of its rows run together."""
+        run.signature.check(run.feeds, run.outputs)
+        size = _rows(run.feeds)
+        if not size or run.signature.name in self._apart:
+            return [np.arange(size)]
+        if size > self.options.max_batch_size and not self.options.careful:
+            raise invalid(
+                f"Task size {size} is larger than maximum input batch size "
+                f"{self.options.max_batch_size}"
+            )
+        return taken_apart(run.feeds) if size > 1 and run.signature.name in self._even else [_ALL]
 
-    def _take(self) -> _Batch | None:
+    def _submit(self, run: Run, parts: list[np.ndarray], stop: Stop | None, then: Then) -> None:
+        if len(parts) == 1:
+            self._enqueue(run, run.feeds, stop, then)
+            return
+        joint = Joint(parts, then)
+        for number, rows in enumerate(parts):
+            feeds = {name: array[rows] for name, array in run.feeds.items()}
+            self._enqueue(run, feeds, stop, joint.taker(number))
+
+    def _enqueue(
+        self, run: Run, feeds: Mapping[str, np.ndarray], stop: Stop | None, then: Then
+    ) -> None:
+        size = _rows(feeds)
+        key, most = self._key(run, feeds, size)
+        with self._changed:
+            batches = self._queue.get(key, [])
+            is_new = not batches or batches[-1].size + size > batches[-1].most
+            waiting = sum(map(len, self._queue.values())) if is_new else 0
+            if waiting >= self.options.max_enqueued_batches and not self.options.careful:
+                raise StatusError(
+                    Code.UNAVAILABLE,
+                    "The batch scheduling queue to which this task was submitted is full; "
+                    f"{waiting} batches wait",
+                )
+            task = Task(feeds, size, stop, then)
+            if is_new:
+                batches = self._queue.setdefault(key, [])
+                batches.append(Batch(run.signature, run.outputs, most))
+            batches[-1].add(task)
+            if not self._idle and len(self._threads) < self.options.num_batch_threads:
+                name = f"batch-{len(self._threads)}"
+                self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+                self._threads[-1].start()
+            elif self._running < self.options.num_batch_threads:
+                self._changed.notify()
+
+    def _key(self, run: Run, feeds: Mapping[str, np.ndarray], size: int) -> tuple[tuple, int]:
+        """Tell what a request can be joined with, and up to how many rows."""
+        if not size or run.signature.name in self._apart:
+            return (object(),), 0
+        shapes = tuple(feeds[name].shape[1:] for name in run.signature.inputs)
+        key, most = (
+            (run.signature.name, tuple(run.outputs or ()), shapes),
+            self.options.max_batch_size,
+        )
+        if not self.options.careful:
+            return key, most
+        kind = length_class(longest(feeds))
+        return (*key, kind), min(most, max(1, _BYTES >> kind))
+
+    def _claim(self, signature: Signature, size: int) -> bool:
+        """Whether a request may run at once, since nothing else does; it must `_release` then."""
+        options = self.options
+        if signature.name not in self._apart and (
+            options.allowed_batch_sizes
+            or (options.batch_timeout_micros and size < options.max_batch_size)
+        ):
+            return False
+        with self._changed:
+            is_free = not self._queue and self._running < options.num_batch_threads
+            self._running += is_free
+        return is_free
+
+    def _release(self) -> None:
+        with self._changed:
+            self._running -= 1
+            if self._queue or self._closed:
+                self._changed.notify()
+
+    def _take(self) -> Batch | None:
         """Wait for the batch that is due first: it is full, or its first request waited enough."""
         with self._changed:
             while True:
@@ -197,41 +264,56 @@ class BatchedServable:
                     due = self._due(batches)
                     if soonest is None or due < soonest:
                         soonest, chosen = due, key
-                if chosen is not None and soonest is not None and soonest <= now:
+                is_free = self._running < self.options.num_batch_threads
+                if is_free and chosen is not None and soonest is not None and soonest <= now:
                     return self._remove(chosen)
                 if self._closed and chosen is None:
                     return None
-                self._changed.wait(None if soonest is None else soonest - now)
+                self._idle += 1
+                try:
+                    is_timed = is_free and soonest is not None
+                    self._changed.wait(soonest - now if is_timed and soonest else None)
+                finally:
+                    self._idle -= 1
 
-    def _due(self, batches: list[_Batch]) -> float:
+    def _due(self, batches: list[Batch]) -> float:
         first = batches[0]
-        full = len(batches) > 1 or first.size >= self.options.max_batch_size
+        full = len(batches) > 1 or first.size >= first.most
         arrived = first.tasks[0].arrived
         # A full batch was due when its first request arrived, so the oldest of several goes first.
         return arrived if full else arrived + self.options.batch_timeout_micros / 1e6
 
-    def _remove(self, key: tuple) -> _Batch:
+    def _remove(self, key: tuple) -> Batch:
         batches = self._queue[key]
         batch = batches.pop(0)
         if not batches:
             del self._queue[key]
-        if self._queue:
+        self._running += 1
+        if self._queue and self._running < self.options.num_batch_threads:
             self._changed.notify()  # only this thread watched the others until now
         return batch
 
     def _work(self) -> None:
         while (batch := self._take()) is not None:
-            batch.leave_out_ended()
+            answers = []
             try:
-                alone = len(batch.tasks) == 1 and not self.options.allowed_batch_sizes
-                if batch.tasks and (alone or not self._run_joined(batch)):
-                    self._run_apart(batch)
+                batch.leave_out_ended()
+                answers = self._answers(batch)
             finally:
-                for task in batch.tasks:
-                    task.done.set()
+                self._release()
+            for task, found, error in answers:
+                task.settle(found, error)
 
-    def _run_joined(self, batch: _Batch) -> bool:
-        """Run a whole batch; return whether that gave an answer for each request."""
+    def _answers(self, batch: Batch) -> list[tuple[Task, Outputs | None, BaseException | None]]:
+        alone = len(batch.tasks) == 1 and not self.options.allowed_batch_sizes
+        if batch.tasks and batch.most and not alone:
+            found = self._run_joined(batch)
+            if found is not None:
+                return [(task, each, None) for task, each in zip(batch.tasks, found, strict=True)]
+        return [(task, *self._run_apart(task, batch)) for task in batch.tasks]
+
+    def _run_joined(self, batch: Batch) -> list[Outputs] | None:
+        """Run a whole batch; give each request's answer, or None if that can't be told."""
         padding = self.options.padded(batch.size) - batch.size
         feeds = {}
         for name in batch.signature.inputs:
@@ -241,25 +323,34 @@ class BatchedServable:
             with all_of([task.stop for task in batch.tasks]) as stop, _running(stop):
                 outputs = self.servable.run(batch.signature, feeds, batch.outputs)
         except Exception:
-            # One by one, the request at fault gets the error, the others answers.
-            return all(task.stop is not None and task.stop.error for task in batch.tasks)
+            batch.leave_out_ended()
+            return None  # one by one, the request at fault gets the error, the others answers
         if any(array.ndim == 0 or len(array) != batch.size + padding for array in outputs.values()):
             self._apart.add(batch.signature.name)
-            return False
-        start = 0
-        for task in batch.tasks:
-            end = start + task.size
-            task.outputs = {name: array[start:end] for name, array in outputs.items()}
-            start = end
-        return True
+            return None
+        ends = np.cumsum([task.size for task in batch.tasks]).tolist()
+        return [
+            {name: array[end - task.size : end] for name, array in outputs.items()}
+            for task, end in zip(batch.tasks, ends, strict=True)
+        ]
 
-    def _run_apart(self, batch: _Batch) -> None:
-        for task in batch.tasks:
-            try:
-                with _running(task.stop):
-                    task.outputs = self.servable.run(batch.signature, task.feeds, batch.outputs)
-            except Exception as error:
-                task.error = error
+    def _run_apart(self, task: Task, batch: Batch) -> tuple[Outputs | None, BaseException | None]:
+        try:
+            with _running(task.stop):
+                return self.servable.run(batch.signature, task.feeds, batch.outputs), None
+        except Exception as error:
+            return None, error
+
+
+_ALL = np.arange(0)
+
+
+def _given(found: Outputs | None, error: BaseException | None) -> Outputs:
+    if error is not None:
+        raise error
+    if found is None:
+        raise StatusError(Code.INTERNAL, "A batch ended without an answer")
+    return found
 
 
 def _running(stop: Stop | None) -> AbstractContextManager[None]:
@@ -270,11 +361,3 @@ def _rows(feeds: Mapping[str, np.ndarray]) -> int:
     """Give the first dimension that all inputs share, 0 if they share none."""
     sizes = {array.shape[0] if array.ndim else 0 for array in feeds.values()}
     return sizes.pop() if len(sizes) == 1 else 0
-
-
-def _has_rows(signature: Signature) -> bool:
-    """Whether all tensors may have a first dimension that varies."""
-    shapes = [spec.shape for spec in (*signature.inputs.values(), *signature.outputs.values())]
-    return bool(signature.inputs) and all(
-        shape is None or (len(shape) > 0 and shape[0] is None) for shape in shapes
-    )

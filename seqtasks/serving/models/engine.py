@@ -15,6 +15,7 @@ from tensorflow.core.protobuf.config_pb2 import CallableOptions
 
 from seqtasks.serving.models.bounds import SIGNATURES_FILE, keep_within, missing_bounds
 from seqtasks.serving.models.brake import Brake
+from seqtasks.serving.models.draws import drawing_signatures
 from seqtasks.serving.models.signature import (
     Signature,
     TensorSpec,
@@ -88,6 +89,7 @@ class Servable:
                 self._session.close()
                 raise _loading_error(path, error) from error
         self.signature_defs = dict(meta_graph.signature_def)
+        self.draws = drawing_signatures(meta_graph)
         self._bounds = missing_bounds(path)
         is_own = (path / SIGNATURES_FILE).is_file()
         self.signatures = {

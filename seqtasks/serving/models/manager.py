@@ -45,6 +45,10 @@ class ModelManager:
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-versions", daemon=True)
 
+    def begin_with(self, settings: Sequence[ModelSettings]) -> None:
+        """Serve these models instead; before `start`."""
+        self._source = lambda: settings
+
     def start(self) -> None:
         """Load what exists, then keep looking in a thread."""
         self.poll()
@@ -131,6 +135,11 @@ class ModelManager:
     def names(self) -> list[str]:
         """Give the names of all models, loaded or not."""
         return sorted(self._models)
+
+    def labels(self, name: str) -> dict[str, int]:
+        """Give a model's labels, with the versions that have them."""
+        model = self._models.get(name)
+        return dict(model.settings.labels) if model else {}
 
     def knows(self, name: str) -> bool:
         """Whether there is a model with this name, loaded or not."""

@@ -48,14 +48,26 @@ class Stop:
         Raises:
             StatusError: if the order came before.
         """
-        with self._lock:
-            self.check()
-            self._watchers.append(watcher)
+        self.watch(watcher)
         try:
             yield
         finally:
-            with self._lock:
-                self._watchers.remove(watcher)
+            self.unwatch(watcher)
+
+    def watch(self, watcher: Callable[[], None]) -> None:
+        """Have an order call `watcher` until `unwatch`; it must not watch or order itself.
+
+        Raises:
+            StatusError: if the order came before.
+        """
+        with self._lock:
+            self.check()
+            self._watchers.append(watcher)
+
+    def unwatch(self, watcher: Callable[[], None]) -> None:
+        """Call it no more; when this returns, it isn't being called."""
+        with self._lock:
+            self._watchers.remove(watcher)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ Codes and messages are TF Serving's (its predict_util.cc, classifier.cc, multi_i
 get_model_metadata_impl.cc, model_service_impl.cc).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.apis.input_pb2 import Input
 from tensorflow_serving.apis.model_pb2 import ModelSpec
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.manager import ModelManager
-from seqtasks.serving.models.model_config import from_message
+from seqtasks.serving.models.model_config import ModelSettings, from_message
 from seqtasks.serving.models.signature import DEFAULT_SIGNATURE, Signature
+from seqtasks.serving.models.steps import Run, Steps
 from seqtasks.serving.protocol import inference
 from seqtasks.serving.protocol.grpc_tensors import check_texts, exhausted, from_proto, to_proto
 from seqtasks.serving.protocol.metadata import to_message
@@ -42,18 +44,26 @@ _MISSING = "No signature was found with the name: {}"
 class GrpcApi:
     """Answers requests. May be called from many threads; every method raises `StatusError`.
 
+    What runs a model does so in steps.
+
     Args:
         manager: the models.
         limits: how much a request may ask for.
         reload_below: the folders below which a client may name models; () for none, None for any.
+        tell: has the other processes of this server serve the models of a serialized configuration.
     """
 
     def __init__(
-        self, manager: ModelManager, limits: Limits, reload_below: Sequence[Path] | None = None
+        self,
+        manager: ModelManager,
+        limits: Limits,
+        reload_below: Sequence[Path] | None = None,
+        tell: Callable[[bytes], None] | None = None,
     ):
         self._manager, self._limits, self._reload_below = manager, limits, reload_below
+        self._tell = tell
 
-    def predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:
+    def predict(self, request: predict_pb2.PredictRequest) -> Steps[predict_pb2.PredictResponse]:
         """Run a signature on tensors; `output_filter` chooses among its outputs."""
         spec = _spec_of(request)
         wanted = list(request.output_filter)
@@ -70,7 +80,7 @@ class GrpcApi:
                 name: from_proto(name, request.inputs[name], wanted_input, self._limits)
                 for name, wanted_input in signature.inputs.items()
             }
-            found = runner.run(signature, feeds, wanted or None)
+            found = yield Run(runner, signature, feeds, wanted or None)
             response = predict_pb2.PredictResponse(model_spec=_answered(spec, runner))
         for name, array in found.items():
             response.outputs[name].CopyFrom(to_proto(array))
@@ -78,32 +88,33 @@ class GrpcApi:
 
     def classify(
         self, request: classification_pb2.ClassificationRequest
-    ) -> classification_pb2.ClassificationResponse:
+    ) -> Steps[classification_pb2.ClassificationResponse]:
         """Classify tf.Examples."""
         spec = _spec_of(request)
         with self._lease(spec) as runner:
             _signature(runner, spec, Code.INVALID_ARGUMENT, _MISSING)
             examples = self._examples(request.input)
-            found = inference.classify(runner, spec.signature_name, examples)
+            found = yield from inference.classify_steps(runner, spec.signature_name, examples)
             return classification_pb2.ClassificationResponse(
                 model_spec=_answered(spec, runner), result=_classification(found)
             )
 
     def regress(
         self, request: regression_pb2.RegressionRequest
-    ) -> regression_pb2.RegressionResponse:
+    ) -> Steps[regression_pb2.RegressionResponse]:
         """Give a number for each tf.Example."""
         spec = _spec_of(request)
         with self._lease(spec) as runner:
             _signature(runner, spec, Code.INVALID_ARGUMENT, _MISSING)
-            values = inference.regress(runner, spec.signature_name, self._examples(request.input))
+            examples = self._examples(request.input)
+            values = yield from inference.regress_steps(runner, spec.signature_name, examples)
             return regression_pb2.RegressionResponse(
                 model_spec=_answered(spec, runner), result=_regression(values)
             )
 
     def multi_inference(
         self, request: inference_pb2.MultiInferenceRequest
-    ) -> inference_pb2.MultiInferenceResponse:
+    ) -> Steps[inference_pb2.MultiInferenceResponse]:
         """Classify and regress the same tf.Examples by several signatures of one model."""
         if not request.tasks:
             raise invalid("MultiInferenceRequest has no tasks")
@@ -113,8 +124,8 @@ class GrpcApi:
             self._check_tasks(request, runner)
             examples = self._examples(request.input)
             for task in request.tasks:
-                method = inference.find_method(task.method_name)
-                found = method(runner, task.model_spec.signature_name, examples)
+                method = inference.find_steps(task.method_name)
+                found = yield from method(runner, task.model_spec.signature_name, examples)
                 result = response.results.add(model_spec=_answered(task.model_spec, runner))
                 if task.method_name == inference.CLASSIFY_METHOD:
                     result.classification_result.CopyFrom(_classification(found))
@@ -173,6 +184,8 @@ class GrpcApi:
         for model in settings:
             self._check_folder(model.base_path)
         self._manager.reload(settings)
+        if self._tell is not None:
+            self._tell(request.config.SerializeToString())
         return model_management_pb2.ReloadConfigResponse(status={"error_code": 0})
 
     def _check_folder(self, folder: Path) -> None:
@@ -236,6 +249,11 @@ class GrpcApi:
                 "Requested signature not found in model graph: {}",
             )
             inference.find_method(task.method_name)
+
+
+def models_of(config: bytes) -> list[ModelSettings]:
+    """Read the models of a serialized configuration that was read before."""
+    return from_message(ModelServerConfig.FromString(config))
 
 
 def _spec_of(request: Any) -> ModelSpec:

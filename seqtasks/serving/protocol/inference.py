@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from seqtasks.serving.models.signature import Signature
+from seqtasks.serving.models.steps import Run, Steps, finish
 from seqtasks.serving.status import Code, StatusError, invalid
 
 if TYPE_CHECKING:  # it brings TensorFlow with it, which ONNX exports do without
@@ -46,6 +47,13 @@ def classify(runner: Runner, signature_name: str, examples: Sequence[bytes]) -> 
         StatusError: INVALID_ARGUMENT or FAILED_PRECONDITION if the signature isn't one of
             classification, and whatever the run raises.
     """
+    return finish(classify_steps(runner, signature_name, examples))
+
+
+def classify_steps(
+    runner: Runner, signature_name: str, examples: Sequence[bytes]
+) -> Steps[list[Classes]]:
+    """Classify as `classify` does, in steps."""
     signature = runner.signature(signature_name)
     _check_input(signature, "classification")
     wanted = [name for name in (CLASSES, SCORES) if name in signature.outputs]
@@ -55,7 +63,7 @@ def classify(runner: Runner, signature_name: str, examples: Sequence[bytes]) -> 
             f"Expected the classification outputs {CLASSES!r} and {SCORES!r}, "
             f"found {sorted(signature.outputs)} in signature {signature.name!r}",
         )
-    found = runner.run(signature, {INPUTS: np.array(examples, dtype=object)}, wanted)
+    found = yield Run(runner, signature, {INPUTS: np.array(examples, dtype=object)}, wanted)
     for name, array in found.items():
         if array.ndim != 2 or len(array) != len(examples):
             raise invalid(
@@ -80,6 +88,13 @@ def regress(runner: Runner, signature_name: str, examples: Sequence[bytes]) -> n
         StatusError: INVALID_ARGUMENT or FAILED_PRECONDITION if the signature isn't one of
             regression, and whatever the run raises.
     """
+    return finish(regress_steps(runner, signature_name, examples))
+
+
+def regress_steps(
+    runner: Runner, signature_name: str, examples: Sequence[bytes]
+) -> Steps[np.ndarray]:
+    """Give numbers as `regress` does, in steps."""
     signature = runner.signature(signature_name)
     _check_input(signature, "regression")
     if set(signature.outputs) != {OUTPUTS}:
@@ -88,7 +103,8 @@ def regress(runner: Runner, signature_name: str, examples: Sequence[bytes]) -> n
             f"Expected the one regression output {OUTPUTS!r}, "
             f"found {sorted(signature.outputs)} in signature {signature.name!r}",
         )
-    values = runner.run(signature, {INPUTS: np.array(examples, dtype=object)})[OUTPUTS]
+    found = yield Run(runner, signature, {INPUTS: np.array(examples, dtype=object)})
+    values = found[OUTPUTS]
     if values.shape not in ((len(examples),), (len(examples), 1)):
         raise invalid(
             "Expected output Tensor's shape to be either [batch_size] or [batch_size, 1], "
@@ -98,12 +114,21 @@ def regress(runner: Runner, signature_name: str, examples: Sequence[bytes]) -> n
 
 
 def find_method(method_name: str) -> Callable:
-    """Find classify or regress by the method name of a signature or a task.
+    """Find `classify` or `regress` by the method name of a signature or a task.
 
     Raises:
         StatusError: UNIMPLEMENTED for any other.
     """
-    methods = {CLASSIFY_METHOD: classify, REGRESS_METHOD: regress}
+    return _find(method_name, classify, regress)
+
+
+def find_steps(method_name: str) -> Callable:
+    """Find `classify_steps` or `regress_steps`, as `find_method` does."""
+    return _find(method_name, classify_steps, regress_steps)
+
+
+def _find(method_name: str, classifying: Callable, regressing: Callable) -> Callable:
+    methods = {CLASSIFY_METHOD: classifying, REGRESS_METHOD: regressing}
     if method_name not in methods:
         raise StatusError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {method_name}")
     return methods[method_name]

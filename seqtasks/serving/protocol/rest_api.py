@@ -4,6 +4,7 @@ import logging
 
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.steps import Run, Steps, finish
 from seqtasks.serving.protocol import inference, json_bodies
 from seqtasks.serving.protocol.json_examples import decode_examples
 from seqtasks.serving.protocol.metadata import describe, describe_status
@@ -31,28 +32,32 @@ class RestApi:
                 return Reply(200, self._status(route))
             if route.verb == "metadata":
                 return self._metadata(route)
-            return self._infer(route, body)
+            return finish(self.steps(route, body))
         except StatusError as error:
             return error_reply(error)
         except Exception as error:
-            _log.exception("%s of model %s", route.verb, route.model)
-            return error_reply(StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+            return failed(route, error)
 
-    def _infer(self, route: Route, body: bytes) -> Reply:
+    def steps(self, route: Route, body: bytes) -> Steps[Reply]:
+        """Answer a request that runs a model, in steps.
+
+        Raises:
+            StatusError: what the answer is instead.
+        """
         document = json_bodies.parse(body)
         signature_name = json_bodies.signature_name(document)
         with self._manager.lease(route.model, route.version, route.label) as runner:
             signature = runner.signature(signature_name)
             if route.verb == "predict":
                 feeds, form = json_bodies.decode_predict(document, signature, self._limits)
-                answer = json_bodies.encode_predict(runner.run(signature, feeds), form)
+                answer = json_bodies.encode_predict((yield Run(runner, signature, feeds)), form)
             else:
                 examples = decode_examples(document, self._limits)
                 if route.verb == "classify":
-                    found = inference.classify(runner, signature_name, examples)
+                    found = yield from inference.classify_steps(runner, signature_name, examples)
                     answer = json_bodies.encode_classify(found)
                 else:
-                    values = inference.regress(runner, signature_name, examples)
+                    values = yield from inference.regress_steps(runner, signature_name, examples)
                     answer = json_bodies.encode_regress(values)
             return Reply(200, answer, version=runner.version)
 
@@ -67,4 +72,10 @@ class RestApi:
             return Reply(200, json_bodies.dumps(metadata), version=runner.version)
 
 
-__all__ = ["Reply", "RestApi", "Route", "error_reply", "find_route"]
+def failed(route: Route, error: BaseException) -> Reply:
+    """Make the answer to a request that failed by a fault of ours, and log it."""
+    _log.error("%s of model %s", route.verb, route.model, exc_info=error)
+    return error_reply(StatusError(Code.INTERNAL, f"{type(error).__name__}: {error}"))
+
+
+__all__ = ["Reply", "RestApi", "Route", "error_reply", "failed", "find_route"]

@@ -23,7 +23,8 @@ class Route:
     """What a URL asks for.
 
     Args:
-        verb: predict, classify, regress, status or metadata.
+        verb: predict, classify, regress, status or metadata; infer, and others that begin with
+            "v2", of KServe's protocol.
         model: the model's name.
         version: a version number, or None.
         label: the label of a version, or None.
@@ -37,7 +38,7 @@ class Route:
     @property
     def reads_body(self) -> bool:
         """Whether the request has a body to read."""
-        return self.verb in ("predict", "classify", "regress")
+        return self.verb in ("predict", "classify", "regress", "infer")
 
 
 @dataclasses.dataclass(frozen=True)
