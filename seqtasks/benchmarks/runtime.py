@@ -60,7 +60,7 @@ def measure(
     """
     found: list[dict[str, Any]] = []
     asked = [part for part in parts if part != "layer"]
-    if asked and (run is None or run.config.task == "captioning" or not texts):
+    if asked and (run is None or run.config.READS_IMAGES or not texts):
         raise ConfigError(f"bench runtime: {asked[0]} needs a run that reads texts: --run RUN")
     if asked and run is not None:
         with TemporaryDirectory() as folder:

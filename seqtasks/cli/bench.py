@@ -439,7 +439,7 @@ def _texts(run: Run, data: str | None, count: int) -> Sequence[str]:
     """Texts of a file, or of a run's test data; none of a run that reads images."""
     from seqtasks.tasks.sources import load_splits, read_part
 
-    if run.config.task == "captioning":
+    if run.config.READS_IMAGES:
         return ()
     if data is not None:
         return read_part(run.config, data).asked(count)

@@ -146,7 +146,7 @@ def _export_onnx(
     )
     if done.int8:
         click.echo(f"int8: {done.int8.told()}")
-    asked = "picture.png" if run.config.task == "captioning" else "A text"
+    asked = "picture.png" if run.config.READS_IMAGES else "A text"
     click.echo(f"\nNext: {typed('python', target / 'run.pyz', asked)}")
 
 

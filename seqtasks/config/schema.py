@@ -23,9 +23,11 @@ class RunConfig(Strict):
 
     Attributes:
         SOURCES: what the task takes as `data.source`, with what each is, for `seqtasks data list`.
+        READS_IMAGES: whether what is answered is an image, and not a text.
     """
 
     SOURCES: ClassVar[tuple[tuple[str, str], ...]] = ()
+    READS_IMAGES: ClassVar[bool] = False
 
     task: str = Field(description="what is learnt")
     name: str | None = Field(

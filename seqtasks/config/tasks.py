@@ -385,6 +385,7 @@ class CaptioningConfig(RunConfig):
         ("FILE.npz,FILE", "an array of images, and a caption a line"),
         ("FOLDER,FILE", "image files, and a table with the columns image and caption"),
     )
+    READS_IMAGES = True
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "CaptioningConfig":

@@ -20,7 +20,7 @@ def readme(name: str, run: Any, told: dict[str, Any], cost: Cost | None) -> str:
         bits = f"\nIts weights have 8 bits. Of the answers to the run's samples {cost.told()}.\n"
     pillow = ""
     asked, one, more = '"A text"', '{"instances": ["A text"]}', "texts.txt"
-    if config.task == "captioning":
+    if config.READS_IMAGES:
         pillow = " pillow"  # which reads pictures
         asked, more = "picture.png", "pictures.txt"
         picture = '{"image_bytes": {"b64": "..."}}'
