@@ -150,7 +150,7 @@ print(cores())
 
 @pytest.mark.parametrize(
     ("verb", "halved"),
-    [("train", True), ("bench layers", True), ("bench train", True), ("bench decode", False)],
+    [("train", True), ("bench train", True), ("bench decode", False)],
 )
 def test_cores_are_halved_for_training_and_not_for_decoding(verb, halved, monkeypatch):
     asked_for = []
