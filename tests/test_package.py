@@ -15,6 +15,14 @@ from seqtasks.errors import ConfigError
 
 ROOT = Path(__file__).parents[1]
 PAGE = "configs/README.md"  # what to try when a model isn't good enough
+DEPLOYED = {  # beside the configurations: what puts a server, or several trainers, into containers
+    "configs/serving/Dockerfile",
+    "configs/serving/compose.yml",
+    "configs/serving/models.config",
+    "configs/serving/monitoring.config",
+    "configs/serving/prometheus.yml",
+    "configs/training/compose.yml",
+}
 NOT_PYTHON = {".html", ".json", ".md"}  # suffixes of the files in seqtasks/ that aren't modules
 
 
@@ -57,7 +65,8 @@ def test_a_wheel_holds_the_package_with_its_page_and_the_configurations_and_noth
         about = {name.partition(".dist-info/")[2] for name in set(wheel.namelist()) - held}
         page = wheel.read("seqtasks/serving/page.html")
     assert held == files("seqtasks") | {f"seqtasks/{name}" for name in files("configs")}
-    assert {Path(name).suffix for name in held} <= {".py", ".yaml", *NOT_PYTHON}
+    code = {name for name in held if name.removeprefix("seqtasks/") not in DEPLOYED}
+    assert {Path(name).suffix for name in code} <= {".py", ".yaml", *NOT_PYTHON}
     assert page == (ROOT / "seqtasks" / "serving" / "page.html").read_bytes()
     assert about == {"METADATA", "WHEEL", "RECORD", "entry_points.txt", "licenses/LICENSE"}
 
@@ -74,7 +83,7 @@ def test_a_source_distribution_holds_the_tree_without_what_work_leaves_in_it(tre
 
 def test_every_file_of_the_package_is_python_or_known():
     assert {Path(name).suffix for name in files("seqtasks")} <= {".py", *NOT_PYTHON}
-    assert {name for name in files("configs") if not name.endswith(".yaml")} == {PAGE}
+    assert {name for name in files("configs") if not name.endswith(".yaml")} == {PAGE, *DEPLOYED}
 
 
 @pytest.mark.parametrize("name", ["recall-lstm", "recall-lstm.yaml"])
@@ -87,7 +96,7 @@ def test_a_shipped_configuration_is_found_by_its_name_anywhere(name, tmp_path, m
 
 def test_every_shipped_configuration_has_a_name():
     named = {f"configs/{name}.yaml" for name in shipped_configs()}
-    assert named == files("configs") - {PAGE}
+    assert named == files("configs") - {PAGE, *DEPLOYED}
 
 
 def test_a_file_goes_before_a_shipped_configuration_and_a_folder_doesnt(tmp_path, monkeypatch):

@@ -123,6 +123,8 @@ def test_each_task_answers_as_its_run(task, cases, succeeds, capsys, tmp_path, i
     assert told["largest_difference"] < 1e-5
     assert told["answers"] > 5
     assert_bounds_are_kept(tmp_path / task, NUMBERS.get(task))
+    drawing = {"serving_default", "continue"} if task == "language_model" else set()
+    assert OnnxExport(tmp_path / task).draws == drawing
     if task == "captioning":
         np.savez(tmp_path / "some.npz", np.random.default_rng(2).random((2, 11, 3, 3)))
         texts = [*texts, str(tmp_path / "some.npz"), " "]

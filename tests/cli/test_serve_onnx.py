@@ -33,6 +33,7 @@ from seqtasks.serving.limits import UNLIMITED
 from seqtasks.serving.models import model_config
 from seqtasks.serving.models.batching import BatchingOptions
 from seqtasks.serving.models.manager import ModelManager
+from seqtasks.serving.models.steps import finish
 from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.onnx_engine import OnnxServable
 from seqtasks.serving.options import ServerOptions
@@ -116,23 +117,23 @@ def test_grpc_answers_are_those_of_rest(base):
         request.model_spec.name = "films"
         texts = np.array([text.encode() for text in TEXTS], object)
         request.inputs["text"].CopyFrom(to_proto(texts))
-        found = grpc.predict(request).outputs
+        found = finish(grpc.predict(request)).outputs
         _, right = asked(rest, "POST", f"{MODEL}:predict", {"inputs": {"text": TEXTS}})
         assert [one.decode() for one in found["label"].string_val] == right["outputs"]["label"]
         np.testing.assert_allclose(found["score"].float_val, right["outputs"]["score"], rtol=1e-6)
         content = b"".join([*(bytes([len(text)]) for text in texts), *texts])
         request.inputs["text"].ClearField("string_val")
         request.inputs["text"].tensor_content = content
-        assert grpc.predict(request).outputs["score"] == found["score"]
+        assert finish(grpc.predict(request)).outputs["score"] == found["score"]
         request.inputs["text"].CopyFrom(to_proto(np.zeros(2, np.float32)))
         with pytest.raises(StatusError, match="DT_STRING but DT_FLOAT"):
-            grpc.predict(request)
+            finish(grpc.predict(request))
 
         classify = ClassificationRequest()
         classify.model_spec.name, classify.model_spec.signature_name = "films", "classify"
         example = classify.input.example_list.examples.add()
         example.features.feature["text"].bytes_list.value.append(texts[0])
-        (row,) = grpc.classify(classify).result.classifications
+        (row,) = finish(grpc.classify(classify)).result.classifications
         assert [one.label for one in row.classes] == ["neg", "pos"]
         assert row.classes[1].score == pytest.approx(right["outputs"]["probabilities"][0][1])
 
