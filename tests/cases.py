@@ -58,7 +58,7 @@ def make_recall(folder, rng):
 
 
 MORE = {
-    "recall": ("data.distance=3",),
+    "recall": ("data.distance=3", "data.examples=80"),
     "sentiment": ("text.unit=word",),
     "tagging": ("model.character_units=4",),
     "translation": (

@@ -90,11 +90,16 @@ def test_a_run_is_made_and_replaced_by_the_rules_of_windows(tmp_path, msvcrt):
 # --- Names that Python lacks there ---------------------------------------------------------------
 
 # Where the package uses one: each is there behind a question whether there is one, or in what runs
-# on Linux only, the benchmarks of servers.
+# on Linux only: the benchmarks of servers, and several processes of one.
 USED = {
     ("benchmarks/serving_subject.py", "os.sysconf"),
     ("cli/startup.py", "os.sched_getaffinity"),
     ("runs/locks.py", "fcntl"),
+    ("serving/addresses.py", "socket.SO_REUSEPORT"),
+    ("serving/fellows.py", "socket.AF_UNIX"),
+    ("serving/fleet.py", "os.WNOHANG"),
+    ("serving/fleet.py", "os.fork"),
+    ("serving/fleet.py", "signal.SIGKILL"),
     ("serving/grpc_ports.py", "socket.AF_UNIX"),
     ("training/record.py", "os.posix_fallocate"),
     ("training/memory.py", "os.sysconf"),

@@ -33,6 +33,10 @@ def by_length(
     >>> found[0].numpy().tolist()
     [[6], [4]]
     """
+    if bounds and not tf.executing_eagerly():
+        # Traced once, and not for each group, which would take a graph several times as large.
+        specs = (tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int32))
+        read = tf.function(read, input_signature=specs, autograph=False)
     read_groups, places, low = [], [], 0
     for bound in (*bounds, None):
         high: Any = steps if bound is None else tf.minimum(bound, steps)

@@ -426,8 +426,9 @@ def test_what_cant_be_written_is_refused_by_name_and_before_anything_is_made(
         networks._stack([Crf()])
     predictor = sentiment.Predictor.__new__(sentiment.Predictor)
     predictor.codec = SimpleNamespace(head=Crf())
+    config = SimpleNamespace(task="sentiment", model=SimpleNamespace(arch="bilstm", zoneout=0.0))
     with pytest.raises(export_module.ExportError, match="the head Crf can't be written"):
-        networks.networks_of(SimpleNamespace(task="sentiment"), predictor)
+        networks.networks_of(config, predictor)
     with pytest.raises(export_module.ExportError, match="the task dancing can't be written"):
         networks.networks_of(SimpleNamespace(task="dancing"), object())
     command = ("export", trained.run, "--format", "onnx")

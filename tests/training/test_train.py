@@ -209,7 +209,7 @@ def test_the_size_of_the_network_is_written_down(straight):
     known = json.loads((straight.run.path / "network.json").read_text("utf-8"))
     D, H = 4, 3
     assert known["parameters"] == straight.parameters
-    one_direction = 3 * (D * H + H * H) + 3 * H
+    one_direction = 3 * (D * H + H * H) + 3 * H + 2 * H  # the last: m ⊙ h_{t-1}, (1 - m) ⊙ h~
     assert known["multiplications"] == {"token": 2 * one_direction, "example": 2 * H * 2}
 
 
@@ -287,7 +287,7 @@ def test_more_epochs_that_are_killed_before_they_are_saved_leave_the_run_as_it_w
 
     more = configured("straight", epochs=6)
     with monkeypatch.context() as patched:
-        patched.setattr("seqtasks.training.fit.save_state", kill)
+        patched.setattr("seqtasks.training.record.save_state", kill)
         with pytest.raises(Killed), without_graphs():
             resume(run, more, Silent())
     assert run.config_file.read_bytes() == config
