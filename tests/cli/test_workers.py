@@ -138,4 +138,4 @@ def test_the_compose_file_runs_the_same_command_in_each_container_but_for_the_in
         assert service["environment"].keys() == {*workers._THREADS}
     assert sorted(params.pop("index") for params in asked) == [0, 1]
     assert asked[0] == asked[1]
-    assert "./data:/home/seqtasks/data:ro" in services["worker-1"]["volumes"]
+    assert "./data:/app/data:ro" in services["worker-1"]["volumes"]

@@ -34,8 +34,8 @@ from seqtasks.serving.status import Code, StatusError, invalid
 if TYPE_CHECKING:  # it brings TensorFlow with it, which ONNX exports do without
     from seqtasks.serving.models.engine import Servable
 
-# What nobody asked to be joined is joined up to so many rows and padded bytes.
-_ROWS, _BYTES = 64, 1 << 20
+# What nobody asked to be joined is joined up to so many bytes, padding included.
+_BYTES = 1 << 20
 
 
 @dataclasses.dataclass(frozen=True)
