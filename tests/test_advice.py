@@ -53,7 +53,13 @@ def test_what_is_well_has_no_advice():
 
 
 def check_options(text):
-    for setting in re.findall(r"--set ([\w.]+=[\w.+-]+)", text):
+    for line in text.splitlines():
+        check_options_of_a_line(line)
+
+
+def check_options_of_a_line(line):
+    beside = ("from_run=RUN",) if "--from" in line else ()
+    for setting in re.findall(r"--set ([\w.]+=[\w.+-]+)", line):
         section, _, key = setting.partition("=")[0].partition(".")
         tasks = [
             task
@@ -62,7 +68,7 @@ def check_options(text):
             and key in getattr(config.model_fields[section].annotation, "model_fields", {})
         ]
         assert tasks, setting
-        load_config((), (f"task={tasks[0]}", setting))
+        load_config((), (f"task={tasks[0]}", *beside, setting))
 
 
 def test_the_page_names_options_that_exist_and_files_that_are_there():
