@@ -97,6 +97,7 @@ _LONG = 60  # words of a text, on average, from which on reading their letters t
 # tuned on it gave 93.6 instead of 92.7 (Korean parts of speech) and an entity F1 of 18.2 instead of
 # 7.5 (noisy English). Few sentences need more steps, and an average that is quicker to follow.
 _TAGGED = {
+    "text.features": ("shape", "prefix", "suffix"),
     "model.token_dropout": 0.15,
     "model.dropout": 0.3,
     "model.output_dropout": 0.4,
@@ -217,8 +218,11 @@ def choose(config: RunConfig, splits: Splits) -> Chosen:
             continue  # the file's vectors have a width of their own
         if key == "training.average_decay" and config.training.average_last:
             continue  # which is another average of the weights
-        if name.startswith("character_") and _unit(config, found) != "word+char":
+        unit = _unit(config, found)
+        if name.startswith("character_") and unit != "word+char":
             continue  # which reads no characters of words
+        if name == "features" and not unit.startswith("word"):
+            continue  # which are of words
         if not _is_given(config, section, name) and getattr(config, section) is not None:
             sections.setdefault(section, {})[name] = value
     changed = {

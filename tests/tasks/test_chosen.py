@@ -177,7 +177,10 @@ def test_characters_are_tagged_with_their_neighbours_and_together():
 
     bigrams = ("left_bigram", "right_bigram")
     assert found(tags(2_000, "서울")) == ("word", bigrams, "crf")
-    assert found(tags(2_000)) == ("word+char", (), "softmax")
+    forms = ("shape", "prefix", "suffix")
+    assert found(tags(2_000)) == ("word+char", forms, "softmax")
+    assert found(tags(2_000), **{"text.unit": "subword"}) == ("subword", (), "softmax")
+    assert found(tags(2_000, "서울"), **{"text.unit": "subword"}) == ("subword", (), "crf")
     weighed = {"training.class_weight": "balanced"}
     assert found(tags(2_000, "서울"), **weighed) == ("word", bigrams, "softmax")
 
