@@ -106,18 +106,28 @@ class Bidirectional(keras.Layer):
         if initial_state is not None:
             flat = tf.nest.flatten(initial_state)
             states = [flat[:half], flat[half:]]
-        forward, states_f = self._direction(self.layer, inputs, states[0], mask, training)
-        backward, states_b = self._direction(self.backward_layer, inputs, states[1], mask, training)
+        options = {"mask": mask, "training": training}
+        forward = self.layer(inputs, initial_state=states[0], **options)
+        backward = self.backward_layer(inputs, initial_state=states[1], **options)
+        return self._merged(forward, backward, mask)
+
+    def over_rows(self, rows, which, mask=None, training=False):
+        """As `call` on tf.gather(rows, which): see `Recurrent.over_rows`."""
+        forward = self.layer.over_rows(rows, which, mask, training)
+        backward = self.backward_layer.over_rows(rows, which, mask, training)
+        return self._merged(forward, backward, mask)
+
+    def _merged(self, forward, backward, mask):
+        """What `call` returns, of what both layers return."""
+        states_f, states_b = (), ()
+        if self.return_state:
+            (forward, *states_f), (backward, *states_b) = forward, backward
         if self.return_sequences:
             backward = steps_of(mask).turned(backward)
         outputs = _MERGED[self.merge_mode](forward, backward)
         if not self.return_state:
             return outputs
         return *(outputs if self.merge_mode is None else [outputs]), *states_f, *states_b
-
-    def _direction(self, layer, inputs, initial_state, mask, training):
-        outputs = layer(inputs, initial_state=initial_state, mask=mask, training=training)
-        return (outputs[0], outputs[1:]) if self.return_state else (outputs, ())
 
     def reset_state(self) -> None:
         """With `stateful` layers: begin the next batch from zeros."""

@@ -46,6 +46,23 @@ class WindowReader(keras.Layer):
         behind = tf.pad(x, [[0, 0], [0, 1], [0, 0]])[:, 1:]
         return self.pooling(self.windows(tf.concat([before, x, behind], axis=-1)), mask=mask)
 
+    def over_rows(self, rows, which, mask):
+        """As `call` on tf.gather(rows, which), but rows are multiplied with W, and not steps.
+
+        Args:
+            rows: (R, D).
+            which: (N, T) of integers, the row of each step.
+            mask: as in `call`.
+        """
+        W = tf.reshape(tf.convert_to_tensor(self.windows.kernel), [3, -1, self.units])
+        products = tf.matmul(tf.cast(rows, W.dtype), W)  # (3, R, H)
+        products = tf.pad(products, [[0, 0], [1, 0], [0, 0]])  # the first row is of no step
+        which = tf.pad(tf.where(mask, which + 1, 0), [[0, 0], [1, 1]])
+        T = tf.shape(mask)[1]
+        parts = [tf.gather(products[k], which[:, k : k + T]) for k in range(3)]
+        b = tf.convert_to_tensor(self.windows.bias)
+        return self.pooling(tf.tanh(tf.add_n(parts) + b), mask=mask)
+
     def compute_mask(self, inputs, previous_mask=None):
         """There is no time axis left to mask."""
         return None

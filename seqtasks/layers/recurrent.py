@@ -11,7 +11,8 @@ import tensorflow as tf
 from seqtasks.cells.dropped import dropped
 from seqtasks.cells.gru import GRUCell
 from seqtasks.cells.lstm import LSTMCell
-from seqtasks.cells.parts import state_dtype, vectors_of
+from seqtasks.cells.multiplied import Multiplied
+from seqtasks.cells.parts import affine, state_dtype, vectors_of
 from seqtasks.cells.rnn import RNNCell
 from seqtasks.cells.zoneout import Zoneout, zoned_out
 from seqtasks.layers.arguments import (
@@ -149,11 +150,40 @@ class Recurrent(keras.Layer):
             x = keras.random.dropout(x, self.dropout, every_step, seed=self.seed_generator)
         if self.go_backwards:
             x = steps.reversed(x)
+        return self._outputs(x, initial_state, steps, training)
 
+    def over_rows(self, rows, which, mask=None, training=False):
+        """As `call` on tf.gather(rows, which), but rows are multiplied with W_x, and not steps.
+
+        Where few vectors come again and again, such as those of the characters of words, that is
+        most of the work.
+
+        Args:
+            rows: (R, D).
+            which: (N, T) of integers, the row of each step.
+            mask, training: as in `call`.
+        """
+        rows = tf.convert_to_tensor(rows)
+        if self.observer or hasattr(self.cell, "affine") or (training and self.dropout):
+            return self(tf.gather(rows, which), mask=mask, training=training)
+        steps = steps_of(mask)
+        which = steps.to_front(which[:, :, tf.newaxis])
+        if self.go_backwards:
+            which = steps.reversed(which)
+        a_x = affine(rows, self.cell.W_x.value, tf.cast(self.cell.b.value, state_dtype(self)))
+        a_x = tf.gather(a_x, which[:, :, 0])
+        return self._outputs(a_x, None, steps, training, multiplied=True)
+
+    def _outputs(self, x, initial_state, steps, training, multiplied=False):
+        """What `call` returns, of the inputs in the order in which they are read."""
         h, states = self._run(
-            x, self._states(initial_state, x), self._W_h(training), steps.lengths, training
+            x,
+            self._states(initial_state, x),
+            self._W_h(training),
+            steps.lengths,
+            training,
+            multiplied,
         )
-
         if self.stateful:
             for variable, state in zip(self.states, states, strict=True):
                 variable.assign(state)
@@ -163,8 +193,8 @@ class Recurrent(keras.Layer):
             return outputs
         return outputs, *(tf.cast(state, self.compute_dtype) for state in states)
 
-    def _run(self, x, states, W_h, lengths, training):
-        """Scan (N, T, D) to h (N, T, H) and the last states."""
+    def _run(self, x, states, W_h, lengths, training, multiplied):
+        """Scan (N, T, D), or what W_x and b made of it, to h (N, T, H) and the last states."""
         if self.observer:
             return self.observer(self, x, states, W_h, lengths)
         run = scan_halves if self.split_batch else scan
@@ -180,6 +210,8 @@ class Recurrent(keras.Layer):
             cell, states = dropped(cell), (*states, m)
         if self.zoneout:
             cell = Zoneout(cell, self.zoneout, count)
+        if multiplied:
+            cell, W_x, b = Multiplied(cell), W_x[:0], b[:0]
         if training and self.zoneout:
             shape = tf.stack([*tf.unstack(tf.shape(x)[:2]), sum(self.cell.state_size)])
             masks = keras.random.uniform(shape, seed=self.seed_generator) < self.zoneout

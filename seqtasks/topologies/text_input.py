@@ -174,19 +174,22 @@ class TextEmbedding(keras.Layer):
         """What a reader makes of each word's characters: (N, T, L) to (N, T, units).
 
         Most words are short, and a few are long: each of the two is read as far as it goes. Padding
-        isn't read at all; it has the vector 0, as of a text without a step.
+        isn't read at all; it has the vector 0, as of a text without a step. A word that comes again
+        is read once, and a character that does is multiplied once with the reader's weights.
         """
         N, T, L = tf.unstack(tf.shape(characters))
-        words = tf.reshape(characters, [N * T, L])
+        words, which_word = tf.raw_ops.UniqueV2(x=tf.reshape(characters, [N * T, L]), axis=[0])
+        ids, which_id = tf.unique(tf.reshape(words, [-1]))
+        which_id = tf.reshape(which_id, tf.shape(words))
 
         def read(of_these: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor]:
-            these = tf.gather(words, of_these)[:, :steps]
-            vectors = self.character_vectors(these)
-            return (self.character_reader(vectors, mask=these != PADDING_ID),)
+            real = tf.gather(words, of_these)[:, :steps] != PADDING_ID
+            which = tf.gather(which_id, of_these)[:, :steps]
+            return (self.character_reader.over_rows(self.character_vectors(ids), which, real),)
 
         lengths = tf.math.count_nonzero(words, axis=1, dtype=tf.int32)
         (vectors,) = by_length(read, lengths, L, (_SHORT_WORD,))
-        return tf.reshape(vectors, [N, T, vectors.shape[-1]])
+        return tf.reshape(tf.gather(vectors, which_word), [N, T, vectors.shape[-1]])
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""
