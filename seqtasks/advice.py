@@ -108,12 +108,13 @@ def for_training(rows: Sequence[Mapping[str, Any]], epochs: int) -> Iterator[str
         )
 
 
-def for_peer(found: Any, peer: Any) -> Iterator[str]:
+def for_peer(found: Any, peer: Any, unit: str | None = None) -> Iterator[str]:
     """What to do where another method is better on the same examples.
 
     Args:
         found: an evaluation of the model.
         peer: what has the other method's score (`seqtasks.tasks.evaluation.Peer`), or None.
+        unit: `text.unit`.
 
     >>> from types import SimpleNamespace
     >>> found, peer = SimpleNamespace(accuracy=0.8), SimpleNamespace(score=0.85)
@@ -125,9 +126,10 @@ def for_peer(found: Any, peer: Any) -> Iterator[str]:
     gains = [peer.score - own for own in _scores(found, "accuracy", "micro_f1")]
     gains += [own - peer.score for own in _scores(found, "mae")]
     if any(gain > 0 for gain in gains):
+        spelling = "" if unit == "word+char" else "--set text.unit=word+char, "
         yield (
-            "the peer is better: try --set text.unit=word+char, other --seeds, or more examples; "
-            "or use it, since it costs less"
+            f"the peer is better: try {spelling}other --seeds, or more examples; or use it, since "
+            "it costs less"
         )
 
 
@@ -136,8 +138,12 @@ def _scores(found: Any, *names: str) -> Iterator[float]:
     yield from (value for value in values if value is not None)
 
 
-def for_evaluation(found: Any) -> Iterator[str]:
+def for_evaluation(found: Any, unit: str | None = None) -> Iterator[str]:
     """What an evaluation (`seqtasks.tasks.evaluation`) suggests.
+
+    Args:
+        found: the evaluation.
+        unit: `text.unit`.
 
     >>> from types import SimpleNamespace
     >>> found = SimpleNamespace(baseline="a bag of words", accuracy=0.7, baseline_accuracy=0.8)
@@ -145,7 +151,7 @@ def for_evaluation(found: Any) -> Iterator[str]:
     ['a bag of words is as good']
     """
     accuracy, baseline = (getattr(found, name, None) for name in ("accuracy", "baseline_accuracy"))
-    beaten = list(for_peer(found, getattr(found, "peer", None)))
+    beaten = list(for_peer(found, getattr(found, "peer", None), unit))
     yield from beaten
     if not beaten and accuracy is not None and baseline is not None and baseline >= accuracy:
         yield (

@@ -52,6 +52,15 @@ def test_what_is_well_has_no_advice():
     assert list(advice.for_data({"validation": {"unknown_rate": 0.9}}, "char")) == []
 
 
+def test_nothing_is_suggested_that_is_so_already():
+    peer = SimpleNamespace(score=0.95)
+    (line,), (other,) = (advice.for_peer(evaluation(), peer, u) for u in ("word+char", "word"))
+    assert "text.unit" not in line
+    assert "--set text.unit=word+char" in other
+    found = evaluation(peer=peer)
+    assert line in advice.for_evaluation(found, "word+char")
+
+
 def check_options(text):
     for line in text.splitlines():
         check_options_of_a_line(line)

@@ -95,7 +95,8 @@ def evaluate(
         click.echo(json.dumps(shown, ensure_ascii=False))
     else:
         show_evaluation(evaluation, errors)
-        show_advice(advice.for_evaluation(evaluation))
+        unit = getattr(config.text, "unit", None)
+        show_advice(advice.for_evaluation(evaluation, unit))
 
 
 def _draw(evaluation: Any, run: Run) -> None:

@@ -135,7 +135,7 @@ def show_outcome(outcome: "Outcome", peer: "Peer | None") -> None:
     show_advice(
         [
             *advice.for_training(outcome.run.read_metrics(), config.training.epochs),
-            *advice.for_peer(outcome.judged, peer),
+            *advice.for_peer(outcome.judged, peer, getattr(config.text, "unit", None)),
         ]
     )
     click.echo(f"\nNext: seqtasks evaluate {typed(run)}")
