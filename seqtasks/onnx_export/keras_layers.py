@@ -11,11 +11,10 @@ from seqtasks.errors import ExportError
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.bidirectional import Bidirectional, directions
 from seqtasks.layers.pooling import MaskedPooling
-from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked
 from seqtasks.onnx_export.graph import Graph
 from seqtasks.onnx_export.pooling import pool
-from seqtasks.onnx_export.recurrent import layers_of, run_layer
+from seqtasks.onnx_export.recurrent import OPERATIONS, layers_of, run_layer
 
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "softmax": "Softmax"}
 _FLOAT, _INT32, _INT64, _BOOL = 1, 6, 7, 9  # ONNX's numbers of types
@@ -288,7 +287,7 @@ def _refusal(layer: Any, why: str) -> ExportError:
 
 _Write = Callable[[Graph, Any, list[Value]], list[Value]]
 _WRITERS: tuple[tuple[tuple[Any, ...], _Write], ...] = (
-    ((RNN, LSTM, GRU, Bidirectional, Stacked), _recurrent),
+    ((*OPERATIONS, Bidirectional, Stacked), _recurrent),
     ((keras.layers.Embedding,), _embedding),
     ((keras.layers.Masking,), _masking),
     ((keras.layers.Dense,), _dense),
