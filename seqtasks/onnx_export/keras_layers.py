@@ -209,6 +209,10 @@ def _run(
         raise _refusal(layer, "stateful; the state of a graph is its caller's")
     if len({type(part) for part in parts}) > 1:
         raise _refusal(layer, "its two directions are of different kinds")
+    if type(parts[0]) not in OPERATIONS:
+        raise _refusal(layer, f"of {type(parts[0]).__name__}, which ONNX has no operation for")
+    if zoneout := max(part.zoneout for part in parts):
+        raise _refusal(layer, f"zoneout {zoneout}; ONNX's layers have none")
     backwards = not isinstance(layer, Bidirectional) and layer.go_backwards
     if backwards:
         x = steps.reversed(x)
