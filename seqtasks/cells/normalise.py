@@ -4,6 +4,13 @@
 
 Where a is a product x W, μ needs no operation on it: with each row of W less its mean, each row of
 x W has the mean 0. That is done once for all steps.
+
+What it costs: an LSTM's training step at N,T,D,H = 32,50,128,128 takes 1.4 of the CPU time with it,
+of which LN(h W_h) is 0.17, LN(c) 0.10, LN(x W_x) 0.08, and gains' gradients the rest: some forty
+small operations a step, on 16 rows. Of no measurable help were gains laid out as rows before the
+loop, 1 / σ multiplied where there are D columns and not 4H, and the gradients of all vectors side
+by side. The way back by W_h W_hᵀ, with nothing that is 4H wide, isn't here either: its product more
+for each step takes, measured by itself, about what it would save.
 """
 
 from typing import Any

@@ -154,6 +154,10 @@ class Bidirectional(keras.Layer):
             masks += [None] * (2 * len(self.layer.cell.state_size))
         return masks if len(masks) > 1 else mask
 
+    def finalize_state(self) -> None:
+        """Keras calls it after loading a legacy .h5 file, and never else."""
+        self.layer.finalize_state()
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""
         return {

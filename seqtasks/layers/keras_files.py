@@ -1,5 +1,6 @@
 """Weights in a file of Keras' layers: it has the shapes of ours, and another order of gates."""
 
+import warnings
 from typing import Any
 
 import keras
@@ -36,3 +37,21 @@ def load_cell(layer: Any, store: Any) -> None:
     if layer.refusal:
         raise ValueError(layer.refusal)
     keras.Layer.load_own_variables(layer.cell, store)
+
+
+def note_legacy_file(layer: Any) -> None:
+    """Warn that a legacy .h5 file gives weights without saying whose they are.
+
+    Keras assigns the arrays of such a file without a word to the layer, and then calls the
+    `finalize_state` of the model's own layers, not of those inside a model or a wrapper of Keras'.
+
+    Warns:
+        UserWarning: says how to load the weights of Keras' layers.
+    """
+    warnings.warn(
+        f"{layer.name}: a legacy .h5 file doesn't say to a layer who wrote it, so these weights "
+        "are taken to be in the pages' order of gates. If Keras' layers wrote it, load it into a "
+        "model of Keras' layers; `seqtasks.layers.keras_weights.from_keras` makes ours of that. "
+        "A file .weights.h5 or .keras says it",
+        stacklevel=2,
+    )

@@ -21,7 +21,7 @@ from seqtasks.layers.arguments import (
     check_activations,
     note_without_effect,
 )
-from seqtasks.layers.keras_files import load_cell, refuse_weights_of_keras
+from seqtasks.layers.keras_files import load_cell, note_legacy_file, refuse_weights_of_keras
 from seqtasks.layers.masking import mask_of, steps_of
 from seqtasks.layers.scan import Besides, scan, scan_halves
 
@@ -339,6 +339,11 @@ class Recurrent(keras.Layer):
         """
         refuse_weights_of_keras(self, store)
         super().load_own_variables(store)
+
+    def finalize_state(self) -> None:
+        """Keras calls it after loading a legacy .h5 file, and never else."""
+        if self.cell.blocks > 1:  # an RNN has one order only
+            note_legacy_file(self)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""

@@ -116,6 +116,11 @@ class Stacked(keras.Layer):
         states = sum(state_count(layer) for layer in self.layers)
         return [mask, *(None for _ in range(states))] if self.return_state else mask
 
+    def finalize_state(self) -> None:
+        """Keras calls it after loading a legacy .h5 file, and never else."""
+        for layer in self.layers:
+            layer.finalize_state()
+
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""
         layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]

@@ -1,7 +1,7 @@
 """From a run to an ONNX export: a folder that answers by onnxruntime and NumPy alone.
 
 graph        writes an ONNX graph, one operation after the other
-recurrent    the pages' layers as ONNX's RNN, LSTM and GRU
+recurrent    the pages' layers as ONNX's RNN, LSTM and GRU, and the LSTM with peepholes
 text_input   vectors of tokens, and of their characters
 pooling      from all steps to one vector
 classifier   many to one, and documents of sentences

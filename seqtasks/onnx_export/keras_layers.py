@@ -11,11 +11,10 @@ from seqtasks.errors import ExportError
 from seqtasks.layers.attention import AttentionPooling
 from seqtasks.layers.bidirectional import Bidirectional, directions
 from seqtasks.layers.pooling import MaskedPooling
-from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked
 from seqtasks.onnx_export.graph import Graph
 from seqtasks.onnx_export.pooling import pool
-from seqtasks.onnx_export.recurrent import layers_of, run_layer
+from seqtasks.onnx_export.recurrent import OPERATIONS, layers_of, run_layer
 
 _ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "softmax": "Softmax"}
 _FLOAT, _INT32, _INT64, _BOOL = 1, 6, 7, 9  # ONNX's numbers of types
@@ -210,6 +209,10 @@ def _run(
         raise _refusal(layer, "stateful; the state of a graph is its caller's")
     if len({type(part) for part in parts}) > 1:
         raise _refusal(layer, "its two directions are of different kinds")
+    if type(parts[0]) not in OPERATIONS:
+        raise _refusal(layer, f"of {type(parts[0]).__name__}, which ONNX has no operation for")
+    if zoneout := max(part.zoneout for part in parts):
+        raise _refusal(layer, f"zoneout {zoneout}; ONNX's layers have none")
     backwards = not isinstance(layer, Bidirectional) and layer.go_backwards
     if backwards:
         x = steps.reversed(x)
@@ -288,7 +291,7 @@ def _refusal(layer: Any, why: str) -> ExportError:
 
 _Write = Callable[[Graph, Any, list[Value]], list[Value]]
 _WRITERS: tuple[tuple[tuple[Any, ...], _Write], ...] = (
-    ((RNN, LSTM, GRU, Bidirectional, Stacked), _recurrent),
+    ((*OPERATIONS, Bidirectional, Stacked), _recurrent),
     ((keras.layers.Embedding,), _embedding),
     ((keras.layers.Masking,), _masking),
     ((keras.layers.Dense,), _dense),

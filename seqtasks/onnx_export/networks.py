@@ -14,19 +14,19 @@ from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.crf import CRF
 from seqtasks.layers.linear_ngrams import LinearNGrams
 from seqtasks.layers.pooling import MaskedPooling
-from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked
 from seqtasks.onnx_export import heads
 from seqtasks.onnx_export.captioner import eye
 from seqtasks.onnx_export.classifier import documents, many_to_one
+from seqtasks.onnx_export.recurrent import OPERATIONS
 from seqtasks.onnx_export.tagger import many_to_many, paths_told
 from seqtasks.onnx_export.writer import encoder, next_step, written_step
 from seqtasks.tasks import captioning, language_model, sentiment, tagger, translation
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.text_input import TextEmbedding
 
-_CELLS = ("rnn", "lstm", "gru")  # what ONNX has operations of
-_STACKS = (RNN, LSTM, GRU, Bidirectional, Stacked)
+_CELLS = ("rnn", "lstm", "gru", "peeplstm")  # what ONNX has operations of
+_STACKS = (*OPERATIONS, Bidirectional, Stacked)
 # What a network between ids and classes is made of; any other layer is one that isn't known here.
 _KNOWN = (
     *_STACKS,

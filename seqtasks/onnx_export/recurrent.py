@@ -1,9 +1,10 @@
-"""The pages' layers as ONNX's own: RNN, LSTM and GRU are the same equations, fused.
+"""The layers as ONNX's own operations: RNN, LSTM and GRU are the same equations, fused.
 
 ONNX has gates as rows, not as columns, and in another order: [i o f c] for our [f g i o], and
 [z r h] for our [z r h~]; its z is 1 - z of the pages, σ(-a) for σ(a), so that z's weights change
 their sign. It resets before the product where linear_before_reset is 0. It has a bias for x and
-one for h; ours is the first, and the second is 0.
+one for h; ours is the first, and the second is 0. Its LSTM takes peepholes, too, in the order
+[i o f]: there, as here, o sees the memory after the step.
 """
 
 from typing import Any
@@ -14,10 +15,12 @@ from seqtasks.errors import ExportError
 from seqtasks.layers.bidirectional import directions
 from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked
+from seqtasks.layers.variants import PeepholeLSTM
 from seqtasks.onnx_export.graph import Graph
 
-_OPERATIONS = {RNN: "RNN", LSTM: "LSTM", GRU: "GRU"}
-_ORDER = {RNN: (0,), LSTM: (2, 3, 0, 1), GRU: (0, 1, 2)}
+OPERATIONS = {RNN: "RNN", LSTM: "LSTM", GRU: "GRU", PeepholeLSTM: "LSTM"}
+_ORDER = {RNN: (0,), LSTM: (2, 3, 0, 1), GRU: (0, 1, 2), PeepholeLSTM: (2, 3, 0, 1)}
+_PEEPHOLES = ("p_i", "p_o", "p_f")  # in ONNX's order
 
 
 def layers_of(stack: Any) -> list[Any]:
@@ -68,20 +71,25 @@ def run_layer(
     """
     parts = directions(layer)
     kind, H = type(parts[0]), parts[0].units
-    if kind not in _OPERATIONS:  # a cell of its own, which ONNX has no operation for
+    refused = next((str(part.zoneout) for part in parts if part.zoneout), None)
+    if kind not in OPERATIONS or refused:  # neither is ONNX's
+        zoneout = f" with zoneout {refused}" if refused else ""
         raise ExportError(
-            f"--format onnx: the layer {kind.__name__} can't be written as ONNX yet; leave "
-            "--format out for TensorFlow's"
+            f"--format onnx: the layer {kind.__name__}{zoneout} can't be written as ONNX yet; "
+            "leave --format out for TensorFlow's"
         )
     both = len(parts) == 2
     W, R, B = (np.stack(blocks) for blocks in zip(*map(weights_of, parts), strict=True))
     given = []
     if states is not None:
         given = [g("Unsqueeze", state, g.ints(0)) for state in states]
+    if kind is PeepholeLSTM:
+        P = np.stack([peepholes_of(part) for part in parts])
+        given = [*(given or ["", ""]), g.weight(P, f"{name}/P")]
     zero_reset = {"linear_before_reset": 0} if kind is GRU else {}
     y, *ends = g.several(
-        _OPERATIONS[kind],
-        3 if kind is LSTM else 2,
+        OPERATIONS[kind],
+        1 + len(parts[0].cell.state_size),
         x,
         *(g.weight(values, f"{name}/{part}") for part, values in (("W", W), ("R", R), ("B", B))),
         lengths,
@@ -114,9 +122,16 @@ def weights_of(layer: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     [(6, 3), (6, 2), (12,)]
     """
     kind = type(layer)
-    W_x, W_h, b = (np.asarray(weight, np.float32) for weight in layer.cell.get_weights())
+    cell = layer.cell
+    W_x, W_h, b = (np.asarray(weight, np.float32) for weight in (cell.W_x, cell.W_h, cell.b))
     W, R, B = (_reordered(values, kind) for values in (W_x, W_h, b))
     return W.T, R.T, np.concatenate([B, np.zeros_like(B)])
+
+
+def peepholes_of(layer: Any) -> np.ndarray:
+    """A layer's peepholes in ONNX's order: P (3 H)."""
+    vectors = (getattr(layer.cell, name) for name in _PEEPHOLES)
+    return np.concatenate([np.asarray(vector, np.float32) for vector in vectors])
 
 
 def _reordered(values: np.ndarray, kind: Any) -> np.ndarray:

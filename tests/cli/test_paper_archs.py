@@ -53,6 +53,29 @@ def test_onnx_is_refused_by_the_arch_s_name(refused, learned, tmp_path, monkeypa
     assert not [*tmp_path.iterdir()]
 
 
+def test_an_lstm_with_peepholes_answers_as_onnx_what_the_run_answers(
+    succeeds, films, tiny, tmp_path, capsys
+):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from seqtasks.runner import app
+
+    run, place = tmp_path / "peep", tmp_path / "onnx"
+    options = ("--epochs", 2, "--set", "training.learning_rate=0.05")
+    arch = ("--arch", "bipeeplstm", "--name", "peep", "--runs-dir", tmp_path)
+    succeeds("train", *arch, "--data", films, *tiny, *options)
+    told = json.loads(succeeds("export", run, "--format", "onnx", "--to", place, "--json").stdout)
+    assert told["answers"] > 5
+    assert told["largest_difference"] < 1e-5
+    texts = ["the film was great", "a dull story", ""]
+    right = succeeds("predict", run, *texts, "--json").stdout.splitlines()
+    assert app.main(place, [*texts, "--json"]) == 0
+    found = capsys.readouterr().out.splitlines()
+    for one, other in zip(map(json.loads, found), map(json.loads, right), strict=True):
+        assert one["label"] == other["label"]
+        assert one["probability"] == pytest.approx(other["probability"], abs=1e-5)
+
+
 def test_a_misspelt_arch_is_told_the_nearest(refused, tmp_path):
     message = refused("train", "--arch", "lmlstm", "--runs-dir", tmp_path)
     assert "unknown arch 'lmlstm' (did you mean 'lnlstm'?)" in message

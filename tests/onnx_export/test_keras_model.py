@@ -14,6 +14,7 @@ from seqtasks.layers.bidirectional import Bidirectional  # noqa: E402
 from seqtasks.layers.pooling import MaskedPooling  # noqa: E402
 from seqtasks.layers.recurrent import GRU, LSTM, RNN  # noqa: E402
 from seqtasks.layers.stacked import Stacked  # noqa: E402
+from seqtasks.layers.variants import LayerNormGRU, PeepholeLSTM  # noqa: E402
 from seqtasks.onnx_export import keras_layers  # noqa: E402
 from seqtasks.onnx_export.keras_model import to_onnx  # noqa: E402
 
@@ -61,7 +62,7 @@ def check(model, some=0.05):
         assert np.ptp(one[np.isfinite(one)]) > some
 
 
-@pytest.mark.parametrize("kind", [RNN, LSTM, GRU])
+@pytest.mark.parametrize("kind", [RNN, LSTM, GRU, PeepholeLSTM])
 @pytest.mark.parametrize("masked", [True, False])
 @pytest.mark.parametrize("options", [{}, {"return_sequences": True}], ids=str)
 @pytest.mark.parametrize("wrap", ["forward", "backward", "both"])
@@ -158,6 +159,11 @@ def with_states():
         (
             lambda: keras.Sequential([keras.Input(batch_shape=(2, 3, D)), RNN(2, stateful=True)]),
             "stateful",
+        ),
+        (lambda: one(Bidirectional(LayerNormGRU(2), name="n")), "of LayerNormGRU, which ONNX has"),
+        (
+            lambda: one(Bidirectional(RNN(2, zoneout=0.5), name="z")),
+            r"\(Bidirectional\): zoneout 0.5",
         ),
     ],
 )

@@ -83,6 +83,7 @@ NETWORKS = [
         Categories(LABELS),
     ),
     ({"arch": "bigru", "beside": "ngrams", "beside_buckets": 60}, 7, Categories(LABELS)),
+    ({"arch": "stacked-bipeeplstm", "layers": 2}, 0, Categories(LABELS)),
     ({"arch": "lstm", "beside": "ngrams", "beside_buckets": 60}, 0, Number(3.5, 2.25)),
 ]
 
@@ -152,10 +153,13 @@ def test_a_tag_for_each_token_with_features_and_vectors_from_outside():
     np.testing.assert_allclose(found[real], tf.nn.softmax(model(feeds) / 1.7)[real], atol=1e-6)
 
 
-@pytest.mark.parametrize(("cell", "attention"), [("bilstm", "additive"), ("gru", "multiplicative")])
+CELLS = [("bilstm", "additive"), ("gru", "multiplicative"), ("peeplstm", "additive")]
+
+
+@pytest.mark.parametrize(("cell", "attention"), CELLS)
 def test_an_encoder_and_a_step_of_its_decoder(cell, attention):
-    arch = cell if cell == "gru" else "stacked-bilstm"
-    layers = {} if cell == "gru" else {"layers": 2}
+    arch = "stacked-bilstm" if cell == "bilstm" else cell
+    layers = {"layers": 2} if cell == "bilstm" else {}
     config = TranslatorConfig(
         arch=arch, units=5, embedding_units=6, attention=attention, tied=cell == "gru", **layers
     )

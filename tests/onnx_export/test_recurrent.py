@@ -1,4 +1,4 @@
-"""The layers as ONNX's own operations give what the pages' equations give."""
+"""The layers as ONNX's own operations give what their equations give."""
 
 import itertools
 
@@ -9,13 +9,15 @@ import reference
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
+from seqtasks.errors import ExportError  # noqa: E402
 from seqtasks.layers.bidirectional import Bidirectional  # noqa: E402
 from seqtasks.layers.recurrent import GRU, LSTM, RNN  # noqa: E402
+from seqtasks.layers.variants import PeepholeLSTM  # noqa: E402
 from seqtasks.onnx_export import recurrent  # noqa: E402
 from seqtasks.onnx_export.graph import Graph  # noqa: E402
 from seqtasks.topologies.recurrent_stack import recurrent_stack  # noqa: E402
 
-KINDS = {"rnn": RNN, "lstm": LSTM, "gru": GRU}
+KINDS = {"rnn": RNN, "lstm": LSTM, "gru": GRU, "peeplstm": PeepholeLSTM}
 N, T, D, H = 4, 6, 3, 5
 LENGTHS = np.array([6, 1, 0, 4], np.int32)
 
@@ -52,7 +54,7 @@ def error(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_layer_from_any_states_is_that_of_the_pages(kind):
+def test_a_layer_from_any_states_is_that_of_its_equations(kind):
     assert error(kind) < 1e-6
 
 
@@ -84,6 +86,8 @@ def mutants():
     wrong = [order for order in orders if order != (2, 3, 0, 1)]
     yield from (pytest.param("lstm", "order", order, id=f"lstm-{order}") for order in wrong[::3])
     yield from (("gru", "order", order) for order in ((1, 0, 2), (2, 1, 0), (0, 2, 1)))
+    others = [order for order in itertools.permutations(("p_i", "p_o", "p_f"))][1:]
+    yield from (("peeplstm", "peepholes", order) for order in others)
     yield ("gru", "z", None)
     yield ("gru", "reset", None)
     yield from ((kind, "bias", None) for kind in KINDS)
@@ -93,6 +97,8 @@ def mutants():
 def test_mutants_of_the_conversion_are_noticed(kind, what, order, monkeypatch):
     if what == "order":
         monkeypatch.setitem(recurrent._ORDER, KINDS[kind], order)
+    elif what == "peepholes":
+        monkeypatch.setattr(recurrent, "_PEEPHOLES", order)
     elif what == "z":
         monkeypatch.setattr(recurrent, "GRU", object)  # z isn't turned round
     elif what == "reset":
@@ -121,3 +127,9 @@ def test_a_row_without_a_step_keeps_its_states():
     empty = LENGTHS.tolist().index(0)
     for state, end in zip(states, after, strict=True):
         np.testing.assert_array_equal(end[empty], state[empty].astype(np.float32))
+
+
+def test_zoneout_is_refused_and_not_left_out():
+    layer, _ = layer_of("lstm", zoneout=0.25)
+    with pytest.raises(ExportError, match=r"the layer LSTM with zoneout 0\.25 can't be written"):
+        run(layer, reference.inputs(N, T, D, seed=1))
