@@ -4,6 +4,10 @@ ONNX has gates as rows, not as columns, and in another order: [i o f c] for our 
 [z r h] for our [z r h~]; its z is 1 - z of the pages, σ(-a) for σ(a), so that z's weights change
 their sign. It resets before the product where linear_before_reset is 0. It has a bias for x and
 one for h; ours is the first, and the second is 0.
+
+A bound on what comes into the gates, which no number reaches, has OpenVINO heed `sequence_lens`:
+without one its CPU plugin, where an axis is of any size, runs each row to the end of the batch.
+onnxruntime has such a bound anyway.
 """
 
 from typing import Any
@@ -17,6 +21,7 @@ from seqtasks.layers.stacked import Stacked
 from seqtasks.onnx_export.graph import Graph
 
 _OPERATIONS = {RNN: "RNN", LSTM: "LSTM", GRU: "GRU"}
+_NO_BOUND = 1e30
 _ORDER = {RNN: (0,), LSTM: (2, 3, 0, 1), GRU: (0, 1, 2)}
 
 
@@ -78,7 +83,9 @@ def run_layer(
     given = []
     if states is not None:
         given = [g("Unsqueeze", state, g.ints(0)) for state in states]
-    zero_reset = {"linear_before_reset": 0} if kind is GRU else {}
+    options: dict[str, Any] = {"linear_before_reset": 0} if kind is GRU else {}
+    if lengths:
+        options["clip"] = _NO_BOUND
     y, *ends = g.several(
         _OPERATIONS[kind],
         3 if kind is LSTM else 2,
@@ -88,7 +95,7 @@ def run_layer(
         *given,
         hidden_size=H,
         direction="bidirectional" if both else "forward",
-        **zero_reset,
+        **options,
     )
     if both:
         y = g("Transpose", y, perm=[0, 2, 1, 3])

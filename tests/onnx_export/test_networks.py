@@ -9,7 +9,7 @@ import reference
 import tensorflow as tf
 
 pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 from seqtasks.config import (  # noqa: E402
     ClassifierConfig,
@@ -57,10 +57,6 @@ def inputs_of(characters=0):
     return feeds
 
 
-def session_of(model):
-    return onnxruntime.InferenceSession(model.SerializeToString())
-
-
 def predictor_of(model, head, temperature=1.7):
     return SimpleNamespace(
         model=model, codec=SimpleNamespace(head=head, tags=LABELS), temperature=temperature
@@ -88,7 +84,7 @@ NETWORKS = [
 
 
 @pytest.mark.parametrize(("how", "characters", "head"), NETWORKS, ids=str)
-def test_one_answer_of_a_text(how, characters, head):
+def test_one_answer_of_a_text(how, characters, head, session_of):
     config = ClassifierConfig(units=5, embedding_units=6, character_units=4, **how)
     model = many_to_one(TOKENS, characters, head.size, config)
     randomise(model, 3)
@@ -104,7 +100,7 @@ def test_one_answer_of_a_text(how, characters, head):
     assert np.ptp(right) > 1e-2
 
 
-def test_texts_are_read_on_from_the_states_of_the_piece_before():
+def test_texts_are_read_on_from_the_states_of_the_piece_before(session_of):
     config = ClassifierConfig(arch="stacked-lstm", layers=2, units=5, embedding_units=6)
     model = many_to_one(TOKENS, 0, 3, config)
     randomise(model, 4)
@@ -121,7 +117,7 @@ def test_texts_are_read_on_from_the_states_of_the_piece_before():
         np.testing.assert_allclose(end, right, atol=1e-6)
 
 
-def test_documents_and_where_they_are_looked_at():
+def test_documents_and_where_they_are_looked_at(session_of):
     config = ClassifierConfig(
         arch="bigru", units=5, embedding_units=6, pooling="attention", beside="ngrams"
     )
@@ -136,7 +132,7 @@ def test_documents_and_where_they_are_looked_at():
         np.testing.assert_allclose(one, right, atol=1e-6)
 
 
-def test_a_tag_for_each_token_with_features_and_vectors_from_outside():
+def test_a_tag_for_each_token_with_features_and_vectors_from_outside(session_of):
     config = TaggerConfig(arch="birnn", units=5, embedding_units=6, feature_units=3)
     extras = Extras(features={"shape": 4, "suffix": 5}, late=2, fixed=3)
     model = many_to_many(TOKENS, 0, 3, config, extras)
@@ -153,7 +149,7 @@ def test_a_tag_for_each_token_with_features_and_vectors_from_outside():
 
 
 @pytest.mark.parametrize(("cell", "attention"), [("bilstm", "additive"), ("gru", "multiplicative")])
-def test_an_encoder_and_a_step_of_its_decoder(cell, attention):
+def test_an_encoder_and_a_step_of_its_decoder(cell, attention, session_of):
     arch = cell if cell == "gru" else "stacked-bilstm"
     layers = {} if cell == "gru" else {"layers": 2}
     config = TranslatorConfig(
@@ -186,7 +182,7 @@ def test_an_encoder_and_a_step_of_its_decoder(cell, attention):
 
 
 @pytest.mark.parametrize("shape", [(8, 5, 1), (19, 33, 3)])
-def test_an_image_is_seen_by_convolutions(shape):
+def test_an_image_is_seen_by_convolutions(shape, session_of):
     model = OneToMany(shape, 9, WriterConfig(arch="lstm", units=5, embedding_units=4))
     draw = np.random.default_rng(9)
     for variable in model.trainable_variables:
