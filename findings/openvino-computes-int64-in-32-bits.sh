@@ -6,10 +6,9 @@
 # The numbers are those of a rolling hash, h = (1000003 h + id) mod (2^31 - 1), and of a time in
 # milliseconds.
 # Behaviour: OpenVINO's inputs and outputs are declared and returned as int64, but inputs beyond 32 bits
-# are cut to the nearest number of 32 bits or wrapped, and so is what is computed. It raises and warns of
-# nothing.
+# are wrapped to 32, and so is what is computed. It raises and warns of nothing.
 # Seen: 2000000001 * 1000003 is -1354957245, not 2000006001000003; 3000000000 + 2 is -1294967294; the
-# larger of 3000000000 and 2 is 2, and of 1796000000000 and 2147483647 it is 2147483647.
+# larger of 3000000000 and 2 is 2.
 # Why users of recurrent models care: n-grams and words that aren't in a vocabulary are found by hashes
 # (fastText's way), computed in the graph so that an export takes ids. In OpenVINO each long n-gram then
 # reads another row of the table, and the model answers worse, without an error. Compute hashes before

@@ -74,5 +74,5 @@ def test_litert_lacks_the_lists_of_tensors_that_a_loop_over_time_needs(saved):
     converter.target_spec.supported_ops = [kinds.TFLITE_BUILTINS, kinds.SELECT_TF_OPS]
     content = converter.convert()
     assert b"FlexTensorListPushBack" in content
-    with pytest.raises(RuntimeError, match="Select TensorFlow op.*FlexEmptyTensorList"):
+    with pytest.raises(RuntimeError, match=r"Select TensorFlow op.*FlexEmptyTensorList"):
         litert.Interpreter(model_content=content).allocate_tensors()
