@@ -20,11 +20,18 @@ def unstacked(x: tf.Tensor) -> Any:
 
 
 def get(all_steps: Any, index: Any, like: tf.Tensor) -> tf.Tensor:
-    """Step `index` of a list, with the static shape of the last two axes of `like`."""
+    """Step `index` of a list, with the static shape of the last two axes of `like`.
+
+    The graph has that shape as well: whoever converts it can't know it from Python's alone.
+    """
+    shape = like.shape[-2:]
     value = tf.raw_ops.TensorListGetItem(
-        input_handle=all_steps, index=index, element_shape=-1, element_dtype=like.dtype
+        input_handle=all_steps,
+        index=index,
+        element_shape=[-1 if size is None else size for size in shape],
+        element_dtype=like.dtype,
     )
-    value.set_shape(like.shape[-2:])
+    value.set_shape(shape)
     return value
 
 

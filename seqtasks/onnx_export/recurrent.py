@@ -5,6 +5,10 @@ ONNX has gates as rows, not as columns, and in another order: [i o f c] for our 
 their sign. It resets before the product where linear_before_reset is 0. It has a bias for x and
 one for h; ours is the first, and the second is 0. Its LSTM takes peepholes, too, in the order
 [i o f]: there, as here, o sees the memory after the step.
+
+A bound on what comes into the gates, which no number reaches, has OpenVINO heed `sequence_lens`:
+without one its CPU plugin, where an axis is of any size, runs each row to the end of the batch.
+onnxruntime has such a bound anyway.
 """
 
 from typing import Any
@@ -19,6 +23,7 @@ from seqtasks.layers.variants import PeepholeLSTM
 from seqtasks.onnx_export.graph import Graph
 
 OPERATIONS = {RNN: "RNN", LSTM: "LSTM", GRU: "GRU", PeepholeLSTM: "LSTM"}
+_NO_BOUND = 1e30
 _ORDER = {RNN: (0,), LSTM: (2, 3, 0, 1), GRU: (0, 1, 2), PeepholeLSTM: (2, 3, 0, 1)}
 _PEEPHOLES = ("p_i", "p_o", "p_f")  # in ONNX's order
 
@@ -86,7 +91,9 @@ def run_layer(
     if kind is PeepholeLSTM:
         P = np.stack([peepholes_of(part) for part in parts])
         given = [*(given or ["", ""]), g.weight(P, f"{name}/P")]
-    zero_reset = {"linear_before_reset": 0} if kind is GRU else {}
+    options: dict[str, Any] = {"linear_before_reset": 0} if kind is GRU else {}
+    if lengths:
+        options["clip"] = _NO_BOUND
     y, *ends = g.several(
         OPERATIONS[kind],
         1 + len(parts[0].cell.state_size),
@@ -96,7 +103,7 @@ def run_layer(
         *given,
         hidden_size=H,
         direction="bidirectional" if both else "forward",
-        **zero_reset,
+        **options,
     )
     if both:
         y = g("Transpose", y, perm=[0, 2, 1, 3])

@@ -551,6 +551,14 @@ def test_exports_run_without_python_s_tensorflow(exported, ask):
                 assert np.array(answers[output]) == pytest.approx(array.ravel(), abs=1e-5), task
 
 
+@pytest.mark.slow
+def test_openvino_refuses_texts_in_words(exported):
+    """As README's table "Runs on" says; for ONNX and for networks of vectors it runs them."""
+    core = pytest.importorskip("openvino").Core()
+    with pytest.raises(RuntimeError, match=r"(?s)No conversion rule.*StringLower.*UnicodeDecode"):
+        core.read_model(str(exported(FAST)))
+
+
 def test_a_version_that_is_taken_is_refused(cases, refused, exported):
     folder = exported(FAST)
     assert "exists" in refused(

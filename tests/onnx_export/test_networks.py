@@ -7,27 +7,28 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from runtimes import OpenVino
 
 pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
-from seqtasks.config import (  # noqa: E402
+from seqtasks.config import (
     ClassifierConfig,
     TaggerConfig,
     TranslatorConfig,
     WriterConfig,
 )
-from seqtasks.errors import ExportError  # noqa: E402
-from seqtasks.onnx_export import captioner, classifier, networks, tagger, writer  # noqa: E402
-from seqtasks.tasks.heads.category import Categories  # noqa: E402
-from seqtasks.tasks.heads.label_set import LabelSets  # noqa: E402
-from seqtasks.tasks.heads.number import Number  # noqa: E402
-from seqtasks.text.extras import Extras  # noqa: E402
-from seqtasks.topologies.hierarchical import Hierarchical  # noqa: E402
-from seqtasks.topologies.many_to_many import many_to_many  # noqa: E402
-from seqtasks.topologies.many_to_one import linear_of, many_to_one, read_on  # noqa: E402
-from seqtasks.topologies.one_to_many import OneToMany  # noqa: E402
-from seqtasks.topologies.seq2seq import Seq2Seq  # noqa: E402
+from seqtasks.errors import ExportError
+from seqtasks.onnx_export import captioner, classifier, networks, tagger, writer
+from seqtasks.tasks.heads.category import Categories
+from seqtasks.tasks.heads.label_set import LabelSets
+from seqtasks.tasks.heads.number import Number
+from seqtasks.text.extras import Extras
+from seqtasks.topologies.hierarchical import Hierarchical
+from seqtasks.topologies.many_to_many import many_to_many
+from seqtasks.topologies.many_to_one import linear_of, many_to_one, read_on
+from seqtasks.topologies.one_to_many import OneToMany
+from seqtasks.topologies.seq2seq import Seq2Seq
 
 LABELS = ["a", "b", "c"]
 TOKENS, CHARACTERS, LENGTHS = 11, 7, (6, 0, 3, 1)
@@ -57,10 +58,6 @@ def inputs_of(characters=0):
     return feeds
 
 
-def session_of(model):
-    return onnxruntime.InferenceSession(model.SerializeToString())
-
-
 def predictor_of(model, head, temperature=1.7):
     return SimpleNamespace(
         model=model, codec=SimpleNamespace(head=head, tags=LABELS), temperature=temperature
@@ -88,8 +85,18 @@ NETWORKS = [
 ]
 
 
+@pytest.fixture
+def hashes_in_openvino(request, session_of):
+    """Say that n-grams are wrong there: it computes in 32 bits, of which their hashes need more."""
+    if session_of is OpenVino:
+        why = "OpenVINO computes whole numbers of 64 bits in 32"
+        request.applymarker(pytest.mark.xfail(raises=AssertionError, strict=True, reason=why))
+
+
 @pytest.mark.parametrize(("how", "characters", "head"), NETWORKS, ids=str)
-def test_one_answer_of_a_text(how, characters, head):
+def test_one_answer_of_a_text(how, characters, head, session_of, request):
+    if "ngrams" in how.values():
+        request.getfixturevalue("hashes_in_openvino")
     config = ClassifierConfig(units=5, embedding_units=6, character_units=4, **how)
     model = many_to_one(TOKENS, characters, head.size, config)
     randomise(model, 3)
@@ -105,7 +112,7 @@ def test_one_answer_of_a_text(how, characters, head):
     assert np.ptp(right) > 1e-2
 
 
-def test_texts_are_read_on_from_the_states_of_the_piece_before():
+def test_texts_are_read_on_from_the_states_of_the_piece_before(session_of):
     config = ClassifierConfig(arch="stacked-lstm", layers=2, units=5, embedding_units=6)
     model = many_to_one(TOKENS, 0, 3, config)
     randomise(model, 4)
@@ -122,9 +129,12 @@ def test_texts_are_read_on_from_the_states_of_the_piece_before():
         np.testing.assert_allclose(end, right, atol=1e-6)
 
 
-def test_documents_and_where_they_are_looked_at():
+@pytest.mark.parametrize("beside", ["none", "ngrams"])
+def test_documents_and_where_they_are_looked_at(beside, session_of, request):
+    if beside == "ngrams":
+        request.getfixturevalue("hashes_in_openvino")
     config = ClassifierConfig(
-        arch="bigru", units=5, embedding_units=6, pooling="attention", beside="ngrams"
+        arch="bigru", units=5, embedding_units=6, pooling="attention", beside=beside
     )
     model = Hierarchical(TOKENS, 0, 3, config)
     randomise(model, 6)
@@ -137,7 +147,7 @@ def test_documents_and_where_they_are_looked_at():
         np.testing.assert_allclose(one, right, atol=1e-6)
 
 
-def test_a_tag_for_each_token_with_features_and_vectors_from_outside():
+def test_a_tag_for_each_token_with_features_and_vectors_from_outside(session_of):
     config = TaggerConfig(arch="birnn", units=5, embedding_units=6, feature_units=3)
     extras = Extras(features={"shape": 4, "suffix": 5}, late=2, fixed=3)
     model = many_to_many(TOKENS, 0, 3, config, extras)
@@ -157,7 +167,7 @@ CELLS = [("bilstm", "additive"), ("gru", "multiplicative"), ("peeplstm", "additi
 
 
 @pytest.mark.parametrize(("cell", "attention"), CELLS)
-def test_an_encoder_and_a_step_of_its_decoder(cell, attention):
+def test_an_encoder_and_a_step_of_its_decoder(cell, attention, session_of):
     arch = "stacked-bilstm" if cell == "bilstm" else cell
     layers = {"layers": 2} if cell == "bilstm" else {}
     config = TranslatorConfig(
@@ -190,7 +200,7 @@ def test_an_encoder_and_a_step_of_its_decoder(cell, attention):
 
 
 @pytest.mark.parametrize("shape", [(8, 5, 1), (19, 33, 3)])
-def test_an_image_is_seen_by_convolutions(shape):
+def test_an_image_is_seen_by_convolutions(shape, session_of):
     model = OneToMany(shape, 9, WriterConfig(arch="lstm", units=5, embedding_units=4))
     draw = np.random.default_rng(9)
     for variable in model.trainable_variables:

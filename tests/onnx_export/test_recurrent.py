@@ -5,9 +5,10 @@ import itertools
 import numpy as np
 import pytest
 import reference
+from runtimes import OpenVino, onnxruntime_session
 
 onnx = pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 from seqtasks.errors import ExportError  # noqa: E402
 from seqtasks.layers.bidirectional import Bidirectional  # noqa: E402
@@ -22,7 +23,7 @@ N, T, D, H = 4, 6, 3, 5
 LENGTHS = np.array([6, 1, 0, 4], np.int32)
 
 
-def run(stack, x, states=None):
+def run(session_of, stack, x, states=None):
     """Run a stack as an ONNX graph: outputs (N, T, H'), the last ones (N, H'), the states."""
     g = Graph("stack")
     inputs = [g.input("x", "float32", ["N", "T", D]), g.input("lengths", "int32", ["N"])]
@@ -30,7 +31,7 @@ def run(stack, x, states=None):
     found = recurrent.run_stack(g, stack, *inputs, names if states else None)
     for number, value in enumerate((*found[:2], *found[2])):
         g.output(f"y{number}", value, "float32", ["N", "H"] if number else ["N", "T", "H"])
-    session = onnxruntime.InferenceSession(g.model().SerializeToString())
+    session = session_of(g.model())
     feeds = {"x": x.astype(np.float32), "lengths": LENGTHS}
     feeds |= {name: s.astype(np.float32) for name, s in zip(names, states or (), strict=True)}
     y, last, *after = session.run(None, feeds)
@@ -43,42 +44,42 @@ def layer_of(kind, **options):
     return layer, reference.randomise(layer, seed=3)
 
 
-def error(kind):
+def error(session_of, kind):
     """How far ONNX's layer is from the equations, from random states, for rows of any length."""
     layer, weights = layer_of(kind)
     x, states = reference.inputs(N, T, D, seed=1), reference.states(kind, N, H, seed=2)
     right, ends = reference.run(kind, x, weights, states, LENGTHS)
-    y, last, after = run(layer, x, [*states])
+    y, last, after = run(session_of, layer, x, [*states])
     pairs = [(y, right), (last, ends[0]), *zip(after, ends, strict=True)]
     return max(float(np.abs(found - wanted).max()) for found, wanted in pairs)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_layer_from_any_states_is_that_of_its_equations(kind):
-    assert error(kind) < 1e-6
+def test_a_layer_from_any_states_is_that_of_its_equations(kind, session_of):
+    assert error(session_of, kind) < 1e-6
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_both_directions_are_read_by_each_rows_own_length(kind):
+def test_both_directions_are_read_by_each_rows_own_length(kind, session_of):
     both = Bidirectional(KINDS[kind](H, return_sequences=True))
     both.build((None, None, D))
     weights = reference.randomise(both, seed=4)
     x, zeros = reference.inputs(N, T, D, seed=5), [np.zeros((N, H))] * 2 * reference.STATES[kind]
     *outputs, ends = reference.run_both(kind, x, weights, zeros, LENGTHS)
-    y, last, _ = run(both, x)
+    y, last, _ = run(session_of, both, x)
     np.testing.assert_allclose(y, np.concatenate(outputs, axis=-1), atol=1e-6)
     backward = ends[reference.STATES[kind]]
     np.testing.assert_allclose(last, np.concatenate([ends[0], backward], axis=-1), atol=1e-6)
 
 
 @pytest.mark.parametrize(("arch", "residual"), [("stacked-bigru", False), ("stacked-lstm", True)])
-def test_layers_on_top_of_each_other_are_those_of_the_pages(arch, residual):
+def test_layers_on_top_of_each_other_are_those_of_the_pages(arch, residual, session_of):
     stack = recurrent_stack(arch, 3, H, return_sequences=True, residual=residual)
     stack.build((None, None, D))
     weights = reference.randomise(stack, seed=6)
     x, kind = reference.inputs(N, T, D, seed=7), "gru" if "gru" in arch else "lstm"
     right = reference.run_stack(kind, x, weights, LENGTHS, "bi" in arch, residual)
-    np.testing.assert_allclose(run(stack, x)[0], right, atol=1e-6)
+    np.testing.assert_allclose(run(session_of, stack, x)[0], right, atol=1e-6)
 
 
 def mutants():
@@ -117,13 +118,36 @@ def test_mutants_of_the_conversion_are_noticed(kind, what, order, monkeypatch):
             return W, R, np.zeros_like(B)
 
         monkeypatch.setattr(recurrent, "weights_of", without_bias)
-    assert error(kind) > 1e-2
+    assert error(onnxruntime_session, kind) > 1e-2
 
 
-def test_a_row_without_a_step_keeps_its_states():
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_bound_openvino_would_run_rows_past_their_ends(kind, monkeypatch):
+    monkeypatch.setattr(recurrent, "_NO_BOUND", 0.0)  # which is none there
+    assert error(OpenVino, kind) > 1e-2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bound_changes_no_bit_in_onnxruntime(kind, monkeypatch):
+    layer, _ = layer_of(kind)
+    x, states = reference.inputs(N, T, D, seed=1), [*reference.states(kind, N, H, seed=2)]
+    bound = run(onnxruntime_session, layer, x, states)
+    real = Graph.several
+
+    def without(g, operation, *inputs, **options):
+        assert options.pop("clip", 0) > 1e20 or operation not in ("LSTM", "GRU", "RNN")
+        return real(g, operation, *inputs, **options)
+
+    monkeypatch.setattr(Graph, "several", without)
+    y, last, after = run(onnxruntime_session, layer, x, states)
+    for one, other in zip((y, last, *after), (*bound[:2], *bound[2]), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_row_without_a_step_keeps_its_states(session_of):
     states = reference.states("lstm", N, H, seed=2)
     layer, _ = layer_of("lstm")
-    _, _, after = run(layer, reference.inputs(N, T, D, seed=1), [*states])
+    _, _, after = run(session_of, layer, reference.inputs(N, T, D, seed=1), [*states])
     empty = LENGTHS.tolist().index(0)
     for state, end in zip(states, after, strict=True):
         np.testing.assert_array_equal(end[empty], state[empty].astype(np.float32))
