@@ -74,18 +74,22 @@ def export_at_hand(given: tuple[Path, ...], runs_dir: Path) -> tuple[Run, Path] 
 
 
 def exported_answers(run: Run, path: Path, complete: bool) -> Any:
-    """Load a run's ONNX export, which needs no TensorFlow: from texts to answers.
+    """Load a run's ONNX export, which needs no TensorFlow.
 
     Args:
         complete: whether all keys are needed.
+
+    Returns:
+        A function from texts to answers, and how many of many texts to give it at a time.
     """
     from seqtasks.runner.api import exported_run
     from seqtasks.runner.folder import OnnxExport
 
     n_best = getattr(getattr(run.config, "decoding", None), "n_best", 1)
-    served = exported_run(OnnxExport(path), n_best)
+    export = OnnxExport(path)
+    served = exported_run(export, n_best)
 
     def ask(texts: list[str]) -> Iterator[dict[str, Any]]:
         return served.predict(texts, complete)
 
-    return ask
+    return ask, export.at_once

@@ -23,6 +23,7 @@ tag_paths          a sentence's tags, chosen together
 classifier, tagger, language_model, translator, captioner
                    what each signature answers
 tensors            types of tensors, arrays of strings
+batches            rows of like lengths together
 
 An export's own program:
 

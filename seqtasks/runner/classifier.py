@@ -1,17 +1,18 @@
 """Texts and documents to answers: the double of `seqtasks.tasks.sentiment`'s endpoints."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqtasks.runner.batches import by_length
 from seqtasks.runner.encoder import DocumentEncoder, TextEncoder
 from seqtasks.runner.network import Network
 from seqtasks.runner.tensors import example_text, strings, texts_of
 
 Arrays = dict[str, np.ndarray]
-_AT_ONCE = 64  # texts in a batch; speed and memory only, never the answers
+_TEXTS, _DOCUMENTS = 1_024, 64  # documents' attention is one array
 
 
 class Classifier:
@@ -21,6 +22,9 @@ class Classifier:
         folder: of the vocabularies.
         told: what the export knows of its run.
         networks: the graphs, by the names of their files.
+
+    Attributes:
+        at_once: how many of many texts to ask for at a time.
     """
 
     def __init__(self, folder: Path, told: Mapping[str, Any], networks: Mapping[str, Network]):
@@ -28,6 +32,7 @@ class Classifier:
         self._encoder: Any = encoder
         if "max_sentences" in told:
             self._encoder = DocumentEncoder(encoder, told["max_sentences"])
+        self.at_once = _DOCUMENTS if "max_sentences" in told else _TEXTS
         self._network = networks["model"]
         self._labels = strings(told["head"]["labels"])
         self._threshold = told["head"]["threshold"]
@@ -66,8 +71,14 @@ class Classifier:
 
     def _rows(self, texts: list[str]) -> np.ndarray:
         """Answers (N, size) as they come from the graph."""
-        found = [self._run(some, ["answers"])[0] for some in _batches(texts)]
-        return np.concatenate(found)[: len(texts)]
+        if not texts:  # a graph has no batch of no row
+            return self._run([""], ["answers"])[0][:0]
+        lengths = [tokens - unread for tokens, unread in map(self._encoder.measure, texts)]
+        batches = [*by_length(lengths)]
+        found = [self._run([texts[n] for n in batch], ["answers"])[0] for batch in batches]
+        rows = np.empty((len(texts), found[0].shape[1]), np.float32)
+        rows[np.concatenate(batches)] = np.concatenate(found)
+        return rows
 
     def _run(self, texts: list[str], outputs: list[str]) -> list[np.ndarray]:
         ids = self._encoder(texts)
@@ -122,9 +133,3 @@ class Classifier:
 
 def _examples(feeds: Arrays) -> list[str]:
     return texts_of(np.array([example_text(one) for one in feeds["inputs"]], object))
-
-
-def _batches(texts: list[str]) -> Iterator[list[str]]:
-    """Texts some at a time; of no text one, since a graph has no batch of no row."""
-    for start in range(0, max(len(texts), 1), _AT_ONCE):
-        yield texts[start : start + _AT_ONCE] or [""]

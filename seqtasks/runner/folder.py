@@ -18,6 +18,7 @@ from seqtasks.serving.models.signature import (
 )
 
 FILE, VOCABULARY = "export.json", "vocabulary"
+_AT_ONCE = 64
 FORMAT = 1  # of export.json; a later one may say what this code doesn't know
 
 
@@ -30,6 +31,8 @@ class OnnxExport:
     Attributes:
         signatures: by name.
         draws: those of them that draw at random.
+        at_once: how many of many texts to ask for at a time, such that the first answer comes soon
+            where each takes long.
         facts: what export.json says.
 
     Raises:
@@ -49,6 +52,7 @@ class OnnxExport:
         model = _kind(told["kind"])(path / VOCABULARY, told, networks)
         self._endpoints = model.endpoints
         self.draws: frozenset[str] = getattr(model, "draws", frozenset())
+        self.at_once: int = getattr(model, "at_once", _AT_ONCE)
         self.signatures = {
             name: Signature(name, _specs(one["inputs"]), _specs(one["outputs"]), strict=True)
             for name, one in self.facts["signatures"].items()

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from seqtasks.runner.batches import by_length
 from seqtasks.runner.encoder import TokenEncoder
 from seqtasks.runner.network import Network
 from seqtasks.runner.tag_paths import TagPaths
@@ -13,7 +14,7 @@ from seqtasks.runner.tensors import number_rows, string_rows, texts_of
 from seqtasks.runner.windows import cut_in_windows
 
 Arrays = dict[str, np.ndarray]
-_AT_ONCE = 64  # windows in a batch; speed and memory only, never the answers
+_SENTENCES = 1_024
 
 
 class Tagger:
@@ -21,7 +22,12 @@ class Tagger:
 
     Args:
         folder, told, networks: as `Classifier` has them.
+
+    Attributes:
+        at_once: how many of many texts to ask for at a time.
     """
+
+    at_once = _SENTENCES
 
     def __init__(self, folder: Path, told: Mapping[str, Any], networks: Mapping[str, Network]):
         self._encoder = TokenEncoder(folder, told["text"])
@@ -70,10 +76,11 @@ class Tagger:
             cuts, inside = cut_in_windows(len(tokens), self._encoder.max_length)
             places.append([(len(windows) + number, at) for number, at in inside])
             windows += [tokens[cut.start : cut.stop] for cut in cuts]
-        found: list[np.ndarray] = []
-        for start in range(0, len(windows), _AT_ONCE):
-            ids = self._encoder(windows[start : start + _AT_ONCE])
-            found += [*np.stack(self._network.run(ids, ["outputs", "answers"]), axis=1)]
+        found: dict[int, np.ndarray] = {}
+        for batch in by_length([*map(len, windows)]):
+            ids = self._encoder([windows[number] for number in batch])
+            rows = np.stack(self._network.run(ids, ["outputs", "answers"]), axis=1)
+            found.update(zip(batch, rows, strict=True))
         nothing = np.zeros((2, 0, len(self._tags)), np.float32)
         return [
             np.stack([found[number][:, at] for number, at in inside], 1) if inside else nothing
