@@ -119,8 +119,6 @@ def predict(
     if html:
         _check_html(html, given, runs_dir, server)
     if runtime == "onnx":
-        if averaged:
-            raise click.UsageError("--runtime onnx: one run answers, not the mean of several")
         check_onnx(server, html, ready or is_conllu(file), assignments)
     if model and not server:
         raise click.UsageError("--model is the name on a server: it needs --server")
@@ -148,10 +146,10 @@ def predict(
             client = end.enter_context(open_client(server, token, ca_certificate))
             ask = _served(given[0], runs_dir, client, model, as_json)
         elif runtime == "onnx":
-            ask, at_once = _exported(*export_asked_for(given[0], runs_dir), as_json)
+            ask, at_once = _exported(*export_asked_for(given, runs_dir), as_json)
         elif (
             runtime == "auto"
-            and not (html or assignments or averaged)
+            and not (html or assignments)
             and (at_hand := export_at_hand(given, runs_dir))
         ):
             ask, at_once = _exported(*at_hand, as_json)

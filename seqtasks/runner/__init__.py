@@ -18,6 +18,7 @@ Answers, the doubles of `seqtasks.search` and of the tasks' endpoints:
 
 network            an ONNX graph in onnxruntime
 beam, rules        beam search
+averages           several networks that answer as one
 sampling           text drawn token by token
 tag_paths          a sentence's tags, chosen together
 classifier, tagger, language_model, translator, captioner

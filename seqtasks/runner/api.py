@@ -158,8 +158,8 @@ def exported_run(export: OnnxExport, n_best: int | None = None) -> ServedRun:
     Args:
         n_best: how many translations or captions are wanted; as many as the run gives by default.
     """
-    count: int = n_best or export.facts["told"].get("decoding", {}).get("n_best", 1)
-    shape = export.facts["told"].get("image_shape")
+    count: int = n_best or export.told.get("decoding", {}).get("n_best", 1)
+    shape: Any = export.told.get("image_shape")
 
     def images(file: str) -> Iterator[tuple[str, Any]]:
         from seqtasks.runner.images import as_trained, images_in

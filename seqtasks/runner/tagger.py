@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from seqtasks.runner.averages import mean
 from seqtasks.runner.batches import by_length
 from seqtasks.runner.encoder import TokenEncoder
 from seqtasks.runner.network import Network
@@ -15,6 +16,7 @@ from seqtasks.runner.windows import cut_in_windows
 
 Arrays = dict[str, np.ndarray]
 _SENTENCES = 1_024
+_LEAST = 1e-30  # a probability whose logarithm is taken
 
 
 class Tagger:
@@ -35,11 +37,16 @@ class Tagger:
         self._tags = told["tags"]
         self._paths = TagPaths(told["paths"])
         self._marks_entities = told["paths"]["marks"] is not None
+        self._members: tuple[Tagger, ...] = (self,)
 
     @property
     def endpoints(self) -> dict[str, Callable[[Arrays], Arrays]]:
         """What runs each signature."""
         return {"serving_default": self._texts, "tokens": self._tokens}
+
+    def average(self, others: Sequence["Tagger"]) -> None:
+        """Answer by the mean with others of the same tags, each of its own vocabulary."""
+        self._members = (self, *others)
 
     def _texts(self, feeds: Arrays) -> Arrays:
         split = [self._encoder.split_measured(text) for text in texts_of(feeds["text"])]
@@ -69,6 +76,14 @@ class Tagger:
         }
 
     def _read(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """Outputs and probabilities (2, T, tags) of each sentence's tokens: the members' mean."""
+        read = [member._own(sentences) for member in self._members]
+        if len(read) == 1:
+            return read[0]
+        chances = [mean([outputs[1] for outputs in one]) for one in zip(*read, strict=True)]
+        return [np.stack([np.log(np.maximum(rows, np.float32(_LEAST))), rows]) for rows in chances]
+
+    def _own(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
         """The network's outputs and probabilities (2, T, tags) of each sentence's tokens."""
         windows: list[Sequence[str]] = []
         places: list[list[tuple[int, int]]] = []
