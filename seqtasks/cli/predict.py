@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from seqtasks.clients.client import Client
 
 _BATCH = 64
-_BYTES = 65_536
+_BYTES = 2**17
 _PICTURES = 100  # answers on a page of --html
 
 

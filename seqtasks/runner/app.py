@@ -13,7 +13,7 @@ from seqtasks.errors import DataError, SeqtasksError
 from seqtasks.runner.batches import in_parts
 from seqtasks.version import __version__
 
-_BYTES = 65_536
+_BYTES = 2**17
 _HELP = """Answer texts by this export; it needs onnxruntime and NumPy, and no TensorFlow.
 
 Texts come from the arguments, from --file, or line by line from standard input. Of a model that

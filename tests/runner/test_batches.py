@@ -14,8 +14,11 @@ def test_each_row_is_in_one_batch_and_batches_are_of_like_lengths():
     lengths = np.random.default_rng(3).integers(0, 90, 500).tolist()
     found = [*batches.by_length(lengths)]
     assert sorted(row for batch in found for row in batch) == [*range(500)]
-    assert {len(batch) for batch in found[:-1]} == {64}
+    assert {len(batch) >= 24 for batch in found[:-1]} == {True}
+    assert max(map(len, found)) == 64
     ends = [(min(of), max(of)) for of in ([lengths[row] for row in b] for b in found)]
+    for (shortest, longest), batch in zip(ends, found, strict=True):
+        assert len(batch) <= 24 or longest <= 1.25 * shortest
     assert all(before[1] <= after[0] for before, after in pairwise(ends))
     assert [*batches.by_length([])] == []
 
@@ -63,7 +66,7 @@ def test_many_texts_are_answered_in_their_order(tmp_path):
     wanted = [[tokens.index(row[0]), min(len(row), 20)] for row in rows]
     assert found["probabilities"].tolist() == wanted
     assert found["unread"].tolist() == [max(len(row) - 20, 0) for row in rows]
-    assert len(network.shapes) == 5
+    assert 5 <= len(network.shapes) <= 12
     widths = [width for _, width in network.shapes]
     assert widths == sorted(widths)
     assert widths[0] < 8
