@@ -117,10 +117,10 @@ def identity(runs: Sequence[Run]) -> dict[str, Any]:
 def _is_of(facts: dict[str, Any], runs: Sequence[Run]) -> bool:
     """Whether an export is of runs as they are now, as far as the export's version tells."""
     then = facts.get("run") or {}
-    places = places_of(facts)
-    if len(places) != len(runs):
+    places = places_of({"told": facts.get("told", {})})
+    told = then.get("members", []) if len(runs) > 1 else [then]
+    if not len(places) == len(told) == len(runs):
         return False
-    told = then["members"] if len(runs) > 1 else [then]
     members = zip(places, runs, told, strict=True)
     return all(_is_one_of(facts, *member) for member in members)
 

@@ -132,7 +132,7 @@ def places_of(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     One alone is in the export's own folder, "".
     """
     told = facts["told"]
-    if told["kind"] != AVERAGE:
+    if told.get("kind") != AVERAGE:
         return {"": told}
     return {f"network{n}/": one for n, one in enumerate(told["members"], 1)}
 
