@@ -51,6 +51,22 @@ def find_asked(given: tuple[Path, ...], runs_dir: Path) -> list[Run]:
     return found
 
 
+def model_name(given: tuple[Path, ...], found: list[Run]) -> str:
+    """What a model is called where nobody says: as the run, or as what stands for its runs."""
+    if len(given) == 1:
+        return given[0].resolve().name
+    return f"average-of-{len(found)}-{found[0].path.resolve().name}"
+
+
+def as_asked(given: tuple[Path, ...], found: list[Run]) -> list[str | Path]:
+    """How a command is told which runs."""
+    if len(found) == 1:
+        return [found[0].path]
+    if len(given) == 1:
+        return [given[0]]
+    return [word for run in given for word in ("--run", run)]
+
+
 def tell_average(found: list[Run]) -> None:
     """Say on the error stream which runs answer, where there are several."""
     if len(found) > 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from seqtasks.cli.asked import find_asked, named_run, runs_arguments, tell_average
+from seqtasks.cli.asked import find_asked, model_name, named_run, runs_arguments, tell_average
 from seqtasks.cli.options import Folder, runs_dir_option, tell
 from seqtasks.errors import typed
 from seqtasks.runs import Run, version_notices
@@ -76,9 +76,7 @@ def export(
     if kind == "onnx":
         if version or check_only:
             raise click.UsageError("--format onnx: it has no versions and checks itself")
-        if len(found) > 1:
-            raise click.UsageError("--format onnx: one run is exported, not the mean of several")
-        _export_onnx(found[0], target, int8, data, as_json)
+        _export_onnx(given, found, target, int8, data, as_json)
         return
     if int8:
         raise click.UsageError("--int8: TF Serving's format has none; add --format onnx")
@@ -86,7 +84,7 @@ def export(
         raise click.UsageError("--check-only writes nothing: no --to and no --version")
     if target:
         check_name(target.resolve().name, "--to")
-    target = target or Path("saved_models") / _model_name(given, found)
+    target = target or Path("saved_models") / model_name(given, found)
     if target.name.isdecimal():
         raise click.UsageError(f"--to {target}: a model's name, not a version, comes last")
 
@@ -119,24 +117,30 @@ def export(
 
 
 def _export_onnx(
-    run: Run, target: Path | None, int8: bool, data: str | None, as_json: bool
+    given: tuple[Path, ...],
+    found: list[Run],
+    target: Path | None,
+    int8: bool,
+    data: str | None,
+    as_json: bool,
 ) -> None:
     from seqtasks.onnx_export.places import FOLDER, check_target
-    from seqtasks.tasks.finished_run import check_weights
 
-    target = target or FOLDER / run.path.resolve().name
+    run, *others = found
+    target = target or FOLDER / model_name(given, found)
     check_name(target.resolve().name, "--to")
-    check_weights(run)
     check_target(target)
-    tell(version_notices(run))
+    for one in found:
+        tell(version_notices(one))
     more = _examples(run, data)
 
     from seqtasks.cli.startup import start_tensorflow
 
+    tell_average(found)
     start_tensorflow()
     from seqtasks.onnx_export.export import export_onnx
 
-    done = export_onnx(run, target, int8, more)
+    done = export_onnx(run, target, int8, more, others)
     if as_json:
         click.echo(json.dumps({**asdict(done), "path": str(done.path)}))
         return
@@ -157,10 +161,3 @@ def _examples(run: Run, data: str | None) -> Any:
     from seqtasks.tasks.sources import read_part
 
     return read_part(run.config, data).asked(_COMPARED)
-
-
-def _model_name(given: tuple[Path, ...], runs: list[Run]) -> str:
-    """What a model is called where nobody says: as the run, or as what stands for its runs."""
-    if len(given) == 1:
-        return given[0].resolve().name
-    return f"average-of-{len(runs)}-{runs[0].path.resolve().name}"

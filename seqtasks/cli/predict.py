@@ -32,13 +32,14 @@ from seqtasks.cli.runtime import (
 )
 from seqtasks.config import RunConfig, TaggedDataConfig
 from seqtasks.errors import DataError, RunError
+from seqtasks.runner.batches import in_parts
 from seqtasks.runs import Run, find_run, find_runs
 
 if TYPE_CHECKING:
     from seqtasks.clients.client import Client
 
 _BATCH = 64
-_BYTES = 65_536
+_BYTES = 2**17
 _PICTURES = 100  # answers on a page of --html
 
 
@@ -118,8 +119,6 @@ def predict(
     if html:
         _check_html(html, given, runs_dir, server)
     if runtime == "onnx":
-        if averaged:
-            raise click.UsageError("--runtime onnx: one run answers, not the mean of several")
         check_onnx(server, html, ready or is_conllu(file), assignments)
     if model and not server:
         raise click.UsageError("--model is the name on a server: it needs --server")
@@ -142,17 +141,18 @@ def predict(
             tag_lines(ask, text_batches(text, file), as_json)
         return
     with ExitStack() as end:
+        at_once = _BATCH
         if server:
             client = end.enter_context(open_client(server, token, ca_certificate))
             ask = _served(given[0], runs_dir, client, model, as_json)
         elif runtime == "onnx":
-            ask = _exported(*export_asked_for(given[0], runs_dir), as_json)
+            ask, at_once = _exported(*export_asked_for(given, runs_dir), as_json)
         elif (
             runtime == "auto"
-            and not (html or assignments or averaged)
+            and not (html or assignments)
             and (at_hand := export_at_hand(given, runs_dir))
         ):
-            ask = _exported(*at_hand, as_json)
+            ask, at_once = _exported(*at_hand, as_json)
         else:
             ask = _loaded(given, runs_dir, assignments)
         notices = Notices()
@@ -160,7 +160,7 @@ def predict(
         kept: list[dict[str, Any]] = []
         if html:
             end.callback(_write_attention, html, kept)
-        for batch in text_batches(text, file):
+        for batch in text_batches(text, file, at_once):
             for answer, shown in ask(batch):
                 click.echo(json.dumps(answer, ensure_ascii=False) if as_json else shown)
                 notices.note(answer)
@@ -321,15 +321,15 @@ def _loaded(given: tuple[Path, ...], runs_dir: Path, assignments: tuple[str, ...
     return ask
 
 
-def _exported(run: Run, path: Path, complete: bool) -> Predict:
-    """Load a run's ONNX export."""
-    answers_of = exported_answers(run, path, complete)
+def _exported(run: Run, path: Path, complete: bool) -> tuple[Predict, int]:
+    """Load a run's ONNX export, which says how many of many texts to give it at a time."""
+    answers_of, at_once = exported_answers(run, path, complete)
 
     def ask(texts: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
         for answer in answers_of(texts):
             yield answer, _line(answer)
 
-    return ask
+    return ask, at_once
 
 
 def _served(
@@ -370,19 +370,27 @@ def check_texts(text: tuple[str, ...], file: BinaryIO | None) -> None:
             raise click.UsageError(f"TEXT {place} is not UTF-8: {argument!r:.80}")
 
 
-def text_batches(text: tuple[str, ...], file: BinaryIO | None) -> Iterator[list[str]]:
+def text_batches(
+    text: tuple[str, ...], file: BinaryIO | None, at_once: int = _BATCH
+) -> Iterator[list[str]]:
     """Give the texts of the arguments, of a file, or of standard input, as they come.
+
+    Args:
+        at_once: lines of a batch at most.
 
     Raises:
         DataError: where a line isn't UTF-8.
     """
     stream = file or sys.stdin.buffer
     name = "standard input" if stream is sys.stdin.buffer else stream.name
-    yield from [list(text)] if text else line_batches(stream, name)
+    yield from [list(text)] if text else line_batches(stream, name, at_once)
 
 
-def line_batches(stream: BinaryIO, name: str) -> Iterator[list[str]]:
+def line_batches(stream: BinaryIO, name: str, at_once: int = _BATCH) -> Iterator[list[str]]:
     """Give lines in batches of what is there: one as soon as it comes, many when they queue up.
+
+    Args:
+        at_once: lines of a batch at most.
 
     Raises:
         DataError: where a line isn't UTF-8; what came before it is given first.
@@ -398,9 +406,9 @@ def line_batches(stream: BinaryIO, name: str) -> Iterator[list[str]]:
         *lines, begun = (begun + chunk).split(b"\n")
         if not chunk:
             lines, begun = ([begun] if begun else []), None
-        for start in range(0, len(lines), _BATCH):
+        for part in in_parts(lines, at_once):
             batch = []
-            for line in lines[start : start + _BATCH]:
+            for line in part:
                 number += 1
                 try:
                     batch.append(line.decode("utf-8").removesuffix("\r"))

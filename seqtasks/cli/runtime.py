@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from seqtasks.runs import Run, find_run, find_runs
+from seqtasks.cli.asked import as_asked, find_asked, model_name
+from seqtasks.runs import Run
 
 
 def runtime_option(command: Any) -> Any:
@@ -36,56 +37,54 @@ def check_onnx(server: str | None, html: Path | None, tokens: bool, settings: ob
         raise click.UsageError("--runtime onnx: the export is asked for texts, not for tokens")
 
 
-def export_asked_for(run: Path, runs_dir: Path) -> tuple[Run, Path]:
-    """A run and its ONNX export, which `--runtime onnx` names.
+def export_asked_for(given: tuple[Path, ...], runs_dir: Path) -> tuple[Run, Path]:
+    """A run and its ONNX export, which `--runtime onnx` names; of several runs the first.
 
     Raises:
-        RunError, ExportError: where there is none, or it isn't of the run as it is now.
+        RunError, ExportError: where there is none, or it isn't of the runs as they are now.
     """
     from seqtasks.onnx_export.places import find_export
-    from seqtasks.tasks.finished_run import check_weights
 
-    found = find_run(run, runs_dir)
-    check_weights(found)
-    return found, find_export(found)
+    found = find_asked(given, runs_dir)
+    return found[0], find_export(model_name(given, found), found, as_asked(given, found))
 
 
 def export_at_hand(given: tuple[Path, ...], runs_dir: Path) -> tuple[Run, Path] | None:
     """A run and its ONNX export where nobody says what answers; None where TensorFlow does.
 
-    Says on the error stream that the export answers.
+    Of several runs it is the first. Says on the error stream that the export answers.
 
     Raises:
         RunError: where there is no run, or it has no weights.
     """
-    found = find_runs(given, runs_dir)
-    if len(found) > 1:
-        return None
     from seqtasks.onnx_export.places import current_export
-    from seqtasks.tasks.finished_run import check_weights
 
-    (run,) = found
-    check_weights(run)
-    path = current_export(run)
+    found = find_asked(given, runs_dir)
+    path = current_export(model_name(given, found), found)
     if path is None:
         return None
-    click.echo(f"note: {path} answers; --runtime tensorflow takes the run itself", err=True)
-    return run, path
+    itself = "the run itself" if len(found) == 1 else "the runs themselves"
+    click.echo(f"note: {path} answers; --runtime tensorflow takes {itself}", err=True)
+    return found[0], path
 
 
 def exported_answers(run: Run, path: Path, complete: bool) -> Any:
-    """Load a run's ONNX export, which needs no TensorFlow: from texts to answers.
+    """Load a run's ONNX export, which needs no TensorFlow.
 
     Args:
         complete: whether all keys are needed.
+
+    Returns:
+        A function from texts to answers, and how many of many texts to give it at a time.
     """
     from seqtasks.runner.api import exported_run
     from seqtasks.runner.folder import OnnxExport
 
     n_best = getattr(getattr(run.config, "decoding", None), "n_best", 1)
-    served = exported_run(OnnxExport(path), n_best)
+    export = OnnxExport(path)
+    served = exported_run(export, n_best)
 
     def ask(texts: list[str]) -> Iterator[dict[str, Any]]:
         return served.predict(texts, complete)
 
-    return ask
+    return ask, export.at_once

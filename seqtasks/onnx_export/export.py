@@ -2,7 +2,7 @@
 
 onnx_models/NAME/
   *.onnx             the networks
-  vocabulary/        the run's own
+  vocabulary/        the run's own; of several runs network1/ and so on hold both of each
   run.pyz            this package's part that needs onnxruntime and NumPy only
   export.json        what that must know of the run, and checksums
   answers.json       the run's own answers to some examples
@@ -17,7 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -36,7 +36,14 @@ from seqtasks.onnx_export.places import check_target, identity, next_version
 from seqtasks.onnx_export.readme import readme
 from seqtasks.runner.check import FILE as ANSWERS
 from seqtasks.runner.check import Answer, write_answers
-from seqtasks.runner.folder import FILE, FORMAT, VOCABULARY, OnnxExport, sealed
+from seqtasks.runner.folder import (
+    FILE,
+    FORMAT,
+    VOCABULARY,
+    OnnxExport,
+    places_of,
+    sealed,
+)
 from seqtasks.runs import Run, disk_errors, write_text
 from seqtasks.runs.checksums import checksum
 from seqtasks.runs.files import move, temporary_name
@@ -57,7 +64,9 @@ class Exported:
     int8: Cost | None = None
 
 
-def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) -> Exported:
+def export_onnx(
+    run: Run, target: Path, int8: bool = False, more: Any = None, others: Sequence[Run] = ()
+) -> Exported:
     """Write a run's best weights as an ONNX export.
 
     Args:
@@ -65,20 +74,23 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
         int8: whether to store weights in 8 bits.
         more: examples to compare with beside the run's own samples, as
             `seqtasks.data.splits.Part.asked` gives them.
+        others: runs whose mean with this one is answered, which
+            `seqtasks.tasks.averages.check_average` has found alike.
 
     Raises:
         RunError: if the run has no weights, or the disk refuses.
         ExportError: if the run can't be written as ONNX, or the export answers otherwise.
     """
     check_target(target)
-    predictor, endpoints = endpoints_of([run])
-    networks = networks_of(run.config, predictor)
+    runs = [run, *others]
+    predictor, endpoints = endpoints_of(runs)
+    networks = networks_of([one.config for one in runs], predictor)
     functions = traced(endpoints)
     answers = list(own_answers(endpoints, functions, samples_of(run)))
     asked = [*answers, *own_answers(endpoints, functions, more)]
     told = signatures(endpoints)
     with disk_errors(target.parent, "--to"), staging(target.parent) as unfinished:
-        _write(run, networks, unfinished)
+        _write(runs, networks, unfinished)
         outputs = {name: _outputs(function) for name, function in functions.items()}
         facts = {
             "format": FORMAT,
@@ -86,7 +98,7 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
             "seqtasks": __version__,
             "opset": OPSET,
             "task": run.config.task,
-            "run": identity(run),
+            "run": identity(runs),
             "int8": int8,
             "told": networks.told,
             "networks": [*networks.models],
@@ -104,7 +116,7 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
             cost = replace(cost, size=size, in_floats=in_floats)
             answers = [*_answered(unfinished, answers)]
         write_answers(unfinished / ANSWERS, answers)
-        write_text(unfinished / "README.md", readme(target.name, run, told, cost))
+        write_text(unfinished / "README.md", readme(target.name, runs, told, cost))
         text = json.dumps(told, ensure_ascii=False, indent=1)
         write_text(unfinished / "signatures.json", text + "\n")
         _put(unfinished, target)
@@ -112,10 +124,11 @@ def export_onnx(run: Run, target: Path, int8: bool = False, more: Any = None) ->
     return Exported(target, report["answers"], report["largest_difference"], names, cost)
 
 
-def _write(run: Run, networks: Networks, folder: Path) -> None:
+def _write(runs: Sequence[Run], networks: Networks, folder: Path) -> None:
+    for place, run in zip(places_of({"told": networks.told}), runs, strict=True):
+        shutil.copytree(run.vocabulary, folder / place / VOCABULARY)
     for name, model in networks.models.items():
         onnx.save(model, str(folder / f"{name}.onnx"))
-    shutil.copytree(run.vocabulary, folder / VOCABULARY)
     write_pyz(folder / "run.pyz")
 
 
@@ -124,7 +137,10 @@ def _seal(folder: Path, facts: dict[str, Any]) -> None:
 
     It has one of its own, too.
     """
-    files = [*sorted(folder.glob("*.onnx")), *sorted((folder / VOCABULARY).rglob("*"))]
+    files = [
+        *sorted(folder.rglob("*.onnx")),
+        *sorted(file for known in folder.rglob(VOCABULARY) for file in known.rglob("*")),
+    ]
     found = {file.relative_to(folder).as_posix(): checksum(file) for file in files}
     text = json.dumps(sealed({**facts, "files": found}), ensure_ascii=False, indent=1)
     write_text(folder / FILE, text + "\n")

@@ -1,6 +1,6 @@
 """Which ONNX graphs a run needs, and what the runner must know beside; the rest is refused."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from seqtasks.onnx_export.classifier import documents, many_to_one
 from seqtasks.onnx_export.recurrent import OPERATIONS
 from seqtasks.onnx_export.tagger import many_to_many, paths_told
 from seqtasks.onnx_export.writer import encoder, next_step, written_step
+from seqtasks.runner.folder import AVERAGE, places_of
 from seqtasks.tasks import captioning, language_model, sentiment, tagger, translation
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.text_input import TextEmbedding
@@ -54,16 +55,33 @@ class Networks:
     told: dict[str, Any]
 
 
-def networks_of(config: Any, predictor: Any) -> Networks:
-    """Write a run's networks.
+def networks_of(configs: Sequence[Any], predictor: Any) -> Networks:
+    """Write a run's networks, or those of several that answer by their mean.
 
     Args:
-        config: the run's.
-        predictor: with its best weights.
+        configs: of the runs.
+        predictor: with their best weights.
 
     Raises:
         ExportError: says what of the run can't be written as ONNX.
     """
+    if len(configs) == 1:
+        return _one(configs[0], predictor, predictor)
+    found = [
+        _one(config, member, predictor)
+        for config, member in zip(configs, predictor.members, strict=True)
+    ]
+    told = {"kind": AVERAGE, "members": [one.told for one in found]}
+    models = {
+        f"{place}{name}": model
+        for place, one in zip(places_of({"told": told}), found, strict=True)
+        for name, model in one.models.items()
+    }
+    return Networks(models, told)
+
+
+def _one(config: Any, predictor: Any, whole: Any) -> Networks:
+    """Write a run's own networks; `whole` answers, by this run or by several together."""
     write = _WRITERS.get(type(predictor))
     if write is None:
         raise _refusal(f"the task {config.task}", "leave --format out")
@@ -71,17 +89,17 @@ def networks_of(config: Any, predictor: Any) -> Networks:
         raise _refusal(f"model.arch {config.model.arch}")
     if config.model.zoneout:
         raise _refusal(f"model.zoneout {config.model.zoneout}")
-    return write(config, predictor)
+    return write(config, predictor, whole)
 
 
-def _classifier(config: Any, predictor: Any) -> Networks:
+def _classifier(config: Any, predictor: Any, whole: Any) -> Networks:
     head = predictor.codec.head
     if not isinstance(head, heads.HEADS):
         raise _refusal(f"the head {type(head).__name__}")
     told = {
         "kind": "classifier",
         "text": _text(config),
-        "head": heads.told(head, predictor.threshold),
+        "head": heads.told(head, whole.threshold),
     }
     if isinstance(predictor.model, Hierarchical):
         told |= {
@@ -94,19 +112,19 @@ def _classifier(config: Any, predictor: Any) -> Networks:
     return Networks({"model": model}, told)
 
 
-def _tagger(config: Any, predictor: Any) -> Networks:
+def _tagger(config: Any, predictor: Any, whole: Any) -> Networks:
     # A CRF has nothing to compute in the graph: its scores are for the paths.
     stack = _stack(layer for layer in predictor.model.layers if not isinstance(layer, CRF))
     told = {
         "kind": "tagger",
         "text": _text(config),
         "tags": predictor.codec.tags,
-        "paths": paths_told(predictor.paths),
+        "paths": paths_told(whole.paths),
     }
     return Networks({"model": many_to_many(predictor, stack)}, told)
 
 
-def _language_model(config: Any, predictor: Any) -> Networks:
+def _language_model(config: Any, predictor: Any, whole: Any) -> Networks:
     text, decoding = predictor.codec.text, predictor.decoding
     chosen = ("max_length", "temperature", "top_k", "seed", "max_prompt")
     told = {
@@ -118,10 +136,10 @@ def _language_model(config: Any, predictor: Any) -> Networks:
     return Networks({"model": next_step(predictor.model.decoder)}, told)
 
 
-def _translator(config: Any, predictor: Any) -> Networks:
-    codec, decoding, model = predictor.codec, predictor.decoding, predictor.model
-    looks = model.decoder.attention is not None
-    can_copy = looks and predictor.can_copy
+def _translator(config: Any, predictor: Any, whole: Any) -> Networks:
+    codec, decoding, model = predictor.codec, whole.decoding, predictor.model
+    # The first one's attention says what is copied for an unknown token.
+    can_copy = whole.model.decoder.attention is not None and whole.can_copy
     unknown = can_copy or not (decoding.copy_unknown or codec.target.unit == "subword")
     chosen = (
         *("beam", "n_best", "max_length", "length_penalty"),
@@ -138,14 +156,14 @@ def _translator(config: Any, predictor: Any) -> Networks:
     return Networks({"encoder": encoder(model), "decoder": decoder}, told)
 
 
-def _captioner(config: Any, predictor: Any) -> Networks:
+def _captioner(config: Any, predictor: Any, whole: Any) -> Networks:
     codec, model = predictor.codec, predictor.model
     chosen = ("beam", "n_best", "max_length", "length_penalty", "min_length", "no_repeat")
     told = {
         "kind": "captioner",
         "image_shape": [*codec.image_shape],
         "target_unit": codec.captions.unit,
-        "decoding": {name: getattr(predictor.decoding, name) for name in chosen},
+        "decoding": {name: getattr(whole.decoding, name) for name in chosen},
     }
     decoder = written_step(model.decoder, 0, unknown=False)
     return Networks({"encoder": eye(model, codec.image_shape), "decoder": decoder}, told)

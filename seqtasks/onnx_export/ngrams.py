@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from seqtasks.layers.linear_ngrams import LONGEST_PIECE, PIECES_BEGIN, TOKENS_BEGIN, LinearNGrams
 from seqtasks.layers.ngrams import FACTOR, PRIME
 from seqtasks.onnx_export.graph import Graph
@@ -35,6 +37,11 @@ def hashed_ngrams(
         yield hashes, g("And", real, g("Greater", lengths, g.number(0, "int64")))
 
 
+def with_nothing(table: np.ndarray) -> np.ndarray:
+    """A table with a row of zeros behind its last, which n-grams that aren't real look up."""
+    return np.concatenate([table, np.zeros_like(table[:1])])
+
+
 def with_linear(
     g: Graph, linear: LinearNGrams | None, inputs: Mapping[str, str], N: str, outputs: str
 ) -> str:
@@ -47,8 +54,8 @@ def with_linear(
     if linear is None:
         return outputs
     tables = (
-        g.weight(linear.v.numpy(), "linear/v"),
-        g.weight(linear.s.numpy()[:, None] ** 2, "linear/squares"),
+        g.weight(with_nothing(linear.v.numpy()), "linear/v"),
+        g.weight(with_nothing(linear.s.numpy()[:, None] ** 2), "linear/squares"),
     )
     found = [_summed(g, linear, tables, inputs["ids"], N, linear.longest, TOKENS_BEGIN)]
     if "characters" in inputs:
@@ -76,10 +83,10 @@ def _summed(
     lengths = g("ReduceSum", g("Cast", real, to=6), g.ints(1), keepdims=0)
     sums: tuple[list[str], list[str]] = ([], [])
     for hashes, is_real in hashed_ngrams(g, rows, lengths, longest, begin):
-        places = g("Mod", hashes, g.number(linear.buckets, "int64"))
+        buckets = g.number(linear.buckets, "int64")
+        places = g("Where", is_real, g("Mod", hashes, buckets), buckets)
         for table, of_table in zip(tables, sums, strict=True):
-            values = g.where_real(is_real, g("Gather", table, places))
-            of_rows = g("ReduceSum", values, g.ints(1), keepdims=0)
+            of_rows = g("ReduceSum", g("Gather", table, places), g.ints(1), keepdims=0)
             of_table.append(of_rows)
     found = []
     for width, parts in zip((linear.classes, 1), sums, strict=True):

@@ -1,6 +1,7 @@
 """Where an ONNX export is written and found, checked before TensorFlow starts."""
 
 import json
+from collections.abc import Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from seqtasks.config.yaml_text import read_yaml
 from seqtasks.errors import ExportError, RunError, typed
-from seqtasks.runner.folder import FILE, VOCABULARY, check_files, read_facts
+from seqtasks.runner.folder import FILE, VOCABULARY, check_files, places_of, read_facts
 from seqtasks.runs import Run
 from seqtasks.runs.checksums import checksum
 from seqtasks.runs.files import check_folder
@@ -59,41 +60,51 @@ def next_version(target: Path) -> int:
         return 1
 
 
-def find_export(run: Run) -> Path:
-    """Find a run's ONNX export where `seqtasks export --format onnx` writes it by default.
+def find_export(name: str, runs: Sequence[Run], asked: Sequence[str | Path]) -> Path:
+    """Find the ONNX export of runs where `seqtasks export --format onnx` writes it by default.
+
+    Args:
+        name: of the model.
+        runs: one, or several that answer by their mean.
+        asked: how a command is told which runs.
 
     Raises:
         ExportError: where there is none, or it is of other weights or settings.
     """
-    path = FOLDER / run.path.resolve().name
-    make = typed("seqtasks", "export", run.path, "--format", "onnx")
+    path = FOLDER / name
+    make = typed("seqtasks", "export", *asked, "--format", "onnx")
     if not (path / FILE).is_file():
-        raise ExportError(f"{path}: no ONNX export of this run; make one by {make}")
-    if not _is_of(read_facts(path), run):
-        raise ExportError(f"{path}: not of this run as it is now; export it anew by {make}")
+        which = "this run" if len(runs) == 1 else f"the mean of these {len(runs)} runs"
+        raise ExportError(f"{path}: no ONNX export of {which}; make one by {make}")
+    if not _is_of(read_facts(path), runs):
+        which = "this run as it is" if len(runs) == 1 else "these runs as they are"
+        raise ExportError(f"{path}: not of {which} now; export it anew by {make}")
     return path
 
 
-def current_export(run: Run) -> Path | None:
-    """The ONNX export that may answer in a run's place without being asked for, if there is one.
+def current_export(name: str, runs: Sequence[Run]) -> Path | None:
+    """The ONNX export that may answer in place of runs without being asked for, if there is one.
 
-    It is of the run's weights and settings as they are now, not in 8 bits, and can be run here.
-    Exports of versions that didn't write down the settings never are.
+    It is of their weights and settings as they are now, not in 8 bits, and can be run here. Exports
+    of versions that didn't write down the settings never are.
     """
-    path = FOLDER / run.path.resolve().name
+    path = FOLDER / name
     if find_spec("onnxruntime") is None or not (path / FILE).is_file():
         return None
     try:
         facts = read_facts(path)
         check_files(path, facts)
-        is_current = _is_of(facts, run) and facts["run"].keys() == identity(run).keys()
+        is_current = _is_of(facts, runs) and facts["run"].keys() == identity(runs).keys()
     except (RunError, OSError, KeyError, AttributeError):  # damage, of which `predict` can do well
         return None
     return path if is_current and facts.get("int8") is False else None
 
 
-def identity(run: Run) -> dict[str, Any]:
-    """What tells whether a run still is the one that was exported."""
+def identity(runs: Sequence[Run]) -> dict[str, Any]:
+    """What tells whether runs still are those that were exported."""
+    if len(runs) > 1:
+        return {"members": [identity([run]) for run in runs]}
+    (run,) = runs
     told = read_yaml(run.config_file.read_text("utf-8"))
     told = {name: told.get(name) for name in _SETTINGS}
     return {
@@ -103,12 +114,23 @@ def identity(run: Run) -> dict[str, Any]:
     }
 
 
-def _is_of(facts: dict[str, Any], run: Run) -> bool:
-    """Whether an export is of a run as it is now, as far as the export's version tells."""
-    now, then = identity(run), facts.get("run") or {}
-    files = facts.get("files", {})
+def _is_of(facts: dict[str, Any], runs: Sequence[Run]) -> bool:
+    """Whether an export is of runs as they are now, as far as the export's version tells."""
+    then = facts.get("run") or {}
+    places = places_of({"told": facts.get("told", {})})
+    told = then.get("members", []) if len(runs) > 1 else [then]
+    if not len(places) == len(told) == len(runs):
+        return False
+    members = zip(places, runs, told, strict=True)
+    return all(_is_one_of(facts, *member) for member in members)
+
+
+def _is_one_of(facts: dict[str, Any], place: str, run: Run, then: dict[str, Any]) -> bool:
+    """Whether a run is what is in a place of an export."""
+    now, files = identity([run]), facts.get("files", {})
     same = all(
-        files.get(f"{VOCABULARY}/{file.relative_to(run.vocabulary).as_posix()}") == checksum(file)
+        files.get(f"{place}{VOCABULARY}/{file.relative_to(run.vocabulary).as_posix()}")
+        == checksum(file)
         for file in run.vocabulary.rglob("*")
         if file.is_file()
     )

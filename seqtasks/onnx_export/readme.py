@@ -1,20 +1,28 @@
 """README.md of an ONNX export, for people."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from seqtasks.onnx_export.int8 import Cost
 
 
-def readme(name: str, run: Any, told: dict[str, Any], cost: Cost | None) -> str:
+def readme(name: str, runs: Sequence[Any], told: dict[str, Any], cost: Cost | None) -> str:
     """Write the export's README as Markdown.
 
     Args:
         name: of the folder.
-        run: that was exported.
+        runs: that were exported; several answer by their mean.
         told: the signatures, as in signatures.json.
         cost: of weights in 8 bits, where they are.
     """
-    config = run.config
+    config = runs[0].config
+    archs = ", ".join(dict.fromkeys(f"`{run.config.model.arch}`" for run in runs))
+    names = ", ".join(f"`{run.path.name}`" for run in runs)
+    what, of = f"A {archs}", f"run {names}"
+    files = "| `*.onnx` | the network |\n| `vocabulary/` | which words have which numbers |"
+    if len(runs) > 1:
+        what, of = f"The mean of {len(runs)} networks, {archs},", f"runs {names}"
+        files = "| `network1/` and so on | each network, and which words have which numbers |"
     bits = ""
     if cost:
         bits = f"\nIts weights have 8 bits. Of the answers to the run's samples {cost.told()}.\n"
@@ -28,7 +36,7 @@ def readme(name: str, run: Any, told: dict[str, Any], cost: Cost | None) -> str:
     rows = "\n".join(f"| `{key}` | {one['about']} |" for key, one in told.items())
     return f"""# {name}
 
-A `{config.model.arch}` for the task `{config.task}`, exported from the run `{run.path.name}` as
+{what} for the task `{config.task}`, exported from the {of} as
 ONNX. It answers without TensorFlow and without seqtasks:
 
     pip install onnxruntime{pillow}
@@ -48,8 +56,7 @@ protocol:
 
 | file | |
 |---|---|
-| `*.onnx` | the network |
-| `vocabulary/` | which words have which numbers |
+{files}
 | `run.pyz` | splits texts, runs the network and names its answers |
 | `signatures.json` | what can be asked, for programs |
 | `export.json` | what run.pyz knows of the run, and checksums of the files |

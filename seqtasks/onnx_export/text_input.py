@@ -6,7 +6,7 @@ import numpy as np
 
 from seqtasks.layers.vectors import PartedVectors
 from seqtasks.onnx_export.graph import Graph
-from seqtasks.onnx_export.ngrams import hashed_ngrams
+from seqtasks.onnx_export.ngrams import hashed_ngrams, with_nothing
 from seqtasks.onnx_export.pooling import highest_of
 from seqtasks.onnx_export.recurrent import run_layer
 
@@ -75,11 +75,13 @@ def _spelled(g: Graph, text: Any, characters: str) -> str:
 
 def _pieces(g: Graph, reader: Any, words: str, lengths: str) -> str:
     """The mean of a word's pieces, times the root of how many it has: `NGramReader`, (M, H)."""
-    table = g.weight(table_of(reader.piece_vectors), "text/pieces")
+    table = g.weight(with_nothing(table_of(reader.piece_vectors)), "text/pieces")
+    buckets = g.number(reader.buckets, "int64")
     found, count = g.number(0.0), g.number(0.0)
     for hashes, real in hashed_ngrams(g, words, lengths, reader.longest):
-        vectors = g("Gather", table, g("Mod", hashes, g.number(reader.buckets, "int64")))
-        found = g("Add", found, g("ReduceSum", g.where_real(real, vectors), g.ints(1), keepdims=0))
+        places = g("Where", real, g("Mod", hashes, buckets), buckets)
+        vectors = g("Gather", table, places)
+        found = g("Add", found, g("ReduceSum", vectors, g.ints(1), keepdims=0))
         count = g("Add", count, g("ReduceSum", g("Cast", real, to=1), g.ints(1), keepdims=0))
     root = g("Sqrt", g("Max", count, g.number(1.0)))
     return g("Div", found, g("Unsqueeze", root, g.ints(1)))

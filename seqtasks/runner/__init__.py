@@ -18,11 +18,13 @@ Answers, the doubles of `seqtasks.search` and of the tasks' endpoints:
 
 network            an ONNX graph in onnxruntime
 beam, rules        beam search
+averages           several networks that answer as one
 sampling           text drawn token by token
 tag_paths          a sentence's tags, chosen together
 classifier, tagger, language_model, translator, captioner
                    what each signature answers
 tensors            types of tensors, arrays of strings
+batches            rows of like lengths together
 
 An export's own program:
 

@@ -55,10 +55,9 @@ class Api:
         Raises:
             StatusError: for a request that doesn't fit.
         """
-        signature = self._export.signature(json_bodies.signature_name(document))
         if verb == "predict":
-            feeds, form = json_bodies.decode_predict(document, signature, self._limits)
-            return json_bodies.encode_predict(self._export.run(signature, feeds), form)
+            return json_bodies.dumps(self.predict(document))
+        signature = self._export.signature(json_bodies.signature_name(document))
         outputs = _METHODS[verb]
         if set(signature.outputs) != set(outputs):
             raise StatusError(
@@ -72,6 +71,16 @@ class Api:
             return json_bodies.encode_regress(found["outputs"])
         pairs = zip(found["classes"].tolist(), found["scores"], strict=True)
         return json_bodies.encode_classify([list(zip(*row, strict=True)) for row in pairs])
+
+    def predict(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer the object of a predict request by that of an answer.
+
+        Raises:
+            StatusError: for a request that doesn't fit.
+        """
+        signature = self._export.signature(json_bodies.signature_name(document))
+        feeds, form = json_bodies.decode_predict(document, signature, self._limits)
+        return json_bodies.predict_document(self._export.run(signature, feeds), form)
 
     def status(self) -> dict[str, Any]:
         """Say that the version is available."""
@@ -136,6 +145,8 @@ class LocalClient(Client):
         document: dict[str, Any],
     ) -> dict[str, Any]:
         try:
+            if verb == "predict":
+                return self._api.predict(document)
             return json.loads(self._api.infer(verb, document))
         except StatusError as error:
             raise ServingError(error.message) from error
@@ -147,8 +158,8 @@ def exported_run(export: OnnxExport, n_best: int | None = None) -> ServedRun:
     Args:
         n_best: how many translations or captions are wanted; as many as the run gives by default.
     """
-    count: int = n_best or export.facts["told"].get("decoding", {}).get("n_best", 1)
-    shape = export.facts["told"].get("image_shape")
+    count: int = n_best or export.told.get("decoding", {}).get("n_best", 1)
+    shape: Any = export.told.get("image_shape")
 
     def images(file: str) -> Iterator[tuple[str, Any]]:
         from seqtasks.runner.images import as_trained, images_in

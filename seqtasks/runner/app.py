@@ -10,10 +10,10 @@ from pathlib import Path
 
 from seqtasks import answers
 from seqtasks.errors import DataError, SeqtasksError
+from seqtasks.runner.batches import in_parts
 from seqtasks.version import __version__
 
-_BATCH = 64
-_BYTES = 65_536
+_BYTES = 2**17
 _HELP = """Answer texts by this export; it needs onnxruntime and NumPy, and no TensorFlow.
 
 Texts come from the arguments, from --file, or line by line from standard input. Of a model that
@@ -70,9 +70,10 @@ def _predict(folder: Path, arguments: Sequence[str]) -> int:
     from seqtasks.runner.api import exported_run
     from seqtasks.runner.folder import OnnxExport
 
-    run = exported_run(OnnxExport(folder))
+    export = OnnxExport(folder)
+    run = exported_run(export)
     notices = answers.Notices()
-    for batch in [given.text] if given.text else _lines(given.file):
+    for batch in [given.text] if given.text else _lines(given.file, export.at_once):
         for answer in run.predict(batch, complete=given.json):
             shown = None if given.json else answers.line(answer)
             print(json.dumps(answer, ensure_ascii=False) if shown is None else shown)
@@ -82,8 +83,11 @@ def _predict(folder: Path, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _lines(path: Path | None) -> Iterator[list[str]]:
+def _lines(path: Path | None, at_once: int) -> Iterator[list[str]]:
     """Lines in batches of what is there.
+
+    Args:
+        at_once: lines of a batch at most.
 
     Raises:
         DataError: a file that can't be read, or a line that isn't UTF-8.
@@ -94,8 +98,7 @@ def _lines(path: Path | None) -> Iterator[list[str]]:
             number, begun = 0, b""
             while chunk := stream.read1(_BYTES):
                 *lines, begun = (begun + chunk).split(b"\n")
-                for start in range(0, len(lines), _BATCH):
-                    some = lines[start : start + _BATCH]
+                for some in in_parts(lines, at_once):
                     yield [_text(line, name, number + n) for n, line in enumerate(some, 1)]
                     number += len(some)
             if begun:

@@ -4,13 +4,14 @@ An image file is read as `seqtasks predict` reads it: by Pillow, and colours of 
 images are averaged. TensorFlow's own decoder, which another export has, weighs them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seqtasks.errors import DataError
+from seqtasks.runner.averages import Decoder, Together
 from seqtasks.runner.beam import Decoded, beam_search, cut_off
 from seqtasks.runner.images import as_trained, image_of
 from seqtasks.runner.network import Network
@@ -34,16 +35,19 @@ class Captioner:
     def __init__(self, folder: Path, told: Mapping[str, Any], networks: Mapping[str, Network]):
         self._target = TargetText(told["target_unit"], folder)
         self._shape: tuple[int, int, int] = tuple(told["image_shape"])
-        self._encoder, self._decoder = networks["encoder"], networks["decoder"]
+        self._encoder, self._decoder = networks["encoder"], Decoder(networks["decoder"])
         self._decoding = told["decoding"]
-        names = [name for name in self._decoder.inputs if name.startswith("state_")]
-        self._states = [f"state_{n}" for n in range(1, len(names) + 1)]
+        self._members: tuple[Captioner, ...] = (self,)
 
     @property
     def endpoints(self) -> dict[str, Callable[[Arrays], Arrays]]:
         """What runs each signature."""
         found = {"serving_default": self._best, "nbest": self._several}
         return {**found, "encoded": self._files} if self._shape[2] in _WITH_FILES else found
+
+    def average(self, others: Sequence["Captioner"]) -> None:
+        """Write by the mean with others of the same tokens, of images of the same size."""
+        self._members = (self, *others)
 
     def _best(self, feeds: Arrays) -> Arrays:
         return self._first(feeds["image"])
@@ -80,15 +84,14 @@ class Captioner:
         return {"captions": texts[:N], "scores": found.scores[:N], "cut": cut_off(found)[:N]}
 
     def _search(self, images: np.ndarray, beam: int, n_best: int) -> Decoded:
-        states = self._encoder.run({"images": images}, self._states)
-        outputs = ["log_probs", *(f"after_{n}" for n in range(1, len(states) + 1))]
-
-        def step(ids: np.ndarray, states: Any, memory: Any) -> tuple[np.ndarray, Any, np.ndarray]:
-            feeds = {"ids": ids, **dict(zip(self._states, states, strict=True))}
-            log_probs, *after = self._decoder.run(feeds, outputs)
-            return log_probs, after, np.zeros((len(ids), 0), np.float32)
-
+        feeds = {"images": images}
+        decoders = [member._decoder for member in self._members]
+        states = [
+            state
+            for member, decoder in zip(self._members, decoders, strict=True)
+            for state in member._encoder.run(feeds, decoder.first)
+        ]
         chosen = self._decoding
         rules = Rules(chosen["min_length"], chosen["no_repeat"])
         limits = chosen["max_length"], chosen["length_penalty"], n_best, rules
-        return beam_search(step, states, [], START_ID, END_ID, beam, *limits)
+        return beam_search(Together(decoders), states, [], START_ID, END_ID, beam, *limits)

@@ -1,17 +1,20 @@
 """Texts and documents to answers: the double of `seqtasks.tasks.sentiment`'s endpoints."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqtasks.runner.averages import mean
+from seqtasks.runner.batches import by_length
 from seqtasks.runner.encoder import DocumentEncoder, TextEncoder
 from seqtasks.runner.network import Network
 from seqtasks.runner.tensors import example_text, strings, texts_of
 
 Arrays = dict[str, np.ndarray]
-_AT_ONCE = 64  # texts in a batch; speed and memory only, never the answers
+_TEXTS, _DOCUMENTS = 1_024, 64  # documents' attention is one array
 
 
 class Classifier:
@@ -21,6 +24,9 @@ class Classifier:
         folder: of the vocabularies.
         told: what the export knows of its run.
         networks: the graphs, by the names of their files.
+
+    Attributes:
+        at_once: how many of many texts to ask for at a time.
     """
 
     def __init__(self, folder: Path, told: Mapping[str, Any], networks: Mapping[str, Network]):
@@ -28,10 +34,12 @@ class Classifier:
         self._encoder: Any = encoder
         if "max_sentences" in told:
             self._encoder = DocumentEncoder(encoder, told["max_sentences"])
+        self.at_once = _DOCUMENTS if "max_sentences" in told else _TEXTS
         self._network = networks["model"]
         self._labels = strings(told["head"]["labels"])
         self._threshold = told["head"]["threshold"]
         self._answer = getattr(self, f"_{told['head']['kind']}")
+        self._members: tuple[Classifier, ...] = (self,)
         self._states = [
             shape[1] for name, shape in self._network.inputs.items() if name.startswith("state_")
         ]
@@ -47,13 +55,25 @@ class Classifier:
             "step": self._step,
         }
 
+    def average(self, others: Sequence["Classifier"]) -> None:
+        """Answer by the mean with others of the same labels, each of its own vocabulary."""
+        self._members = (self, *others)
+        self.at_once = min(member.at_once for member in self._members)
+
     def _default(self, feeds: Arrays) -> Arrays:
         texts = texts_of(feeds["text"])
-        measured = [self._encoder.measure(text) for text in texts]
+        # The most of any member, (texts, 2).
+        measured = np.max(
+            [
+                np.array([*map(member._encoder.measure, texts)], int).reshape(len(texts), 2)
+                for member in self._members
+            ],
+            axis=0,
+        )
         return {
             **self._answer(self._rows(texts)),
-            "unread": np.array([unread for _, unread in measured], np.int32),
-            "empty": np.array([tokens == 0 for tokens, _ in measured], np.bool_),
+            "unread": measured[:, 1].astype(np.int32),
+            "empty": measured[:, 0] == 0,
         }
 
     def _classify(self, feeds: Arrays) -> Arrays:
@@ -65,9 +85,19 @@ class Classifier:
         return {"outputs": rows[:, -1]}  # the number, or the second of two classes
 
     def _rows(self, texts: list[str]) -> np.ndarray:
+        """Answers (N, size): the mean of all members'."""
+        return mean([member._own_rows(texts) for member in self._members])
+
+    def _own_rows(self, texts: list[str]) -> np.ndarray:
         """Answers (N, size) as they come from the graph."""
-        found = [self._run(some, ["answers"])[0] for some in _batches(texts)]
-        return np.concatenate(found)[: len(texts)]
+        if not texts:  # a graph has no batch of no row
+            return self._run([""], ["answers"])[0][:0]
+        lengths = [tokens - unread for tokens, unread in map(self._encoder.measure, texts)]
+        batches = [*by_length(lengths)]
+        found = [self._run([texts[n] for n in batch], ["answers"])[0] for batch in batches]
+        rows = np.empty((len(texts), found[0].shape[1]), np.float32)
+        rows[np.concatenate(batches)] = np.concatenate(found)
+        return rows
 
     def _run(self, texts: list[str], outputs: list[str]) -> list[np.ndarray]:
         ids = self._encoder(texts)
@@ -79,18 +109,23 @@ class Classifier:
 
     def _step(self, feeds: Arrays) -> Arrays:
         texts, begins = texts_of(feeds["text"]), feeds["begins"]
-        count = len(self._states)
-        names = [f"state_{n}" for n in range(1, count + 1)]
+        names = [f"state_{n}" for n in range(1, sum(len(m._states) for m in self._members) + 1)]
+        given = iter(np.where(begins[:, np.newaxis], np.float32(0), feeds[name]) for name in names)
+        rows, states = [], []
+        for member in self._members:
+            found, *after = member._read_on(texts, [*islice(given, len(member._states))])
+            rows.append(found)
+            states += after
+        return {**self._answer(mean(rows)), **dict(zip(names, states, strict=True))}
+
+    def _read_on(self, texts: list[str], states: list[np.ndarray]) -> list[np.ndarray]:
+        """Answers (N, size) and states after texts, from those before them."""
         if not texts:
-            rows = self._rows([])
-            empty = [np.zeros((0, size), np.float32) for size in self._states]
-            return {**self._answer(rows), **dict(zip(names, empty, strict=True))}
-        states = {
-            name: np.where(begins[:, np.newaxis], np.float32(0), feeds[name]) for name in names
-        }
-        wanted = ["answers", *(f"after_{n}" for n in range(1, count + 1))]
-        rows, *after = self._network.run({**self._encoder(texts), **states}, wanted)
-        return {**self._answer(rows), **dict(zip(names, after, strict=True))}
+            return [self._own_rows([]), *states]
+        numbers = range(1, len(states) + 1)
+        before = {f"state_{n}": state for n, state in zip(numbers, states, strict=True)}
+        wanted = ["answers", *(f"after_{n}" for n in numbers)]
+        return self._network.run({**self._encoder(texts), **before}, wanted)
 
     def _attention(self, feeds: Arrays) -> Arrays:
         texts = texts_of(feeds["text"])
@@ -122,9 +157,3 @@ class Classifier:
 
 def _examples(feeds: Arrays) -> list[str]:
     return texts_of(np.array([example_text(one) for one in feeds["inputs"]], object))
-
-
-def _batches(texts: list[str]) -> Iterator[list[str]]:
-    """Texts some at a time; of no text one, since a graph has no batch of no row."""
-    for start in range(0, max(len(texts), 1), _AT_ONCE):
-        yield texts[start : start + _AT_ONCE] or [""]

@@ -11,11 +11,18 @@ from seqtasks.runner.learnt_splitting import LearntSplitter
 from seqtasks.runner.sentences import split_sentences
 from seqtasks.runner.splitting import SPACE, normalise, split_characters, split_words
 from seqtasks.runner.subwords import Subwords
-from seqtasks.runner.vocabulary import UNKNOWN_ID, Vocabulary, padded, padded_twice
+from seqtasks.runner.vocabulary import (
+    UNKNOWN_ID,
+    Vocabulary,
+    padded,
+    padded_twice,
+    spelled,
+)
 
 Ids = dict[str, np.ndarray]
 _SUBWORDS_FILE = "subwords.json"
-_KNOWN = 256  # texts that are remembered as they are split
+_KNOWN = 8_192  # texts that are remembered as they are split,
+_SIGNS = 2**20  # and of how many characters
 
 
 class TextEncoder:
@@ -31,6 +38,7 @@ class TextEncoder:
         self.max_length: int = told["max_length"]
         self.max_word_length: int = told["max_word_length"]
         self._known: dict[str, list[str]] = {}
+        self._signs = 0
         self.words = self.characters = self.subwords = self.features = None
         if self.unit == "subword":
             self.subwords = Subwords.load(folder / _SUBWORDS_FILE)
@@ -53,8 +61,7 @@ class TextEncoder:
             return {"ids": padded([known.ids(tokens) for tokens in split])}
         found = {"ids": padded([self.words.ids(tokens) for tokens in split])}
         if self.characters:
-            spelled = [_spelled(self.characters, row, self.max_word_length) for row in split]
-            found["characters"] = padded_twice(spelled)
+            found["characters"] = spelled(self.characters, split, self.max_word_length)
         if self.features:
             rows = [
                 self.features(self.split_as_written(text, words), words)
@@ -87,9 +94,10 @@ class TextEncoder:
                 found = self.subwords.split(normalise(text))
             else:
                 found = split_characters(text) if self.unit == "char" else split_words(text)
-            if len(self._known) >= _KNOWN:
-                self._known = {}
+            if len(self._known) >= _KNOWN or self._signs > _SIGNS:
+                self._known, self._signs = {}, 0
             self._known[text] = found
+            self._signs += len(text)
         return found
 
 
@@ -169,8 +177,7 @@ class TokenEncoder:
         found = {"ids": padded([known.ids(row) for row in lower])}
         written = [[normalise(token, lowercase=False) for token in row] for row in sentences]
         if self.characters:
-            spelled = [_spelled(self.characters, row, self.max_word_length) for row in written]
-            found["characters"] = padded_twice(spelled)
+            found["characters"] = spelled(self.characters, written, self.max_word_length)
         if self.features:
             rows = [self.features(*pair) for pair in zip(written, lower, strict=True)]
             for name in self.features.vocabularies:
@@ -188,7 +195,3 @@ class TokenEncoder:
         known: Any = self.subwords
         ids = known.ids(normalise(token, lowercase=False)) or [UNKNOWN_ID]
         return ids[: self.max_word_length]
-
-
-def _spelled(known: Vocabulary, words: Sequence[str], longest: int) -> list[list[int]]:
-    return [known.ids([*word][:longest]) for word in words]

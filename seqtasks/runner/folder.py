@@ -18,6 +18,8 @@ from seqtasks.serving.models.signature import (
 )
 
 FILE, VOCABULARY = "export.json", "vocabulary"
+AVERAGE = "average"  # the kind of several that answer by their mean
+_AT_ONCE = 64
 FORMAT = 1  # of export.json; a later one may say what this code doesn't know
 
 
@@ -30,7 +32,10 @@ class OnnxExport:
     Attributes:
         signatures: by name.
         draws: those of them that draw at random.
+        at_once: how many of many texts to ask for at a time, such that the first answer comes soon
+            where each takes long.
         facts: what export.json says.
+        told: what it says of the network; of several, of the first.
 
     Raises:
         RunError: where there is none, or one of its files is damaged or missing.
@@ -41,18 +46,27 @@ class OnnxExport:
         self.name = path.resolve().name
         self.facts = read_facts(path)
         check_files(path, self.facts)
-        told = self.facts["told"]
-        networks = {
-            name: Network(path / f"{name}.onnx", self.facts["opset"])
-            for name in self.facts["networks"]
-        }
-        model = _kind(told["kind"])(path / VOCABULARY, told, networks)
+        places = places_of(self.facts)
+        model, *others = (self._member(place, told) for place, told in places.items())
+        if others:
+            model.average(others)
+        self.told: dict[str, Any] = next(iter(places.values()))
         self._endpoints = model.endpoints
         self.draws: frozenset[str] = getattr(model, "draws", frozenset())
+        self.at_once: int = getattr(model, "at_once", _AT_ONCE)
         self.signatures = {
             name: Signature(name, _specs(one["inputs"]), _specs(one["outputs"]), strict=True)
             for name, one in self.facts["signatures"].items()
         }
+
+    def _member(self, place: str, told: dict[str, Any]) -> Any:
+        """Load what answers, or one of several that answer together."""
+        networks = {
+            name.removeprefix(place): Network(self.path / f"{name}.onnx", self.facts["opset"])
+            for name in self.facts["networks"]
+            if name.startswith(place)
+        }
+        return _kind(told["kind"])(self.path / place / VOCABULARY, told, networks)
 
     def signature(self, name: str) -> Signature:
         """Find a signature; "" is the default one.
@@ -110,6 +124,17 @@ def read_facts(path: Path) -> dict[str, Any]:
             f"{file}: of format {number}, this program reads {FORMAT}; run it by its own run.pyz"
         )
     return facts
+
+
+def places_of(facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is told of each network, by the folder in the export that it is in, such as "network1/".
+
+    One alone is in the export's own folder, "".
+    """
+    told = facts["told"]
+    if told.get("kind") != AVERAGE:
+        return {"": told}
+    return {f"network{n}/": one for n, one in enumerate(told["members"], 1)}
 
 
 def sealed(facts: Mapping[str, Any]) -> dict[str, Any]:

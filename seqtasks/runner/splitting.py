@@ -49,9 +49,9 @@ def split_words(text: str, lowercase: bool = True) -> list[str]:
     ["don't", 'go', '-', '정말', '좋다', '!']
     """
     text = normalise(text, lowercase)
-    for _ in range(2):
+    for _ in range(2 if "'" in text or "’" in text else 0):
         text = pattern(r"(\p{L})['’](\p{L})").sub(rf"\1{_APOSTROPHE}\2", text)
-    text = pattern(r"[\p{P}\p{S}]").sub(r" \g<0> ", text)
+    text = " ".join(pattern(r"([\p{P}\p{S}])").split(text))
     return spaced(text.replace(_APOSTROPHE, "'"))
 
 

@@ -1,11 +1,12 @@
 """Texts to texts: the double of `seqtasks.tasks.translation`'s endpoints."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqtasks.runner.averages import Decoder, Together
 from seqtasks.runner.beam import Decoded, beam_search, cut_off
 from seqtasks.runner.copying import CopyRule
 from seqtasks.runner.encoder import TextEncoder
@@ -29,18 +30,20 @@ class Translator:
     def __init__(self, folder: Path, told: Mapping[str, Any], networks: Mapping[str, Network]):
         self._source = TextEncoder(folder, told["text"])
         self._target = TargetText(told["target_unit"], folder)
-        self._encoder, self._decoder = networks["encoder"], networks["decoder"]
+        self._encoder, self._decoder = networks["encoder"], Decoder(networks["decoder"])
         self._decoding = told["decoding"]
         self._copies = told["copies"]
         self._rule = CopyRule.load(folder / _COPIES, self._source.words)
-        names = [name for name in self._decoder.inputs if name.startswith("state_")]
-        self._states = [f"state_{n}" for n in range(1, len(names) + 1)]
-        self._looks = "memory" in self._decoder.inputs
+        self._members: tuple[Translator, ...] = (self,)
 
     @property
     def endpoints(self) -> dict[str, Callable[[Arrays], Arrays]]:
         """What runs each signature."""
         return {"serving_default": self._best, "nbest": self._several}
+
+    def average(self, others: Sequence["Translator"]) -> None:
+        """Write by the mean with others of the same tokens, each with a source of its own."""
+        self._members = (self, *others)
 
     def _best(self, feeds: Arrays) -> Arrays:
         texts = texts_of(feeds["text"])
@@ -108,29 +111,29 @@ class Translator:
     def _search(
         self, texts: list[str], beam: int, n_best: int, copied: np.ndarray | None
     ) -> Decoded:
-        names = [*self._states, *(("memory", "keys", "mask") if self._looks else ())]
-        first = self._encoder.run(self._source(texts), names)
-        states, memory = first[: len(self._states)], first[len(self._states) :]
-        outputs = ["log_probs", *(f"after_{n}" for n in range(1, len(states) + 1))]
-
-        def step(ids: np.ndarray, states: Any, memory: Any) -> tuple[np.ndarray, Any, np.ndarray]:
-            feeds = {"ids": ids, **dict(zip(names, [*states, *memory], strict=True))}
-            if not self._looks:
-                log_probs, *after = self._decoder.run(feeds, outputs)
-                return log_probs, after, np.zeros((len(ids), 0), np.float32)
-            log_probs, *after, attention = self._decoder.run(feeds, [*outputs, "attention"])
-            return log_probs, after, attention
-
+        states, memory = [], []
+        real = None  # which tokens of the source the first one may look at
+        for member in self._members:
+            own, looked = member._read(texts)
+            states += own
+            memory += looked
+            if member is self and looked:
+                _, _, real = looked
         chosen = self._decoding
         rules = Rules(
             chosen["min_length"],
             chosen["no_repeat"],
             chosen["coverage_penalty"],
-            memory[2] if self._looks else None,
+            real,
             copied,
         )
         limits = chosen["max_length"], chosen["length_penalty"], n_best, rules
+        step = Together([member._decoder for member in self._members])
         return beam_search(step, states, memory, START_ID, END_ID, beam, *limits)
+
+    def _read(self, texts: list[str]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        """The decoder's first states, and what it looks at, of texts."""
+        return self._decoder.split(self._encoder.run(self._source(texts), self._decoder.first))
 
     def _copy(
         self,

@@ -1,6 +1,7 @@
 """Files of tokens: the double of `seqtasks.text.vocabulary`."""
 
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,8 @@ class Vocabulary:
 
     def ids(self, tokens: Sequence[str]) -> list[int]:
         """The id of each token."""
-        return [self._ids.get(token, UNKNOWN_ID) for token in tokens]
+        known = self._ids
+        return [known.get(token, UNKNOWN_ID) for token in tokens]
 
     @classmethod
     def load(cls, path: Path) -> "Vocabulary":
@@ -54,17 +56,32 @@ def padded(rows: Sequence[Sequence[int]]) -> np.ndarray:
     >>> padded([[3, 4], []]).tolist()
     [[3, 4], [0, 0]]
     """
-    found = np.zeros((len(rows), max([1, *map(len, rows)])), np.int32)
-    for number, row in enumerate(rows):
-        found[number, : len(row)] = row
-    return found
+    return _in_rows([*chain.from_iterable(rows)], [*map(len, rows)])
 
 
 def padded_twice(rows: Sequence[Sequence[Sequence[int]]]) -> np.ndarray:
     """Rows of words of ids as an array (N, T, L), T and L at least 1, filled up by 0."""
-    longest = max([1, *(len(word) for row in rows for word in row)])
-    found = np.zeros((len(rows), max([1, *map(len, rows)]), longest), np.int32)
-    for number, row in enumerate(rows):
-        for at, word in enumerate(row):
-            found[number, at, : len(word)] = word
+    T = max([1, *map(len, rows)])
+    words = [word for row in rows for word in [*row, *[()] * (T - len(row))]]
+    found = padded(words)
+    return found.reshape(len(rows), T, found.shape[1])
+
+
+def spelled(known: Vocabulary, rows: Sequence[Sequence[str]], longest: int) -> np.ndarray:
+    """Rows of words as ids of their characters (N, T, L), L at most `longest`.
+
+    >>> spelled(Vocabulary(["[PAD]", "[UNK]", "a", "b"]), [["ab", "b"], ["bax"]], 2).tolist()
+    [[[2, 3], [3, 0]], [[3, 2], [0, 0]]]
+    """
+    numbers: dict[str, int] = {}  # each word is spelled once; 0 is no word
+    places = [[numbers.setdefault(word, len(numbers) + 1) for word in row] for row in rows]
+    cut = [word[:longest] for word in numbers]
+    words = _in_rows(known.ids("".join(cut)), [0, *map(len, cut)])
+    return words[padded(places)]
+
+
+def _in_rows(ids: list[int], lengths: list[int]) -> np.ndarray:
+    """Ids of rows, one row after the other, as an array (N, T)."""
+    found = np.zeros((len(lengths), max([1, *lengths])), np.int32)
+    found[np.arange(found.shape[1]) < np.array(lengths, int)[:, np.newaxis]] = ids
     return found

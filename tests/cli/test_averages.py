@@ -120,6 +120,38 @@ def test_an_export_of_several_is_one_model_that_a_server_answers_with(
     assert step["probabilities"] == pytest.approx(wanted[0].tolist(), abs=1e-5)
 
 
+def test_an_onnx_export_of_several_is_one_folder_that_predict_and_a_server_answer_with(
+    succeeds, refused, group, alone, run_server, tmp_path, monkeypatch
+):
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from seqtasks.runner import app
+
+    monkeypatch.chdir(tmp_path)
+    two = ("--run", group / "b", "--run", group / "c")
+    assert "no ONNX export of the mean of these 2 runs; make one by seqtasks export --run" in (
+        refused("predict", *two, "--runtime", "onnx", "x")
+    )
+    done = succeeds("export", *two, "--format", "onnx", noted="Average of 2 runs: b, c\n").stdout
+    made = Path("onnx_models/average-of-2-b")
+    assert f"{made}: " in done
+    assert "answers as the run's" in done
+    assert "The mean of 2 networks, `gru`, `lstm`," in (made / "README.md").read_text("utf-8")
+    wanted = alone[1:].mean(axis=0)
+    noted = rf"(?s)note: {re.escape(str(made))} answers; .* takes the runs themselves\n.*"
+    assert chances(asked(succeeds, *two, noted=noted)) == pytest.approx(wanted, abs=1e-5)
+    with run_server([ModelSettings("together", tmp_path / made, VersionPolicy())]) as (client, _):
+        served = client.predict([{"text": text} for text in TEXTS], "together")
+        rows = np.array([row["probabilities"] for row in served])
+        assert rows == pytest.approx(wanted, abs=1e-5)
+    # Each network is needed, in its place.
+    turned = ("--run", group / "c", "--run", group / "b", "--runtime", "onnx", "x")
+    shutil.copytree(made, made.with_name("average-of-2-c"))
+    assert "not of these runs as they are now; export it anew by" in refused("predict", *turned)
+    (made / "network2" / "vocabulary" / "words.txt").unlink()
+    assert app.main(made, ["x"]) == 2
+
+
 def _states(signatures):
     inputs = signatures["step"]["inputs"]
     return {name: spec for name, spec in inputs.items() if name.startswith("state_")}

@@ -428,9 +428,9 @@ def test_what_cant_be_written_is_refused_by_name_and_before_anything_is_made(
     predictor.codec = SimpleNamespace(head=Crf())
     config = SimpleNamespace(task="sentiment", model=SimpleNamespace(arch="bilstm", zoneout=0.0))
     with pytest.raises(export_module.ExportError, match="the head Crf can't be written"):
-        networks.networks_of(config, predictor)
+        networks.networks_of([config], predictor)
     with pytest.raises(export_module.ExportError, match="the task dancing can't be written"):
-        networks.networks_of(SimpleNamespace(task="dancing"), object())
+        networks.networks_of([SimpleNamespace(task="dancing")], object())
     command = ("export", trained.run, "--format", "onnx")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").touch()
@@ -516,13 +516,13 @@ def test_an_export_of_anything_but_the_run_as_it_is_doesnt_answer_unasked(
     monkeypatch.chdir(tmp_path)
     path = Path(shutil.copytree(exported, tmp_path / "onnx_models" / copied.name))
     run = Run(copied)
-    assert current_export(run) == Path("onnx_models") / copied.name
+    assert current_export(copied.name, [run]) == Path("onnx_models") / copied.name
     CHANGES[what](run, path)
-    assert current_export(run) is None
+    assert current_export(copied.name, [run]) is None
 
 
 def test_where_onnxruntime_is_missing_the_run_answers(exported, copied, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shutil.copytree(exported, tmp_path / "onnx_models" / copied.name)
     monkeypatch.setattr("seqtasks.onnx_export.places.find_spec", lambda name: None)
-    assert current_export(Run(copied)) is None
+    assert current_export(copied.name, [Run(copied)]) is None

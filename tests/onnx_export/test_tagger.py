@@ -47,7 +47,7 @@ def test_tags_scores_and_entities_are_those_of_the_run(text, head, constrain, tm
     for weight in network.trainable_variables:
         weight.assign(draw.normal(0, 0.9, weight.shape))
     predictor = tagger.Predictor(network, codec, 1.6, constrain)
-    written = networks_of(config, predictor)
+    written = networks_of([config], predictor)
     codec.save(tmp_path)
     onnx.save(written.models["model"], str(tmp_path / "model.onnx"))
     told = json.loads(json.dumps(written.told, allow_nan=False))

@@ -1,11 +1,17 @@
 """The mean of several networks, for each kind of answer: sets, numbers, translations, captions."""
 
+import json
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from seqtasks.compare import compare
 from seqtasks.data.readers import LabelledTexts
+from seqtasks.export.export import own_answers, traced
+from seqtasks.export.readme import signatures
+from seqtasks.runner import folder
 from seqtasks.tasks.heads.label_set import LabelSets
 from seqtasks.tasks.heads.number import Number
 from seqtasks.tasks.schemes import allowed
@@ -144,3 +150,40 @@ def _next(readout, never):
     rows = tf.nn.softmax(tf.cast(readout.scores()[:, -1], tf.float32)).numpy()
     rows[:, never] = 0
     return rows / rows.sum(axis=1, keepdims=True)
+
+
+@pytest.mark.parametrize("task", ["tagging", "translation", "captioning"])
+def test_an_onnx_export_of_two_answers_as_they_do_together(make, task, tmp_path):
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    from seqtasks.onnx_export.export import _outputs
+    from seqtasks.onnx_export.graph import OPSET
+    from seqtasks.onnx_export.networks import networks_of
+
+    made = make(task)
+    both = together(made)
+    written = networks_of([made.config] * 2, both)
+    for place in folder.places_of({"told": written.told}):
+        made.codec.save(tmp_path / place / folder.VOCABULARY)
+    for name, model in written.models.items():
+        onnx.save(model, str(tmp_path / f"{name}.onnx"))
+    endpoints = made.task.endpoints(both)
+    functions, told = traced(endpoints), signatures(endpoints)
+    facts = {
+        "format": folder.FORMAT,
+        "opset": OPSET,
+        "files": {},
+        "told": written.told,
+        "networks": [*written.models],
+        "signatures": {n: {**told[n], "outputs": _outputs(functions[n])} for n in told},
+    }
+    (tmp_path / folder.FILE).write_text(json.dumps(facts))
+    ours = folder.OnnxExport(tmp_path)
+    asked = 0
+    for name, feeds, right in own_answers(endpoints, functions, made.splits.validation.asked(5)):
+        found = ours.run(ours.signature(name), feeds)
+        for output, one in right.items():
+            said = compare(found[output], one)
+            assert not isinstance(said, str), (name, output, said)
+            asked += 1
+    assert asked > 10

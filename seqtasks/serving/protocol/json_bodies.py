@@ -128,15 +128,24 @@ def encode_predict(outputs: Mapping[str, np.ndarray], form: Format) -> bytes:
     Raises:
         StatusError: INVALID_ARGUMENT if outputs can't be listed as rows.
     """
+    return dumps(predict_document(outputs, form))
+
+
+def predict_document(outputs: Mapping[str, np.ndarray], form: Format) -> dict[str, Any]:
+    """Give the answer to a predict request, in its form, as the object that JSON is made of.
+
+    Raises:
+        StatusError: INVALID_ARGUMENT if outputs can't be listed as rows.
+    """
     if form is Format.ROWS:
         _check_rows(outputs)
     values = {name: from_tensor(array, name.endswith("_bytes")) for name, array in outputs.items()}
     if form is Format.COLUMNS:
-        return dumps({"outputs": next(iter(values.values())) if len(values) == 1 else values})
+        return {"outputs": next(iter(values.values())) if len(values) == 1 else values}
     if len(values) == 1:
-        return dumps({"predictions": next(iter(values.values()))})
+        return {"predictions": next(iter(values.values()))}
     rows = zip(*values.values(), strict=True)
-    return dumps({"predictions": [dict(zip(values, row, strict=True)) for row in rows]})
+    return {"predictions": [dict(zip(values, row, strict=True)) for row in rows]}
 
 
 def _check_rows(outputs: Mapping[str, np.ndarray]) -> None:
