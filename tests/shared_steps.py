@@ -100,24 +100,22 @@ def run_of(
 
 
 def by_devices(folder: Path, count: int) -> None:
-    """Train all there is on several devices, of which this makes two more than it takes."""
+    """Train all there is on several devices."""
     import tensorflow as tf
 
-    parts = [tf.config.LogicalDeviceConfiguration()] * (count + 2)
+    parts = [tf.config.LogicalDeviceConfiguration()] * count
     tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
 
     from seqtasks.training.devices import devices_of_machine
     from seqtasks.training.team import ALONE
 
-    team, more = (devices_of_machine(str(n)) for n in (count, count + 1))
-    found = {}
+    team, found = devices_of_machine("all"), {}
     for file in sorted(folder.glob("*.yaml")):
         # Only a graph has its parts on devices; one of them is enough.
         tf.config.run_functions_eagerly(file.stem != "language_model")
         found |= {f"{file.stem}/{key}": value for key, value in trained(file, team).items()}
     tf.config.run_functions_eagerly(True)
-    after = {"more": more, "one": ALONE}
-    stopped = [run_of(folder, f"then-{name}", team, True, then) for name, then in after.items()]
+    stopped = run_of(folder, "then-one", team, True, then=ALONE)
     run_of(folder, "drawn", team, dropout=True)
     run_of(folder, "drawn-again", team, True, dropout=True)
     np.savez(folder / "devices.npz", stopped=stopped, **found)

@@ -41,7 +41,7 @@ def folder(make, tmp_path_factory) -> Path:
         for who in ((addresses, "0"), (addresses, "1"), ("devices", "2"))
     ]
     try:
-        assert [worker.wait(300) for worker in workers] == [0, 0, 0]
+        assert [worker.wait(600) for worker in workers] == [0, 0, 0]
     finally:
         for worker in workers:
             worker.kill()
@@ -88,7 +88,7 @@ def run_alone(folder) -> Run:
     return Run(folder / "runs/alone")
 
 
-@pytest.mark.parametrize("name", ["together", "then-more", "then-one"])
+@pytest.mark.parametrize("name", ["together", "then-one"])
 def test_what_stopped_and_went_on_together_is_the_run_of_one(name, folder, run_alone):
     together = Run(folder / f"runs/{name}")
     for one, other in zip(run_alone.read_metrics(), together.read_metrics(), strict=True):
