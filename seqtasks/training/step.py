@@ -83,7 +83,8 @@ class TrainingStep:
     ):
         self.model = model
         self._team = team if isinstance(team, Team) else None
-        self._devices = team if isinstance(team, Devices) else None
+        by_devices = functools.partial(self._train_by_devices, team)
+        self._trains = by_devices if isinstance(team, Devices) else self._train
         self._tables = tables
         self.loss = loss
         self.clip_norm = clip_norm
@@ -149,8 +150,7 @@ class TrainingStep:
         if self._step is None:
             # A signature from the first batch's ranks: lengths and sizes vary without retracing.
             signature = tf.nest.map_structure(_any_size, batch)
-            train = self._train_by_devices if self._devices else self._train
-            self._step = tf.function(train, input_signature=signature, autograph=False)
+            self._step = tf.function(self._trains, input_signature=signature, autograph=False)
         self._step(*batch)
 
     def _train(self, inputs, targets, counts: Any = None):
@@ -162,9 +162,9 @@ class TrainingStep:
             gradients, sizes = add_up_gradients(self._team, gradients, sizes, counts)
         self._move(gradients, sizes)
 
-    def _train_by_devices(self, *parts):
+    def _train_by_devices(self, devices, *parts):
         find = functools.partial(self._find, of_losses=tf.reduce_sum)
-        gradients, sizes = self._devices.add_up(self.model, find, parts)
+        gradients, sizes = devices.add_up(self.model, find, parts)
         self._move(self._summed(gradients), sizes)
 
     def _find(self, inputs, targets, of_losses):
