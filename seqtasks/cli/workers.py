@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqtasks.config import RunConfig
+from seqtasks.cores import cores
 from seqtasks.errors import ConfigError, TrainingError
 from seqtasks.training.cluster import (
     Cluster,
@@ -189,8 +190,6 @@ class Others:
 
 def share_cores(workers: int) -> None:
     """Let each worker of this machine use its part of the cores, unless TensorFlow is told more."""
-    from seqtasks.cli.startup import cores
-
     for name in _THREADS:
         os.environ.setdefault(name, str(max(1, cores() // workers)))
 

@@ -122,11 +122,9 @@ def test_a_loss_that_is_no_number_is_told_as_it_is_and_nobody_is_left(others, pr
 
 
 def test_cores_are_divided_unless_tensorflow_is_told_how_many(monkeypatch):
-    from seqtasks.cli import startup
-
     environment = {"TF_NUM_INTEROP_THREADS": "5"}
     monkeypatch.setattr(workers, "os", SimpleNamespace(environ=environment))
-    monkeypatch.setattr(startup, "cores", lambda: 8)
+    monkeypatch.setattr(workers, "cores", lambda: 8)
     workers.share_cores(3)
     assert environment == {"TF_NUM_INTEROP_THREADS": "5", "TF_NUM_INTRAOP_THREADS": "2"}
 
