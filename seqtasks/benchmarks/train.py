@@ -12,6 +12,8 @@ from seqtasks.benchmarks.cost import data_cost, inside, layer_cost, memory
 from seqtasks.benchmarks.epochs import OURS, PEERS, epochs
 from seqtasks.benchmarks.measuring import machine, markdown
 from seqtasks.benchmarks.quiet import mark_busy
+from seqtasks.config import load_config
+from seqtasks.tasks.sources import read_part
 
 PARTS = ("epoch", "translation", "cost", "memory")
 # Joey NMT 2 training the same network on the same pairs; recorded on two cores, not measured here.
@@ -50,6 +52,12 @@ def measure(
     Raises:
         DataError: where the data can't be used.
     """
+    for needed, options, file in (
+        (("epoch", "cost"), sentiment, data),
+        (("translation",), translation, pairs),
+    ):
+        if file is not None and any(part in needed for part in parts):
+            read_part(load_config(options=options), file)  # or its mistakes are told after minutes
     rows: list[dict[str, Any]] = []
     reviews = {"options": sentiment, "data": data, "examples": examples}
     for part in parts:

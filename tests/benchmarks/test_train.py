@@ -25,7 +25,7 @@ from seqtasks.benchmarks.epochs import PEERS, compiled_classifier, epochs
 from seqtasks.benchmarks.train import measure, table
 from seqtasks.cli import main
 from seqtasks.config import load_config
-from seqtasks.errors import TrainingError
+from seqtasks.errors import DataError, TrainingError
 from seqtasks.layers.keras_weights import to_weights
 from seqtasks.tasks import sentiment
 from seqtasks.tasks.registry import get_task
@@ -281,6 +281,13 @@ def test_memory_is_measured_of_ours_of_keras_and_of_windows(monkeypatch):
     assert min(row["megabytes"].values()) > least
     assert row["truncated_megabytes"] > 0
     assert "64,90,128,256" in table([{**row, "machine": "any", "busy": False}])
+
+
+@pytest.mark.parametrize(("part", "option"), [("cost", "data"), ("translation", "pairs")])
+def test_a_file_that_is_not_there_is_told_before_anything_is_measured(part, option, monkeypatch):
+    monkeypatch.setattr(cost, "Turns", None)
+    with pytest.raises(DataError, match=r"nowhere\.tsv"):
+        measure((part,), **{option: "nowhere.tsv"})
 
 
 def test_the_command_hands_its_options_on_and_writes_the_figures(monkeypatch, tmp_path):
