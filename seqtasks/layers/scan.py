@@ -31,7 +31,6 @@ What was measured and is not here: the time of an LSTM's training step at N,T,D,
 | LSTMBlockCellGrad for the LSTM's pointwise part, with gates in another order     | 0.98        |
 | one product per gate, or the four as a batch of products, which needs no split   | 1.0         |
 | the recurrent product by halves of its columns in parallel, not of the batch     | 1.2         |
-| 16 more columns in W_h, whose rows then don't begin at the same place of a page   | 1.0         |
 
 With 4 rows, where the batch isn't halved, the last one takes 0.65.
 
@@ -40,14 +39,16 @@ but h W_h as here, an LSTM's training step takes 0.45 of the CPU time at 16,200,
 1,500,128,256, 0.78 at 32,50,128,128 and 1.06 at 64,100,128,256. Each batch size is compiled for
 itself, for 3 to 5 s, which a training on short texts doesn't win back.
 
-With five steps in each iteration of the forward loop the training step takes 0.96 of the CPU time
-at 16,200,64,64 and 0.95 at 32,50,128,128, and its graph is several times as large to trace. With
-h W_h in bfloat16 too, under mixed_bfloat16, it takes 0.84 of mixed_bfloat16's at 64,50,512,512 (0.65
-of float32's) and 0.87 at 64,100,128,256 (0.73); what that does to accuracy isn't known yet.
-
 All of that is with TensorFlow's own choice of threads, which divides each operation among all
 cores, though a layer is two loops in parallel. With one thread per operation it takes 0.8 of that
 time on two cores; that is the process's to set, and `seqtasks train` does.
+
+By CPU time and with one thread per operation, on a busy machine: 16 more columns in W_h, whose rows
+then don't begin at the same place of a page, 1.0 at 64,50,512,512 and 64,100,128,256. Five steps in
+each iteration of the forward loop: 0.96 at 16,200,64,64 and 0.95 at 32,50,128,128, with a graph of
+several times the size to trace. h W_h in bfloat16, too, under mixed_bfloat16: 0.84 of its time at
+64,50,512,512 (0.65 of float32's) and 0.87 at 64,100,128,256 (0.73); what that does to accuracy
+isn't known yet.
 """
 
 from typing import Any, Literal, NamedTuple

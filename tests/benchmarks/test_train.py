@@ -3,6 +3,7 @@
 import json
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -287,7 +288,8 @@ def test_memory_is_measured_of_ours_of_keras_and_of_windows(monkeypatch):
 def test_a_file_that_is_not_there_is_told_before_anything_is_measured(part, option, monkeypatch):
     monkeypatch.setattr(cost, "Turns", None)
     with pytest.raises(DataError, match=r"nowhere\.tsv"):
-        measure((part,), **{option: "nowhere.tsv"})
+        files: Any = {option: "nowhere.tsv"}
+        measure((part,), **files)
 
 
 def test_the_command_hands_its_options_on_and_writes_the_figures(monkeypatch, tmp_path):
