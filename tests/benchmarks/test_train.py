@@ -287,8 +287,8 @@ def test_memory_is_measured_of_ours_of_keras_and_of_windows(monkeypatch):
 @pytest.mark.parametrize(("part", "option"), [("cost", "data"), ("translation", "pairs")])
 def test_a_file_that_is_not_there_is_told_before_anything_is_measured(part, option, monkeypatch):
     monkeypatch.setattr(cost, "Turns", None)
+    files: Any = {option: "nowhere.tsv"}
     with pytest.raises(DataError, match=r"nowhere\.tsv"):
-        files: Any = {option: "nowhere.tsv"}
         measure((part,), **files)
 
 
