@@ -1,8 +1,9 @@
-"""Some steps of several tasks, by one process or by one of several that share each batch.
+"""Some steps of several tasks, by one process, one of several or several devices of one.
 
 As a program: python shared_steps.py FOLDER ADDRESS,ADDRESS INDEX trains each FOLDER/NAME.yaml as
 that worker and writes FOLDER/INDEX.npz. Then they train a run of sentiment.yaml, which worker 1 is
-asked to interrupt, and go on with it.
+asked to interrupt, and go on with it. With no addresses but "devices", and how many, the devices of
+one process do the same, write FOLDER/devices.npz, and another number of them goes on with the run.
 """
 
 import os
@@ -43,9 +44,8 @@ def trained(file: Path, team: Any) -> dict[str, np.ndarray]:
         team=team,
     )
     step.set_apart()
-    given = {"share": team.share} if team.several else {}
     losses, before = [], 0.0
-    for batch in how.batches(0, 0, **given)[0].take(STEPS):
+    for batch in team.batches(how.batches, 0, 0)[0].take(STEPS):
         step(*batch)
         losses.append(step.totals().loss - before)
         before += losses[-1]
@@ -72,14 +72,22 @@ class Watcher:
         """See it."""
 
 
-def run_of(folder: Path, name: str, team: Any, asks: bool = False) -> list[int]:
-    """Train a run of two epochs, also when it is interrupted; where it was."""
+def run_of(
+    folder: Path, name: str, team: Any, asks: bool = False, then: Any = None, dropout: bool = False
+) -> list[int]:
+    """Train a run of two epochs, also when it is interrupted; where it was.
+
+    Args:
+        then: who goes on with it; None: the same.
+        dropout: whether masks are drawn.
+    """
     from seqtasks.config import load_config
     from seqtasks.runs import Run
     from seqtasks.training import fit, train
 
     fit._PROGRESS_SECONDS = -1.0  # every batch
     options = {"name": name, "training.epochs": 2, "training.batch_tokens": 8_192}
+    options |= {"model.dropout": 0.3} if dropout else {}
     config = load_config((folder / "sentiment.yaml",), (), options)
     runs = folder / "runs" if team.leads else folder / "none"
     watcher = Watcher(asks)
@@ -87,12 +95,36 @@ def run_of(folder: Path, name: str, team: Any, asks: bool = False) -> list[int]:
     stopped = [state.epoch, state.batch, bool(state.finished)]
     if not state.finished:
         run = Run(folder / "runs" / name)
-        state = train.resume(run, config, watcher, team=team).state
+        state = train.resume(run, config, watcher, team=then or team).state
     return [*stopped, state.epoch, bool(state.finished)]
+
+
+def by_devices(folder: Path, count: int) -> None:
+    """Train all there is on several devices."""
+    import tensorflow as tf
+
+    parts = [tf.config.LogicalDeviceConfiguration()] * count
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices("CPU")[0], parts)
+
+    from seqtasks.training.devices import devices_of_machine
+    from seqtasks.training.team import ALONE
+
+    team, found = devices_of_machine("all"), {}
+    for file in sorted(folder.glob("*.yaml")):
+        # Only a graph has its parts on devices; one of them is enough.
+        tf.config.run_functions_eagerly(file.stem != "language_model")
+        found |= {f"{file.stem}/{key}": value for key, value in trained(file, team).items()}
+    tf.config.run_functions_eagerly(True)
+    stopped = run_of(folder, "then-one", team, True, then=ALONE)
+    run_of(folder, "drawn", team, dropout=True)
+    run_of(folder, "drawn-again", team, True, dropout=True)
+    np.savez(folder / "devices.npz", stopped=stopped, **found)
 
 
 def main(folder: Path, addresses: str, index: int) -> None:
     """Train all there is as one of several workers."""
+    if addresses == "devices":
+        return by_devices(folder, index)
     import tensorflow as tf
 
     from seqtasks.training.cluster import Cluster

@@ -18,7 +18,7 @@ ROOMS: dict[str, str] = {
     "__main__": "cli",
     "cli": "lessons experiments benchmarks training onnx_export export runner clients serving "
     "serving.models serving.limits inspection tasks toys data runs config metrics bootstrap "
-    "answers advice version errors",
+    "answers advice cores version errors",
     "lessons": "seqtasks experiments loaded training inspection tasks toys topologies layers cells "
     "text data runs config metrics errors",
     "experiments": "training inspection runs config errors",
@@ -26,7 +26,7 @@ ROOMS: dict[str, str] = {
     "loaded": "inspection tasks runs config errors",
     "benchmarks": "training onnx_export export runner clients serving serving.protocol "
     "serving.models inspection tasks toys topologies layers cells text data runs config metrics "
-    "answers errors",
+    "answers cores errors",
     "training": "inspection tasks data runs config metrics errors",
     "onnx_export": "export runner tasks topologies layers text runs config version errors",
     "export": "serving.protocol serving.models tasks data runs config compare errors",
@@ -56,6 +56,7 @@ ROOMS: dict[str, str] = {
     "advice": "",
     "answers": "",
     "compare": "",
+    "cores": "",
     "version": "",
     "errors": "",
     "streams": "",

@@ -93,7 +93,7 @@ def test_a_run_is_made_and_replaced_by_the_rules_of_windows(tmp_path, msvcrt):
 # on Linux only: the benchmarks of servers, and several processes of one.
 USED = {
     ("benchmarks/serving_subject.py", "os.sysconf"),
-    ("cli/startup.py", "os.sched_getaffinity"),
+    ("cores.py", "os.sched_getaffinity"),
     ("runs/locks.py", "fcntl"),
     ("serving/addresses.py", "socket.SO_REUSEPORT"),
     ("serving/fellows.py", "socket.AF_UNIX"),

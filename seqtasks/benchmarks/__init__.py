@@ -4,6 +4,7 @@ No machine is quiet for long, so what is compared alternates. README.md has figu
 measure them again.
 
 measuring        what all share: alternating, memory, the machine, tables
+turns, quiet     contestants that are processes and take turns; whether the machine was quiet
 layers           one recurrent layer
 variants         papers' cells, left-padded batches and kept states, compared with the plain layer
 corpora          the networks and texts that training and decoding are measured with

@@ -1,29 +1,35 @@
 """What training costs: the parts of a step, time per token as things grow tenfold, memory."""
 
+import itertools
 import json
 import os
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.benchmarks.corpora import Corpus, as_splits
+from seqtasks.benchmarks.corpora import Corpus, as_splits, corpus
 from seqtasks.benchmarks.layers import our_runs, peak
-from seqtasks.benchmarks.measuring import alternate, highest_memory
+from seqtasks.benchmarks.measuring import WARM_UP, highest_memory
+from seqtasks.benchmarks.quiet import as_training_has_it, product, rate
+from seqtasks.benchmarks.turns import Setting, Turns
 from seqtasks.tasks.registry import get_task
 from seqtasks.training.step import TrainingStep
 
 MEMORY_STEPS = (50, 200, 500, 1_000, 2_000)
-_ROWS, _STEPS, _INPUTS, _UNITS = 16, 50, 128, 256  # N, T, D, H of the layer that is timed
+_INPUTS, _UNITS = 128, 256
+LAYER = (16, 50, _INPUTS, _UNITS)  # N, T, D, H of the layer that is timed
 _ROWS_OF_MEMORY = 64  # N where memory is measured
 _WINDOW = 64  # T of truncated back-propagation
 _CHARACTERS = 64  # a language model's vocabulary
+_OURS, _SMALL = "seqtasks", "as it is"
+_FACTS = "facts"  # what a contestant tells besides
 
 
 class TrainingRun:
@@ -63,38 +69,78 @@ class TrainingRun:
             self.step(inputs, targets)
 
 
-def inside(corpus: Corpus, rounds: int, count: int) -> dict[str, Any]:
-    """Time the parts of `count` steps, each part alone, and the whole loop as training runs it."""
-    training = TrainingRun(corpus)
-    step, kept = training.step, list(training.dataset(count))
+def inside(what: Mapping[str, Any], rounds: int, count: int) -> dict[str, Any]:
+    """Time the parts of `count` steps, each part alone, and the whole loop as training runs it.
+
+    Args:
+        what: the arguments of `seqtasks.benchmarks.corpora.corpus`.
+        rounds: turns of each part.
+        count: steps at most.
+    """
+    times, rates, facts = _timed("inside_runs", {"corpus": what, "count": count}, rounds)
+    milliseconds = {
+        name: _figures([time / facts["steps"] for time in found]) for name, found in times.items()
+    }
+    return {
+        "part": "inside",
+        **facts,
+        "milliseconds": milliseconds,
+        "tokens_per_second": facts["tokens"]
+        / facts["steps"]
+        * 1e3
+        / milliseconds["loop"]["fastest"],
+        "gflops": rates,
+    }
+
+
+def inside_runs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Make the parts of steps; each run is of all of them."""
+    read = corpus(**what["corpus"])
+    training = TrainingRun(read)
+    step, kept = training.step, list(training.dataset(what["count"]))
     forward, gradients = _forward_and_gradients(training.model, training.loss, kept[0])
+
+    def loop(most: int) -> None:
+        step.reset_totals()
+        training.run(most)
+
     runs: dict[str, Callable[[int], Any]] = {
         "input": lambda most: [None for _ in training.dataset(most)],
         "forward": lambda most: [forward(*batch) for batch in kept[:most]],
         "gradients": lambda most: [gradients(*batch) and None for batch in kept[:most]],
         "step": lambda most: [step(*batch) for batch in kept[:most]],
-        "loop": training.run,
+        "loop": loop,
     }
-    times: dict[str, list[float]] = {what: [] for what in runs}
     for run in runs.values():
         run(3)  # traces the graphs, for any length
-    for _ in range(rounds):
-        for what, run in runs.items():
-            step.reset_totals()
-            start = time.perf_counter()
-            run(len(kept))
-            times[what].append((time.perf_counter() - start) * 1e3 / len(kept))
-    milliseconds = {what: statistics.median(values) for what, values in times.items()}
-    tokens = step.totals().tokens  # the loop's, which comes last
-    return {
-        "part": "inside",
-        "task": corpus.config.task,
-        "data": corpus.part.source,
-        "steps": len(kept),
-        "tokens": tokens,
-        "milliseconds": milliseconds,
-        "tokens_per_second": tokens / len(kept) * 1e3 / milliseconds["loop"],
-    }
+
+    def facts() -> dict[str, Any]:
+        loop(len(kept))
+        told = {"task": read.config.task, "data": read.part.source, "steps": len(kept)}
+        return {**told, "tokens": step.totals().tokens}
+
+    return {**{name: partial(run, len(kept)) for name, run in runs.items()}, _FACTS: facts}
+
+
+def _timed(
+    make: str, what: Mapping[str, Any], rounds: int
+) -> tuple[dict[str, list[float]], list[float], Any]:
+    """Milliseconds of the runs that a function here makes, in a process of their own.
+
+    Returns:
+        Those by name, the rates of a large product before and after, and what the runs tell.
+    """
+    made = Setting(_OURS, f"{__name__}:{make}", as_training_has_it())
+    with Turns([made, product()]) as turns:
+        turns.prepare(what, warm_up=0)  # the function has done it
+        rates = [rate(turns)]
+        times = turns.alternate(rounds, [_OURS], but=[_FACTS])
+        rates.append(rate(turns))
+        return {name: found for (_, name), found in times.items()}, rates, turns.tell(_OURS, _FACTS)
+
+
+def _figures(found: Sequence[float]) -> dict[str, float]:
+    return {"fastest": min(found), "median": statistics.median(found)}
 
 
 def _forward_and_gradients(model: keras.Model, loss: Any, batch: Any) -> tuple[Any, Any]:
@@ -115,58 +161,89 @@ def _forward_and_gradients(model: keras.Model, loss: Any, batch: Any) -> tuple[A
     return tf.function(forward, **options), tf.function(gradients, **options)
 
 
-def layer_cost(
-    rounds: int, shape: tuple[int, int, int, int] = (_ROWS, _STEPS, _INPUTS, _UNITS)
-) -> list[dict[str, Any]]:
+def layer_cost(rounds: int, shape: Sequence[int] = LAYER) -> list[dict[str, Any]]:
     """Time an LSTM's training step at a shape N, T, D, H, and with ten times its N or T.
 
     Returns:
         A row for N and one for T: microseconds per token (N * T) before and after.
     """
-    N, T, D, H = shape
-    shapes = {"as it is": shape, "N": (10 * N, T, D, H), "T": (N, 10 * T, D, H)}
-    steps = {
-        what: our_runs({"cell": "lstm", "shape": grown})["training"]
-        for what, grown in shapes.items()
+    times, rates, tokens = _timed("layer_runs", {"shape": list(shape)}, rounds)
+    per_token = {
+        name: _figures([1e3 * time / tokens[name] for time in found])
+        for name, found in times.items()
     }
-    times = alternate(steps, rounds)
-    per_token = {what: 1e3 * times[what] / (shapes[what][0] * shapes[what][1]) for what in shapes}
     return [
-        _grown(what, before, per_token["as it is"], per_token[what])
-        for what, before in (("N", N), ("T", T))
+        _grown(name, before, 10 * before, per_token[_SMALL], per_token[name], rates)
+        for name, before in zip(("N", "T"), shape, strict=False)
     ]
 
 
-def data_cost(corpus: Corpus, rounds: int) -> dict[str, Any]:
-    """Alternate epochs of all examples and of a tenth of them, and time both.
+def layer_runs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Make training steps of a shape, and with ten times its N or T."""
+    N, T, D, H = what["shape"]
+    shapes = {_SMALL: (N, T, D, H), "N": (10 * N, T, D, H), "T": (N, 10 * T, D, H)}
+    runs = {
+        name: our_runs({"cell": "lstm", "shape": shape})["training"]
+        for name, shape in shapes.items()
+    }
+    for run in runs.values():
+        for _ in range(WARM_UP):
+            run()
+    return {**runs, _FACTS: lambda: {name: shape[0] * shape[1] for name, shape in shapes.items()}}
+
+
+def data_cost(what: Mapping[str, Any], rounds: int) -> dict[str, Any]:
+    """Let epochs of all examples and of a tenth of them take turns, and time both.
+
+    Args:
+        what: the arguments of `seqtasks.benchmarks.corpora.corpus`.
+        rounds: epochs of each.
 
     Returns:
         A row: microseconds per token of the tenth and of all.
     """
-    examples = len(corpus.part)
-    tenth = corpus.part.select(range(max(1, examples // 10)))
-    whole = TrainingRun(corpus)
-    parts = {"tenth": TrainingRun(Corpus(corpus.config, corpus.codec, tenth), whole), "all": whole}
-    times: dict[str, list[float]] = {what: [] for what in parts}
+    times, rates, facts = _timed("data_runs", what, rounds)
+    was, now = (
+        _figures([1e3 * time / facts[name]["tokens"] for time in times[name]])
+        for name in (_SMALL, "all")
+    )
+    before, after = (facts[name]["examples"] for name in (_SMALL, "all"))
+    return _grown("examples", before, after, was, now, rates)
+
+
+def data_runs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Make epochs of all examples and of a tenth of them."""
+    read = corpus(**what)
+    whole = TrainingRun(read)
+    tenth = read.part.select(range(max(1, len(read.part) // 10)))
+    parts = {_SMALL: TrainingRun(Corpus(read.config, read.codec, tenth), whole), "all": whole}
     whole.run(3)  # traces the graphs
-    for epoch in range(rounds):
-        for what, training in parts.items():
+    epochs = {name: itertools.count() for name in parts}
+
+    def facts() -> dict[str, Any]:
+        found = {}
+        for name, examples in ((_SMALL, len(tenth)), ("all", len(read.part))):
             whole.step.reset_totals()
-            start = time.perf_counter()
-            training.run(epoch=epoch)
-            seconds = time.perf_counter() - start
-            times[what].append(1e6 * seconds / whole.step.totals().tokens)
-    per_token = {what: statistics.median(values) for what, values in times.items()}
-    return _grown("examples", len(tenth), per_token["tenth"], per_token["all"], examples)
+            parts[name].run()
+            found[name] = {"examples": examples, "tokens": whole.step.totals().tokens}
+        return found
+
+    def run_of(name: str) -> Callable[[], None]:
+        return lambda: parts[name].run(epoch=next(epochs[name]))
+
+    return {**{name: run_of(name) for name in parts}, _FACTS: facts}
 
 
-def _grown(what: str, before: int, was: float, now: float, after: int = 0) -> dict[str, Any]:
+def _grown(
+    what: str, before: int, after: int, was: Any, now: Any, rates: list[float]
+) -> dict[str, Any]:
     return {
         "part": "cost",
         "grows": what,
         "from": before,
-        "to": after or 10 * before,
+        "to": after,
         "microseconds_per_token": {"before": was, "after": now},
+        "gflops": rates,
     }
 
 

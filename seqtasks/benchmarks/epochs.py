@@ -1,9 +1,15 @@
-"""Whole epochs of a classifier: our `fit`, and Keras' on padded batches and on our batches."""
+"""Whole epochs of a classifier: our `fit`, and Keras' on padded batches and on our batches.
 
+Each is a process of its own; Keras' run with the threads that TensorFlow chooses and with one an
+operation, and count at the better of the two.
+"""
+
+import itertools
 import statistics
+import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +19,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.benchmarks.corpora import Corpus, as_splits
+from seqtasks.benchmarks.corpora import Corpus, as_splits, corpus
+from seqtasks.benchmarks.quiet import PRODUCT, THREADS, as_training_has_it, product, rate
+from seqtasks.benchmarks.turns import Setting, Turns
 from seqtasks.config import RunConfig
 from seqtasks.data.batches import loaded
 from seqtasks.runs import create_run
@@ -23,70 +31,139 @@ from seqtasks.tasks.task import planned_batches
 from seqtasks.text.vocabulary import PADDING_ID, UNKNOWN_ID
 from seqtasks.training.fit import fit
 
+OURS = "seqtasks"
+# What a peer's settings are called; the faster one is the peer.
+PEERS = {who: (who, f"{who}, 1 thread") for who in ("keras, padded", "keras, buckets")}
+_FACTS = "facts"  # what a contestant tells besides
+_ENDLESS = 10**9  # epochs
 
-def epochs(reviews: Corpus, rounds: int) -> dict[str, Any]:
-    """Alternate whole epochs of `fit`, ours and Keras', and time them."""
-    keras_models = {
-        "keras, padded": (compiled_classifier(reviews.codec, reviews.config), _padded),
-        "keras, buckets": (compiled_classifier(reviews.codec, reviews.config), _buckets),
-    }
-    seconds: dict[str, list[float]] = {who: [] for who in ("seqtasks", *keras_models)}
-    prepared = _examples(reviews)
-    first_step = {}
-    for who, (model, batches) in keras_models.items():
-        first_step[who] = _fit_keras(model, batches(reviews, prepared, 0).take(1))
-        _fit_keras(model, batches(reviews, prepared, 0).take(3))
 
-    def turn(epoch: int) -> None:
-        for who, (model, batches) in keras_models.items():
-            seconds[who].append(_fit_keras(model, batches(reviews, prepared, epoch)))
+def settings() -> list[Setting]:
+    """Our epochs, Keras' at both settings, and a large product."""
+    here = f"{__name__}:"
+    found = [Setting(OURS, here + "our_epochs", as_training_has_it())]
+    for peer, make in (("keras, padded", "padded_epochs"), ("keras, buckets", "bucket_epochs")):
+        for who, threads in zip(PEERS[peer], ("0", "1"), strict=True):
+            found.append(Setting(who, here + make, {THREADS: threads}))
+    return [*found, product()]
 
-    ours = _Ours(reviews, rounds, turn)
-    ours.fit()
-    seconds["seqtasks"] = ours.seconds
-    first_step["seqtasks"] = ours.first_step
-    models = {"seqtasks": ours.model, **{who: model for who, (model, _) in keras_models.items()}}
+
+def epochs(what: Mapping[str, Any], rounds: int) -> dict[str, Any]:
+    """Let whole epochs take turns, and time them.
+
+    Args:
+        what: the arguments of `seqtasks.benchmarks.corpora.corpus`.
+        rounds: epochs of each.
+
+    Returns:
+        A row: the fastest and the median seconds of each contestant, and what they tell.
+    """
+    with Turns(settings()) as turns:
+        turns.prepare(what, warm_up=0)  # each makes itself warm
+        rates = [rate(turns)]
+        contestants = [setting.who for setting in turns.settings if setting.who != PRODUCT]
+        times = turns.alternate(rounds, contestants, but=[_FACTS])
+        rates.append(rate(turns))
+        told = {who: turns.tell(who, _FACTS) for who in contestants}
+    seconds = {who: [time / 1e3 for time in times[who, "epoch"]] for who in contestants}
     return {
         "part": "epoch",
-        "data": reviews.part.source,
-        "examples": ours.examples,
-        "tokens": ours.tokens,
-        "padded_to": int(prepared.lengths.max()),
-        "seconds": {who: statistics.median(times) for who, times in seconds.items()},
-        "first_step": first_step,
-        "parameters": {who: model.count_params() for who, model in models.items()},
+        **{name: told[OURS][name] for name in ("data", "examples", "tokens", "padded_to")},
+        "seconds": {
+            who: {"fastest": min(found), "median": statistics.median(found)}
+            for who, found in seconds.items()
+        },
+        "first_step": {who: facts["first_step"] for who, facts in told.items()},
+        "parameters": {who: facts["parameters"] for who, facts in told.items()},
+        "gflops": rates,
+    }
+
+
+def our_epochs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Make an epoch by our `fit`, with all that it does but validation."""
+    ours = _Ours(corpus(**what))
+    ours.epoch()  # a short one, which warms up
+    return {"epoch": ours.epoch, _FACTS: ours.facts}
+
+
+def padded_epochs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Make an epoch by Keras' `fit` on batches padded to the longest text."""
+    return _keras_epochs(corpus(**what), _padded)
+
+
+def bucket_epochs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
+    """Make an epoch by Keras' `fit` on our batches."""
+    return _keras_epochs(corpus(**what), _buckets)
+
+
+def _keras_epochs(reviews: Corpus, batches: Any) -> dict[str, Callable[[], Any]]:
+    model, prepared = compiled_classifier(reviews.codec, reviews.config), _examples(reviews)
+    first_step = _fit_keras(model, batches(reviews, prepared, 0).take(1))
+    _fit_keras(model, batches(reviews, prepared, 0).take(3))
+    count = itertools.count()
+
+    def facts() -> dict[str, Any]:
+        return {"first_step": first_step, "parameters": model.count_params()}
+
+    return {
+        "epoch": lambda: _fit_keras(model, batches(reviews, prepared, next(count))),
+        _FACTS: facts,
     }
 
 
 class _Ours:
-    """Our `fit`, timed from the plan of each epoch to its end, after which the others run theirs.
+    """Our `fit` in a thread, which trains for an epoch whenever it is told to.
 
-    A short epoch comes first, to warm up.
+    The first one is short.
     """
 
-    def __init__(self, reviews: Corpus, rounds: int, others: Callable[[int], None]):
-        self.reviews, self.rounds, self.others = reviews, rounds, others
+    def __init__(self, reviews: Corpus):
+        self._reviews = reviews
         task = get_task(reviews.config.task)
-        self.model = task.build(reviews.config, reviews.codec)
+        self._model = task.build(reviews.config, reviews.codec)
         splits = as_splits(reviews)
-        how = task.prepare_fit(reviews.config, reviews.codec, self.model, splits)
-        self.loss, self._batches = how.loss, how.batches
-        self.seconds: list[float] = []
-        self.first_step = self._started = 0.0
-        self.examples = self.tokens = 0
+        how = task.prepare_fit(reviews.config, reviews.codec, self._model, splits)
+        self._loss, self._batches = how.loss, how.batches
+        self._first_step = self._started = 0.0
+        self._examples = self._tokens = 0
+        self._go, self._ended = threading.Semaphore(0), threading.Semaphore(0)
+        self._error: BaseException | None = None
+        threading.Thread(target=self._fit, daemon=True).start()
 
-    def fit(self) -> None:
-        """Train."""
-        config = self.reviews.config
+    def epoch(self) -> None:
+        """Train for an epoch, to the state that is saved after it."""
+        self._go.release()
+        self._ended.acquire()
+        if self._error:
+            raise self._error
+
+    def facts(self) -> dict[str, Any]:
+        """What was trained, and on what."""
+        return {
+            "data": self._reviews.part.source,
+            "examples": self._examples,
+            "tokens": self._tokens,
+            "padded_to": int(_examples(self._reviews).lengths.max()),
+            "first_step": self._first_step,
+            "parameters": self._model.count_params(),
+        }
+
+    def _fit(self) -> None:
+        config = self._reviews.config
         # Nothing is validated, so nothing gets better.
-        options = {"epochs": self.rounds + 1, "patience": self.rounds + 1}
+        options = {"epochs": _ENDLESS, "patience": _ENDLESS, "plateau_patience": _ENDLESS}
         training = config.training.model_copy(update=options)
-        with TemporaryDirectory() as folder:
-            run = create_run(Path(folder) / "run", config, self.reviews.codec.save)
-            fit(self.model, self.loss, self.batches, self.validate, training, run, self)
+        try:
+            with TemporaryDirectory() as folder:
+                run = create_run(Path(folder) / "run", config, self._reviews.codec.save)
+                self._go.acquire()
+                fit(self._model, self._loss, self.batches, lambda: (0.0, 0.0), training, run, self)
+        except BaseException as error:  # which `epoch` raises
+            self._error = error
+            self._ended.release()
 
     def batches(self, epoch: int, skip: int) -> tuple[Any, int]:
-        """Note when an epoch begins."""
+        """All batches of an epoch, of the first one three."""
         self._started = time.perf_counter()
         dataset, count = self._batches(epoch, skip)
         return (dataset, count) if epoch else (self._noting_first_step(dataset.take(3)), 3)
@@ -94,24 +171,17 @@ class _Ours:
     def _noting_first_step(self, dataset: tf.data.Dataset) -> Iterator[Any]:
         for number, batch in enumerate(dataset):
             if number == 1:
-                self.first_step = time.perf_counter() - self._started
+                self._first_step = time.perf_counter() - self._started
             yield batch
-
-    def validate(self) -> tuple[float, float]:
-        """Note when an epoch ends; nothing is validated."""
-        self.seconds.append(time.perf_counter() - self._started)
-        return 0.0, 0.0
 
     def progressed(self, progress: Any) -> None:
         """Note how many examples and tokens were trained on."""
-        self.examples, self.tokens = progress.totals.examples, progress.totals.tokens
+        self._examples, self._tokens = progress.totals.examples, progress.totals.tokens
 
     def epoch_ended(self, result: Any) -> None:
-        """Let the others run an epoch, except after the one that warms up."""
-        if result.epoch == 1:
-            self.seconds.clear()
-        else:
-            self.others(result.epoch - 1)
+        """Wait until the next one is asked for."""
+        self._ended.release()
+        self._go.acquire()
 
 
 def _fit_keras(model: keras.Model, dataset: tf.data.Dataset) -> float:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from seqtasks.benchmarks.measuring import WARM_UP, highest_memory, machine, markdown
+from seqtasks.benchmarks.quiet import PRODUCT, THREADS, as_training_has_it, mark_busy, product, rate
 from seqtasks.benchmarks.turns import Setting, Turns
 
 CELLS = ("lstm", "gru", "rnn", "bilstm")
@@ -33,9 +34,6 @@ KINDS = ("forward", "training")
 OURS, BFLOAT16 = "seqtasks", "seqtasks in mixed_bfloat16"
 # What a peer's settings are called in a row; the faster one is the peer.
 PEERS = {"keras": ("keras", "keras, 1 thread"), "torch": ("torch", "torch, 1 thread")}
-# On two quiet cores a large product's rate stays within a few percent from row to row.
-_BUSY = 0.9
-_PRODUCT, _PRODUCT_TURNS = "product", 5
 _SPINNING = 0.2  # seconds for which PyTorch's threads wait actively after a run
 
 Shape = tuple[int, ...]
@@ -45,17 +43,14 @@ Row = dict[str, Any]
 def settings(peers: Iterable[str] = PEERS) -> list[Setting]:
     """Our layer, its peers that are installed, each at both settings, and a large product."""
     here = f"{__name__}:"
-    # As `seqtasks train` has it: one operation uses half of the cores.
-    half = os.environ.get("TF_NUM_INTRAOP_THREADS", str(max(1, (os.cpu_count() or 1) // 2)))
     found = [
-        Setting(who, here + make, {"TF_NUM_INTRAOP_THREADS": half})
+        Setting(who, here + make, as_training_has_it())
         for who, make in ((OURS, "our_runs"), (BFLOAT16, "our_bfloat16_runs"))
     ]
     if "keras" in peers:
-        one = {"TF_NUM_INTRAOP_THREADS": "1"}
         found += [
-            Setting("keras", here + "keras_runs", {"TF_NUM_INTRAOP_THREADS": "0"}),
-            Setting("keras, 1 thread", here + "keras_runs", one),
+            Setting("keras", here + "keras_runs", {THREADS: "0"}),
+            Setting("keras, 1 thread", here + "keras_runs", {THREADS: "1"}),
         ]
     if "torch" in peers and importlib.util.find_spec("torch"):
         one = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
@@ -63,7 +58,7 @@ def settings(peers: Iterable[str] = PEERS) -> list[Setting]:
             Setting("torch", here + "torch_runs", rest=_SPINNING),
             Setting("torch, 1 thread", here + "torch_runs", one),
         ]
-    return [*found, Setting(_PRODUCT, here + "product_runs", {"TF_NUM_INTRAOP_THREADS": "0"})]
+    return [*found, product()]
 
 
 def measure(
@@ -87,15 +82,15 @@ def measure(
     rows: list[Row] = []
     about = machine()
     with Turns(settings()) as turns:
-        contestants = [setting.who for setting in turns.settings if setting.who != _PRODUCT]
+        contestants = [setting.who for setting in turns.settings if setting.who != PRODUCT]
         for cell in cells:
             own = BIDIRECTIONAL_SHAPES if cell.startswith("bi") else SHAPES
             for shape in shapes or own:
                 say(f"{cell} {','.join(map(str, shape))}")
                 turns.prepare({"cell": cell, "shape": shape})
-                rates = [_rate(turns)]
+                rates = [rate(turns)]
                 times = turns.alternate(rounds, contestants)
-                rates.append(_rate(turns))
+                rates.append(rate(turns))
                 row: Row = {"cell": cell, "shape": list(shape), "machine": about, "gflops": rates}
                 for kind in KINDS:
                     row[kind] = {
@@ -110,16 +105,8 @@ def measure(
                         if who in row["training"]
                     }
                 rows.append(row)
-    best = max(rate for row in rows for rate in row["gflops"])
-    for row in rows:
-        row["busy"] = min(row["gflops"]) < _BUSY * best
+    mark_busy(rows)
     return rows
-
-
-def _rate(turns: Turns) -> float:
-    """GFLOP/s of the large product now: a moment's best."""
-    times = turns.alternate(_PRODUCT_TURNS, [_PRODUCT])
-    return PRODUCT_FLOPS / min(min(found) for found in times.values()) / 1e6
 
 
 def ratio(row: Row, kind: str, peer: str, figure: str = "fastest") -> float | None:
@@ -207,28 +194,6 @@ def _forward_flops(cell: str, shape: Sequence[int]) -> float:
     N, T, D, H = shape
     both = 2 if cell.startswith("bi") else 1
     return both * 2 * {"rnn": 1, "lstm": 4, "gru": 3}[cell.removeprefix("bi")] * H * (D + H) * N * T
-
-
-_M, _K, _G = 3200, 512, 2048
-PRODUCT_FLOPS = 2.0 * _M * _K * _G
-
-
-def product_runs(what: Mapping[str, Any]) -> dict[str, Callable[[], Any]]:
-    """Make a large float32 product, both halves in parallel on all cores."""
-    import tensorflow as tf
-
-    halves = [tf.random.normal((_M // 2, _K)) for _ in range(2)]
-    W = tf.random.normal((_K, _G))
-
-    @tf.function(autograph=False)
-    def product() -> Any:
-        return [tf.matmul(half, W)[0, 0] for half in halves]
-
-    def run() -> None:
-        for corner in product():
-            corner.numpy()
-
-    return {"product": run}
 
 
 def our_runs(what: Mapping[str, Any], dtype: str = "float32") -> dict[str, Callable[[], Any]]:

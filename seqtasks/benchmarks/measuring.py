@@ -1,13 +1,14 @@
 """What all benchmarks share: alternating runs, memory, the machine, tables."""
 
 import importlib.util
-import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from seqtasks.cores import cores
 
 WARM_UP = 3
 _REST = 0.2  # seconds between runs: PyTorch's threads keep spinning for a while after a run
@@ -54,7 +55,7 @@ def machine() -> str:
     for package in ("tensorflow", "keras", "torch"):
         if importlib.util.find_spec(package):
             versions.append(f"{package} {importlib.import_module(package).__version__}")
-    return f"{os.cpu_count()} cores, {platform.machine()}, {', '.join(versions)}"
+    return f"{cores()} cores, {platform.machine()}, {', '.join(versions)}"
 
 
 def markdown(heads: list[str], lines: list[list[str]]) -> str:

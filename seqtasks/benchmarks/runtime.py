@@ -5,7 +5,6 @@ machine has other work. What each answers is compared, too.
 """
 
 import json
-import os
 import platform
 import statistics
 import subprocess
@@ -21,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from seqtasks.benchmarks.measuring import alternate, markdown
+from seqtasks.cores import cores
 from seqtasks.errors import ConfigError, ExportError
 from seqtasks.runs import Run
 
@@ -96,7 +96,7 @@ def _machine() -> str:
     """Describe the machine, without loading anything heavy."""
     packages = ("onnxruntime", "tensorflow", "keras")
     told = [f"{name} {version(name)}" for name in packages if find_spec(name)]
-    return f"{os.cpu_count()} cores, {platform.machine()}, {', '.join(told)}"
+    return f"{cores()} cores, {platform.machine()}, {', '.join(told)}"
 
 
 def _laid_out(heads: list[str], lines: list[list[str]]) -> str:

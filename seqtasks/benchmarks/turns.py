@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seqtasks.benchmarks.measuring import WARM_UP
+from seqtasks.errors import DataError, SeqtasksError
 
 _TURN = 0.03  # seconds that a turn takes at least, in as many runs as fit
 _CODE = "from seqtasks.benchmarks.turns import answer; answer()"
@@ -80,23 +81,34 @@ class Turns:
     def __exit__(self, *exception: object) -> None:
         self._stack.close()
 
-    def prepare(self, what: Mapping[str, Any]) -> None:
+    def prepare(self, what: Mapping[str, Any], warm_up: int = WARM_UP) -> None:
         """Have each contestant make its runs of something, one after the other, and warm up.
 
+        Args:
+            what: that.
+            warm_up: how often each run runs before it counts.
+
         Raises:
+            DataError: a contestant can't use what it was given.
             RuntimeError: a contestant failed.
         """
         for setting in self.settings:
-            self.names[setting.who] = self._ask(setting.who, {"prepare": what})
+            question = {"prepare": what, "warm_up": warm_up}
+            self.names[setting.who] = self._ask(setting.who, question)
+
+    def tell(self, who: str, name: str) -> Any:
+        """What a run of a contestant returns, anything of JSON."""
+        return self._ask(who, {"tell": name})
 
     def alternate(
-        self, rounds: int, only: Sequence[str] | None = None
+        self, rounds: int, only: Sequence[str] | None = None, but: Sequence[str] = ()
     ) -> dict[tuple[str, str], list[float]]:
         """Give every run of every contestant its turn, `rounds` times.
 
         Args:
             rounds: how many turns each run has.
             only: the contestants that run; by default all.
+            but: the runs that don't, such as those that only tell something.
 
         Returns:
             The milliseconds of each run, by contestant and name.
@@ -107,6 +119,8 @@ class Turns:
                 if only is not None and setting.who not in only:
                     continue
                 for name in self.names[setting.who]:
+                    if name in but:
+                        continue
                     found = self._ask(setting.who, {"run": name})
                     times.setdefault((setting.who, name), []).extend(found)
                     time.sleep(setting.rest)
@@ -122,6 +136,8 @@ class Turns:
             process.stdin.flush()
             line = process.stdout.readline()
         answer = json.loads(line) if line else {"error": "its process ended"}
+        if "mistake" in answer:
+            raise DataError(answer["mistake"])
         if "error" in answer:
             raise RuntimeError(f"{who}: {answer['error']}")
         return answer["found"]
@@ -142,11 +158,16 @@ def answer() -> None:
                     make = getattr(importlib.import_module(module), function)
                     runs.update(make(question["prepare"]))
                     for run in runs.values():
-                        for _ in range(WARM_UP):
+                        for _ in range(question["warm_up"]):
                             run()
                     found: Any = list(runs)
+                elif "tell" in question:
+                    found = runs[question["tell"]]()
                 else:
                     found = _turn(runs[question["run"]])
+            except SeqtasksError as error:
+                print(json.dumps({"mistake": str(error)}), file=answers)
+                return
             except Exception as error:  # whatever it is, it is this contestant's answer
                 print(json.dumps({"error": f"{type(error).__name__}: {error}"}), file=answers)
                 return

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 import click
 
+from seqtasks.cores import cores, half_of
+
 # What `import keras` imports where it is installed, for parts of Keras that nothing here uses:
 # keras.wrappers (and with scikit-learn, SciPy's statistics) and keras.visualization. Together a
 # third of the CPU time of the import. We import both ourselves, where they are needed.
@@ -83,14 +85,7 @@ def _threads_per_operation(halve_cores: bool) -> int:
     """How many threads one operation may use; 0 where TensorFlow decides."""
     if not halve_cores or "TF_NUM_INTRAOP_THREADS" in os.environ:
         return 0
-    return max(1, cores() // 2)
-
-
-def cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return half_of(cores())
 
 
 @contextlib.contextmanager

@@ -21,7 +21,9 @@ from seqtasks.cli.options import (
 from seqtasks.cli.workers import (
     Others,
     asked_cluster,
+    check_devices,
     check_shares,
+    devices_team,
     join,
     team_of,
     watch_parent,
@@ -86,7 +88,7 @@ def train(
     config_files: tuple[Path, ...], assignments: tuple[str, ...], runs_dir: Path,
     resumed: Path | None, accept_new_data: bool, overwrite: bool, as_json: bool,
     seeds: str | None, workers: int | None, cluster: str | None, index: int | None,
-    **options: Any,
+    devices: str | None, **options: Any,
 ) -> None:  # fmt: skip
     """Train a model and write its run directory.
 
@@ -115,6 +117,8 @@ def train(
             raise click.UsageError("--resume goes on with one run, --seeds trains several: choose")
         if workers is not None or cluster is not None:
             raise click.UsageError("--seeds trains one run after the other, in one process each")
+        if devices is not None:
+            raise click.UsageError("--seeds trains one run after the other, on one device each")
         _train_seeds(config, seeds, runs_dir, overwrite, as_json)
         return
 
@@ -123,9 +127,12 @@ def train(
 
     together = asked_cluster(workers, cluster, index)
     leads = together is None or together.index == 0
+    check_devices(devices, together)
     if together:
-        check_shares(together, config)
+        check_shares(together.size, "workers", config)
         watch_parent()
+    elif devices not in (None, "all"):
+        check_shares(int(devices), "devices", config)
     splits = _check(config, run, runs_dir, overwrite, accept_new_data, leads)
     told = None
     if run is None and splits is not None:
@@ -148,6 +155,8 @@ def train(
         from seqtasks.training import train as training
 
         (team,) = made
+        if devices is not None:
+            team = devices_team(devices, config, screen.show)
         compared = splits is not None
         splits = splits or load_splits(config)
         screen.show(first_example(config, splits))

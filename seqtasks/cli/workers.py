@@ -1,4 +1,4 @@
-"""Several processes that train one network: `seqtasks train --workers`, --cluster and TF_CONFIG."""
+"""Who trains a network together: `seqtasks train --workers`, --cluster, TF_CONFIG and --devices."""
 
 import contextlib
 import hashlib
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from seqtasks.config import RunConfig
+from seqtasks.cores import cores
 from seqtasks.errors import ConfigError, TrainingError
 from seqtasks.training.cluster import (
     Cluster,
@@ -36,8 +37,14 @@ _THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def worker_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add --workers, --cluster and --index to a command."""
+    """Add --workers, --cluster, --index and --devices to a command."""
     for option in (
+        click.option(
+            "--devices",
+            metavar="N|all",
+            help="Train on so many GPUs of this machine, or on all, each on its share of every "
+            "batch. Default: one device.",
+        ),
         click.option(
             "--index", type=int, metavar="I", help="Which of --cluster this one is, from 0 on."
         ),
@@ -78,17 +85,34 @@ def asked_cluster(workers: int | None, cluster: str | None, index: int | None) -
     return found if found and found.size > 1 else None
 
 
-def check_shares(cluster: Cluster, config: RunConfig) -> None:
-    """Check that each worker can have a row of a batch.
+def check_devices(devices: str | None, together: Cluster | None) -> None:
+    """Check what --devices says, as far as it can be known without TensorFlow.
 
     Raises:
-        ConfigError: where there are more workers than rows.
+        ConfigError: where it is no number of devices, or several processes are asked for, too.
+    """
+    if devices is None:
+        return
+    if devices != "all" and not (devices.isdecimal() and int(devices)):
+        raise ConfigError(f"--devices: expected all, or a number from 1 on, received {devices!r}")
+    if together:
+        raise click.UsageError(
+            "--devices divides batches among this process's devices, --workers, --cluster and "
+            "TF_CONFIG among processes, each on one device: choose"
+        )
+
+
+def check_shares(count: int, called: str, config: RunConfig) -> None:
+    """Check that each worker, or each device, can have a row of a batch.
+
+    Raises:
+        ConfigError: where there are more of them than rows.
     """
     rows = config.training.batch_size
-    if cluster.size > rows:
+    if count > rows:
         raise ConfigError(
-            f"{cluster.size} workers can't share a batch of {rows} examples at most; use "
-            f"{rows} workers or fewer, or a larger --set training.batch_size"
+            f"{count} {called} can't share a batch of {rows} examples at most; use "
+            f"{rows} {called} or fewer, or a larger --set training.batch_size"
         )
 
 
@@ -166,8 +190,6 @@ class Others:
 
 def share_cores(workers: int) -> None:
     """Let each worker of this machine use its part of the cores, unless TensorFlow is told more."""
-    from seqtasks.cli.startup import cores
-
     for name in _THREADS:
         os.environ.setdefault(name, str(max(1, cores() // workers)))
 
@@ -209,3 +231,23 @@ def team_of(cluster: Cluster | None) -> "Alone":
     from seqtasks.training.team import ALONE, Team
 
     return Team(cluster) if cluster else ALONE
+
+
+def devices_team(devices: str, config: RunConfig, show: Callable[[str], None]) -> "Alone":
+    """The devices of this process that --devices asks for; TensorFlow must have started.
+
+    Args:
+        show: told which they are.
+
+    Raises:
+        ConfigError: where there are fewer, or more than rows of a batch.
+    """
+    from seqtasks.training.devices import Devices, devices_of_machine
+
+    team = devices_of_machine(devices)
+    if not isinstance(team, Devices):
+        show("One device trains: --devices asks for no more, or there is no more here")
+        return team
+    check_shares(len(team.names), "devices", config)
+    show(f"Each batch is divided among {len(team.names)} devices: {team}")
+    return team

@@ -17,10 +17,12 @@ class Share:
     Attributes:
         index: of the process.
         workers: how many there are.
+        called: what they are called in messages.
     """
 
     index: int = 0
     workers: int = 1
+    called: str = "workers"
 
     def of(self, rows: np.ndarray) -> tuple[np.ndarray, bool]:
         """Every so many of some rows, and whether they count.

@@ -134,7 +134,7 @@ SECTIONS = (
             "길면 모든 부분을 같은 배수로 줄입니다.",
         ),
         (
-            Place("training.step:TrainingStep._train", "tf.clip_by_global_norm"),
+            Place("training.step:TrainingStep._move", "tf.clip_by_global_norm"),
             Place("training.step:TrainingStep._add_norm", "self._norms.assign_add", 3),
         ),
         _clipping,

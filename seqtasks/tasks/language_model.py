@@ -159,8 +159,9 @@ def training_data(
     rows = _rows(config, ids)
     if rows < share.workers:
         raise ConfigError(
-            f"{share.workers} workers can't share {rows} stretches of text, which are read side by "
-            "side; use fewer workers, a larger training.batch_size or a smaller training.window"
+            f"{share.workers} {share.called} can't share {rows} stretches of text, which are read "
+            f"side by side; use fewer {share.called}, a larger training.batch_size or a smaller "
+            "training.window"
         )
     rng = np.random.default_rng([config.seed, epoch])
     if rare:

@@ -50,6 +50,7 @@ class NextStep(keras.Model):
             self.backward.build()
         self.carried: list[tf.Variable] = []
         self.share = slice(None)  # whose rows of them are read and written here
+        self.before: list[Any] = []  # what they were, where several devices read and write them
         self.built = True
 
     def carry(self, N: int) -> None:
@@ -74,7 +75,7 @@ class NextStep(keras.Model):
     def _go_on(self, inputs):
         """Read out the token after each, from the states that the last window left."""
         begins = inputs["begins"][:, tf.newaxis]
-        states = [variable[self.share] for variable in self.carried]
+        states = [state[self.share] for state in self.before or self.carried]
         states = [tf.where(begins, tf.zeros_like(state), state) for state in states]
         readout, after, _ = self.decoder(inputs["ids"], states, training=True)
         for variable, state in zip(self.carried, after, strict=True):

@@ -12,7 +12,6 @@ import keras
 import tensorflow as tf
 
 from seqtasks.config import TrainingConfig
-from seqtasks.data.batches import WHOLE
 from seqtasks.errors import TrainingError
 from seqtasks.inspection.recurrent_weights import singular_values
 from seqtasks.runs import Run
@@ -109,7 +108,7 @@ def fit(
         batches: called with the number of an epoch, counted from 0, and how many of its first
             batches to leave out; returns the data set of the others, (inputs, targets) each, always
             the same for the same numbers, and how many batches the whole epoch has. With a team
-            this process' `share` of them is asked for (`seqtasks.tasks.task.BatchesOfEpoch`).
+            a `share` of them is asked for (`seqtasks.tasks.task.BatchesOfEpoch`).
         validate: returns the mean loss and the score, higher is better, of the model as it is.
         resume: whether to go on from the run's saved state.
         ended: whether that state is the end, and only what is made of it is missing.
@@ -117,8 +116,9 @@ def fit(
         late: vectors that are trained from some epoch on
             (`seqtasks.tasks.outside_vectors.LateVectors`).
         levels: which weights are trained by when, and how fast; None: all alike.
-        team: the processes that train the model together, of which worker 0 validates and keeps
-            what is to be kept; the run of the others is theirs alone to read.
+        team: the processes, or the devices of this one, that train the model together. Of several
+            processes worker 0 validates and keeps what is to be kept; the run of the others is
+            theirs alone to read.
 
     Returns:
         The state at the end. `finished` says why it ended and is empty after an interruption, when
@@ -178,7 +178,7 @@ def fit(
 
 def _train_epoch(step, batches, config, state, watcher, interrupted, save, team) -> bool:
     """Train on the rest of the current epoch; False where it was interrupted."""
-    dataset, count = _batches(batches, state, team)
+    dataset, count = team.batches(batches, state.epoch, state.batch)
     started = shown = kept = time.perf_counter()
     spent_before = state.seconds
     # Whatever ends the loop, the step that was begun is finished and counted.
@@ -208,13 +208,6 @@ def _train_epoch(step, batches, config, state, watcher, interrupted, save, team)
 def _state_of_all(team, state) -> TrainingState:
     """Worker 0's state, where several processes train together."""
     return state_of(team.told(lambda: asdict(state))) if team.several else state
-
-
-def _batches(batches, state, team) -> tuple[tf.data.Dataset, int]:
-    """The rest of an epoch; of several processes this one's share."""
-    if team.share == WHOLE:
-        return batches(state.epoch, state.batch)
-    return batches(state.epoch, state.batch, share=team.share)
 
 
 def _checked_totals(step, state, config) -> Totals:

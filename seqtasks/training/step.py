@@ -1,5 +1,6 @@
 """One training step: loss, gradients, clipping, Adam, running totals."""
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from seqtasks.training.adam import FusedAdam, summed_rows
+from seqtasks.training.devices import Devices
 from seqtasks.training.levels import Levels
 from seqtasks.training.sharing import add_up_gradients, set_apart, settle
 from seqtasks.training.team import ALONE, Alone, Team
@@ -61,7 +63,8 @@ class TrainingStep:
             `tuning`.
         levels: which weights are trained by when, and how fast; None: all alike.
         tables: of which only the rows are moved that a batch reads (`tables_by_rows`).
-        team: the processes that train the model together, each on its share of a batch.
+        team: the processes, or the devices of this one, that train the model together, each on its
+            share of a batch.
     """
 
     def __init__(
@@ -80,6 +83,8 @@ class TrainingStep:
     ):
         self.model = model
         self._team = team if isinstance(team, Team) else None
+        by_devices = functools.partial(self._train_by_devices, team)
+        self._trains = by_devices if isinstance(team, Devices) else self._train
         self._tables = tables
         self.loss = loss
         self.clip_norm = clip_norm
@@ -127,29 +132,52 @@ class TrainingStep:
         if lowest != self._lowest:
             self._lowest, self._step = lowest, None
 
-    def _is_open(self, index: int) -> bool:
-        """Whether a weight is trained in this epoch."""
-        return self._levels is None or self._levels.of[index] >= self._lowest
+    def _open(self) -> list[Any]:
+        """The weights that are trained in this epoch."""
+        levels = self._levels
+        return [
+            weight
+            for index, weight in enumerate(self._weights())
+            if levels is None or levels.of[index] >= self._lowest
+        ]
 
     def __call__(self, *batch: Any) -> None:
-        """Take one step on a batch: inputs, targets, and with a team whether its share counts."""
+        """Take one step on a batch: inputs and targets.
+
+        With a team of processes, a third thing says whether this one's share counts; with one of
+        devices, a batch is three such things of each.
+        """
         if self._step is None:
             # A signature from the first batch's ranks: lengths and sizes vary without retracing.
             signature = tf.nest.map_structure(_any_size, batch)
-            self._step = tf.function(self._train, input_signature=signature, autograph=False)
+            self._step = tf.function(self._trains, input_signature=signature, autograph=False)
         self._step(*batch)
 
     def _train(self, inputs, targets, counts: Any = None):
-        with tf.GradientTape() as tape:
-            losses = self.loss(targets, self.model(inputs, training=True))
-            # Of a share only the sum is known: the mean is over all workers' losses.
-            loss = tf.reduce_mean(losses) if self._team is None else tf.reduce_sum(losses)
-        weights = [w for index, w in enumerate(self._weights()) if self._is_open(index)]
-        gradients = tape.gradient(loss, [w.value for w in weights])
-        gradients = [self._summed(*pair) for pair in zip(gradients, weights, strict=True)]
-        sizes = self._sizes(losses, inputs, targets)
+        # Of a share only the sum is known: the mean is over all workers' losses.
+        of_losses = tf.reduce_mean if self._team is None else tf.reduce_sum
+        gradients, sizes = self._find(inputs, targets, of_losses)
+        gradients = self._summed(gradients)
         if self._team:
             gradients, sizes = add_up_gradients(self._team, gradients, sizes, counts)
+        self._move(gradients, sizes)
+
+    def _train_by_devices(self, devices, *parts):
+        find = functools.partial(self._find, of_losses=tf.reduce_sum)
+        gradients, sizes = devices.add_up(self.model, find, parts)
+        self._move(self._summed(gradients), sizes)
+
+    def _find(self, inputs, targets, of_losses):
+        """The gradients of the losses' mean or sum, as they come, and the batch's sizes."""
+        with tf.GradientTape() as tape:
+            losses = self.loss(targets, self.model(inputs, training=True))
+            loss = of_losses(losses)
+        gradients = tape.gradient(loss, [weight.value for weight in self._open()])
+        return gradients, self._sizes(losses, inputs, targets)
+
+    def _move(self, gradients, sizes):
+        """Clip the gradient of a whole batch, move the weights and add to the running totals."""
+        weights = self._open()
         if self.clip_value is not None:
             limit = self.clip_value
             gradients = [tf.clip_by_value(gradient, -limit, limit) for gradient in gradients]
@@ -164,11 +192,15 @@ class TrainingStep:
         self._add_up(*sizes)
         self._add_norm(norm)
 
-    def _summed(self, gradient, weight):
-        """A gradient in which each number of a weight is once, as clipping and Adam need it."""
-        if isinstance(gradient, tf.IndexedSlices) and any(weight is t for t in self._tables):
-            return summed_rows(gradient)
-        return tf.convert_to_tensor(gradient)
+    def _summed(self, gradients):
+        """Gradients in which each number of a weight is once, as clipping and Adam need them."""
+        by_rows = [any(weight is table for table in self._tables) for weight in self._open()]
+        return [
+            summed_rows(gradient)
+            if rows and isinstance(gradient, tf.IndexedSlices)
+            else tf.convert_to_tensor(gradient)
+            for gradient, rows in zip(gradients, by_rows, strict=True)
+        ]
 
     def _add_norm(self, norm):
         """Add a gradient's norm, as clipping has just found it, to the running totals."""

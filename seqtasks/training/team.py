@@ -34,6 +34,16 @@ class Alone:
     several = False
     leads = True
 
+    def batches(self, batches: Callable[..., Any], epoch: int, skip: int) -> Any:
+        """The rest of an epoch, of several processes this one's share of each batch.
+
+        Args:
+            batches: makes them (`seqtasks.tasks.task.BatchesOfEpoch`).
+            epoch: counted from 0.
+            skip: how many of its batches to leave out.
+        """
+        return batches(epoch, skip)
+
     def agree(self, *wishes: Callable[[], bool]) -> list[bool]:
         """Whether any of the workers wishes each of several things."""
         return [wish() for wish in wishes]
@@ -71,6 +81,10 @@ class Team(Alone):
         self._strategy = tf.distribute.MultiWorkerMirroredStrategy(communication_options=options)
         any_size = tf.TensorSpec([None], tf.float32)
         self._sum = tf.function(self.sum, input_signature=[any_size], autograph=False)
+
+    def batches(self, batches: Callable[..., Any], epoch: int, skip: int) -> Any:
+        """The rest of an epoch: this process' share of each batch."""
+        return batches(epoch, skip, share=self.share)
 
     def sum(self, vector: tf.Tensor) -> tf.Tensor:
         """The sum over all workers of a vector, (any,) of float32; each must call it in turn."""

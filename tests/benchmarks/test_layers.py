@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from seqtasks.benchmarks import layers
+from seqtasks.benchmarks import layers, quiet
 from seqtasks.benchmarks.layers import BFLOAT16, OURS, measure, ratio, settings, table, to_floor
 from seqtasks.benchmarks.turns import Setting, Turns
 from seqtasks.cli import main
+from seqtasks.errors import DataError
 
 HERE = "test_layers:"
 
@@ -79,9 +80,34 @@ def test_a_contestant_that_fails_is_named(make, told):
         turns.prepare({})
 
 
+def telling(what):
+    runs = []
+    return {"run": lambda: runs.append(1), "told": lambda: [len(runs), what["text"]]}
+
+
+def mistaken(what):
+    raise DataError(f"{what['text']}: there is no such file")
+
+
+def test_contestants_tell_what_they_found_and_are_warm_where_they_say_so():
+    with Turns([Setting("ours", HERE + "telling")]) as turns:
+        turns.prepare({"text": "영화"}, warm_up=0)
+        assert turns.tell("ours", "told") == [0, "영화"]
+        assert set(turns.alternate(1, but=["told"])) == {("ours", "run")}
+        assert turns.tell("ours", "told")[0] > 0
+
+
+def test_data_that_a_contestant_can_not_use_are_the_users_mistake():
+    with (
+        pytest.raises(DataError, match=r"^영화.tsv: there is no such file$"),
+        Turns([Setting("ours", HERE + "mistaken")]) as turns,
+    ):
+        turns.prepare({"text": "영화.tsv"})
+
+
 def test_peers_run_at_both_settings_and_ours_as_training_has_it(monkeypatch):
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
-    monkeypatch.setattr(os, "cpu_count", lambda: 12)
+    monkeypatch.setattr(quiet, "cores", lambda: 12)
     monkeypatch.setattr(layers.importlib.util, "find_spec", lambda name: object())
     threads = {
         found.who: [found.environment.get(n) for n in ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS")]
@@ -141,7 +167,7 @@ def test_busy_rows_are_marked_and_left_out_of_means():
 
 def test_a_row_is_busy_where_the_product_was_slower_than_at_its_best(monkeypatch):
     rates = iter([100.0, 99.0, 100.0, 80.0, 95.0, 101.0])
-    monkeypatch.setattr(layers, "_rate", lambda turns: next(rates))
+    monkeypatch.setattr(layers, "rate", lambda turns: next(rates))
     monkeypatch.setattr(layers, "settings", lambda: [Setting(OURS, f"{HERE}quick")])
     monkeypatch.setattr(layers, "machine", lambda: "any")
     shapes = [(1, 2, 3, n) for n in (4, 5, 6)]

@@ -138,7 +138,7 @@ print(tf.config.threading.get_intra_op_parallelism_threads())
 def test_cores_are_those_that_the_process_may_use():
     program = """
 import os
-from seqtasks.cli.startup import cores
+from seqtasks.cores import cores
 everywhere = os.sched_getaffinity(0)
 print(cores() == len(everywhere))
 os.sched_setaffinity(0, {min(everywhere)})

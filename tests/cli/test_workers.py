@@ -31,6 +31,18 @@ from seqtasks.training.cluster import Cluster, local_cluster, parse_cluster
         ("--index 0", "--index says which of --cluster this one is: give both"),
         ("--workers 2 --cluster a:1,b:2 --index 0", "choose"),
         ("--workers 2 --seeds 3", "--seeds trains one run after the other"),
+        ("--devices 0", "--devices: expected all, or a number from 1 on, received '0'"),
+        ("--devices both", "received 'both'"),
+        ("--devices -1", "received '-1'"),
+        ("--devices 2 --workers 2", "TF_CONFIG among processes, each on one device: choose"),
+        ("--devices all --cluster a:1,b:2 --index 1", "each on one device: choose"),
+        ("--devices 2 --seeds 3", "--seeds trains one run after the other, on one device each"),
+        (
+            "--devices 5 --set training.batch_size=4",
+            "5 devices can't share a batch of 4 examples at most; use 4 devices or fewer",
+        ),
+        # Which only TensorFlow knows.
+        ("--devices 31", "are asked for; use --devices all, or --workers to train with several"),
     ],
 )
 def test_workers_that_can_not_be_are_told_in_a_line(options, line, tmp_path):
@@ -110,11 +122,9 @@ def test_a_loss_that_is_no_number_is_told_as_it_is_and_nobody_is_left(others, pr
 
 
 def test_cores_are_divided_unless_tensorflow_is_told_how_many(monkeypatch):
-    from seqtasks.cli import startup
-
     environment = {"TF_NUM_INTEROP_THREADS": "5"}
     monkeypatch.setattr(workers, "os", SimpleNamespace(environ=environment))
-    monkeypatch.setattr(startup, "cores", lambda: 8)
+    monkeypatch.setattr(workers, "cores", lambda: 8)
     workers.share_cores(3)
     assert environment == {"TF_NUM_INTEROP_THREADS": "5", "TF_NUM_INTRAOP_THREADS": "2"}
 
