@@ -185,7 +185,9 @@ class TextEmbedding(keras.Layer):
         def read(of_these: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor]:
             real = tf.gather(words, of_these)[:, :steps] != PADDING_ID
             which = tf.gather(which_id, of_these)[:, :steps]
-            return (self.character_reader.over_rows(self.character_vectors(ids), which, real),)
+            vectors: Any = self.character_vectors(ids)
+            spelled: Any = self.character_reader.over_rows(vectors, which, real)
+            return (spelled,)
 
         lengths = tf.math.count_nonzero(words, axis=1, dtype=tf.int32)
         (vectors,) = by_length(read, lengths, L, (_SHORT_WORD,))
