@@ -18,18 +18,22 @@ class Answer:
     """An answer that an event loop waits for.
 
     Args:
-        loop: the event loop.
+        loop: the event loop, in whose thread this is made.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop):
         self._loop, self._mail = loop, _mail_of(loop)
+        self._thread = threading.get_ident()
         self._future: asyncio.Future[None] = loop.create_future()
         self._reply: Reply | None = None
 
     def give(self, reply: Reply) -> None:
         """Give it, from any thread."""
         self._reply = reply
-        self._mail.put(self)
+        if threading.get_ident() == self._thread:
+            self.arrive()
+        else:
+            self._mail.put(self)
 
     def arrive(self) -> None:
         """Let who waits go on."""

@@ -25,6 +25,7 @@ from seqtasks.serving.http_body import Body, decoded
 from seqtasks.serving.jobs import Job
 from seqtasks.serving.labels import observed
 from seqtasks.serving.limits import THREADS, Limits, Place, Places
+from seqtasks.serving.models.batching import Later
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.steps import Steps
 from seqtasks.serving.models.stopping import Stop
@@ -168,6 +169,8 @@ class _Service:
         self._kserve = kserve.KServeApi(manager, options.limits)
         self._limits, self._metrics, self._places = options.limits, metrics, places
         self._log = options.access_log
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._later: Later | None = None
         self._workers = Workers(options.threads, "rest", manager.knows)
 
     def close(self) -> None:
@@ -214,7 +217,10 @@ class _Service:
 
     async def _infer(self, asked: Asked, request: Request, receive: Receive, body: Body) -> Reply:
         """Take a place, read the body, and answer in steps, the last of which gives it back."""
-        place, stop, answer = self._places.take(), Stop(), Answer(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._loop, self._later = loop, loop.call_soon
+        place, stop, answer = self._places.take(), Stop(), Answer(loop)
 
         def done(reply: Reply | None, error: BaseException | None) -> None:
             place.give_back()
@@ -223,14 +229,16 @@ class _Service:
         try:
             await self._read(request, body, place)
             encoding = request.headers.get("content-encoding", "")
+            is_large = body.size > _SMALL or bool(encoding)
             spawn = functools.partial(self._workers.spawn, asked.model)
-            job = Job(self._steps(asked, body.data, encoding), stop, spawn, done)
-            if body.size > _SMALL or encoding:
+            later = None if is_large else self._later
+            job = Job(self._steps(asked, body.data, encoding), stop, spawn, done, later)
+            if is_large:
                 job.start_elsewhere()
         except BaseException:
             place.give_back()
             raise
-        if not (body.size > _SMALL or encoding):
+        if not is_large:
             job.start()
         try:
             return await answer.wait(receive, self._limits.request_seconds)
