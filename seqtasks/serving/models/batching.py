@@ -1,12 +1,14 @@
 """Batching: requests that come at about the same time share one run of the model.
 
 A request that finds the model idle runs at once, in the thread that asks for it if that may wait;
-an event loop may, too, where such runs are known to be short.
-Requests that come while runs are going on wait, and what waits is joined along its first dimension,
-up to a size; each gets its own rows of the outputs. A request gets the same answer as alone: if a
+an event loop may, too, where such runs are known to be short. Requests that come while runs are
+going on wait, and what waits is joined along its first dimension, up to a size. Where many come,
+and runs are short, the first waits a moment for the others, and all wait for a run of their kind
+that is going on. Each gets its own rows of the outputs. A request gets the same answer as alone: if a
 joined run fails, or an output lacks a row for each row of the inputs, its requests run one by one.
 """
 
+import collections
 import contextlib
 import dataclasses
 import os
@@ -27,7 +29,7 @@ from seqtasks.serving.models.alike import (
     taken_apart,
 )
 from seqtasks.serving.models.batch import Batch, Joint, Outputs, Task, Then
-from seqtasks.serving.models.durations import Durations
+from seqtasks.serving.models.pace import Crowd, Durations
 from seqtasks.serving.models.signature import Signature
 from seqtasks.serving.models.steps import Run
 from seqtasks.serving.models.stopping import Stop, all_of, check_stop, current_stop
@@ -121,8 +123,9 @@ class BatchedServable:
         self._closed = False
         self._running = self._idle = 0
         self._durations = Durations()
+        self._crowd = Crowd()
         self._turn: Later | None = None  # of the event loop that looks after the queue next
-        self._shared_last = False
+        self._under_way: collections.Counter[tuple] = collections.Counter()  # by what can be joined
         self._threads: list[threading.Thread] = []  # made when there is something to do
 
     def signature(self, name: str) -> Signature:
@@ -238,12 +241,13 @@ class BatchedServable:
                 batches = self._queue.setdefault(key, [])
                 batches.append(Batch(run.signature, run.outputs, most))
             batches[-1].add(task)
-            if later is None:
-                self._wake()
-            elif self._turn is None and self._lone() == key:
+            self._crowd.come(task.arrived)
+            if later is not None and self._turn is None and self._lone() == key:
                 self._turn, takes_turn = later, True
-            elif self._turn is not later:
-                self._wake()
+            elif self._turn is None or self._turn is not later:
+                is_watched = not is_new and self._due(key, batches) > task.arrived
+                if not is_watched:
+                    self._wake()
         if takes_turn and later is not None:
             later(self._take_turn)
 
@@ -257,18 +261,15 @@ class BatchedServable:
             self._changed.notify()
 
     def _lone(self) -> tuple | None:
-        """Find the one request that there is, if its run is short.
-
-        There is another if one runs, or if the last run was shared: its clients ask again.
-        """
-        if self._shared_last or self._running or len(self._queue) != 1:
+        """Find the one request that there is, and has been for a while, if its run is short."""
+        if len(self._queue) != 1 or self._running or self._crowd.most(time.monotonic()) > 1:
             return None
         ((key, batches),) = self._queue.items()
         first = batches[0]
         if len(batches) > 1 or len(first.tasks) > 1:
             return None
         is_ready = self._may_run_now(first.signature, first.size)
-        return key if is_ready and self._durations.is_short(_kind(key, first.size)) else None
+        return key if is_ready and self._durations.are_short(_kind(key, first.size)) else None
 
     def _take_turn(self) -> None:
         """Run what is still alone in an event loop's thread; leave what isn't to the others."""
@@ -310,15 +311,16 @@ class BatchedServable:
             return False
         with self._changed:
             is_free = not self._queue and self._running < self.options.num_batch_threads
-            self._running += is_free
+            if is_free:
+                self._running += 1
+                self._crowd.come(time.monotonic())
         return is_free
 
-    def _release(self, kind: tuple | None = None, seconds: float = 0.0) -> None:
-        """End a run; where it was of one request, note how long it took."""
+    def _release(self, count: int = 1) -> None:
+        """End a run of so many requests."""
         with self._changed:
-            if kind is not None:
-                self._durations.note(kind, seconds)
             self._running -= 1
+            self._crowd.go(count)
             if self._queue or self._closed:
                 self._changed.notify()
 
@@ -328,13 +330,15 @@ class BatchedServable:
             while True:
                 now, soonest, chosen = time.monotonic(), None, None
                 for key, batches in self._queue.items():
-                    due = self._due(batches)
+                    if self._under_way[key] and self._gathering(key, batches[0]):
+                        continue  # by the time that it ends, more will have come
+                    due = self._due(key, batches)
                     if soonest is None or due < soonest:
                         soonest, chosen = due, key
                 is_free = self._running < self.options.num_batch_threads
                 if is_free and chosen is not None and soonest is not None and soonest <= now:
                     return self._remove(chosen), chosen
-                if self._closed and chosen is None:
+                if self._closed and not self._queue:
                     return None
                 self._idle += 1
                 try:
@@ -343,12 +347,24 @@ class BatchedServable:
                 finally:
                     self._idle -= 1
 
-    def _due(self, batches: list[Batch]) -> float:
+    def _due(self, key: tuple, batches: list[Batch]) -> float:
         first = batches[0]
         full = len(batches) > 1 or first.size >= first.most
         arrived = first.tasks[0].arrived
         # A full batch was due when its first request arrived, so the oldest of several goes first.
-        return arrived if full else arrived + self.options.batch_timeout_micros / 1e6
+        if full:
+            return arrived
+        wait = self.options.batch_timeout_micros / 1e6
+        if self.options.careful and len(first.tasks) < self._crowd.most(time.monotonic()):
+            wait = self._gathering(key, first)
+        return arrived + wait
+
+    def _gathering(self, key: tuple, batch: Batch) -> float:
+        """Say for how long others are worth waiting for, if there are others."""
+        if not self.options.careful:
+            return 0.0
+        durations = self._durations
+        return durations.gathering(_kind(key, batch.size)) or durations.gathering(_kind(key, 1))
 
     def _remove(self, key: tuple) -> Batch:
         batches = self._queue[key]
@@ -356,7 +372,7 @@ class BatchedServable:
         if not batches:
             del self._queue[key]
         self._running += 1
-        self._shared_last = len(batch.tasks) > 1
+        self._under_way[key] += 1
         if self._queue and self._running < self.options.num_batch_threads:
             self._changed.notify()  # only this thread watched the others until now
         return batch
@@ -367,13 +383,20 @@ class BatchedServable:
 
     def _finish(self, batch: Batch, key: tuple) -> None:
         """Run a batch in this thread, and go on with its requests."""
-        answers, start = [], time.perf_counter()
+        answers, count = [], len(batch.tasks)
+        start = time.perf_counter()
         try:
             batch.leave_out_ended()
             answers = self._answers(batch)
         finally:
             seconds = time.perf_counter() - start
-            self._release(_kind(key, batch.size) if len(answers) == 1 else None, seconds)
+            with self._changed:
+                self._under_way[key] -= 1
+                if not self._under_way[key]:
+                    del self._under_way[key]
+                if batch.most and answers:
+                    self._durations.note(_kind(key, batch.size), seconds)
+            self._release(count)
         for task, found, error in answers:
             task.settle(found, error)
 
