@@ -4,8 +4,10 @@ A request that finds the model idle runs at once, in the thread that asks for it
 an event loop may, too, where such runs are known to be short. Requests that come while runs are
 going on wait, and what waits is joined along its first dimension, up to a size. Where many come,
 and runs are short, the first waits a moment for the others, and all wait for a run of their kind
-that is going on. Each gets its own rows of the outputs. A request gets the same answer as alone: if a
-joined run fails, or an output lacks a row for each row of the inputs, its requests run one by one.
+that is going on.
+
+Each gets its own rows of the outputs. A request gets the same answer as alone: if a joined run
+fails, or an output lacks a row for each row of the inputs, its requests run one by one.
 """
 
 import collections

@@ -50,7 +50,9 @@ class Durations:
 
 
 class Crowd:
-    """How many requests there were at once lately. The caller locks.
+    """How many requests there were at once lately; what was is halved little by little.
+
+    The caller locks.
 
     >>> crowd = Crowd()
     >>> crowd.come(0.0), crowd.come(0.0), crowd.go(2), crowd.come(0.05)
@@ -66,8 +68,9 @@ class Crowd:
     def come(self, now: float) -> None:
         """Note that one has come."""
         self._present += 1
-        if self._present >= self._most or now > self._until:
-            self._most, self._until = self._present, now + _REMEMBERED_SECONDS
+        most = self.most(now)
+        if self._present >= most or now > self._until:
+            self._most, self._until = max(self._present, most), now + _REMEMBERED_SECONDS
 
     def go(self, count: int) -> None:
         """Note that so many have their answers."""
@@ -75,4 +78,4 @@ class Crowd:
 
     def most(self, now: float) -> int:
         """Say how many there were at once."""
-        return self._most if now <= self._until else self._present
+        return self._most if now <= self._until else max(self._present, self._most // 2)
