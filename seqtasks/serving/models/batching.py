@@ -31,7 +31,7 @@ from seqtasks.serving.models.alike import (
     taken_apart,
 )
 from seqtasks.serving.models.batch import Batch, Joint, Outputs, Task, Then
-from seqtasks.serving.models.pace import Crowd, Durations
+from seqtasks.serving.models.pace import LONGEST_SECONDS, Crowd, Durations
 from seqtasks.serving.models.signature import Signature
 from seqtasks.serving.models.steps import Run
 from seqtasks.serving.models.stopping import Stop, all_of, check_stop, current_stop
@@ -332,9 +332,10 @@ class BatchedServable:
             while True:
                 now, soonest, chosen = time.monotonic(), None, None
                 for key, batches in self._queue.items():
-                    if self._under_way[key] and self._gathering(key, batches[0]):
-                        continue  # by the time that it ends, more will have come
                     due = self._due(key, batches)
+                    if self._under_way[key] and self._gathering(key, batches[0]):
+                        # By the time that it ends, more will have come.
+                        due = max(due, batches[0].tasks[0].arrived + LONGEST_SECONDS)
                     if soonest is None or due < soonest:
                         soonest, chosen = due, key
                 is_free = self._running < self.options.num_batch_threads
@@ -386,18 +387,18 @@ class BatchedServable:
     def _finish(self, batch: Batch, key: tuple) -> None:
         """Run a batch in this thread, and go on with its requests."""
         answers, count = [], len(batch.tasks)
-        start = time.perf_counter()
+        start, processor_start = time.perf_counter(), time.thread_time()
         try:
             batch.leave_out_ended()
             answers = self._answers(batch)
         finally:
-            seconds = time.perf_counter() - start
+            took = time.perf_counter() - start, time.thread_time() - processor_start
             with self._changed:
                 self._under_way[key] -= 1
                 if not self._under_way[key]:
                     del self._under_way[key]
                 if batch.most and answers:
-                    self._durations.note(_kind(key, batch.size), seconds)
+                    self._durations.note(_kind(key, batch.size), *took)
             self._release(count)
         for task, found, error in answers:
             task.settle(found, error)

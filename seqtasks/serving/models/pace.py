@@ -7,10 +7,15 @@ two hand-overs between threads cost about as much as a small model's run.
 
 from collections.abc import Hashable
 
-SHORT_SECONDS = 0.005  # what an event loop may do itself
-_GATHERING_SECONDS = 0.002
-# A run that the system interrupted counts as this long, so that a few short ones outweigh it.
-_LONGEST_SECONDS = 0.02
+SHORT_SECONDS = 0.005  # the mean of runs that an event loop may do itself
+# A run that took the processor for so long keeps such runs out of the event loop for a while: how
+# long a decoder runs is known only when it ends.
+_LONG_PROCESSOR_SECONDS = 0.01
+_RUNS_AFTER_A_LONG_ONE = 64
+GATHERING_SECONDS = 0.002
+# A run that the system interrupted counts as this long, so that a few short ones outweigh it. Nor
+# does anything wait longer for a run of its kind.
+LONGEST_SECONDS = 0.02
 _WEIGHT = 1 / 8  # of the newest run in the mean
 _KINDS = 256  # clients choose among outputs and lengths
 _REMEMBERED_SECONDS = 0.1
@@ -20,7 +25,7 @@ class Durations:
     """The mean durations of the last runs by their kind. The caller locks.
 
     >>> durations = Durations()
-    >>> durations.note("films", 0.001)
+    >>> durations.note("films", 0.001, 0.001)
     >>> durations.are_short("films"), durations.are_short("novels")
     (True, False)
     >>> durations.gathering("films"), durations.gathering("novels")
@@ -29,24 +34,36 @@ class Durations:
 
     def __init__(self):
         self._means: dict[Hashable, float] = {}
+        self._to_go: dict[Hashable, int] = {}  # runs until a long one is forgotten
 
-    def note(self, kind: Hashable, seconds: float) -> None:
-        """Note a run."""
-        seconds = min(seconds, _LONGEST_SECONDS)
+    def note(self, kind: Hashable, seconds: float, processor_seconds: float) -> None:
+        """Note a run, and for how long its thread had the processor."""
+        seconds = min(seconds, LONGEST_SECONDS)
         known = self._means.get(kind)
         if known is None:
             if len(self._means) >= _KINDS:
                 self._means.clear()
+                self._to_go.clear()
             known = seconds
         self._means[kind] = known + _WEIGHT * (seconds - known)
+        if processor_seconds > _LONG_PROCESSOR_SECONDS:
+            self._to_go[kind] = _RUNS_AFTER_A_LONG_ONE
+        elif kind in self._to_go:
+            self._to_go[kind] -= 1
+            if not self._to_go[kind]:
+                del self._to_go[kind]
 
     def are_short(self, kind: Hashable) -> bool:
-        """Whether such runs are known to be short."""
-        return self._means.get(kind, SHORT_SECONDS) < SHORT_SECONDS
+        """Whether such runs are known to be short, each of them."""
+        return self._is_short_on_average(kind) and kind not in self._to_go
 
     def gathering(self, kind: Hashable) -> float:
         """Say for how many seconds others are worth waiting for: none if runs aren't short."""
-        return min(self._means[kind], _GATHERING_SECONDS) if self.are_short(kind) else 0.0
+        short = self._is_short_on_average(kind)
+        return min(self._means[kind], GATHERING_SECONDS) if short else 0.0
+
+    def _is_short_on_average(self, kind: Hashable) -> bool:
+        return self._means.get(kind, SHORT_SECONDS) < SHORT_SECONDS
 
 
 class Crowd:
