@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -46,7 +47,7 @@ class Doubling:
 def pair(monkeypatch):
     """A servable, whose runs are all short by the clock, and its engine."""
     monkeypatch.setattr(pace, "SHORT_SECONDS", 60.0)
-    engine = Doubling()
+    engine: Any = Doubling()
     servable = BatchedServable(engine, BatchingOptions(num_batch_threads=2, careful=True))
     yield servable, engine
     engine.opened.set()
@@ -196,7 +197,7 @@ def test_a_run_that_takes_longer_than_expected_keeps_no_other_waiting(pair):
 
 
 def test_nothing_that_is_asked_for_by_name_waits_for_a_crowd():
-    engine = Doubling()
+    engine: Any = Doubling()
     servable = BatchedServable(engine, BatchingOptions(num_batch_threads=1))
     asked, loop = Asked(servable), Loop()
     for number in range(20):
