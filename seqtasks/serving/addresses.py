@@ -30,7 +30,11 @@ def keep_to_itself(listener: socket.socket) -> None:
 
 
 def share(listener: socket.socket) -> None:
-    """Let other sockets of this user have the same port; the system shares clients among them."""
+    """Let other sockets of this user have the same port; the system shares clients among them.
+
+    Also right after a process that had it alone, whose last connections the system remembers.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
 
 

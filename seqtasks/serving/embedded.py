@@ -17,6 +17,7 @@ from seqtasks.serving.fleet import Fleet, reserved
 from seqtasks.serving.http_app import RestOptions, make_app
 from seqtasks.serving.http_server import HttpOptions, HttpServer, Server, serve
 from seqtasks.serving.limits import THREADS, Places
+from seqtasks.serving.memory import give_back
 from seqtasks.serving.models.batching import BatchedServable, BatchingOptions
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.model_config import ModelSource, is_onnx, newest_versions
@@ -52,6 +53,7 @@ def make_loader(
 
     def load(path: Path, name: str, version: int) -> Any:
         servable = _loaded(path, name, version, engine)
+        give_back()
         try:
             own = batching if not batching or not model_batching else _own_batching(path, batching)
         except BaseException:
@@ -139,8 +141,18 @@ def run_embedded(
         shared = dataclasses.replace(
             options, port=port, limits=options.limits.divided(options.workers)
         )
+        _import_for_all(needs_tensorflow(source, options), bool(grpc_port))
         fleet = Fleet(options.workers, functools.partial(_work, source, shared, begin))
         fleet.run(lambda failed: ready(port, grpc_port, failed))
+
+
+def _import_for_all(tensorflow: bool, grpc: bool) -> None:
+    """Import what each of several workers needs, so that they share it. It starts no thread."""
+    if tensorflow:
+        from seqtasks.serving import warmup  # noqa: F401
+        from seqtasks.serving.models import engine  # noqa: F401
+    if grpc:
+        from seqtasks.serving import grpc_server  # noqa: F401
 
 
 def _work(

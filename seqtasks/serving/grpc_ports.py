@@ -4,6 +4,7 @@ import socket
 from pathlib import Path
 
 import grpc
+import grpc.aio
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.addresses import cannot_listen, family, keep_to_itself, share
@@ -11,7 +12,7 @@ from seqtasks.serving.config_files import Tls
 
 
 def listen(
-    server: grpc.Server,
+    server: grpc.aio.Server,
     host: str,
     port: int,
     socket_file: Path | None,
@@ -39,7 +40,7 @@ def listen(
         raise cannot_listen(host, port, error) from error
 
 
-def _listen_on_file(server: grpc.Server, path: Path) -> None:
+def _listen_on_file(server: grpc.aio.Server, path: Path) -> None:
     """Take a socket file, in the place of one that a server left behind."""
     if not hasattr(socket, "AF_UNIX"):
         raise ConfigError(f"{path}: this system's Python has no socket files")

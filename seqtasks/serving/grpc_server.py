@@ -1,32 +1,35 @@
 """The gRPC server: TF Serving's two services and gRPC's health service on a port."""
 
+import asyncio
 import dataclasses
+import functools
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import CancelledError, Future
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import grpc
+import grpc.aio
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
 from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from seqtasks.serving.access import check_token
+from seqtasks.serving.awaited import Awaited
 from seqtasks.serving.config_files import Tls
-from seqtasks.serving.deadlines import Deadlines, no_answer_within
 from seqtasks.serving.grpc_ports import listen
+from seqtasks.serving.jobs import Job
 from seqtasks.serving.labels import observed
-from seqtasks.serving.limits import THREADS, Busy, Limits, Place, Places
+from seqtasks.serving.limits import SMALL_BYTES, THREADS, Busy, Limits, Places
+from seqtasks.serving.loop_thread import LoopThread
 from seqtasks.serving.models.manager import ModelManager
-from seqtasks.serving.models.steps import Run, Steps, finish
+from seqtasks.serving.models.steps import Steps
 from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.monitoring import Metrics, access_log, log_request
 from seqtasks.serving.protocol.grpc_api import GrpcApi
-from seqtasks.serving.status import Code, StatusError
-from seqtasks.serving.threads import Threads
+from seqtasks.serving.status import Code, StatusError, no_answer_within
 from seqtasks.serving.workers import Workers
 
 _log = logging.getLogger(__name__)
@@ -43,7 +46,9 @@ _QUIET_SECONDS = 0.3
 _MOST_QUIET_SECONDS = 5.0
 _SPARE_HANDLERS = 32  # for status, metadata and reloading, on top of the limited requests
 _HANDLERS = 1024  # if requests have no limit
-_LONGEST_WAIT = 365 * 86400.0  # a client without a deadline has one that is too long for Python
+
+Context = grpc.aio.ServicerContext
+Handler = Callable[[Any, Context], Coroutine[Any, Any, Any]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +86,7 @@ class GrpcOptions:
 
 
 class GrpcServer:
-    """PredictionService, ModelService and Health on a port, answered by the server's own threads.
+    """PredictionService, ModelService and Health on a port, answered in an event loop of its own.
 
     Args:
         manager: the models, which the caller starts and closes.
@@ -106,28 +111,33 @@ class GrpcServer:
         places = places or Places(options.limits.concurrent, options.limits.held_bytes)
         api = GrpcApi(manager, options.limits, options.reload_below, tell)
         self._calls = _Calls(api, manager, options, metrics or Metrics(manager.knows), places)
-        handlers = options.handlers
-        if not handlers:
-            handlers = (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
-        self._handlers: Any = Threads(handlers, "grpc")  # gRPC wants no more of Python's own
+        self._loop = LoopThread("grpc")
+        self._running = False
+        try:
+            self._server, self.port = self._loop.run(self._listening())
+        except BaseException:
+            self._loop.close()
+            raise
+
+    async def _listening(self) -> tuple[grpc.aio.Server, int]:
+        options = self._options
         size = options.limits.body_bytes
-        self._server = grpc.server(
-            self._handlers,
+        most = options.handlers or (options.limits.concurrent or _HANDLERS) + _SPARE_HANDLERS
+        server = grpc.aio.server(
             options=[
                 ("grpc.max_receive_message_length", -1 if size is None else size),
                 # Otherwise a second server on the same port would take a part of the requests.
                 ("grpc.so_reuseport", int(options.shared)),
             ],
-            maximum_concurrent_rpcs=handlers,
+            maximum_concurrent_rpcs=most,
         )
-        self._add_services()
+        self._add_services(server)
         where = (options.host, options.port, options.socket_file, options.tls)
-        self.port: int = listen(self._server, *where, options.shared)
-        self._running = False
+        return server, listen(server, *where, options.shared)
 
     def start(self) -> None:
         """Start to answer."""
-        self._server.start()
+        self._loop.run(self._server.start())
         self._running = True
 
     @property
@@ -138,14 +148,14 @@ class GrpcServer:
     def stop(self) -> None:
         """Take no more requests, and return when the accepted ones are answered."""
         if not self._running:
-            self._server.start()  # a server that never started would keep its port
+            self._loop.run(self._server.start())  # else it would keep its port
         self._calls.refuse()
-        self._server.stop(self._options.finish_seconds).wait()
+        self._loop.run(self._server.stop(self._options.finish_seconds))
         self._running = False
         self._calls.close()
-        self._handlers.shutdown(wait=False)
+        self._loop.close()
 
-    def _add_services(self) -> None:
+    def _add_services(self, server: Any) -> None:
         calls, api = self._calls, self._calls.api
         prediction = SimpleNamespace(
             Predict=calls.inference("Predict", api.predict),
@@ -156,17 +166,18 @@ class GrpcServer:
         )
         models = SimpleNamespace(
             GetModelStatus=calls.information("GetModelStatus", api.status),
-            HandleReloadConfigRequest=calls.information("HandleReloadConfigRequest", api.reload),
+            HandleReloadConfigRequest=calls.information(
+                "HandleReloadConfigRequest", api.reload, is_long=True
+            ),
         )
-        add = prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server
-        add(prediction, self._server)
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, self._server)
+        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
+        model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
         health = calls.information("Check", api.health)
         check = grpc.unary_unary_rpc_method_handler(
             health, StringValue.FromString, Int32Value.SerializeToString
         )
         services = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})
-        self._server.add_generic_rpc_handlers((services,))
+        server.add_generic_rpc_handlers((services,))
 
 
 class _Calls:
@@ -184,14 +195,12 @@ class _Calls:
         self._token = options.token
         self._limits, self._metrics, self._log = options.limits, metrics, options.access_log
         self._workers = Workers(options.threads, "grpc", manager.knows)
-        self._deadlines = Deadlines()
         self._ending = False
         self._last_call = 0.0
 
     def close(self) -> None:
         """Let the threads end when they are idle."""
         self._workers.close()
-        self._deadlines.close()
 
     def refuse(self) -> None:
         """Take no more calls, and return when clients know it: when no more of them come."""
@@ -202,127 +211,101 @@ class _Calls:
                 break
             threading.Event().wait(_QUIET_SECONDS / 20)
 
-    def inference(self, name: str, answer: Callable[[Any], Steps]) -> Callable[..., Any]:
+    def inference(self, name: str, answer: Callable[[Any], Steps]) -> Handler:
         """Make the handler of a call that runs a model, which is limited and counted."""
 
-        def handle(request: Any, context: grpc.ServicerContext) -> Any:
-            return self._handle(name, request, context, lambda: self._run(answer, request, context))
+        async def handle(request: Any, context: Context) -> Any:
+            return await self._handle(name, request, context, self._run(answer, request, context))
 
         return handle
 
-    def information(self, name: str, answer: Callable[[Any], Any]) -> Callable[..., Any]:
-        """Make the handler of any other call."""
+    def information(
+        self, name: str, answer: Callable[[Any], Any], is_long: bool = False
+    ) -> Handler:
+        """Make the handler of any other call; a thread answers those that take long."""
 
-        def handle(request: Any, context: grpc.ServicerContext) -> Any:
-            return self._handle(name, request, context, lambda: answer(request), counted=False)
+        async def asked(request: Any) -> Any:
+            return await asyncio.to_thread(answer, request) if is_long else answer(request)
+
+        async def handle(request: Any, context: Context) -> Any:
+            return await self._handle(name, request, context, asked(request), counted=False)
 
         return handle
 
-    def _handle(
+    async def _handle(
         self,
         name: str,
         request: Any,
-        context: grpc.ServicerContext,
-        answer: Callable[[], Any],
+        context: Context,
+        answer: Coroutine[Any, Any, Any],
         counted: bool = True,
     ) -> Any:
         start = time.perf_counter()
         response, error = None, None
         try:
-            if self._ending:
-                self._last_call = time.monotonic()
-                raise StatusError(Code.UNAVAILABLE, "The server is ending")
-            if self._token is not None and name != "Check":
-                shown = dict(context.invocation_metadata()).get("authorization")
-                check_token(shown if isinstance(shown, str) else None, self._token)
-            response = answer()
+            self._admit(name, context)
+            response = await answer
         except StatusError as refused:
             error = refused
+        except asyncio.CancelledError:
+            error = _gone(context)
+            raise
         except Exception as defect:
             _log.exception("%s", name)
             error = StatusError(Code.INTERNAL, f"{type(defect).__name__}: {defect}")
-        seconds = time.perf_counter() - start
-        self._note(name, request, response, error, seconds, counted)
+        finally:
+            answer.close()  # if it was never begun
+            seconds = time.perf_counter() - start
+            self._note(name, request, response, error, seconds, counted)
         if error is not None:
-            if error.code is Code.RESOURCE_EXHAUSTED and not isinstance(error, Busy):
-                context.set_trailing_metadata(_DO_NOT_RETRY)
-            context.abort(_CODES[error.code], _cut(error.message))
+            again = error.code is not Code.RESOURCE_EXHAUSTED or isinstance(error, Busy)
+            trailing = () if again else _DO_NOT_RETRY
+            await context.abort(_CODES[error.code], _cut(error.message), trailing)
         return response
 
-    def _run(
-        self, answer: Callable[[Any], Steps], request: Any, context: grpc.ServicerContext
-    ) -> Any:
+    def _admit(self, name: str, context: Context) -> None:
+        if self._ending:
+            self._last_call = time.monotonic()
+            raise StatusError(Code.UNAVAILABLE, "The server is ending")
+        if self._token is not None and name != "Check":
+            shown = dict(context.invocation_metadata() or ()).get("authorization")
+            check_token(shown if isinstance(shown, str) else None, self._token)
+
+    async def _run(self, answer: Callable[[Any], Steps], request: Any, context: Context) -> Any:
         """Answer within the time that client and limits allow."""
-        place, stop = self._places.take(), Stop()
-        steps = observed(answer(request), _model(request) or "", self._metrics.answered)
-        try:
-            with stop.running():
-                run = next(steps)  # each of them runs a model, or refuses before
-        except BaseException:
-            place.give_back()
-            raise
-        if hasattr(run.runner, "submit"):  # it says itself how many run at the same time
-            return self._answer_here(steps, run, stop, place, context)
-        return self._answer_elsewhere(steps, run, stop, place, _model(request) or "", context)
-
-    def _answer_here(
-        self, steps: Steps, run: Run, stop: Stop, place: Place, context: grpc.ServicerContext
-    ) -> Any:
+        place, stop, awaited = self._places.take(), Stop(), Awaited(asyncio.get_running_loop())
         seconds = self._limits.request_seconds
-        ticket = None if seconds is None else self._deadlines.set(seconds, stop)
-        try:
-            # gRPC calls it when the client goes away or its deadline passes.
-            if not context.add_callback(lambda: stop.order(_gone(context))):
-                raise _gone(context)
-            with stop.running():
-                return finish(steps, run)
-        finally:
-            if ticket is not None:
-                self._deadlines.drop(ticket)
-            steps.close()  # which gives the model back, also where nothing ran
-            place.give_back()
 
-    def _answer_elsewhere(
-        self,
-        steps: Steps,
-        run: Run,
-        stop: Stop,
-        place: Place,
-        model: str,
-        context: grpc.ServicerContext,
-    ) -> Any:
-        """Let a thread of the model run it."""
+        def done(response: Any, error: BaseException | None) -> None:
+            place.give_back()
+            awaited.give((response, error))
+
         try:
-            job = self._workers.submit(model, stop, finish, steps, run)
+            model = _model(request) or ""
+            steps = observed(answer(request), model, self._metrics.answered)
+            is_large = request.ByteSize() > SMALL_BYTES
+            spawn = functools.partial(self._workers.spawn, model)
+            job = Job(steps, stop, spawn, done, None if is_large else awaited.later)
+            if is_large:
+                job.start_elsewhere()
         except BaseException:
-            steps.close()
             place.give_back()
             raise
-
-        def done(_: Future) -> None:
-            steps.close()  # which gives the model back, also where nothing ran
-            place.give_back()
-
-        job.add_done_callback(done)
-
-        def end() -> None:
-            job.cancel()  # if it hasn't started
-            if not job.done():
-                stop.order(_gone(context))
-
-        if not context.add_callback(end):
-            end()
-        bounds = (self._limits.request_seconds, context.time_remaining(), _LONGEST_WAIT)
-        longest = min(seconds for seconds in bounds if seconds is not None)
+        if not is_large:
+            job.start()
         try:
-            return job.result(longest)
-        except CancelledError as error:
-            raise _gone(context) from error
-        except TimeoutError as error:
-            late = no_answer_within(longest)
-            job.cancel()
-            stop.order(late)
-            raise late from error
+            await awaited.arrives(seconds)
+        except asyncio.CancelledError:
+            job.cancel(_gone(context))
+            raise
+        if not awaited.is_there:
+            late = no_answer_within(seconds or 0.0)
+            job.cancel(late)
+            raise late
+        response, error = awaited.answer
+        if error is not None:
+            raise error
+        return response
 
     def _note(
         self,
@@ -360,9 +343,10 @@ def _model(request: Any) -> str | None:
     return asked.model_spec.name if hasattr(asked, "model_spec") else None
 
 
-def _gone(context: grpc.ServicerContext) -> StatusError:
+def _gone(context: Context) -> StatusError:
     """What a request ends with whose client has gone: by itself, or since its time was over."""
-    if context.time_remaining():
+    seconds = context.time_remaining()
+    if seconds is None or seconds > 0:
         return StatusError(Code.CANCELLED, "The client went away")
     return StatusError(Code.DEADLINE_EXCEEDED, "Deadline Exceeded")
 

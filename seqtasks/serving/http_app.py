@@ -19,12 +19,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from seqtasks.serving import monitoring, page
 from seqtasks.serving.access import check_host, check_token
+from seqtasks.serving.awaited import Awaited
 from seqtasks.serving.config_files import METRICS_PATH
-from seqtasks.serving.http_answer import Answer
+from seqtasks.serving.http_answer import reply_of
 from seqtasks.serving.http_body import Body, decoded
 from seqtasks.serving.jobs import Job
 from seqtasks.serving.labels import observed
-from seqtasks.serving.limits import THREADS, Limits, Place, Places
+from seqtasks.serving.limits import SMALL_BYTES, THREADS, Limits, Place, Places
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.steps import Steps
 from seqtasks.serving.models.stopping import Stop
@@ -35,7 +36,6 @@ from seqtasks.serving.status import Code, StatusError
 from seqtasks.serving.workers import Workers
 
 _PROTOCOL = re.compile(r"/v1/.*|/v2(/.*)?", re.IGNORECASE | re.DOTALL)
-_SMALL = 4096  # bytes that are read in less time than it takes to find a thread for them
 _OPEN = ("/healthz", "/readyz", "/v2/health/live", "/v2/health/ready")
 
 
@@ -214,7 +214,7 @@ class _Service:
 
     async def _infer(self, asked: Asked, request: Request, receive: Receive, body: Body) -> Reply:
         """Take a place, read the body, and answer in steps, the last of which gives it back."""
-        place, stop, answer = self._places.take(), Stop(), Answer(asyncio.get_running_loop())
+        place, stop, answer = self._places.take(), Stop(), Awaited(asyncio.get_running_loop())
 
         def done(reply: Reply | None, error: BaseException | None) -> None:
             place.give_back()
@@ -223,17 +223,19 @@ class _Service:
         try:
             await self._read(request, body, place)
             encoding = request.headers.get("content-encoding", "")
+            is_large = body.size > SMALL_BYTES or bool(encoding)
             spawn = functools.partial(self._workers.spawn, asked.model)
-            job = Job(self._steps(asked, body.data, encoding), stop, spawn, done)
-            if body.size > _SMALL or encoding:
+            later = None if is_large else answer.later
+            job = Job(self._steps(asked, body.data, encoding), stop, spawn, done, later)
+            if is_large:
                 job.start_elsewhere()
         except BaseException:
             place.give_back()
             raise
-        if not (body.size > _SMALL or encoding):
+        if not is_large:
             job.start()
         try:
-            return await answer.wait(receive, self._limits.request_seconds)
+            return await reply_of(answer, receive, self._limits.request_seconds)
         except (StatusError, ClientDisconnect) as error:
             job.cancel(error if isinstance(error, StatusError) else _left())
             raise

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+from seqtasks.serving.models.batching import Later
 from seqtasks.serving.models.steps import Run, Steps
 from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.status import StatusError
@@ -20,6 +21,7 @@ class Job:
         stop: what ends it.
         spawn: finds a thread for a runner that has no `submit`.
         done: called once, from any thread, with what the last step gives, or with an error.
+        later: of the event loop that answers, for a runner's `submit`.
     """
 
     def __init__(
@@ -28,8 +30,10 @@ class Job:
         stop: Stop,
         spawn: Spawn,
         done: Callable[[Any, BaseException | None], None],
+        later: Later | None = None,
     ):
         self._steps, self._stop, self._spawn, self._done = steps, stop, spawn, done
+        self._later = later
         self._waiting: Future | None = None
 
     def start(self) -> None:
@@ -71,7 +75,7 @@ class Job:
         self._stop.check()
         submit = getattr(run.runner, "submit", None)
         if submit is not None:
-            submit(run, self._stop, self._go)
+            submit(run, self._stop, self._go, self._later)
             return
 
         def work() -> None:

@@ -11,6 +11,8 @@ MAX_RANK = 32
 # How many requests to a model one protocol answers at the same time, without batching. More than
 # there are cores would only let a model with many long requests take the cores from others.
 THREADS = min(32, (os.cpu_count() or 1) + 1)
+# Requests of so many bytes are read in less time than it takes to find a thread for them.
+SMALL_BYTES = 4096
 
 
 @dataclasses.dataclass(frozen=True)

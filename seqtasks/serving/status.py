@@ -72,6 +72,11 @@ def too_large(message: str) -> StatusError:
     return StatusError(Code.INVALID_ARGUMENT, message, http=413)
 
 
+def no_answer_within(seconds: float) -> StatusError:
+    """Make the error of a request that takes too long."""
+    return StatusError(Code.DEADLINE_EXCEEDED, f"No answer within {seconds:g} seconds")
+
+
 def from_tensorflow(code: int, message: str) -> StatusError:
     """Make our error of TensorFlow's, without the stack of the program that made the graph.
 

@@ -15,6 +15,7 @@ import pytest
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving import fleet
+from seqtasks.serving.addresses import keep_to_itself, share
 from seqtasks.serving.limits import Limits
 from seqtasks.serving.options import ServerOptions
 
@@ -117,6 +118,21 @@ def test_a_port_is_reserved_for_those_who_share_it():
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match="can't listen"), fleet.reserved("127.0.0.1", port):
             pass
+
+
+def test_a_port_is_free_to_share_right_after_a_server_had_it_alone():
+    with socket.socket() as listener:
+        keep_to_itself(listener)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            accepted, _ = listener.accept()
+            accepted.close()  # first, so that the system remembers it on this side
+            assert client.recv(1) == b""
+    with fleet.reserved("127.0.0.1", port) as found, socket.socket() as worker:
+        share(worker)
+        worker.bind(("127.0.0.1", found))
 
 
 def test_where_ports_are_not_shared_it_is_one_clear_line(monkeypatch):

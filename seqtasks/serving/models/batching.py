@@ -1,17 +1,22 @@
 """Batching: requests that come at about the same time share one run of the model.
 
-A request that finds the model idle runs at once, in the thread that asks for it if that may wait.
-Requests that come while runs are going on wait, and what waits is joined along its first dimension,
-up to a size; each gets its own rows of the outputs. A request gets the same answer as alone: if a
-joined run fails, or an output lacks a row for each row of the inputs, its requests run one by one.
+A request that finds the model idle runs at once, in the thread that asks for it if that may wait;
+an event loop may, too, where such runs are known to be short. Requests that come while runs are
+going on wait, and what waits is joined along its first dimension, up to a size. Where many come,
+and runs are short, the first waits a moment for the others, and all wait for a run of their kind
+that is going on.
+
+Each gets its own rows of the outputs. A request gets the same answer as alone: if a joined run
+fails, or an output lacks a row for each row of the inputs, its requests run one by one.
 """
 
+import collections
 import contextlib
 import dataclasses
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
@@ -26,6 +31,7 @@ from seqtasks.serving.models.alike import (
     taken_apart,
 )
 from seqtasks.serving.models.batch import Batch, Joint, Outputs, Task, Then
+from seqtasks.serving.models.pace import LONGEST_SECONDS, Crowd, Durations
 from seqtasks.serving.models.signature import Signature
 from seqtasks.serving.models.steps import Run
 from seqtasks.serving.models.stopping import Stop, all_of, check_stop, current_stop
@@ -36,6 +42,9 @@ if TYPE_CHECKING:  # it brings TensorFlow with it, which ONNX exports do without
 
 # What nobody asked to be joined is joined up to so many bytes, padding included.
 _BYTES = 1 << 20
+
+# Calls something in the thread of an event loop, when it has taken what has come until now.
+Later = Callable[[Callable[[], None]], object]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,6 +124,10 @@ class BatchedServable:
         self._changed = threading.Condition()
         self._closed = False
         self._running = self._idle = 0
+        self._durations = Durations()
+        self._crowd = Crowd()
+        self._turn: Later | None = None  # of the event loop that looks after the queue next
+        self._under_way: collections.Counter[tuple] = collections.Counter()  # by what can be joined
         self._threads: list[threading.Thread] = []  # made when there is something to do
 
     def signature(self, name: str) -> Signature:
@@ -151,18 +164,20 @@ class BatchedServable:
         check_stop()
         return _given(*answer[0])
 
-    def submit(self, run: Run, stop: Stop | None, then: Then) -> None:
+    def submit(self, run: Run, stop: Stop | None, then: Then, later: Later | None = None) -> None:
         """Run what a request needs as `run` does, and go on with it in a thread of this.
 
         Args:
             run: what to run.
             stop: ends it; then it goes on at once, with the order's error.
             then: how it goes on, called once, also from the thread that gives the order.
+            later: of the event loop that asks, which then runs what is short and alone itself;
+                always the same object for the same loop.
 
         Raises:
             StatusError: as `run`, before it waits.
         """
-        self._submit(run, self._parts(run), stop, then)
+        self._submit(run, self._parts(run), stop, then, later)
 
     def close(self) -> None:
         """End the threads once the queue is empty, then close the servable."""
@@ -186,9 +201,16 @@ class BatchedServable:
             )
         return taken_apart(run.feeds) if size > 1 and run.signature.name in self._even else [_ALL]
 
-    def _submit(self, run: Run, parts: list[np.ndarray], stop: Stop | None, then: Then) -> None:
+    def _submit(
+        self,
+        run: Run,
+        parts: list[np.ndarray],
+        stop: Stop | None,
+        then: Then,
+        later: Later | None = None,
+    ) -> None:
         if len(parts) == 1:
-            self._enqueue(run, run.feeds, stop, then)
+            self._enqueue(run, run.feeds, stop, then, later)
             return
         joint = Joint(parts, then)
         for number, rows in enumerate(parts):
@@ -196,9 +218,15 @@ class BatchedServable:
             self._enqueue(run, feeds, stop, joint.taker(number))
 
     def _enqueue(
-        self, run: Run, feeds: Mapping[str, np.ndarray], stop: Stop | None, then: Then
+        self,
+        run: Run,
+        feeds: Mapping[str, np.ndarray],
+        stop: Stop | None,
+        then: Then,
+        later: Later | None = None,
     ) -> None:
         size = _rows(feeds)
+        takes_turn = False
         key, most = self._key(run, feeds, size)
         with self._changed:
             batches = self._queue.get(key, [])
@@ -215,17 +243,52 @@ class BatchedServable:
                 batches = self._queue.setdefault(key, [])
                 batches.append(Batch(run.signature, run.outputs, most))
             batches[-1].add(task)
-            if not self._idle and len(self._threads) < self.options.num_batch_threads:
-                name = f"batch-{len(self._threads)}"
-                self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
-                self._threads[-1].start()
-            elif self._running < self.options.num_batch_threads:
-                self._changed.notify()
+            self._crowd.come(task.arrived)
+            if later is not None and self._turn is None and self._lone() == key:
+                self._turn, takes_turn = later, True
+            elif self._turn is None or self._turn is not later:
+                is_watched = not is_new and self._due(key, batches) > task.arrived
+                if not is_watched:
+                    self._wake()
+        if takes_turn and later is not None:
+            later(self._take_turn)
+
+    def _wake(self) -> None:
+        """Have a thread look after the queue."""
+        if not self._idle and len(self._threads) < self.options.num_batch_threads:
+            name = f"batch-{len(self._threads)}"
+            self._threads.append(threading.Thread(target=self._work, name=name, daemon=True))
+            self._threads[-1].start()
+        elif self._running < self.options.num_batch_threads:
+            self._changed.notify()
+
+    def _lone(self) -> tuple | None:
+        """Find the one request that there is, and has been for a while, if its run is short."""
+        if len(self._queue) != 1 or self._running or self._crowd.most(time.monotonic()) > 1:
+            return None
+        ((key, batches),) = self._queue.items()
+        first = batches[0]
+        if len(batches) > 1 or len(first.tasks) > 1:
+            return None
+        is_ready = self._may_run_now(first.signature, first.size)
+        return key if is_ready and self._durations.are_short(_kind(key, first.size)) else None
+
+    def _take_turn(self) -> None:
+        """Run what is still alone in an event loop's thread; leave what isn't to the others."""
+        with self._changed:
+            self._turn = None
+            key = self._lone()
+            if key is None:
+                if self._queue:
+                    self._wake()
+                return
+            batch = self._remove(key)
+        self._finish(batch, key)
 
     def _key(self, run: Run, feeds: Mapping[str, np.ndarray], size: int) -> tuple[tuple, int]:
         """Tell what a request can be joined with, and up to how many rows."""
         if not size or run.signature.name in self._apart:
-            return (object(),), 0
+            return (object(),), 0  # no other request has this
         shapes = tuple(feeds[name].shape[1:] for name in run.signature.inputs)
         key, most = (
             (run.signature.name, tuple(run.outputs or ()), shapes),
@@ -236,38 +299,49 @@ class BatchedServable:
         kind = length_class(longest(feeds))
         return (*key, kind), min(most, max(1, _BYTES >> kind))
 
-    def _claim(self, signature: Signature, size: int) -> bool:
-        """Whether a request may run at once, since nothing else does; it must `_release` then."""
+    def _may_run_now(self, signature: Signature, size: int) -> bool:
+        """Whether a request needn't wait for others, nor be padded to a size."""
         options = self.options
-        if signature.name not in self._apart and (
+        return signature.name in self._apart or not (
             options.allowed_batch_sizes
             or (options.batch_timeout_micros and size < options.max_batch_size)
-        ):
+        )
+
+    def _claim(self, signature: Signature, size: int) -> bool:
+        """Whether a request may run at once, since nothing else does; it must `_release` then."""
+        if not self._may_run_now(signature, size):
             return False
         with self._changed:
-            is_free = not self._queue and self._running < options.num_batch_threads
-            self._running += is_free
+            is_free = not self._queue and self._running < self.options.num_batch_threads
+            if is_free:
+                self._running += 1
+                self._crowd.come(time.monotonic())
         return is_free
 
-    def _release(self) -> None:
+    def _release(self, count: int = 1) -> None:
+        """End a run of so many requests."""
         with self._changed:
             self._running -= 1
+            self._crowd.go(count)
             if self._queue or self._closed:
                 self._changed.notify()
 
-    def _take(self) -> Batch | None:
+    def _take(self) -> tuple[Batch, tuple] | None:
         """Wait for the batch that is due first: it is full, or its first request waited enough."""
         with self._changed:
             while True:
                 now, soonest, chosen = time.monotonic(), None, None
                 for key, batches in self._queue.items():
-                    due = self._due(batches)
+                    due = self._due(key, batches)
+                    if self._under_way[key] and self._gathering(key, batches[0]):
+                        # By the time that it ends, more will have come.
+                        due = max(due, batches[0].tasks[0].arrived + LONGEST_SECONDS)
                     if soonest is None or due < soonest:
                         soonest, chosen = due, key
                 is_free = self._running < self.options.num_batch_threads
                 if is_free and chosen is not None and soonest is not None and soonest <= now:
-                    return self._remove(chosen)
-                if self._closed and chosen is None:
+                    return self._remove(chosen), chosen
+                if self._closed and not self._queue:
                     return None
                 self._idle += 1
                 try:
@@ -276,12 +350,24 @@ class BatchedServable:
                 finally:
                     self._idle -= 1
 
-    def _due(self, batches: list[Batch]) -> float:
+    def _due(self, key: tuple, batches: list[Batch]) -> float:
         first = batches[0]
         full = len(batches) > 1 or first.size >= first.most
         arrived = first.tasks[0].arrived
         # A full batch was due when its first request arrived, so the oldest of several goes first.
-        return arrived if full else arrived + self.options.batch_timeout_micros / 1e6
+        if full:
+            return arrived
+        wait = self.options.batch_timeout_micros / 1e6
+        if self.options.careful and len(first.tasks) < self._crowd.most(time.monotonic()):
+            wait = self._gathering(key, first)
+        return arrived + wait
+
+    def _gathering(self, key: tuple, batch: Batch) -> float:
+        """Say for how long others are worth waiting for, if there are others."""
+        if not self.options.careful:
+            return 0.0
+        durations = self._durations
+        return durations.gathering(_kind(key, batch.size)) or durations.gathering(_kind(key, 1))
 
     def _remove(self, key: tuple) -> Batch:
         batches = self._queue[key]
@@ -289,20 +375,33 @@ class BatchedServable:
         if not batches:
             del self._queue[key]
         self._running += 1
+        self._under_way[key] += 1
         if self._queue and self._running < self.options.num_batch_threads:
             self._changed.notify()  # only this thread watched the others until now
         return batch
 
     def _work(self) -> None:
-        while (batch := self._take()) is not None:
-            answers = []
-            try:
-                batch.leave_out_ended()
-                answers = self._answers(batch)
-            finally:
-                self._release()
-            for task, found, error in answers:
-                task.settle(found, error)
+        while (taken := self._take()) is not None:
+            self._finish(*taken)
+
+    def _finish(self, batch: Batch, key: tuple) -> None:
+        """Run a batch in this thread, and go on with its requests."""
+        answers, count = [], len(batch.tasks)
+        start, processor_start = time.perf_counter(), time.thread_time()
+        try:
+            batch.leave_out_ended()
+            answers = self._answers(batch)
+        finally:
+            took = time.perf_counter() - start, time.thread_time() - processor_start
+            with self._changed:
+                self._under_way[key] -= 1
+                if not self._under_way[key]:
+                    del self._under_way[key]
+                if batch.most and answers:
+                    self._durations.note(_kind(key, batch.size), *took)
+            self._release(count)
+        for task, found, error in answers:
+            task.settle(found, error)
 
     def _answers(self, batch: Batch) -> list[tuple[Task, Outputs | None, BaseException | None]]:
         alone = len(batch.tasks) == 1 and not self.options.allowed_batch_sizes
@@ -351,6 +450,11 @@ def _given(found: Outputs | None, error: BaseException | None) -> Outputs:
     if found is None:
         raise StatusError(Code.INTERNAL, "A batch ended without an answer")
     return found
+
+
+def _kind(key: tuple, size: int) -> tuple:
+    """Tell which runs take about as long as that of a request of so many rows."""
+    return (*key, size.bit_length())
 
 
 def _running(stop: Stop | None) -> AbstractContextManager[None]:
