@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import pytest
+from graphs import as_traced
 from once import once
 
 from seqtasks.config import RunConfig, load_config
@@ -48,6 +49,13 @@ class Taught(NamedTuple):
     train_losses: list[float]  # of each epoch
     before: tuple[float, float]  # validation's loss and score
     after: tuple[float, float]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def graphs_as_traced():
+    """Rewrite no graph, which takes longer than all that these tests compute."""
+    with as_traced():
+        yield
 
 
 @pytest.fixture(scope="session")
