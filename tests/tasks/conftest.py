@@ -66,6 +66,13 @@ def no_graphs(graphs_as_traced):
         yield
 
 
+@pytest.fixture
+def graphs(no_graphs):
+    """Run as graphs what takes many steps."""
+    with with_graphs():
+        yield
+
+
 @pytest.fixture(scope="session")
 def make(tmp_path_factory) -> Callable[..., Made]:
     """Make codec and network of a task on its tiny data; dotted options change the configuration.
