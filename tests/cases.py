@@ -58,6 +58,7 @@ def make_recall(folder, rng):
 
 
 MORE = {
+    "documents": ("model.arch=gru",),
     "recall": ("data.distance=3", "data.examples=80"),
     "sentiment": ("text.unit=word",),
     "tagging": ("model.character_units=4",),

@@ -83,6 +83,15 @@ def json_of_every_python():
         yield
 
 
+@pytest.fixture
+def compared_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compare an export in this process; starting another as always takes seconds."""
+    from seqtasks.export import export
+    from seqtasks.export.check import check
+
+    monkeypatch.setattr(export, "_check_apart", check)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Have the longest files first; mark what uses a slow fixture, or is in a slow place."""
     for path in _LONGEST:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seqtasks.experiments.facts import Facts
     from seqtasks.runs import Run
 
-_FEW = 96  # examples of a split where all is small
+_FEW = 48  # examples of a split where all is small
 
 
 @dataclass

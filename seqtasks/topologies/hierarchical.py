@@ -128,7 +128,8 @@ class Hierarchical(keras.Model):
 
         lengths = tf.math.count_nonzero(inputs["ids"], axis=1, dtype=tf.int32)
         # Who watches layers sees one run of each.
-        return by_length(read, lengths, T, () if self.words.is_watched else _SHORT_SENTENCES)
+        bounds = () if self.words.is_watched else _SHORT_SENTENCES
+        return by_length(read, lengths, T, bounds, bool(training))
 
 
 class _Level(keras.Layer):

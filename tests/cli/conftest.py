@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import cases as tiny_cases
 import pytest
 from click.testing import CliRunner, Result
-from graphs import without_graphs
+from graphs import as_traced, without_graphs
 from once import once
+from pictures import sketched
 
 from seqtasks.cli import main
 
@@ -27,8 +28,11 @@ class Trained(NamedTuple):
     result: Result
 
 
-# Verbs that run networks, a few steps of tiny ones: without graphs, unless a test is about them.
+# Verbs that run networks, a few steps of tiny ones: without graphs, unless a test is about them;
+# and the one that writes graphs.
 _COMPUTING = ("train", "sweep", "compare", "evaluate", "predict", "inspect")
+_TRAINING = ("train", "sweep", "compare")
+_GRAPHS = {**dict.fromkeys(_COMPUTING, without_graphs), "export": as_traced}
 
 
 @pytest.fixture(scope="session")
@@ -37,8 +41,10 @@ def seqtasks() -> Seqtasks:
 
     def invoke(*arguments: Any, input: bytes | None = None, graphs: bool = False) -> Result:
         words = [str(argument) for argument in arguments]
-        plain = bool({*words[:1]} & {*_COMPUTING}) and not graphs
-        with without_graphs() if plain else contextlib.nullcontext():
+        verb = "".join(words[:1])
+        plain = contextlib.nullcontext if graphs else _GRAPHS.get(verb, contextlib.nullcontext)
+        drawn = sketched if verb in _TRAINING and not graphs else contextlib.nullcontext
+        with plain(), drawn():
             return CliRunner().invoke(main, words, prog_name="seqtasks", input=input)
 
     return invoke

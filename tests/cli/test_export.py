@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pytest
 import tensorflow as tf
+from graphs import as_traced
 from tensorflow.core.protobuf import saved_model_pb2
 
 from seqtasks.config import TASKS
@@ -50,6 +51,13 @@ def compared_here():
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def graphs_as_traced():
+    """Rewrite no graph in this process; the C library rewrites each task's."""
+    with as_traced():
+        yield
+
+
 @pytest.fixture(scope="module")
 def exported(cases, succeeds, tmp_path_factory):
     """Each task exported once, when first asked for: the folder of the version."""
@@ -72,7 +80,8 @@ def ask():
     loaded = {}
 
     def load(folder):
-        session = tf.compat.v1.Session(graph=tf.Graph())
+        settings = tf.compat.v1.ConfigProto()
+        session = tf.compat.v1.Session(graph=tf.Graph(), config=settings)
         with session.graph.as_default():
             return session, tf.compat.v1.saved_model.load(session, ["serve"], str(folder))
 

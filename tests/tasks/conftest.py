@@ -9,7 +9,9 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import pytest
+from graphs import as_traced, with_graphs, without_graphs
 from once import once
+from pictures import sketched
 
 from seqtasks.config import RunConfig, load_config
 from seqtasks.data.splits import Splits
@@ -48,6 +50,27 @@ class Taught(NamedTuple):
     train_losses: list[float]  # of each epoch
     before: tuple[float, float]  # validation's loss and score
     after: tuple[float, float]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def graphs_as_traced():
+    """Rewrite no graph, which takes longer than all that these tests compute; sketch pictures."""
+    with as_traced(), sketched():
+        yield
+
+
+@pytest.fixture(scope="module")
+def no_graphs(graphs_as_traced):
+    """Run networks as the Python that they are; what is taught for all tests has its graph."""
+    with without_graphs():
+        yield
+
+
+@pytest.fixture
+def graphs(no_graphs):
+    """Run as graphs what takes many steps."""
+    with with_graphs():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +113,8 @@ def taught(make, tmp_path_factory) -> Callable[[str], Taught]:
         done: list[Taught] = []
 
         def work(folder: Path) -> None:
-            done.append(teach(make(task), epochs=6))
+            with with_graphs():
+                done.append(teach(make(task), epochs=6))
             done[0].made.model.save_weights(folder / "of.weights.h5")
             figures = (done[0].train_losses, done[0].before, done[0].after)
             (folder / "figures.json").write_text(json.dumps(figures))

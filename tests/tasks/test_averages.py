@@ -19,6 +19,8 @@ from seqtasks.tasks.sentiment import Codec
 from seqtasks.tasks.task import mean
 from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 
+pytestmark = pytest.mark.usefixtures("no_graphs")
+
 STEPS = 5
 
 

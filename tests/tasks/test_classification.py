@@ -23,6 +23,8 @@ from seqtasks.tasks.sentiment import Sentiment
 from seqtasks.tasks.sources import read_part
 from seqtasks.tasks.task import planned_batches
 
+pytestmark = pytest.mark.usefixtures("no_graphs")
+
 TEXTS = [
     "a good film",
     "나쁜 영화",

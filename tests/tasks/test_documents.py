@@ -13,6 +13,8 @@ from seqtasks.text.documents import DocumentEncoder
 from seqtasks.text.encoder import TextEncoder
 from seqtasks.topologies.hierarchical import Hierarchical
 
+pytestmark = pytest.mark.usefixtures("no_graphs")
+
 TEXTS = [
     "I loved it. 정말 나쁘다! Why?",
     "She slept, I think.",
@@ -133,6 +135,7 @@ def test_how_documents_are_batched_changes_no_answer(random, predictor):
     assert np.std(found, axis=0).min() > 0.01
 
 
+@pytest.mark.usefixtures("graphs")
 def test_one_sentence_or_five_thousand_have_an_answer(predictor):
     text = " ".join(f"It rained {n}!" for n in range(5_000))
     one, many = predictor.predict(["I loved it.", text])

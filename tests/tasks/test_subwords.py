@@ -11,6 +11,8 @@ from seqtasks.text.vocabulary import UNKNOWN_ID
 
 pytest.importorskip("tokenizers")
 
+pytestmark = pytest.mark.usefixtures("no_graphs")
+
 ASKED = ["The dog sees the cat.", "", "정말 ☃ unheard-of", "the the the the the dog"]
 OPTIONS = {
     "translation": {"text.target_unit": "subword", "text.max_subwords": 320},

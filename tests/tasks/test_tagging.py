@@ -21,6 +21,8 @@ from seqtasks.tasks.sources import check_training, load_splits, read_part
 from seqtasks.tasks.tagging import Tagging
 from seqtasks.tasks.task import planned_batches
 
+pytestmark = pytest.mark.usefixtures("no_graphs")
+
 TAGS = ["B-LOC", "B-PER", "I-LOC", "I-PER", "O"]
 TEXTS = [
     "Marie Curie saw Paris",

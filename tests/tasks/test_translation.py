@@ -22,6 +22,8 @@ from seqtasks.tasks.task import planned_batches
 from seqtasks.tasks.translation import Translation
 from seqtasks.text.vocabulary import END_ID, UNKNOWN_ID
 
+pytestmark = pytest.mark.usefixtures("no_graphs")
+
 TEXTS = ["The dog sees the cat.", "", "cat!", "A very long text, unseen: " * 5, "the the Zebra"]
 
 
@@ -365,6 +367,7 @@ def test_an_answer_says_what_was_not_read_and_whether_it_was_cut(make):
 # --- Evaluation ---------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("graphs")
 def test_the_scores_are_sacrebleu_s_of_what_predict_writes(taught):
     made, predictor, *_ = taught("translation")
     part = made.splits.test
@@ -398,6 +401,7 @@ def test_hypotheses_over_a_large_vocabulary_are_found_as_over_a_small_one(random
 
 
 @pytest.mark.parametrize("limit", ["_SPLIT_ROWS", "_SPLIT_TOKENS"])
+@pytest.mark.usefixtures("graphs")
 def test_how_a_split_is_batched_changes_no_score(random, predictor, monkeypatch, limit):
     data = translation.examples(random.codec, random.splits.test)
     together = predictor.texts(data, 2)

@@ -2,7 +2,9 @@
 
 import errno
 import os
+import random
 
+import cases
 import pytest
 
 from seqtasks.config import load_config
@@ -69,10 +71,12 @@ def test_little_is_kept_where_a_batch_would_take_much_of_what_is_free(monkeypatc
     assert saves(None, memory="small")
 
 
-def test_every_recurrent_layer_of_a_network_is_told():
+def test_every_recurrent_layer_of_a_network_is_told(tmp_path):
+    options = {"model.arch": "stacked-lstm", "text.unit": "word", "training.memory": "small"}
     for task in ("sentiment", "documents", "translation", "language_model"):
-        options = {"model.arch": "stacked-lstm", "text.unit": "word", "training.memory": "small"}
-        config = load_config(options={**options, "task": task, "model.units": 4})
+        source, _ = getattr(cases, f"make_{task}")(tmp_path, random.Random(1))
+        given = {"task": task, "data.source": str(source), "model.units": 4}
+        config = load_config(options={**options, **given})
         codec = get_task(task).make_codec(config, load_splits(config))
         for how in ("small", "fast"):
             training = config.training.model_copy(update={"memory": how})

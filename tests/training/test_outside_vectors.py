@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from graphs import as_traced
 from once import once
+from pictures import sketched
 from watchers import Silent
 
 from seqtasks.config import load_config
@@ -20,6 +22,13 @@ from seqtasks.training.train import resume, train
 
 WIDTH = 5
 KNOWN = ["good", "bad", "the", "film", "splendid", "awful"]  # the last two aren't in training
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graphs_as_traced():
+    """Rewrite no graph, which takes longer than to train by it."""
+    with as_traced(), sketched():
+        yield
 
 
 def write_files(folder):
@@ -122,10 +131,14 @@ def test_a_training_says_what_the_vectors_cover_and_so_does_the_card(tuned_late)
 
 
 @pytest.mark.parametrize("at", [(2, 2), (3, 1)])
-def test_training_resumes_exactly_before_and_behind_the_switch(files, tuned_late, tmp_path, at):
+def test_vectors_stay_until_the_switch_and_training_resumes_exactly_before_and_behind_it(
+    files, tuned_late, tmp_path, at
+):
     straight = tuned_late[0]
     config = configured(files, "stopped", 2)
     run = train(config, tmp_path, False, Silent(interrupt=at)).run
+    given, found = as_in_the_file(files), outside_vectors(run)  # of the best epoch of one or two
+    assert all(np.allclose(found[word], given[word], rtol=0, atol=1e-6) for word in KNOWN)
     resume(run, run.config, Silent())
     for ours, theirs in zip(state_of(run), state_of(straight), strict=True):
         assert np.array_equal(ours, theirs)
@@ -134,11 +147,8 @@ def test_training_resumes_exactly_before_and_behind_the_switch(files, tuned_late
     ]
 
 
-def test_what_is_frozen_stays_as_it_was_in_the_file_and_the_rest_moves(files, tuned_late, tmp_path):
+def test_behind_the_switch_the_vectors_of_training_s_words_move_and_no_others(files, tuned_late):
     given = as_in_the_file(files)
-    late = train(configured(files, "two", 2, **{"training.epochs": 2}), tmp_path, False, Silent())
-    found = outside_vectors(late.run)
-    assert all(np.allclose(found[word], given[word], rtol=0, atol=1e-6) for word in KNOWN)
     found = outside_vectors(tuned_late[0])
     same = {word for word in KNOWN if np.allclose(found[word], given[word], rtol=0, atol=1e-6)}
     best = max(tuned_late[0].read_metrics(), key=lambda row: row["best"] * row["epoch"])["epoch"]
@@ -146,7 +156,9 @@ def test_what_is_frozen_stays_as_it_was_in_the_file_and_the_rest_moves(files, tu
     assert same == {"splendid", "awful"}
 
 
-def test_a_run_answers_and_goes_on_and_is_exported_without_the_file(tuned_late, tmp_path):
+def test_a_run_answers_and_goes_on_and_is_exported_without_the_file(
+    tuned_late, compared_here, tmp_path
+):
     run, _ = tuned_late
     assert not Path(run.config.text.vectors).exists()
     loaded = LoadedRun(run.path)
