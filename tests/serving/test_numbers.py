@@ -23,7 +23,7 @@ NUMBERS = [
     1e-45, -1e-300, 1e30, 3.5e38, -1e308, float("nan"), float("inf"), -float("inf"),
 ]  # fmt: skip
 # `count` runs as many steps as it is told, so a time-out ends it, as it must.
-LIMITS = Limits(request_seconds=0.2, rows=50)
+LIMITS = Limits(request_seconds=0.5, rows=50)
 
 
 def any_value(rng, depth=0):
