@@ -95,7 +95,7 @@ def test_an_evaluation_of_several_is_that_of_their_mean_and_changes_no_run(
 
 
 def test_an_export_of_several_is_one_model_that_a_server_answers_with(
-    succeeds, group, alone, run_server, tmp_path
+    succeeds, group, alone, run_server, compared_here, tmp_path
 ):
     target = tmp_path / "together"
     two = ("--run", group / "b", "--run", group / "c")

@@ -127,7 +127,7 @@ def test_spans_of_an_annotation_tool_are_learnt_and_told(succeeds, names):
 
 
 def test_the_export_of_a_crf_answers_as_the_run_and_inspect_shows_its_tags(
-    succeeds, names, tmp_path
+    succeeds, names, compared_here, tmp_path
 ):
     run, _ = names
     succeeds("export", run, "--to", tmp_path / "served")  # which compares the two on many texts
