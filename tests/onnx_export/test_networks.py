@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from runtimes import OpenVino
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -85,18 +84,8 @@ NETWORKS = [
 ]
 
 
-@pytest.fixture
-def hashes_in_openvino(request, session_of):
-    """Say that n-grams are wrong there: it computes in 32 bits, of which their hashes need more."""
-    if session_of is OpenVino:
-        why = "OpenVINO computes whole numbers of 64 bits in 32"
-        request.applymarker(pytest.mark.xfail(raises=AssertionError, strict=True, reason=why))
-
-
 @pytest.mark.parametrize(("how", "characters", "head"), NETWORKS, ids=str)
-def test_one_answer_of_a_text(how, characters, head, session_of, request):
-    if "ngrams" in how.values():
-        request.getfixturevalue("hashes_in_openvino")
+def test_one_answer_of_a_text(how, characters, head, session_of):
     config = ClassifierConfig(units=5, embedding_units=6, character_units=4, **how)
     model = many_to_one(TOKENS, characters, head.size, config)
     randomise(model, 3)
@@ -130,9 +119,7 @@ def test_texts_are_read_on_from_the_states_of_the_piece_before(session_of):
 
 
 @pytest.mark.parametrize("beside", ["none", "ngrams"])
-def test_documents_and_where_they_are_looked_at(beside, session_of, request):
-    if beside == "ngrams":
-        request.getfixturevalue("hashes_in_openvino")
+def test_documents_and_where_they_are_looked_at(beside, session_of):
     config = ClassifierConfig(
         arch="bigru", units=5, embedding_units=6, pooling="attention", beside=beside
     )

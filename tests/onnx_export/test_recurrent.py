@@ -156,4 +156,4 @@ def test_a_row_without_a_step_keeps_its_states(session_of):
 def test_zoneout_is_refused_and_not_left_out():
     layer, _ = layer_of("lstm", zoneout=0.25)
     with pytest.raises(ExportError, match=r"the layer LSTM with zoneout 0\.25 can't be written"):
-        run(layer, reference.inputs(N, T, D, seed=1))
+        run(onnxruntime_session, layer, reference.inputs(N, T, D, seed=1))
