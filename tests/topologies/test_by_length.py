@@ -45,3 +45,17 @@ def test_no_sequence_at_all():
     (weighed, lengths), _ = read_all((2,), np.zeros(R, "int32"), 1)
     assert not np.any(weighed)
     assert not np.any(lengths)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_all_groups_call_one_function_that_stays_one_where_no_gradient_is_expected(training):
+    def found(lengths):
+        return by_length(lambda n, T: (tf.gather(X, n)[:, 0],), lengths, T, (2, 4), training)
+
+    traced = tf.function(found, input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)
+    graph = traced.get_concrete_function().graph.as_graph_def()
+    (name, *others) = [n.attr["f"].func.name for n in graph.node if n.op == "PartitionedCall"]
+    assert others == [name, name]
+    (function,) = [f for f in graph.library.function if f.signature.name == name]
+    assert function.attr["_noinline"].b is not training
+    assert np.array_equal(traced(tf.constant(LENGTHS))[0], X[:, 0] * (LENGTHS > 0)[:, None])

@@ -10,7 +10,7 @@ import keras
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from graphs import without_graphs
+from graphs import as_traced, without_graphs
 from watchers import Silent
 
 from seqtasks.config import load_config
@@ -24,6 +24,13 @@ from seqtasks.training.records import record_resumption
 from seqtasks.training.train import resume, summary, train
 
 BATCH = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def graphs_as_traced():
+    """Rewrite no graph, which takes longer than to train by it."""
+    with as_traced():
+        yield
 
 
 def write_reviews(path):
