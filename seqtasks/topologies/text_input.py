@@ -165,18 +165,20 @@ class TextEmbedding(keras.Layer):
                 real = tf.cast(characters != PADDING_ID, vectors.dtype)[..., tf.newaxis]
                 joined.append(tf.reduce_sum(self.character_vectors(characters) * real, axis=2))
             else:
-                joined.append(self._read(characters))
+                joined.append(self._read(characters, bool(training)))
         for name, table in zip(self.features, self.feature_vectors, strict=True):
             joined.append(table(inputs[name]))
         return tf.concat(joined, axis=-1) if len(joined) > 1 else vectors
 
-    def _read(self, characters):
+    def _read(self, characters, training):
         """What a reader makes of each word's characters: (N, T, L) to (N, T, units).
 
         Most words are short, and a few are long: each of the two is read as far as it goes. Padding
         isn't read at all; it has the vector 0, as of a text without a step. A word that comes again
         is read once, and a character that does is multiplied once with the reader's weights.
         """
+        # Windows know no `training`.
+        options = {"training": training} if self.character_encoder == "bilstm" else {}
         N, T, L = tf.unstack(tf.shape(characters))
         words, which_word = tf.raw_ops.UniqueV2(x=tf.reshape(characters, [N * T, L]), axis=[0])
         ids, which_id = tf.unique(tf.reshape(words, [-1]))
@@ -186,11 +188,11 @@ class TextEmbedding(keras.Layer):
             real = tf.gather(words, of_these)[:, :steps] != PADDING_ID
             which = tf.gather(which_id, of_these)[:, :steps]
             vectors: Any = self.character_vectors(ids)
-            spelled: Any = self.character_reader.over_rows(vectors, which, real)
+            spelled: Any = self.character_reader.over_rows(vectors, which, real, **options)
             return (spelled,)
 
         lengths = tf.math.count_nonzero(words, axis=1, dtype=tf.int32)
-        (vectors,) = by_length(read, lengths, L, (_SHORT_WORD,))
+        (vectors,) = by_length(read, lengths, L, (_SHORT_WORD,), training)
         return tf.reshape(tf.gather(vectors, which_word), [N, T, vectors.shape[-1]])
 
     def get_config(self) -> dict[str, Any]:

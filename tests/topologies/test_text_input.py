@@ -192,3 +192,17 @@ def test_a_model_with_it_is_the_same_after_saving(tmp_path, encoder):
     characters = {"characters": CHARACTERS} if encoder else {}
     given = {"ids": IDS, **characters}
     assert np.array_equal(model(given), loaded(given))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_the_reader_keeps_its_steps_for_the_way_back_where_it_is_trained(training, monkeypatch):
+    """Or it would run forward twice."""
+    layer, _ = embedding("bilstm")
+    told, read = [], layer.character_reader.over_rows
+    monkeypatch.setattr(
+        layer.character_reader,
+        "over_rows",
+        lambda *x, **named: (told.append(named["training"]), read(*x, **named))[1],
+    )
+    layer({"ids": IDS, "characters": CHARACTERS}, training=training)
+    assert told == [training] * 2  # of short words and of long ones
