@@ -101,6 +101,7 @@ USED = {
     ("serving/fleet.py", "os.fork"),
     ("serving/fleet.py", "signal.SIGKILL"),
     ("serving/grpc_ports.py", "socket.AF_UNIX"),
+    ("serving/loop_thread.py", "uvloop"),
     ("training/record.py", "os.posix_fallocate"),
     ("training/memory.py", "os.sysconf"),
     ("training/memory.py", "resource"),

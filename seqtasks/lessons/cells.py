@@ -200,7 +200,7 @@ SECTIONS = (
             "두 번째 길 c가 있습니다. 그래서 RNN이 있는 자리에는 LSTM이나 GRU를 넣을 수 있습니다.",
         ),
         (
-            Place("layers.recurrent:Recurrent.call", "else states[0]"),
+            Place("layers.recurrent:Recurrent._outputs", "else states[0]"),
             Place(f"{_LSTM}.step", "return (h_t, c_t)"),
         ),
         _interface,

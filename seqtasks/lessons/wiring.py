@@ -266,7 +266,7 @@ SECTIONS = (
             "아래가 빕니다.",
         ),
         (
-            Place("layers.bidirectional:Bidirectional.call", "outputs = _MERGED"),
+            Place("layers.bidirectional:Bidirectional._merged", "outputs = _MERGED"),
             Place("layers.stacked:Stacked.call", "x = x + outputs"),
         ),
         _both_directions,

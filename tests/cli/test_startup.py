@@ -150,7 +150,7 @@ print(cores())
 
 @pytest.mark.parametrize(
     ("verb", "halved"),
-    [("train", True), ("bench train", True), ("bench decode", False)],
+    [("train", True), ("bench decode", False)],  # bench train's contestants start by themselves
 )
 def test_cores_are_halved_for_training_and_not_for_decoding(verb, halved, monkeypatch):
     asked_for = []

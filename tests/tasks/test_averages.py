@@ -154,6 +154,7 @@ def _next(readout, never):
     return rows / rows.sum(axis=1, keepdims=True)
 
 
+@pytest.mark.usefixtures("graphs")
 @pytest.mark.parametrize("task", ["tagging", "translation", "captioning"])
 def test_an_onnx_export_of_two_answers_as_they_do_together(make, task, tmp_path):
     onnx = pytest.importorskip("onnx")
