@@ -16,23 +16,23 @@ def without_graphs() -> Iterator[None]:
     what their Python does is for tests of layers, networks, training and exports, and of what all
     tasks have in common (`tests/tasks/test_tasks.py`, `test_precision.py`).
     """
-    import tensorflow as tf
-
-    before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(True)
-    try:
+    with _functions_run_eagerly(True):
         yield
-    finally:
-        tf.config.run_functions_eagerly(before)
 
 
 @contextlib.contextmanager
 def with_graphs() -> Iterator[None]:
     """Trace each `tf.function`, also where others' work has no graphs."""
+    with _functions_run_eagerly(False):
+        yield
+
+
+@contextlib.contextmanager
+def _functions_run_eagerly(eagerly: bool) -> Iterator[None]:
     import tensorflow as tf
 
     before = tf.config.functions_run_eagerly()
-    tf.config.run_functions_eagerly(False)
+    tf.config.run_functions_eagerly(eagerly)
     try:
         yield
     finally:

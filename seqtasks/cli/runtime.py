@@ -17,8 +17,8 @@ def runtime_option(command: Any) -> Any:
         type=click.Choice(["auto", "tensorflow", "onnx"]),
         default="auto",
         show_default=True,
-        help="Answer by RUN itself, or in a tenth of the time by its ONNX export in onnx_models; "
-        "auto takes the export where it is of RUN as it is now, and says so.",
+        help="Answer by RUN itself, or in a fifth of the time or less by its ONNX export in "
+        "onnx_models; auto takes the export where it is of RUN as it is now, and says so.",
     )(command)
 
 

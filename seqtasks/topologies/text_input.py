@@ -175,7 +175,8 @@ class TextEmbedding(keras.Layer):
 
         Most words are short, and a few are long: each of the two is read as far as it goes. Padding
         isn't read at all; it has the vector 0, as of a text without a step. A word that comes again
-        is read once, and a character that does is multiplied once with the reader's weights.
+        is read once, and a character that does is multiplied with the reader's weights once for the
+        short words and once for the long ones.
         """
         # Windows know no `training`.
         options = {"training": training} if self.character_encoder == "bilstm" else {}
@@ -183,17 +184,17 @@ class TextEmbedding(keras.Layer):
         words, which_word = tf.raw_ops.UniqueV2(x=tf.reshape(characters, [N * T, L]), axis=[0])
         ids, which_id = tf.unique(tf.reshape(words, [-1]))
         which_id = tf.reshape(which_id, tf.shape(words))
+        vectors: Any = self.character_vectors(ids)
 
         def read(of_these: tf.Tensor, steps: tf.Tensor) -> tuple[tf.Tensor]:
             real = tf.gather(words, of_these)[:, :steps] != PADDING_ID
             which = tf.gather(which_id, of_these)[:, :steps]
-            vectors: Any = self.character_vectors(ids)
             spelled: Any = self.character_reader.over_rows(vectors, which, real, **options)
             return (spelled,)
 
         lengths = tf.math.count_nonzero(words, axis=1, dtype=tf.int32)
-        (vectors,) = by_length(read, lengths, L, (_SHORT_WORD,), training)
-        return tf.reshape(tf.gather(vectors, which_word), [N, T, vectors.shape[-1]])
+        (found,) = by_length(read, lengths, L, (_SHORT_WORD,), training)
+        return tf.reshape(tf.gather(found, which_word), [N, T, found.shape[-1]])
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this layer again."""

@@ -162,15 +162,21 @@ def test_a_loop_that_never_comes_back_keeps_no_other_waiting(pair):
     lost.turn()  # too late, and there is nothing to do
 
 
-def test_a_crowd_waits_for_the_run_of_its_kind_and_shares_the_next(pair, monkeypatch):
-    monkeypatch.setattr(batching, "LONGEST_SECONDS", 60.0)
-    servable, engine = pair
-    warm(servable, engine)
+def asked_of_a_run_under_way(servable, engine):
+    """Begin a run for number 1, which goes on until `engine.opened` is set."""
     asked = Asked(servable)
     engine.opened.clear()
     asked.submit(1)
     while not engine.sizes:
         time.sleep(0.001)
+    return asked
+
+
+def test_a_crowd_waits_for_the_run_of_its_kind_and_shares_the_next(pair, monkeypatch):
+    monkeypatch.setattr(batching, "LONGEST_SECONDS", 60.0)
+    servable, engine = pair
+    warm(servable, engine)
+    asked = asked_of_a_run_under_way(servable, engine)
     for number in range(2, 12):
         asked.submit(number)
     time.sleep(0.05)  # longer than they would wait for others
@@ -184,11 +190,7 @@ def test_a_crowd_waits_for_the_run_of_its_kind_and_shares_the_next(pair, monkeyp
 def test_a_run_that_takes_longer_than_expected_keeps_no_other_waiting(pair):
     servable, engine = pair
     warm(servable, engine)
-    asked = Asked(servable)
-    engine.opened.clear()
-    asked.submit(1)
-    while not engine.sizes:
-        time.sleep(0.001)
+    asked = asked_of_a_run_under_way(servable, engine)
     asked.submit(2)
     while len(engine.sizes) < 2:  # in the second thread
         time.sleep(0.001)
