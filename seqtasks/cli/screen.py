@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seqtasks import advice
-from seqtasks.config import RunConfig
+from seqtasks.config import ERRORS, RunConfig
 from seqtasks.errors import typed
-from seqtasks.tasks.selection import as_told
+from seqtasks.tasks.selection import as_told, score_name
 from seqtasks.training.schedule import epochs_told
 
 if TYPE_CHECKING:
@@ -89,14 +89,18 @@ class TrainingScreen:
 
     def epoch_ended(self, result: "EpochResult") -> None:
         """Print the epoch's line."""
+        by = self._config.training.select_by
+        name, score = "score", result.score
+        if by in ERRORS:
+            name, score = as_told(score_name(by), score)
         if not self._heading_shown:
             self._heading_shown = True
             self._console.print(
-                "epoch   train  validation   score     rate   examples/s  tokens/s    time"
+                f"epoch   train  validation  {name:>6}     rate   examples/s  tokens/s    time"
             )
         self._console.print(
             f"{result.epoch:5}  {result.train_loss:6.4f}  {result.validation_loss:10.4f}  "
-            f"{result.score:.4f}  {result.learning_rate:7.2g}  "
+            f"{score:6.4f}  {result.learning_rate:7.2g}  "
             f"{result.examples_per_second:11,.0f}  {result.tokens_per_second:8,.0f}  "
             f"{duration(result.seconds):>6}{'  best' if result.best else ''}"
         )

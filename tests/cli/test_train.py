@@ -137,19 +137,34 @@ def test_heading_and_epochs_fit_a_terminal_of_80_columns(trained, monkeypatch):
     rows = metrics(trained.run)
     usual = {"examples_per_second": 4_321.0, "tokens_per_second": 54_321.0, "seconds": 4_000.0}
 
-    def show():
-        with TrainingScreen(load_config((trained.run / "config.yaml",))) as screen:
-            for row in rows:
-                screen.epoch_ended(EpochResult(**{**row, **usual, "best": True}))
-
-    result = CliRunner().invoke(click.Command("show", callback=show))
-    assert result.exit_code == 0
-    lines = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", result.stdout).splitlines()
+    config = load_config((trained.run / "config.yaml",))
+    lines = epochs_shown(config, [{**row, **usual, "best": True} for row in rows])
     start = next(n for n, line in enumerate(lines) if line.lstrip().startswith("epoch "))
     # Neither the heading nor an epoch's line goes on in a second one.
     for line, row in zip(lines[start + 1 :], rows, strict=False):
         assert line.split()[0] == str(row["epoch"])
         assert all(part in line for part in ("54,321", "1h06m", "best"))
+
+
+def epochs_shown(config, rows) -> list[str]:
+    def show():
+        with TrainingScreen(config) as screen:
+            for row in rows:
+                screen.epoch_ended(EpochResult(**row))
+
+    result = CliRunner().invoke(click.Command("show", callback=show))
+    assert result.exit_code == 0
+    return re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", result.stdout).splitlines()
+
+
+@pytest.mark.parametrize("by", ["loss", "accuracy", None])
+def test_an_error_that_chooses_the_epoch_is_no_negative_number(trained, by):
+    config = load_config((trained.run / "config.yaml",), (f"training.select_by={by or 'null'}",))
+    score = -0.0712 if by == "loss" else 0.0712
+    *_, heading, line = epochs_shown(config, [{**metrics(trained.run)[0], "score": score}])
+    assert heading.split()[3] == ("loss" if by == "loss" else "score")
+    assert line.split()[3] == "0.0712"
+    assert heading.index("rate") + 4 == line.index(line.split()[4]) + len(line.split()[4])
 
 
 def test_the_next_command_can_be_typed_as_printed(succeeds, trained):
