@@ -282,8 +282,8 @@ def report_peak_of_windows() -> None:
     `_peak_of_windows` runs this in a new process.
     """
     from seqtasks.config import WriterConfig
-    from seqtasks.tasks.language_model import windows
     from seqtasks.tasks.losses import token_cross_entropy
+    from seqtasks.tasks.stretches import windows
     from seqtasks.topologies.next_step import NextStep
     from seqtasks.training.step import TrainingStep
 

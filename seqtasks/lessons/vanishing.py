@@ -220,7 +220,7 @@ SECTIONS = (
         ),
         (
             Place("cells.lstm:LSTMCell", "saves = 4"),
-            Place("tasks.language_model:windows", "for start in range"),
+            Place("tasks.stretches:windows", "for start in range"),
         ),
         _windows,
         ("h_0^(n+1) = h_T^(n)", "∂L^(n+1)/∂h_T^(n) = 0"),

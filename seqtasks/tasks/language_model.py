@@ -14,16 +14,16 @@ import tensorflow as tf
 
 from seqtasks.bootstrap import Interval, interval, ratio
 from seqtasks.config import LanguageModelConfig
-from seqtasks.data.batches import WHOLE, Share
 from seqtasks.data.plain import PlainText
 from seqtasks.data.splits import Splits
-from seqtasks.errors import ConfigError, DataError
+from seqtasks.errors import DataError
 from seqtasks.search.sampling import sample
 from seqtasks.tasks.endpoints import TEXT, Endpoint, scalar, step_endpoint
 from seqtasks.tasks.evaluation import PlainTextEvaluation
 from seqtasks.tasks.lines import line_batches, line_ids, line_nats, only_forward
 from seqtasks.tasks.losses import token_cross_entropy
-from seqtasks.tasks.task import Batches, Fit, Task
+from seqtasks.tasks.stretches import stretches, training_data, windows
+from seqtasks.tasks.task import Fit, Task
 from seqtasks.text.encoder import TextEncoder, dense
 from seqtasks.text.line_text import LineText
 from seqtasks.text.target_text import WrittenText, with_start
@@ -85,95 +85,6 @@ def _ids(codec: Codec, part: PlainText) -> Any:
             "expected 2 or more"
         )
     return ids
-
-
-def windows(ids: np.ndarray, rows: int, window: int) -> list[dict[str, np.ndarray]]:
-    """Cut a text in `rows` stretches that are read side by side, window by window.
-
-    Args:
-        ids: (tokens,) of the whole text.
-        rows: N; window: T, tokens of a window.
-
-    Returns:
-        Batches of "ids" (N, T), "next" (N, T), of which 0 is padding, and "begins" (N,). The first
-        token of a stretch follows the start. A token is "next" once.
-
-    >>> [batch["next"].tolist() for batch in windows(np.array([4, 5, 6, 7, 8]), 2, 2)]
-    [[[4, 5], [7, 8]], [[6], [0]]]
-    """
-    length = math.ceil(len(ids) / rows)
-    grid = np.zeros(rows * length, np.int32)
-    grid[: len(ids)] = ids
-    grid = grid.reshape(rows, length)
-    before = np.concatenate([np.full((rows, 1), START_ID, np.int32), grid[:, :-1]], axis=1)
-    return [
-        {
-            "ids": before[:, start : start + window],
-            "next": grid[:, start : start + window],
-            "begins": np.full(rows, start == 0),
-        }
-        for start in range(0, length, window)
-    ]
-
-
-def _dataset(batches: list[dict[str, np.ndarray]], share: Share) -> tf.data.Dataset:
-    signature = {
-        "ids": tf.TensorSpec([None, None], tf.int32),
-        "next": tf.TensorSpec([None, None], tf.int32),
-        "begins": tf.TensorSpec([None], tf.bool),
-    }
-
-    def own_rows():
-        for batch in batches:
-            yield {name: share.of(rows)[0] for name, rows in batch.items()}
-
-    data = tf.data.Dataset.from_generator(own_rows, output_signature=signature)
-
-    def split(batch):
-        inputs = {"ids": batch["ids"], "begins": batch["begins"]}
-        counts = () if share == WHOLE else (tf.constant(True),)
-        return inputs, batch["next"], *counts
-
-    return data.map(split).prefetch(2)
-
-
-def training_data(
-    config: LanguageModelConfig,
-    ids: np.ndarray,
-    epoch: int,
-    skip: int,
-    share: Share = WHOLE,
-    rare: RareTokens | None = None,
-) -> Batches:
-    """Windows of the text in order, without the first `skip`, and how many there are in all.
-
-    Each epoch starts the stretches at another place of the text, which is read as a ring.
-
-    Args:
-        share: whose stretches are read.
-        rare: makes some of the tokens unknown, each place for itself.
-
-    Raises:
-        ConfigError: where there are more workers than stretches.
-    """
-    rows = _rows(config, ids)
-    if rows < share.workers:
-        raise ConfigError(
-            f"{share.workers} {share.called} can't share {rows} stretches of text, which are read "
-            f"side by side; use fewer {share.called}, a larger training.batch_size or a smaller "
-            "training.window"
-        )
-    rng = np.random.default_rng([config.seed, epoch])
-    if rare:
-        ids = rare(tf.constant(ids), tf.range(len(ids)), epoch).numpy()
-    turned = np.roll(ids, -int(rng.integers(len(ids))))
-    batches = windows(turned, rows, config.training.window)
-    return _dataset(batches[skip:], share), len(batches)
-
-
-def _rows(config: LanguageModelConfig, ids: np.ndarray) -> int:
-    """How many stretches are read side by side: fewer where the text has too little for them."""
-    return max(1, min(config.training.batch_size, len(ids) // config.training.window))
 
 
 def _perplexity_interval(losses: np.ndarray) -> Interval:
@@ -345,7 +256,7 @@ class LanguageModel(Task):
         if lines:
             batches = line_batches(config, train, model.backward is not None, rare)
         else:
-            model.carry(_rows(config, train))
+            model.carry(stretches(config, train))
             batches = partial(training_data, config, train, rare=rare)
 
         def validate() -> tuple[float, float]:

@@ -15,8 +15,9 @@ from seqtasks.data.plain import PlainText
 from seqtasks.data.splits import Splits
 from seqtasks.errors import DataError
 from seqtasks.tasks import language_model
-from seqtasks.tasks.language_model import LanguageModel, windows
+from seqtasks.tasks.language_model import LanguageModel
 from seqtasks.tasks.sources import load_splits, read_part
+from seqtasks.tasks.stretches import training_data, windows
 from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID, UNKNOWN_ID
 
 NEVER = [PADDING_ID, UNKNOWN_ID, START_ID, END_ID]  # written
@@ -115,7 +116,7 @@ def test_an_epoch_reads_the_whole_text_as_a_ring_from_another_place(random):
     rows = min(8, len(ids) // 16)
     starts = set()
     for epoch in (0, 1, 2):
-        data, count = language_model.training_data(random.config, ids, epoch, 0)
+        data, count = training_data(random.config, ids, epoch, 0)
         batches = list(data.as_numpy_iterator())
         assert len(batches) == count
         asked = np.concatenate([following for _, following in batches], axis=1)
@@ -129,9 +130,7 @@ def test_an_epoch_reads_the_whole_text_as_a_ring_from_another_place(random):
 
 def test_a_short_text_is_read_in_fewer_rows_than_a_batch_may_have(random):
     for tokens, rows in ((5, 1), (16, 1), (33, 2), (1000, 8)):
-        data, _ = language_model.training_data(
-            random.config, np.arange(4, 4 + tokens) % 9 + 4, 0, 0
-        )
+        data, _ = training_data(random.config, np.arange(4, 4 + tokens) % 9 + 4, 0, 0)
         inputs, _ = next(iter(data))
         assert inputs["ids"].shape[0] == rows
 
@@ -140,7 +139,7 @@ def test_teaching_goes_on_with_the_states_of_the_window_before(make):
     made = make("language_model")
     ids = made.codec.ids(made.splits.train.text)
     LanguageModel().prepare_fit(made.config, made.codec, made.model, made.splits)
-    data, _ = language_model.training_data(made.config, ids, 0, 0)
+    data, _ = training_data(made.config, ids, 0, 0)
     windows_of, scores = list(data), []
     for inputs, _ in windows_of:
         scores.append(made.model(inputs, training=True).scores().numpy())
