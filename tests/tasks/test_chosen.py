@@ -1,5 +1,7 @@
 """What the data choose is valid, is told, and never goes before what somebody has set."""
 
+from pathlib import Path
+
 import pytest
 import yaml
 
@@ -127,6 +129,17 @@ def test_few_words_of_syllables_have_a_linear_model_of_their_pieces_beside_the_n
     twenty = [f"class {n}" for n in range(20)]
     assert beside(2_000, HANGUL, labels=twenty) == both
     assert beside(2_000, HANGUL, labels=[*twenty, "one more"]) == ("none", None)
+
+
+def test_the_file_for_1600_english_reviews_says_what_is_chosen_for_them():
+    written = load_config((Path("uci_sls-bilstm"),))
+    found = choose(load_config(options={"task": "sentiment"}), texts(1_600)).config
+    assert (written.text, written.model, written.training) == (
+        found.text,
+        found.model,
+        found.training,
+    )
+    assert choose(written, texts(1_600)).values == {}
 
 
 def test_few_texts_leave_vectors_from_outside_as_they_are():
