@@ -41,7 +41,7 @@ whose gates f and i are one (i = 1 - f), so that it forgets as much as it takes 
 
 >>> import tensorflow as tf
 >>> from seqtasks.cells.lstm import LSTMCell
->>> from seqtasks.cells.parts import d_sigmoid, d_tanh
+>>> from seqtasks.cells.parts import d_sigmoid, d_tanh, matmul
 >>> from seqtasks.layers.recurrent import Recurrent
 >>> class CoupledCell(LSTMCell):
 ...     \"\"\"In blocks [f g o].\"\"\"
@@ -51,7 +51,7 @@ whose gates f and i are one (i = 1 - f), so that it forgets as much as it takes 
 ...     @staticmethod
 ...     def step(a_x, states, weights):
 ...         (h_prev, c_prev), (W_h,) = states, weights
-...         f, g, o = tf.split(a_x + tf.matmul(h_prev, W_h), 3, axis=1)
+...         f, g, o = tf.split(a_x + matmul(h_prev, W_h), 3, axis=1)
 ...         f, g, o = tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
 ...         c_t = f * c_prev + (1 - f) * g
 ...         return (o * tf.tanh(c_t), c_t), (f, g, o)
@@ -64,7 +64,7 @@ whose gates f and i are one (i = 1 - f), so that it forgets as much as it takes 
 ...         dc = dc + d_tanh(tanh_c, dh * o)
 ...         df, do = d_sigmoid(f, dc * (c_prev - g)), d_sigmoid(o, dh * tanh_c)
 ...         da = tf.concat([df, d_tanh(g, dc * (1 - f)), do], axis=1)
-...         return da, (tf.matmul(da, W_h_T), dc * f)
+...         return da, (matmul(da, W_h_T), dc * f)
 ...
 ...     def build(self, input_shape):
 ...         D, H = input_shape[-1], self.units

@@ -98,6 +98,7 @@ def scan(
     all_states: bool = True,
     keep: Keep = "steps",
     besides: Besides = NOTHING_BESIDES,
+    products: str | None = None,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
     """Run `cell` over time.
 
@@ -111,6 +112,9 @@ def scan(
         keep: what is kept for the gradient. Where nothing is and yet one is asked for, it is right
             all the same, but the forward pass runs again for it.
         besides: what the cell needs besides.
+        products: the dtype that both factors of each matrix product are rounded to, forward and
+            back, such as "bfloat16"; by default none. Sums over chunks and steps, states and what
+            is made of the products stay as they are.
 
     Returns:
         The outputs h (N, T, H), of which those past a row's length mean nothing, and the states
@@ -123,6 +127,8 @@ def scan(
 
     @tf.custom_gradient
     def run(x, inputs, weights, initial_states):
+        dtypes = [weight.dtype for weight in inputs]
+        inputs, weights = _rounded(inputs, products), _rounded(weights, products)
         histories, last, *kept = _forward(
             cell, x, inputs, initial_states, weights, by_step, keep, masks
         )
@@ -136,7 +142,12 @@ def scan(
                 )
             d_last = *d_last, *(tf.zeros_like(state) for state in states[len(d_last) :])
             of_forward = states, steps, of_inputs, keep == "chunks"
-            return _backward(cell, x, inputs, weights, *of_forward, d_histories, d_last, masks)
+            dx, *gradients = _backward(
+                cell, x, inputs, weights, *of_forward, d_histories, d_last, masks
+            )
+            for n, dtype in enumerate(dtypes):
+                gradients[n] = tf.cast(gradients[n], dtype)
+            return dx, *gradients
 
         return (*histories, *(last[:wanted] if lengths is None else ())), gradient
 
@@ -163,6 +174,7 @@ def scan_halves(
     all_states: bool = True,
     keep: Keep = "steps",
     besides: Besides = NOTHING_BESIDES,
+    products: str | None = None,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
     """As `scan`, but from `SPLIT_FROM` rows on as two independent loops over half the rows each."""
     N = tf.shape(x)[0]
@@ -177,8 +189,9 @@ def scan_halves(
     masks = besides.masks
     masks_1, masks_2 = (None, None) if masks is None else halves(masks)
     besides_1, besides_2 = besides._replace(masks=masks_1), besides._replace(masks=masks_2)
-    h_1, last_1 = scan(cell, x_1, states_1, W_x, W_h, b, lengths_1, all_states, keep, besides_1)
-    h_2, last_2 = scan(cell, x_2, states_2, W_x, W_h, b, lengths_2, all_states, keep, besides_2)
+    how = all_states, keep
+    h_1, last_1 = scan(cell, x_1, states_1, W_x, W_h, b, lengths_1, *how, besides_1, products)
+    h_2, last_2 = scan(cell, x_2, states_2, W_x, W_h, b, lengths_2, *how, besides_2, products)
     last = tuple(tf.concat(both, axis=0) for both in zip(last_1, last_2, strict=True))
     return tf.concat([h_1, h_2], axis=0), last
 
@@ -359,7 +372,14 @@ def _backward(
     missing = tf.shape(dx)[0] - tf.shape(x)[1]
     dx = tf.reshape(_turned(dx[tf.maximum(missing, 0) :]), tf.shape(x))
     d_vectors = [tf.reduce_sum(d_vector, axis=0) for d_vector in d_vectors]
-    return dx, tf.cast(dW_x, W_x.dtype), *d_inputs, *d_matrices, *d_vectors, *d_states
+    return dx, dW_x, *d_inputs, *d_matrices, *d_vectors, *d_states
+
+
+def _rounded(weights, dtype):
+    """The weights with the matrices among them in another dtype: products run in that of theirs."""
+    if dtype is None:
+        return weights
+    return tuple(tf.cast(W, dtype) if W.shape.rank == 2 else W for W in weights)
 
 
 def _affine(cell):

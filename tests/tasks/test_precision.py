@@ -1,6 +1,7 @@
-"""Every task at every other precision: trained, validated, evaluated, asked, exported.
+"""Tasks at other precisions: trained, validated, evaluated, asked, exported.
 
-float32 is what `tests/cli` trains, evaluates, asks and exports every task with.
+float32 is what `tests/cli` trains, evaluates, asks and exports every task with. bfloat16_products
+concerns recurrent layers in training alone (`tests/layers/test_products.py`): two networks do.
 """
 
 from typing import get_args
@@ -11,10 +12,12 @@ import tensorflow as tf
 from seqtasks.config import TASKS, TrainingConfig
 from seqtasks.export.samples import raw_inputs, requests
 from seqtasks.tasks.finished_run import evaluate_run, load_predictor
+from seqtasks.training.precision import PRODUCTS
 from seqtasks.training.train import train
 
 PRECISIONS = get_args(TrainingConfig.model_fields["precision"].annotation)
 OTHERS = [precision for precision in PRECISIONS if precision != TrainingConfig().precision]
+BY_FEW = {PRODUCTS: ["tagging", "translation"]}
 
 pytestmark = pytest.mark.slow
 
@@ -28,8 +31,10 @@ class Silent:
         assert 0 < result.validation_loss < 100
 
 
-@pytest.mark.parametrize("precision", OTHERS)
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize(
+    ("task", "precision"),
+    [(task, other) for other in OTHERS for task in BY_FEW.get(other, TASKS)],
+)
 def test_a_task_is_trained_evaluated_asked_and_served_at_a_precision(
     task, precision, make, tmp_path
 ):
