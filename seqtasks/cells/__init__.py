@@ -34,7 +34,8 @@ units (Gal & Ghahramani 2016).
 Take `lstm.py` as the pattern, and `peephole_lstm.py` where a step has vectors of its own. The
 matrices that a step needs are in three arrays: W_x (D, G) and b (G), whose product with the inputs
 a layer makes for many steps at once, and W_h, of any shape, which `recurrent_weights` cuts into the
-matrices that the step multiplies with. A class of two lines, `class MyLayer(Recurrent): cell_class
+matrices that the step multiplies with, by `matmul` of `seqtasks.cells.parts`, since they may be of
+another dtype than the states. A class of two lines, `class MyLayer(Recurrent): cell_class
 = MyCell`, then makes a layer of the cell, with masks, both directions, stacks and the fast loop.
 Compare its gradients with automatic differentiation of the step, as this example does: an LSTM
 whose gates f and i are one (i = 1 - f), so that it forgets as much as it takes in.

@@ -20,8 +20,8 @@ def matmul(x: tf.Tensor, W: tf.Tensor) -> tf.Tensor:
     states, and all that is made of the product, stay float32.
 
     >>> x, W = tf.constant([[1.001]]), tf.constant([[1.0]], tf.bfloat16)
-    >>> float(matmul(x, W)), matmul(x, W).dtype.name
-    (1.0, 'float32')
+    >>> matmul(x, W).numpy()
+    array([[1.]], dtype=float32)
     """
     return tf.cast(tf.matmul(tf.cast(x, W.dtype), W), x.dtype)
 

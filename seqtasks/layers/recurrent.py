@@ -84,7 +84,7 @@ class Recurrent(keras.Layer):
         self.weight_options = WeightOptions(use_bias, unit_forget_bias, weights)
         self.split_batch = True  # `Bidirectional` has two loops already and sets it to False
         self.saves_memory = False  # training sets it; see `seqtasks.layers.scan`
-        self.products: str | None = None  # the same: the dtype of the loop's products
+        self.products: str | None = None  # so is it: the dtype that training's products are in
         self.observer: Any = None  # what runs the cell instead, to see each step of it
         self.supports_masking = True
         self.supports_jit = False  # see `seqtasks.layers.scan`
@@ -171,8 +171,8 @@ class Recurrent(keras.Layer):
         which = steps.to_front(which[:, :, tf.newaxis])
         if self.go_backwards:
             which = steps.reversed(which)
-        W_x = tf.convert_to_tensor(self.cell.W_x.value)
-        if training and self.products:
+        W_x = self.cell.W_x.value
+        if training and self.products:  # as `scan` does it
             W_x = tf.cast(W_x, self.products)
         a_x = affine(rows, W_x, tf.cast(self.cell.b.value, state_dtype(self)))
         a_x = tf.gather(a_x, which[:, :, 0])

@@ -1,7 +1,7 @@
-"""Tasks at other precisions: trained, validated, evaluated, asked, exported.
+"""Every task at every other policy of Keras: trained, validated, evaluated, asked, exported.
 
 float32 is what `tests/cli` trains, evaluates, asks and exports every task with. bfloat16_products
-concerns recurrent layers in training alone (`tests/layers/test_products.py`): two networks do.
+is float32 but for recurrent layers in training: `tests/layers/test_products.py`.
 """
 
 from typing import get_args
@@ -16,8 +16,7 @@ from seqtasks.training.precision import PRODUCTS
 from seqtasks.training.train import train
 
 PRECISIONS = get_args(TrainingConfig.model_fields["precision"].annotation)
-OTHERS = [precision for precision in PRECISIONS if precision != TrainingConfig().precision]
-BY_FEW = {PRODUCTS: ["tagging", "translation"]}
+OTHERS = [each for each in PRECISIONS if each not in (TrainingConfig().precision, PRODUCTS)]
 
 pytestmark = pytest.mark.slow
 
@@ -31,10 +30,8 @@ class Silent:
         assert 0 < result.validation_loss < 100
 
 
-@pytest.mark.parametrize(
-    ("task", "precision"),
-    [(task, other) for other in OTHERS for task in BY_FEW.get(other, TASKS)],
-)
+@pytest.mark.parametrize("precision", OTHERS)
+@pytest.mark.parametrize("task", TASKS)
 def test_a_task_is_trained_evaluated_asked_and_served_at_a_precision(
     task, precision, make, tmp_path
 ):
