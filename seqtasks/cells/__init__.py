@@ -34,14 +34,15 @@ units (Gal & Ghahramani 2016).
 Take `lstm.py` as the pattern, and `peephole_lstm.py` where a step has vectors of its own. The
 matrices that a step needs are in three arrays: W_x (D, G) and b (G), whose product with the inputs
 a layer makes for many steps at once, and W_h, of any shape, which `recurrent_weights` cuts into the
-matrices that the step multiplies with. A class of two lines, `class MyLayer(Recurrent): cell_class
+matrices that the step multiplies with, by `matmul` of `seqtasks.cells.parts`, since they may be of
+another dtype than the states. A class of two lines, `class MyLayer(Recurrent): cell_class
 = MyCell`, then makes a layer of the cell, with masks, both directions, stacks and the fast loop.
 Compare its gradients with automatic differentiation of the step, as this example does: an LSTM
 whose gates f and i are one (i = 1 - f), so that it forgets as much as it takes in.
 
 >>> import tensorflow as tf
 >>> from seqtasks.cells.lstm import LSTMCell
->>> from seqtasks.cells.parts import d_sigmoid, d_tanh
+>>> from seqtasks.cells.parts import d_sigmoid, d_tanh, matmul
 >>> from seqtasks.layers.recurrent import Recurrent
 >>> class CoupledCell(LSTMCell):
 ...     \"\"\"In blocks [f g o].\"\"\"
@@ -51,7 +52,7 @@ whose gates f and i are one (i = 1 - f), so that it forgets as much as it takes 
 ...     @staticmethod
 ...     def step(a_x, states, weights):
 ...         (h_prev, c_prev), (W_h,) = states, weights
-...         f, g, o = tf.split(a_x + tf.matmul(h_prev, W_h), 3, axis=1)
+...         f, g, o = tf.split(a_x + matmul(h_prev, W_h), 3, axis=1)
 ...         f, g, o = tf.sigmoid(f), tf.tanh(g), tf.sigmoid(o)
 ...         c_t = f * c_prev + (1 - f) * g
 ...         return (o * tf.tanh(c_t), c_t), (f, g, o)
@@ -64,7 +65,7 @@ whose gates f and i are one (i = 1 - f), so that it forgets as much as it takes 
 ...         dc = dc + d_tanh(tanh_c, dh * o)
 ...         df, do = d_sigmoid(f, dc * (c_prev - g)), d_sigmoid(o, dh * tanh_c)
 ...         da = tf.concat([df, d_tanh(g, dc * (1 - f)), do], axis=1)
-...         return da, (tf.matmul(da, W_h_T), dc * f)
+...         return da, (matmul(da, W_h_T), dc * f)
 ...
 ...     def build(self, input_shape):
 ...         D, H = input_shape[-1], self.units

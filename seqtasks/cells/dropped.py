@@ -7,7 +7,7 @@ import tensorflow as tf
 from seqtasks.cells.gru import GRUCell
 from seqtasks.cells.layer_norm_gru import LayerNormGRUCell
 from seqtasks.cells.normalise import scaled
-from seqtasks.cells.parts import d_sigmoid, d_tanh
+from seqtasks.cells.parts import d_sigmoid, d_tanh, matmul
 
 # What a cell may have besides: see `seqtasks.cells`.
 OPTIONAL = ("vectors", "input_vectors", "input_saves", "input_matrix", "affine", "affine_back")
@@ -80,8 +80,8 @@ class DroppedGRU(Dropped):
         H = h_prev.shape[1]
         a_x_zr, a_x_h = tf.split(a_x, [2 * H, H], axis=1)
 
-        z, r = tf.split(tf.sigmoid(a_x_zr + tf.matmul(m * h_prev, W_h_zr)), 2, axis=1)
-        h_tilde = tf.tanh(a_x_h + tf.matmul(r * m * h_prev, W_h_h))
+        z, r = tf.split(tf.sigmoid(a_x_zr + matmul(m * h_prev, W_h_zr)), 2, axis=1)
+        h_tilde = tf.tanh(a_x_h + matmul(r * m * h_prev, W_h_h))
         h_t = (1 - z) * h_prev + z * h_tilde
         return (h_t, m), (z, r, h_tilde)
 
@@ -92,10 +92,10 @@ class DroppedGRU(Dropped):
 
         dz = d_sigmoid(z, dh * (h_tilde - h_prev))
         dh_tilde = d_tanh(h_tilde, dh * z)
-        d_reset = tf.matmul(dh_tilde, W_h_h_T) * m  # the gradient of r ⊙ h_prev
+        d_reset = matmul(dh_tilde, W_h_h_T) * m  # the gradient of r ⊙ h_prev
         dr = d_sigmoid(r, d_reset * h_prev)
         dzr = tf.concat([dz, dr], axis=1)
-        dh_prev = dh * (1 - z) + d_reset * r + tf.matmul(dzr, W_h_zr_T) * m
+        dh_prev = dh * (1 - z) + d_reset * r + matmul(dzr, W_h_zr_T) * m
         return tf.concat([dzr, dh_tilde], axis=1), (dh_prev, dm)
 
 
@@ -111,7 +111,7 @@ class DroppedLayerNormGRU(Dropped):
         H = h_prev.shape[1]
         a_x_zr, a_x_h = tf.split(a_x, [2 * H, H], axis=1)
 
-        product_zr, product_h = tf.split(tf.matmul(m * h_prev, W_h), [2 * H, H], axis=1)
+        product_zr, product_h = tf.split(matmul(m * h_prev, W_h), [2 * H, H], axis=1)
         zr_hat, zr_inverse = scaled(product_zr)
         h_hat, h_inverse = scaled(product_h)
         z, r = tf.split(tf.sigmoid(a_x_zr + gain_zr * zr_hat), 2, axis=1)
@@ -124,7 +124,7 @@ class DroppedLayerNormGRU(Dropped):
         """One step back: that of the cell, whose gradient of h_prev W_h is (m ⊙ h_prev) W_h's."""
         (dh, dm), (h_prev, m), (W_h_T, *_) = d_states, states_prev, weights_T
         da, _, *more = self.cell.step_back((dh,), (h_prev,), (), saved, weights_T)
-        dh_prev = dh * (1 - saved[0]) + m * tf.matmul(more[-1], W_h_T)  # saved[0]: z
+        dh_prev = dh * (1 - saved[0]) + m * matmul(more[-1], W_h_T)  # saved[0]: z
         return da, (dh_prev, dm), *more
 
 

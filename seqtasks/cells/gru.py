@@ -5,7 +5,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seqtasks.cells.parts import affine, d_sigmoid, d_tanh, in_blocks, state_dtype, step_as_layer
+from seqtasks.cells.parts import (
+    affine,
+    d_sigmoid,
+    d_tanh,
+    in_blocks,
+    matmul,
+    state_dtype,
+    step_as_layer,
+)
 
 
 @keras.saving.register_keras_serializable(package="seqtasks")
@@ -35,8 +43,8 @@ class GRUCell(keras.Layer):
         H = h_prev.shape[1]
         a_x_zr, a_x_h = tf.split(a_x, [2 * H, H], axis=1)
 
-        z, r = tf.split(tf.sigmoid(a_x_zr + tf.matmul(h_prev, W_h_zr)), 2, axis=1)
-        h_tilde = tf.tanh(a_x_h + tf.matmul(r * h_prev, W_h_h))
+        z, r = tf.split(tf.sigmoid(a_x_zr + matmul(h_prev, W_h_zr)), 2, axis=1)
+        h_tilde = tf.tanh(a_x_h + matmul(r * h_prev, W_h_h))
         h_t = (1 - z) * h_prev + z * h_tilde
         return (h_t,), (z, r, h_tilde)
 
@@ -51,10 +59,10 @@ class GRUCell(keras.Layer):
 
         dz = d_sigmoid(z, dh * (h_tilde - h_prev))
         dh_tilde = d_tanh(h_tilde, dh * z)
-        d_reset = tf.matmul(dh_tilde, W_h_h_T)  # the gradient of r ⊙ h_prev
+        d_reset = matmul(dh_tilde, W_h_h_T)  # the gradient of r ⊙ h_prev
         dr = d_sigmoid(r, d_reset * h_prev)
         dzr = tf.concat([dz, dr], axis=1)
-        dh_prev = dh * (1 - z) + d_reset * r + tf.matmul(dzr, W_h_zr_T)
+        dh_prev = dh * (1 - z) + d_reset * r + matmul(dzr, W_h_zr_T)
         return tf.concat([dzr, dh_tilde], axis=1), (dh_prev,)
 
     @staticmethod

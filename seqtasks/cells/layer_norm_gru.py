@@ -12,7 +12,7 @@ from seqtasks.cells.normalise import (
     scaled,
     scaled_back,
 )
-from seqtasks.cells.parts import d_sigmoid, d_tanh, in_blocks, state_dtype, step_as_layer
+from seqtasks.cells.parts import d_sigmoid, d_tanh, in_blocks, matmul, state_dtype, step_as_layer
 
 
 @keras.saving.register_keras_serializable(package="seqtasks")
@@ -44,7 +44,7 @@ class LayerNormGRUCell(keras.Layer):
         H = h_prev.shape[1]
         a_x_zr, a_x_h = tf.split(a_x, [2 * H, H], axis=1)
 
-        product_zr, product_h = tf.split(tf.matmul(h_prev, W_h), [2 * H, H], axis=1)
+        product_zr, product_h = tf.split(matmul(h_prev, W_h), [2 * H, H], axis=1)
         zr_hat, zr_inverse = scaled(product_zr)
         h_hat, h_inverse = scaled(product_h)
         z, r = tf.split(tf.sigmoid(a_x_zr + gain_zr * zr_hat), 2, axis=1)
@@ -70,7 +70,7 @@ class LayerNormGRUCell(keras.Layer):
         d_zr_product, d_gain_zr = scaled_back(dzr, gain_zr, zr_hat, zr_inverse)
         d_h_product, d_gain_h = scaled_back(d_shift_h, gain_h, h_hat, h_inverse)
         d_product = tf.concat([d_zr_product, d_h_product], axis=1)
-        dh_prev = dh * (1 - z) + tf.matmul(d_product, W_h_T)
+        dh_prev = dh * (1 - z) + matmul(d_product, W_h_T)
         d_vectors = (d_gain_zr, d_gain_h, d_shift_h)
         return tf.concat([dzr, dh_tilde], axis=1), (dh_prev,), d_vectors, d_product
 

@@ -15,7 +15,7 @@ from seqtasks.cells.normalise import (
     scaled,
     scaled_back,
 )
-from seqtasks.cells.parts import d_sigmoid, d_tanh, in_blocks, state_dtype, step_as_layer
+from seqtasks.cells.parts import d_sigmoid, d_tanh, in_blocks, matmul, state_dtype, step_as_layer
 
 
 @keras.saving.register_keras_serializable(package="seqtasks")
@@ -45,7 +45,7 @@ class LayerNormLSTMCell(keras.Layer):
         """
         (h_prev, c_prev), (W_h, gain_h, gain_c, shift_c) = states, weights
 
-        h_hat, h_inverse = scaled(tf.matmul(h_prev, W_h))
+        h_hat, h_inverse = scaled(matmul(h_prev, W_h))
         f, g, i, o = tf.split(a_x + gain_h * h_hat, 4, axis=1)
         f = tf.sigmoid(f)
         g = tf.tanh(g)
@@ -75,7 +75,7 @@ class LayerNormLSTMCell(keras.Layer):
         do = d_sigmoid(o, dh * tanh_c)
         da = tf.concat([df, dg, di, do], axis=1)
         d_product, d_gain_h = scaled_back(da, gain_h, h_hat, h_inverse)
-        d_states_prev = tf.matmul(d_product, W_h_T), dc * f
+        d_states_prev = matmul(d_product, W_h_T), dc * f
         return da, d_states_prev, (d_gain_h, d_gain_c, d_shift_c), d_product
 
     @staticmethod

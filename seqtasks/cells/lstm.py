@@ -5,7 +5,15 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seqtasks.cells.parts import affine, d_sigmoid, d_tanh, in_blocks, state_dtype, step_as_layer
+from seqtasks.cells.parts import (
+    affine,
+    d_sigmoid,
+    d_tanh,
+    in_blocks,
+    matmul,
+    state_dtype,
+    step_as_layer,
+)
 
 
 @keras.saving.register_keras_serializable(package="seqtasks")
@@ -35,7 +43,7 @@ class LSTMCell(keras.Layer):
         """
         (h_prev, c_prev), (W_h,) = states, weights
 
-        f, g, i, o = tf.split(a_x + tf.matmul(h_prev, W_h), 4, axis=1)
+        f, g, i, o = tf.split(a_x + matmul(h_prev, W_h), 4, axis=1)
         f = tf.sigmoid(f)
         g = tf.tanh(g)
         i = tf.sigmoid(i)
@@ -61,7 +69,7 @@ class LSTMCell(keras.Layer):
         di = d_sigmoid(i, dc * g)
         do = d_sigmoid(o, dh * tanh_c)
         da = tf.concat([df, dg, di, do], axis=1)
-        return da, (tf.matmul(da, W_h_T), dc * f)
+        return da, (matmul(da, W_h_T), dc * f)
 
     @staticmethod
     def recurrent_weights(W_h):

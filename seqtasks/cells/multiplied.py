@@ -31,4 +31,4 @@ class Multiplied:
     @staticmethod
     def affine_back(a_x, W_x_T, input_vectors, saved, da):
         """The gradients of a_x, W_x and b."""
-        return da, tf.zeros_like(tf.transpose(W_x_T)), tf.zeros((0,), da.dtype)
+        return da, tf.zeros(W_x_T.shape[::-1], da.dtype), tf.zeros((0,), da.dtype)

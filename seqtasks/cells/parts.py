@@ -13,6 +13,19 @@ if keras.backend.backend() != "tensorflow":
     )
 
 
+def matmul(x: tf.Tensor, W: tf.Tensor) -> tf.Tensor:
+    """x W as a matrix product that runs in W's dtype, its value in x's: (N, D) to (N, G).
+
+    The matrices that a cell's step is given may be of bfloat16, which new CPUs multiply faster; the
+    states, and all that is made of the product, stay float32.
+
+    >>> x, W = tf.constant([[1.001]]), tf.constant([[1.0]], tf.bfloat16)
+    >>> matmul(x, W).numpy()
+    array([[1.]], dtype=float32)
+    """
+    return tf.cast(tf.matmul(tf.cast(x, W.dtype), W), x.dtype)
+
+
 def affine(x: tf.Tensor, W: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
     """x W + b over the last axis as ONE matrix product: (..., D), (D, G), (G,) to (..., G).
 

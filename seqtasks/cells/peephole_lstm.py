@@ -9,7 +9,15 @@ import keras
 import tensorflow as tf
 
 from seqtasks.cells.lstm import forget_bias_one
-from seqtasks.cells.parts import affine, d_sigmoid, d_tanh, in_blocks, state_dtype, step_as_layer
+from seqtasks.cells.parts import (
+    affine,
+    d_sigmoid,
+    d_tanh,
+    in_blocks,
+    matmul,
+    state_dtype,
+    step_as_layer,
+)
 
 
 @keras.saving.register_keras_serializable(package="seqtasks")
@@ -39,7 +47,7 @@ class PeepholeLSTMCell(keras.Layer):
         """
         (h_prev, c_prev), (W_h, p_f, p_i, p_o) = states, weights
 
-        f, g, i, o = tf.split(a_x + tf.matmul(h_prev, W_h), 4, axis=1)
+        f, g, i, o = tf.split(a_x + matmul(h_prev, W_h), 4, axis=1)
         f = tf.sigmoid(f + p_f * c_prev)
         g = tf.tanh(g)
         i = tf.sigmoid(i + p_i * c_prev)
@@ -66,7 +74,7 @@ class PeepholeLSTMCell(keras.Layer):
         di = d_sigmoid(i, dc * g)
         da = tf.concat([df, dg, di, do], axis=1)
         dc_prev = dc * f + df * p_f + di * p_i
-        return da, (tf.matmul(da, W_h_T), dc_prev), (df * c_prev, di * c_prev, do * c_t)
+        return da, (matmul(da, W_h_T), dc_prev), (df * c_prev, di * c_prev, do * c_t)
 
     @staticmethod
     def recurrent_weights(W_h):

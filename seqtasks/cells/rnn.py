@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from seqtasks.cells.parts import affine, d_tanh, in_blocks, state_dtype, step_as_layer
+from seqtasks.cells.parts import affine, d_tanh, in_blocks, matmul, state_dtype, step_as_layer
 
 
 @keras.saving.register_keras_serializable(package="seqtasks")
@@ -28,7 +28,7 @@ class RNNCell(keras.Layer):
         """
         (h_prev,), (W_h,) = states, weights
 
-        h_t = tf.tanh(a_x + tf.matmul(h_prev, W_h))
+        h_t = tf.tanh(a_x + matmul(h_prev, W_h))
         return (h_t,), ()
 
     @staticmethod
@@ -41,7 +41,7 @@ class RNNCell(keras.Layer):
         (dh,), (h_t,), (W_h_T,) = d_states, states, weights_T
 
         da = d_tanh(h_t, dh)
-        return da, (tf.matmul(da, W_h_T),)
+        return da, (matmul(da, W_h_T),)
 
     @staticmethod
     def recurrent_weights(W_h):

@@ -67,7 +67,8 @@ if TYPE_CHECKING:
 @from_option
 @click.option("--epochs", type=int, help="Number of epochs at most. Default: 20, or the task's.")
 @click.option(
-    "--precision", help="float32, or mixed_bfloat16: faster on new CPUs. Default: float32."
+    "--precision",
+    help="float32; bfloat16_products or mixed_bfloat16: faster on new CPUs. Default: float32.",
 )
 @click.option("--name", help="Name of the run. Default: data set and arch.")
 @runs_dir_option
@@ -204,8 +205,11 @@ def _check(
     from seqtasks.tasks.source_run import check_apart, check_labels
     from seqtasks.tasks.sources import check_training, notices, read_files
     from seqtasks.training.memory import check_memory
+    from seqtasks.training.precision import precision_notices
 
     check_memory(config)
+    if leads:
+        tell(precision_notices(config))
     if run is None and leads:
         check_apart(config, choose_path(runs_dir, config, overwrite))
     elif run is not None and leads:

@@ -252,9 +252,11 @@ class TrainingConfig(Strict):
         default=8_192, description="examples per batch times its longest one's tokens, at most"
     )
     learning_rate: Positive = Field(default=2e-3, description="Adam's step size at the beginning")
-    precision: Literal["float32", "mixed_bfloat16"] = Field(
+    precision: Literal["float32", "bfloat16_products", "mixed_bfloat16"] = Field(
         default="float32",
-        description="of matrix products outside the loops over time; the rest is float32",
+        description="bfloat16_products: training's matrix products in recurrent layers are of "
+        "numbers rounded to bfloat16, which new CPUs multiply faster, and all else is float32; "
+        "mixed_bfloat16: all products but h's in the loops over time, and what is between layers",
     )
     memory: Literal["auto", "fast", "small"] = Field(
         default="auto",

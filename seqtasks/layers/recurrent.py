@@ -84,6 +84,7 @@ class Recurrent(keras.Layer):
         self.weight_options = WeightOptions(use_bias, unit_forget_bias, weights)
         self.split_batch = True  # `Bidirectional` has two loops already and sets it to False
         self.saves_memory = False  # training sets it; see `seqtasks.layers.scan`
+        self.products: str | None = None  # so is it: the dtype that training's products are in
         self.observer: Any = None  # what runs the cell instead, to see each step of it
         self.supports_masking = True
         self.supports_jit = False  # see `seqtasks.layers.scan`
@@ -170,7 +171,10 @@ class Recurrent(keras.Layer):
         which = steps.to_front(which[:, :, tf.newaxis])
         if self.go_backwards:
             which = steps.reversed(which)
-        a_x = affine(rows, self.cell.W_x.value, tf.cast(self.cell.b.value, state_dtype(self)))
+        W_x = self.cell.W_x.value
+        if training and self.products:  # as `scan` does it
+            W_x = tf.cast(W_x, self.products)
+        a_x = affine(rows, W_x, tf.cast(self.cell.b.value, state_dtype(self)))
         a_x = tf.gather(a_x, which[:, :, 0])
         return self._outputs(a_x, None, steps, training, multiplied=True)
 
@@ -217,8 +221,10 @@ class Recurrent(keras.Layer):
             masks = keras.random.uniform(shape, seed=self.seed_generator) < self.zoneout
         vectors = vectors_of(self.cell, "vectors", dtype)
         besides = Besides(vectors, vectors_of(self.cell, "input_vectors", dtype), masks)
+        products = self.products if training else None
+        how = lengths, all_states, keep, besides, products
         try:
-            h, states = run(cell, x, states, W_x, W_h, b, lengths, all_states, keep, besides)
+            h, states = run(cell, x, states, W_x, W_h, b, *how)
         except TypeError as error:
             if "variant" not in str(error):
                 raise

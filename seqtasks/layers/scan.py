@@ -46,9 +46,12 @@ time on two cores; that is the process's to set, and `seqtasks train` does.
 By CPU time and with one thread per operation, on a busy machine: 16 more columns in W_h, whose rows
 then don't begin at the same place of a page, 1.0 at 64,50,512,512 and 64,100,128,256. Five steps in
 each iteration of the forward loop: 0.96 at 16,200,64,64 and 0.95 at 32,50,128,128, with a graph of
-several times the size to trace. h W_h in bfloat16, too, under mixed_bfloat16: 0.84 of its time at
-64,50,512,512 (0.65 of float32's) and 0.87 at 64,100,128,256 (0.73); what that does to accuracy
-isn't known yet.
+several times the size to trace.
+
+With `products` "bfloat16", on a processor with AVX-512's instructions for it, the same step takes
+0.65 of float32's CPU time at 64,50,512,512, 0.72 at 64,100,128,256, 0.85 at 32,50,128,128, and as
+much or 1.05 at 16,200,64,64 and with 4 rows. TensorFlow's product of bfloat16 sums in float32 and
+rounds what it returns.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -98,6 +101,7 @@ def scan(
     all_states: bool = True,
     keep: Keep = "steps",
     besides: Besides = NOTHING_BESIDES,
+    products: str | None = None,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
     """Run `cell` over time.
 
@@ -111,6 +115,9 @@ def scan(
         keep: what is kept for the gradient. Where nothing is and yet one is asked for, it is right
             all the same, but the forward pass runs again for it.
         besides: what the cell needs besides.
+        products: the dtype that both factors of each matrix product are rounded to, forward and
+            back, such as "bfloat16"; by default none. Sums over chunks and steps, states and what
+            is made of the products stay as they are.
 
     Returns:
         The outputs h (N, T, H), of which those past a row's length mean nothing, and the states
@@ -123,6 +130,8 @@ def scan(
 
     @tf.custom_gradient
     def run(x, inputs, weights, initial_states):
+        dtypes = [weight.dtype for weight in inputs]
+        inputs, weights = _rounded(inputs, products), _rounded(weights, products)
         histories, last, *kept = _forward(
             cell, x, inputs, initial_states, weights, by_step, keep, masks
         )
@@ -136,7 +145,12 @@ def scan(
                 )
             d_last = *d_last, *(tf.zeros_like(state) for state in states[len(d_last) :])
             of_forward = states, steps, of_inputs, keep == "chunks"
-            return _backward(cell, x, inputs, weights, *of_forward, d_histories, d_last, masks)
+            dx, *gradients = _backward(
+                cell, x, inputs, weights, *of_forward, d_histories, d_last, masks
+            )
+            for n, dtype in enumerate(dtypes):
+                gradients[n] = tf.cast(gradients[n], dtype)
+            return dx, *gradients
 
         return (*histories, *(last[:wanted] if lengths is None else ())), gradient
 
@@ -163,6 +177,7 @@ def scan_halves(
     all_states: bool = True,
     keep: Keep = "steps",
     besides: Besides = NOTHING_BESIDES,
+    products: str | None = None,
 ) -> tuple[tf.Tensor, tuple[tf.Tensor, ...]]:
     """As `scan`, but from `SPLIT_FROM` rows on as two independent loops over half the rows each."""
     N = tf.shape(x)[0]
@@ -177,8 +192,9 @@ def scan_halves(
     masks = besides.masks
     masks_1, masks_2 = (None, None) if masks is None else halves(masks)
     besides_1, besides_2 = besides._replace(masks=masks_1), besides._replace(masks=masks_2)
-    h_1, last_1 = scan(cell, x_1, states_1, W_x, W_h, b, lengths_1, all_states, keep, besides_1)
-    h_2, last_2 = scan(cell, x_2, states_2, W_x, W_h, b, lengths_2, all_states, keep, besides_2)
+    how = all_states, keep
+    h_1, last_1 = scan(cell, x_1, states_1, W_x, W_h, b, lengths_1, *how, besides_1, products)
+    h_2, last_2 = scan(cell, x_2, states_2, W_x, W_h, b, lengths_2, *how, besides_2, products)
     last = tuple(tf.concat(both, axis=0) for both in zip(last_1, last_2, strict=True))
     return tf.concat([h_1, h_2], axis=0), last
 
@@ -359,7 +375,14 @@ def _backward(
     missing = tf.shape(dx)[0] - tf.shape(x)[1]
     dx = tf.reshape(_turned(dx[tf.maximum(missing, 0) :]), tf.shape(x))
     d_vectors = [tf.reduce_sum(d_vector, axis=0) for d_vector in d_vectors]
-    return dx, tf.cast(dW_x, W_x.dtype), *d_inputs, *d_matrices, *d_vectors, *d_states
+    return dx, dW_x, *d_inputs, *d_matrices, *d_vectors, *d_states
+
+
+def _rounded(weights, dtype):
+    """The weights with the matrices among them in another dtype: products run in that of theirs."""
+    if dtype is None:
+        return weights
+    return tuple(tf.cast(W, dtype) if W.shape.rank == 2 else W for W in weights)
 
 
 def _affine(cell):

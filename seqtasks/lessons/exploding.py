@@ -118,7 +118,7 @@ SECTIONS = (
             "얼마나 길게 만들 수 있는지 말해 줍니다.",
         ),
         (
-            Place("cells.rnn:RNNCell.step_back", "return da, (tf.matmul"),
+            Place("cells.rnn:RNNCell.step_back", "return da, (matmul"),
             Place("inspection.gradients:repeated_product", "gradient = gradient @ W_h.T"),
             Place("inspection.recurrent_weights:matrix_singular_values", "squares = ", 2),
         ),

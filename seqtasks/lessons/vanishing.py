@@ -188,7 +188,7 @@ SECTIONS = (
         ),
         (
             Place("cells.rnn:RNNCell.step_back", "da = d_tanh", 2),
-            Place("cells.lstm:LSTMCell.step_back", "return da, (tf.matmul"),
+            Place("cells.lstm:LSTMCell.step_back", "return da, (matmul"),
             Place("cells.gru:GRUCell.step_back", "dh_prev = "),
         ),
         _on_the_way_back,
@@ -241,7 +241,7 @@ SECTIONS = (
         ),
         (
             Place("cells.lstm:LSTMCell.step", "c_t = f * c_prev"),
-            Place("cells.lstm:LSTMCell.step_back", "return da, (tf.matmul"),
+            Place("cells.lstm:LSTMCell.step_back", "return da, (matmul"),
         ),
         _along_c,
         ("∂c_t/∂c_{t-1} = diag(f_t)", "∂c_T/∂c_t ≈ diag(f_T ⊙ … ⊙ f_{t+1})"),

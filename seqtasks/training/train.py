@@ -35,6 +35,7 @@ from seqtasks.training.fit import Watcher, fit
 from seqtasks.training.levels import levels_of
 from seqtasks.training.memory import check_memory, saves_memory
 from seqtasks.training.model_card import model_card, split_sizes
+from seqtasks.training.precision import policy, products
 from seqtasks.training.records import record_network, record_resumption
 from seqtasks.training.resumable import Begun, as_begun, check_resumable
 from seqtasks.training.state import TrainingState
@@ -195,7 +196,7 @@ def _build(config, codec) -> keras.Model:
     check_memory(config, _largest_vocabulary(codec))
     keras.utils.set_random_seed(config.seed)
     before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config.training.precision)
+    keras.config.set_dtype_policy(policy(config))
     try:
         model = get_task(config.task).build(config, codec)
     except tf.errors.ResourceExhaustedError as error:
@@ -207,6 +208,7 @@ def _build(config, codec) -> keras.Model:
         keras.config.set_dtype_policy(before)
     for layer in recurrent_layers(model).values():
         layer.saves_memory = saves_memory(config)
+        layer.products = products(config)
     return model
 
 

@@ -1,5 +1,6 @@
 """Layers over rows that come again: as over the vectors themselves, whatever else they do."""
 
+import keras
 import numpy as np
 import pytest
 import reference
@@ -63,6 +64,35 @@ def test_the_same_outputs_and_gradients_as_of_vectors(kind, masked):
     plain, trained, plain_over, trained_over = results
     assert reference.largest_difference(plain_over, plain) < limit
     assert reference.largest_difference(trained_over, trained) < limit
+
+
+def test_in_a_layer_of_16_bits_gradients_are_found_too():
+    """Keras gives a layer's weights in 16 bits while a layer around it runs; sums have 32."""
+
+    class Around(keras.Layer):
+        def __init__(self, over_rows):
+            super().__init__(dtype="mixed_bfloat16")
+            self.over_rows, self.reader = over_rows, LSTM(H, dtype=self.dtype_policy)
+            self.reader.build((None, None, D))
+            reference.randomise(self.reader, 4)
+
+        def call(self, rows):
+            if self.over_rows:
+                return self.reader.over_rows(rows, which, training=True)
+            return self.reader(tf.gather(rows, which), training=True)
+
+    which = tf.constant(np.random.default_rng(2).integers(0, R, (N, T)))
+    rows = tf.constant(np.random.default_rng(1).normal(0, 1, (R, D)), tf.float32)
+    results = []
+    for over_rows in (False, True):
+        layer = Around(over_rows)
+        weights = [w.value for w in layer.trainable_weights]
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(tf.cast(layer(rows), tf.float32) * [[1.0, -2.0]])
+        results.append([total, *tape.gradient(total, weights)])
+    for plain, over in zip(*results, strict=True):
+        assert over.dtype == tf.float32
+        assert np.allclose(plain, over, rtol=0.03, atol=0.03 * np.abs(plain).max())
 
 
 def test_rows_are_multiplied_and_not_steps(monkeypatch):

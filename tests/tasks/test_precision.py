@@ -1,6 +1,7 @@
-"""Every task at every other precision: trained, validated, evaluated, asked, exported.
+"""Every task at every other policy of Keras: trained, validated, evaluated, asked, exported.
 
-float32 is what `tests/cli` trains, evaluates, asks and exports every task with.
+float32 is what `tests/cli` trains, evaluates, asks and exports every task with. bfloat16_products
+is float32 but for recurrent layers in training: `tests/layers/test_products.py`.
 """
 
 from typing import get_args
@@ -11,10 +12,11 @@ import tensorflow as tf
 from seqtasks.config import TASKS, TrainingConfig
 from seqtasks.export.samples import raw_inputs, requests
 from seqtasks.tasks.finished_run import evaluate_run, load_predictor
+from seqtasks.training.precision import PRODUCTS
 from seqtasks.training.train import train
 
 PRECISIONS = get_args(TrainingConfig.model_fields["precision"].annotation)
-OTHERS = [precision for precision in PRECISIONS if precision != TrainingConfig().precision]
+OTHERS = [each for each in PRECISIONS if each not in (TrainingConfig().precision, PRODUCTS)]
 
 pytestmark = pytest.mark.slow
 

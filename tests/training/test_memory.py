@@ -78,12 +78,15 @@ def test_every_recurrent_layer_of_a_network_is_told(tmp_path):
         given = {"task": task, "data.source": str(source), "model.units": 4}
         config = load_config(options={**options, **given})
         codec = get_task(task).make_codec(config, load_splits(config))
-        for how in ("small", "fast"):
-            training = config.training.model_copy(update={"memory": how})
+        for how, precision in (("small", "bfloat16_products"), ("fast", "float32")):
+            training = config.training.model_copy(update={"memory": how, "precision": precision})
             model = _build(config.model_copy(update={"training": training}), codec)
             layers = [part for part in model._flatten_layers() if isinstance(part, Recurrent)]
             assert layers
             assert {layer.saves_memory for layer in layers} == {how == "small"}, task
+            products = "bfloat16" if how == "small" else None
+            assert {layer.products for layer in layers} == {products}, task
+            assert {layer.compute_dtype for layer in model._flatten_layers()} == {"float32"}
 
 
 @pytest.mark.parametrize(

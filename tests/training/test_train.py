@@ -61,7 +61,7 @@ def configured(reviews):
 
 
 def config_of(reviews, name, **options):
-    options = {f"training.{key}": value for key, value in options.items()}
+    options = {k if "." in k else f"training.{k}": value for k, value in options.items()}
     return load_config(
         options={
             "name": name,
@@ -388,6 +388,20 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     assert "resumed" not in json.loads((second.run.path / "environment.json").read_text("utf-8"))
     assert [row["epoch"] for row in second.run.read_metrics()] == [1, 2, 3, 4]
     assert_same_run(second.run, straight.run)
+
+
+@pytest.mark.slow
+def test_with_products_in_bfloat16_a_run_is_resumed_exactly(configured, runs):
+    low = {"precision": "bfloat16_products", "model.arch": "rnn"}
+    whole = train(configured("low", epochs=2, **low), runs, False, Silent())
+    first = train(configured("low-halves", epochs=1, **low), runs, False, Silent())
+    second = resume(first.run, configured("low-halves", epochs=2, **low), Silent())
+    assert losses(second.run) == losses(whole.run)
+    for a, b in zip(weights_of(second.run), weights_of(whole.run), strict=True):
+        assert np.array_equal(a, b)
+    of_float32 = {**low, "precision": "float32"}
+    with pytest.raises(ConfigError, match=r"can't resume with another training\.precision"):
+        resume(first.run, configured("low-halves", epochs=3, **of_float32), Silent())
 
 
 @pytest.mark.slow
