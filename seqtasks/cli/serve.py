@@ -365,7 +365,7 @@ def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
     with ending_at_once():
         from seqtasks.serving.embedded import needs_tensorflow, run_embedded, start_logging
 
-        if with_tensorflow := needs_tensorflow(source, options):
+        if with_tensorflow := needs_tensorflow(source):
             click.echo("Starting TensorFlow and loading the models", err=True)
             start_tensorflow(keras=False, runtime=options.workers == 1)
         else:

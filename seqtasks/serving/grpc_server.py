@@ -8,13 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import grpc.aio
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from seqtasks.serving.access import check_token
 from seqtasks.serving.awaited import Awaited
@@ -24,6 +22,7 @@ from seqtasks.serving.jobs import Job
 from seqtasks.serving.labels import observed
 from seqtasks.serving.limits import SMALL_BYTES, THREADS, Busy, Limits, Places
 from seqtasks.serving.loop_thread import LoopThread
+from seqtasks.serving.messages.services import MODELS, PREDICTION, handlers
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.steps import Steps
 from seqtasks.serving.models.stopping import Stop
@@ -157,27 +156,29 @@ class GrpcServer:
 
     def _add_services(self, server: Any) -> None:
         calls, api = self._calls, self._calls.api
-        prediction = SimpleNamespace(
-            Predict=calls.inference("Predict", api.predict),
-            Classify=calls.inference("Classify", api.classify),
-            Regress=calls.inference("Regress", api.regress),
-            MultiInference=calls.inference("MultiInference", api.multi_inference),
-            GetModelMetadata=calls.information("GetModelMetadata", api.metadata),
-        )
-        models = SimpleNamespace(
-            GetModelStatus=calls.information("GetModelStatus", api.status),
-            HandleReloadConfigRequest=calls.information(
+        prediction = {
+            "Predict": calls.inference("Predict", api.predict),
+            "Classify": calls.inference("Classify", api.classify),
+            "Regress": calls.inference("Regress", api.regress),
+            "MultiInference": calls.inference("MultiInference", api.multi_inference),
+            "GetModelMetadata": calls.information("GetModelMetadata", api.metadata),
+        }
+        models = {
+            "GetModelStatus": calls.information("GetModelStatus", api.status),
+            "HandleReloadConfigRequest": calls.information(
                 "HandleReloadConfigRequest", api.reload, is_long=True
             ),
-        )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
+        }
         health = calls.information("Check", api.health)
         check = grpc.unary_unary_rpc_method_handler(
             health, StringValue.FromString, Int32Value.SerializeToString
         )
-        services = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})
-        server.add_generic_rpc_handlers((services,))
+        health_service = grpc.method_handlers_generic_handler(
+            "grpc.health.v1.Health", {"Check": check}
+        )
+        server.add_generic_rpc_handlers(
+            (handlers(PREDICTION, prediction), handlers(MODELS, models), health_service)
+        )
 
 
 class _Calls:

@@ -27,9 +27,6 @@ def _serving(name: str) -> Any:
     return _definitions.message(f"{serving.PACKAGE}.{name}")
 
 
-DataType = _definitions.enum(f"{core.PACKAGE}.DataType")
-State = _definitions.enum(f"{serving.PACKAGE}.ModelVersionStatus.State")
-
 TensorProto = _core("TensorProto")
 Example = _core("Example")
 SignatureDef = _core("SignatureDef")

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 # By a message's name, the numbers of its fields with what each is:
 #   "TYPE NAME", "repeated TYPE NAME", "map KEY_TYPE VALUE_TYPE NAME",
@@ -20,8 +19,16 @@ Enums = Mapping[str, Mapping[int, str]]
 
 _FIELD = descriptor_pb2.FieldDescriptorProto
 _SCALARS = {
-    kind: getattr(_FIELD, f"TYPE_{kind.upper()}")
-    for kind in "bool int32 int64 sint64 uint32 uint64 float double string bytes".split()
+    "bool": _FIELD.TYPE_BOOL,
+    "int32": _FIELD.TYPE_INT32,
+    "int64": _FIELD.TYPE_INT64,
+    "sint64": _FIELD.TYPE_SINT64,
+    "uint32": _FIELD.TYPE_UINT32,
+    "uint64": _FIELD.TYPE_UINT64,
+    "float": _FIELD.TYPE_FLOAT,
+    "double": _FIELD.TYPE_DOUBLE,
+    "string": _FIELD.TYPE_STRING,
+    "bytes": _FIELD.TYPE_BYTES,
 }
 
 
@@ -70,10 +77,6 @@ class Definitions:
     def message(self, name: str) -> Any:
         """Give the class of a message by its full name."""
         return message_factory.GetMessageClass(self._pool.FindMessageTypeByName(name))
-
-    def enum(self, name: str) -> EnumTypeWrapper:
-        """Give an enumeration by its full name."""
-        return EnumTypeWrapper(self._pool.FindEnumTypeByName(name))
 
     def _add(self, file: descriptor_pb2.FileDescriptorProto) -> None:
         self._pool.Add(file)
