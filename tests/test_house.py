@@ -25,8 +25,8 @@ ROOMS: dict[str, str] = {
     "seqtasks": "loaded layers cells version",
     "loaded": "inspection tasks runs config errors",
     "benchmarks": "training onnx_export export runner clients serving serving.protocol "
-    "serving.models inspection tasks toys topologies layers cells text data runs config metrics "
-    "answers cores errors",
+    "serving.models serving.messages inspection tasks toys topologies layers cells text data runs "
+    "config metrics answers cores errors",
     "training": "inspection tasks data runs config metrics errors",
     "onnx_export": "export runner tasks topologies layers text runs config version errors",
     "export": "serving.protocol serving.models tasks data runs config compare errors",

@@ -12,19 +12,21 @@ from seqtasks.serving.messages.definitions import Definitions
 
 Message = Any  # any of these, in a type hint
 
-_definitions = Definitions()
-_definitions.copy([any_pb2, wrappers_pb2])
-_definitions.define(core.PACKAGE, core.MESSAGES, core.ENUMS)
-_definitions.define(core.ERRORS_PACKAGE, {}, core.ERRORS)
-_definitions.define(serving.PACKAGE, serving.MESSAGES, serving.ENUMS)
+COPIED = (any_pb2, wrappers_pb2)
+
+definitions = Definitions()
+definitions.copy(COPIED)
+definitions.define(core.PACKAGE, core.MESSAGES, core.ENUMS)
+definitions.define(core.ERRORS_PACKAGE, {}, core.ERRORS)
+definitions.define(serving.PACKAGE, serving.MESSAGES, serving.ENUMS)
 
 
 def _core(name: str) -> Any:
-    return _definitions.message(f"{core.PACKAGE}.{name}")
+    return definitions.message(f"{core.PACKAGE}.{name}")
 
 
 def _serving(name: str) -> Any:
-    return _definitions.message(f"{serving.PACKAGE}.{name}")
+    return definitions.message(f"{serving.PACKAGE}.{name}")
 
 
 TensorProto = _core("TensorProto")
