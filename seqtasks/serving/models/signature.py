@@ -42,7 +42,8 @@ class DType:
     @property
     def enum(self) -> str:
         """Its name in the protocol."""
-        return {"float32": "DT_FLOAT"}.get(self.name, f"DT_{self.name.upper()}")
+        own = {"float16": "HALF", "float32": "FLOAT", "float64": "DOUBLE"}
+        return f"DT_{own.get(self.name, self.name.upper())}"
 
 
 @dataclasses.dataclass(frozen=True)
