@@ -351,7 +351,7 @@ def _check_ports(options: "ServerOptions") -> None:
 
 
 def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
-    from seqtasks.cli.startup import start_runtime, start_tensorflow
+    from seqtasks.cli.startup import prepare_tensorflow, start_runtime, start_tensorflow
     from seqtasks.serving.fleet import check_sharing
     from seqtasks.serving.http_server import ending_at_once
 
@@ -370,6 +370,7 @@ def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
             start_tensorflow(keras=False, runtime=options.workers == 1)
         else:
             click.echo("Loading the models", err=True)
+            prepare_tensorflow()
         start_logging()
         if with_tensorflow:
             run_embedded(source, options, ready, start_runtime)
