@@ -27,7 +27,7 @@ from seqtasks.serving.onnx_engine import OnnxServable
 from seqtasks.serving.options import ServerOptions
 from seqtasks.serving.status import invalid
 
-# TensorFlow comes with what is imported further down, where a model or a protocol needs it.
+# TensorFlow comes with what is imported further down, where a model needs it.
 if TYPE_CHECKING:
     from seqtasks.serving.models.engine import EngineOptions, Servable
 

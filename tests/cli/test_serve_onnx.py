@@ -285,6 +285,8 @@ def ask_over_grpc(channel, predicted, classified):
 REFUSING = """
 import sys
 
+sys.path.insert(0, HERE)
+
 class Refuse:
     def find_spec(self, name, path=None, target=None):
         if name.partition(".")[0] in ("tensorflow", "keras", "tensorflow_serving"):
@@ -294,6 +296,8 @@ sys.meta_path.insert(0, Refuse())
 from seqtasks.cli import main
 main(sys.argv[1:])
 """
+HERE = f"HERE = {str(Path(__file__).parents[2])!r}\n"
+RUN_REFUSING = (sys.executable, "-c", HERE + REFUSING)
 
 
 def test_a_server_of_onnx_exports_starts_and_answers_where_there_is_no_tensorflow(base, tmp_path):
@@ -302,8 +306,7 @@ def test_a_server_of_onnx_exports_starts_and_answers_where_there_is_no_tensorflo
     log = tmp_path / "log"
     with log.open("w") as out:
         server = subprocess.Popen(
-            [sys.executable, "-c", REFUSING, *map(str, command)],
-            cwd=Path(__file__).parents[2],
+            [*RUN_REFUSING, *map(str, command)],
             stdout=out,
             stderr=subprocess.STDOUT,
         )
@@ -331,6 +334,10 @@ def test_a_server_of_onnx_exports_starts_and_answers_where_there_is_no_tensorflo
         assert found == asked(right, *REQUESTS[3])[1]
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             ask_over_grpc(channel, asked(right, *REQUESTS[1])[1], found)
+        command = ("client", "films", *TEXTS[:2], "--server", f"grpc://127.0.0.1:{port}", "--json")
+        client = subprocess.run([*RUN_REFUSING, *command], capture_output=True, text=True)
+        labels = [json.loads(line)["label"] for line in client.stdout.splitlines()]
+        assert labels == asked(right, *REQUESTS[1])[1]["outputs"]["label"][:2], client.stderr
     finally:
         server.terminate()
         server.wait(20)
