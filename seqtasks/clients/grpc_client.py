@@ -123,7 +123,7 @@ class GrpcClient(Client):
         return [
             describe_status(
                 found.version,
-                _STATES[found.state],
+                _STATES.get(found.state, str(found.state)),
                 Code(found.status.error_code).name,
                 found.status.error_message,
             )
