@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "seqtasks"
 # From top to bottom: each room, and the rooms below that it may import. A room is a folder, or a
 # file at the top level; `seqtasks` is the package's own __init__.py, with the public names. In
 # `serving` what clients and exports share with the servers is rooms of its own: the protocol, the
-# loaded models (clients use their signatures), and two files below both.
+# loaded models (clients use their signatures), the messages of gRPC, and two files below all.
 ROOMS: dict[str, str] = {
     "__main__": "cli",
     "cli": "lessons experiments benchmarks training onnx_export export runner clients serving "
@@ -25,18 +25,21 @@ ROOMS: dict[str, str] = {
     "seqtasks": "loaded layers cells version",
     "loaded": "inspection tasks runs config errors",
     "benchmarks": "training onnx_export export runner clients serving serving.protocol "
-    "serving.models inspection tasks toys topologies layers cells text data runs config metrics "
-    "answers cores errors",
+    "serving.models serving.messages inspection tasks toys topologies layers cells text data runs "
+    "config metrics answers cores errors",
     "training": "inspection tasks data runs config metrics errors",
     "onnx_export": "export runner tasks topologies layers text runs config version errors",
     "export": "serving.protocol serving.models tasks data runs config compare errors",
-    "serving": "runner serving.protocol serving.models serving.limits serving.status streams "
-    "errors",
+    "serving": "runner serving.protocol serving.models serving.messages serving.limits "
+    "serving.status streams errors",
     "runner": "clients serving.protocol serving.models serving.limits serving.status answers "
     "compare version errors",
-    "clients": "serving.protocol serving.models serving.limits serving.status entities errors",
-    "serving.protocol": "serving.models serving.limits serving.status version errors",
-    "serving.models": "serving.limits serving.status streams errors",
+    "clients": "serving.protocol serving.models serving.messages serving.limits serving.status "
+    "entities errors",
+    "serving.protocol": "serving.models serving.messages serving.limits serving.status version "
+    "errors",
+    "serving.models": "serving.messages serving.limits serving.status streams errors",
+    "serving.messages": "",
     "serving.limits": "serving.status errors",
     "serving.status": "errors",
     "inspection": "tasks topologies layers cells text data runs config metrics errors",

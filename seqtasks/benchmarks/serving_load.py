@@ -19,10 +19,10 @@ from urllib.parse import quote
 
 import grpc
 import numpy as np
-from tensorflow_serving.apis import predict_pb2
 
 from seqtasks.clients.client import to_json
 from seqtasks.errors import ServingError
+from seqtasks.serving.messages.classes import PredictRequest
 from seqtasks.serving.protocol.grpc_tensors import to_proto
 
 HOST = "127.0.0.1"
@@ -124,7 +124,7 @@ class GrpcClient:
         # Otherwise all channels of a process to the same server share a connection.
         options = [("grpc.use_local_subchannel_pool", 1)]
         self._channel = grpc.insecure_channel(f"{HOST}:{port}", options)
-        # The generated stub without its serializer: the messages are bytes already.
+        # No serializer: the messages are bytes already.
         self._predict: Callable[..., bytes] = self._channel.unary_unary(_PREDICT)
 
     def ask(self, number: int) -> bool:
@@ -257,7 +257,7 @@ def _http(port: int, model: str, text: str) -> bytes:
 
 
 def _message(model: str, name: str, text: str) -> bytes:
-    request = predict_pb2.PredictRequest()
+    request = PredictRequest()
     request.model_spec.name = model
     request.inputs[name].CopyFrom(to_proto(np.array([text.encode()], object)))
     return request.SerializeToString()

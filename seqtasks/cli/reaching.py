@@ -47,7 +47,7 @@ def open_client(server: str, token: str | None, ca_certificate: Path | None) -> 
     if token is not None and (not token or not all(32 < ord(sign) < 127 for sign in token)):
         raise click.UsageError("--token: expected letters, digits and signs, without spaces")
     if server.startswith("grpc://"):
-        from seqtasks.cli.startup import start_tensorflow
+        from seqtasks.cli.startup import prepare_tensorflow
 
-        start_tensorflow(keras=False)  # its messages are a part of the protocol's
+        prepare_tensorflow()  # which is imported for types that NumPy doesn't have, and only then
     return connect(server, access=Access(token, ca_certificate))

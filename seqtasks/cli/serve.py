@@ -351,7 +351,7 @@ def _check_ports(options: "ServerOptions") -> None:
 
 
 def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
-    from seqtasks.cli.startup import start_runtime, start_tensorflow
+    from seqtasks.cli.startup import prepare_tensorflow, start_runtime, start_tensorflow
     from seqtasks.serving.fleet import check_sharing
     from seqtasks.serving.http_server import ending_at_once
 
@@ -365,11 +365,12 @@ def _embedded(source: "ModelSource", options: "ServerOptions") -> None:
     with ending_at_once():
         from seqtasks.serving.embedded import needs_tensorflow, run_embedded, start_logging
 
-        if with_tensorflow := needs_tensorflow(source, options):
+        if with_tensorflow := needs_tensorflow(source):
             click.echo("Starting TensorFlow and loading the models", err=True)
             start_tensorflow(keras=False, runtime=options.workers == 1)
         else:
             click.echo("Loading the models", err=True)
+            prepare_tensorflow()
         start_logging()
         if with_tensorflow:
             run_embedded(source, options, ready, start_runtime)

@@ -41,11 +41,22 @@ def start_tensorflow(
         runtime: whether its runtime starts now, too. Copies of a process that has started it hang.
     """
     verbose = _verbose()
-    os.environ["KERAS_BACKEND"] = "tensorflow"
-    if not verbose:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    prepare_tensorflow()
     with contextlib.nullcontext() if verbose else _set_aside_errors():
-        _load(verbose, keras, halve_cores, first, runtime)
+        _load(keras, halve_cores, first, runtime)
+
+
+def prepare_tensorflow() -> None:
+    """Set what TensorFlow is to start with, should anything import it later.
+
+    A server of models that need none may get one that does. TensorFlow's first lines are seen then,
+    since the server's own are written to the same stream.
+    """
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if not _verbose():
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        for name in ("tensorflow", "absl"):
+            logging.getLogger(name).setLevel("ERROR")
 
 
 def start_runtime() -> None:
@@ -61,17 +72,12 @@ def _verbose() -> bool:
     return bool(context and (context.obj or {}).get("verbose"))
 
 
-def _load(
-    verbose: bool, keras: bool, halve_cores: bool, first: Callable[[], object], runtime: bool
-) -> None:
+def _load(keras: bool, halve_cores: bool, first: Callable[[], object], runtime: bool) -> None:
     without = _OPTIONAL_FOR_KERAS if keras else ("keras", *_OPTIONAL_FOR_KERAS)
     with _no_collection(), _not_importable(*without):
         if keras:
             import keras as _keras  # noqa: F401
         import tensorflow as tf
-    if not verbose:
-        tf.get_logger().setLevel("ERROR")
-        logging.getLogger("absl").setLevel(logging.ERROR)
     threads = _threads_per_operation(halve_cores)
     if threads:
         with contextlib.suppress(RuntimeError):  # which says that TensorFlow runs already

@@ -20,6 +20,6 @@ def connect(
     """
     if not server.startswith("grpc://"):
         return RestClient(server, timeout, retries, access)
-    from seqtasks.clients.grpc_client import GrpcClient  # imports TensorFlow
+    from seqtasks.clients.grpc_client import GrpcClient  # gRPC and protobuf, a tenth of a second
 
     return GrpcClient(server, timeout, retries, access)

@@ -7,17 +7,6 @@ from typing import Any
 
 import grpc
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.example.example_pb2 import Example
-from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
-from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
-from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
-from tensorflow_serving.apis.input_pb2 import Input
-from tensorflow_serving.apis.model_pb2 import ModelSpec
-from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
-from tensorflow_serving.apis.predict_pb2 import PredictRequest
-from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
-from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from seqtasks.clients.client import (
     Access,
@@ -34,6 +23,20 @@ from seqtasks.clients.client import (
 )
 from seqtasks.errors import ServingError
 from seqtasks.serving.limits import UNLIMITED
+from seqtasks.serving.messages import serving as tables
+from seqtasks.serving.messages.classes import (
+    ClassificationRequest,
+    Example,
+    GetModelMetadataRequest,
+    GetModelStatusRequest,
+    Input,
+    Message,
+    ModelSpec,
+    PredictRequest,
+    RegressionRequest,
+    SignatureDefMap,
+)
+from seqtasks.serving.messages.services import MODELS, PREDICTION, calls
 from seqtasks.serving.models.signature import (
     DEFAULT_SIGNATURE,
     Signature,
@@ -41,11 +44,12 @@ from seqtasks.serving.models.signature import (
     no_signature,
 )
 from seqtasks.serving.protocol import json_bodies
-from seqtasks.serving.protocol.grpc_tensors import to_proto
+from seqtasks.serving.protocol.grpc_tensors import dtype_of, to_array, to_proto
 from seqtasks.serving.protocol.json_examples import decode_examples
 from seqtasks.serving.protocol.metadata import describe, describe_status
 from seqtasks.serving.status import HTTP_STATUS, Code, StatusError
 
+_STATES = tables.ENUMS["ModelVersionStatus.State"]
 _PORT = 8500
 # A server that ends cancels requests that reached it in that moment; this client cancels none.
 _BUSY = (
@@ -71,7 +75,7 @@ class _Known:
     """The signatures of a model, and the version whose metadata had them."""
 
     version: int
-    signatures: SignatureDefMap
+    signatures: Message
 
 
 class GrpcClient(Client):
@@ -105,8 +109,8 @@ class GrpcClient(Client):
         address = f"[{host}]" if ":" in host else host
         self._headers = tuple((access or Access()).headers().items())
         self._channel = _channel(f"{address}:{port or _PORT}", access)
-        self._prediction = PredictionServiceStub(self._channel)
-        self._models = ModelServiceStub(self._channel)
+        self._prediction = calls(PREDICTION, self._channel)
+        self._models = calls(MODELS, self._channel)
         self._known: dict[tuple[str, int | None, str | None], _Known] = {}
         self._connected = False
 
@@ -115,11 +119,11 @@ class GrpcClient(Client):
     ) -> list[dict[str, Any]]:
         """Give the states of the model's versions; see `Client`."""
         request = GetModelStatusRequest(model_spec=_spec(model, version, label))
-        response = self._call(self._models.GetModelStatus, request, model)
+        response = self._call(self._models["GetModelStatus"], request, model)
         return [
             describe_status(
                 found.version,
-                ModelVersionStatus.State.Name(found.state),
+                _STATES.get(found.state, str(found.state)),
                 Code(found.status.error_code).name,
                 found.status.error_message,
             )
@@ -157,7 +161,7 @@ class GrpcClient(Client):
             raise ServingError(refusal(where, model, code, error.message, error.http)) from error
         return from_json(answer)
 
-    def _predict(self, spec: ModelSpec, key: tuple, document: dict[str, Any]) -> bytes:
+    def _predict(self, spec: Message, key: tuple, document: dict[str, Any]) -> bytes:
         known = self._known.get(key) or self._ask_metadata(*key)
         self._known[key] = known
         try:
@@ -166,25 +170,23 @@ class GrpcClient(Client):
             request = PredictRequest(model_spec=spec)
             for name, array in feeds.items():
                 request.inputs[name].CopyFrom(to_proto(array))
-            response = self._call(self._prediction.Predict, request, spec.name)
+            response = self._call(self._prediction["Predict"], request, spec.name)
         except (StatusError, _RefusedError):
             self._known[key] = self._ask_metadata(*key)
             if self._known[key] == known:
                 raise
             return self._predict(spec, key, document)  # the model has changed since
         # In the order in which a server lists them over REST.
-        outputs = {
-            name: tf.make_ndarray(response.outputs[name]) for name in sorted(response.outputs)
-        }
+        outputs = {name: to_array(response.outputs[name]) for name in sorted(response.outputs)}
         return json_bodies.encode_predict(outputs, form)
 
-    def _run_examples(self, verb: str, spec: ModelSpec, document: dict[str, Any]) -> bytes:
+    def _run_examples(self, verb: str, spec: Message, document: dict[str, Any]) -> bytes:
         given = Input()
         for data in decode_examples(document, UNLIMITED):
             given.example_list.examples.append(Example.FromString(data))
         if verb == "classify":
             request = ClassificationRequest(model_spec=spec, input=given)
-            result = self._call(self._prediction.Classify, request, spec.name).result
+            result = self._call(self._prediction["Classify"], request, spec.name).result
             return json_bodies.encode_classify(
                 [
                     [(c.label.encode(), c.score) for c in row.classes]
@@ -192,7 +194,7 @@ class GrpcClient(Client):
                 ]
             )
         request = RegressionRequest(model_spec=spec, input=given)
-        result = self._call(self._prediction.Regress, request, spec.name).result
+        result = self._call(self._prediction["Regress"], request, spec.name).result
         values = [regression.value for regression in result.regressions]
         return json_bodies.encode_regress(np.array(values, np.float32))
 
@@ -200,7 +202,7 @@ class GrpcClient(Client):
         request = GetModelMetadataRequest(
             model_spec=_spec(model, version, label), metadata_field=["signature_def"]
         )
-        response = self._call(self._prediction.GetModelMetadata, request, model)
+        response = self._call(self._prediction["GetModelMetadata"], request, model)
         signatures = SignatureDefMap()
         response.metadata["signature_def"].Unpack(signatures)
         return _Known(response.model_spec.version.value, signatures)
@@ -261,7 +263,7 @@ def _is_final(error: Any) -> bool:
     return str(sent.get("grpc-retry-pushback-ms", "")).startswith("-")
 
 
-def _spec(model: str, version: int | None, label: str | None, signature: str = "") -> ModelSpec:
+def _spec(model: str, version: int | None, label: str | None, signature: str = "") -> Message:
     spec = ModelSpec(name=model, signature_name=signature)
     if label is not None:
         spec.version_label = label
@@ -280,8 +282,5 @@ def _signature(known: _Known, name: str) -> Signature:
     if name not in known.signatures.signature_def:
         raise no_signature(name)
     inputs = known.signatures.signature_def[name].inputs
-    specs = {
-        each: TensorSpec("", tf.dtypes.as_dtype(inputs[each].dtype), None)
-        for each in sorted(inputs)
-    }
+    specs = {each: TensorSpec("", dtype_of(inputs[each].dtype), None) for each in sorted(inputs)}
     return Signature(name, specs, {})

@@ -1,44 +1,13 @@
 """Types of tensors by name, and arrays of strings; what TensorFlow has for both, without it."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from seqtasks.runner.splitting import decoded
+from seqtasks.serving.models.signature import DType
 from seqtasks.serving.status import invalid
-
-
-@dataclass(frozen=True)
-class DType:
-    """A type of elements, with the attributes of TensorFlow's that the protocol asks for."""
-
-    name: str
-    as_numpy_dtype: Any
-    as_datatype_enum: int  # its number in the protocol
-    is_quantized: bool = False
-
-    @property
-    def is_floating(self) -> bool:
-        """Whether it is of floats."""
-        return self.name.startswith("float")
-
-    @property
-    def is_integer(self) -> bool:
-        """Whether it is of whole numbers."""
-        return self.name.startswith("int")
-
-    @property
-    def is_bool(self) -> bool:
-        """Whether it is of true and false."""
-        return self.name == "bool"
-
-    @property
-    def enum(self) -> str:
-        """Its name in the protocol."""
-        return {"float32": "DT_FLOAT"}.get(self.name, f"DT_{self.name.upper()}")
-
 
 _DTYPES = {
     "string": DType("string", object, 7),

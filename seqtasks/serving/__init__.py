@@ -3,6 +3,7 @@
 status, limits         the protocol's errors; how much a client may ask for
 access                 who may call: tokens, and names of the server
 models/                which models there are, and the engine that runs them
+messages/              gRPC's messages, defined here, so that they need no TensorFlow
 protocol/              JSON and messages to tensors and back, without a transport
 warmup                 requests that a model answers before it is available
 monitoring, page       metrics and access log; the web page to try models on

@@ -39,18 +39,39 @@ def share(listener: socket.socket) -> None:
 
 
 def connect_no_more(listener: socket.socket) -> None:
-    """Have the system connect no more clients to a port, which stays open for those it has.
+    """Have the system begin no more connections to a port, which stays open for those it has.
 
-    They try again a second later, when the port is closed, and are refused. Only Linux can do it:
-    elsewhere connections that arrive in the very moment of closing are reset.
+    Those that are being made are finished. Other clients try again a second later, when the port is
+    closed, and are refused. Only Linux can do it: elsewhere connections that arrive in the very
+    moment of closing are reset.
     """
     if sys.platform != "linux":
         return
-    # A filter of packets with one instruction, "keep 0 bytes". linux/filter.h
-    instruction = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0), 8)
-    program = struct.pack("HP", 1, ctypes.addressof(instruction))
+    # A filter of packets, which begin with TCP's head here: keep 0 bytes of those with SYN, by
+    # which a client begins, and all of others. linux/filter.h, RFC 9293 3.1
+    load, if_bits_set, keep = 0x30, 0x45, 0x06
+    steps = ((load, 0, 0, 13), (if_bits_set, 0, 1, 0x02), (keep, 0, 0, 0), (keep, 0, 0, 0xFFFFFFFF))
+    packed = b"".join(struct.pack("HBBI", *step) for step in steps)
+    instructions = ctypes.create_string_buffer(packed, len(packed))
+    program = struct.pack("HP", len(steps), ctypes.addressof(instructions))
     with contextlib.suppress(OSError):  # a sandbox may not allow it
         listener.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, program)
+
+
+def accept_all(listener: socket.socket) -> list[socket.socket]:
+    """Accept what the system has connected to a port by now, without waiting for more.
+
+    What nobody has accepted when the port is closed is reset.
+    """
+    listener.setblocking(False)
+    found = []
+    while True:
+        try:
+            found.append(listener.accept()[0])
+        except ConnectionAbortedError:
+            continue  # its client has gone
+        except OSError:  # there is none left, or no place for it
+            return found
 
 
 def cannot_listen(

@@ -21,10 +21,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from google.protobuf import text_format
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.config_files import METRICS_PATH, Batching, Tls
+from seqtasks.serving.messages.classes import Message, ModelServerConfig
 from seqtasks.serving.models.model_config import ModelSource, read_model_config
 from seqtasks.serving.options import ServerOptions
 
@@ -32,7 +32,7 @@ PROGRAM = "tensorflow_model_server"
 IMAGE = "tensorflow/serving"
 MODELS, BATCHING, MONITORING = "models.config", "batching.config", "monitoring.config"
 TLS = "ssl.config"
-ConfigSource = Callable[[], ModelServerConfig]
+ConfigSource = Callable[[], Message]
 
 # The ports of the program in its Docker image.
 _IMAGE_REST, _IMAGE_GRPC = 8501, 8500
@@ -55,7 +55,7 @@ def config_source(source: ModelSource, config_file: Path | None = None) -> Confi
     return lambda: file_config(config_file)
 
 
-def models_config(source: ModelSource) -> ModelServerConfig:
+def models_config(source: ModelSource) -> Message:
     """Write models as TF Serving's configuration, with absolute paths, which it insists on."""
     config = ModelServerConfig()
     config.model_config_list.SetInParent()
@@ -76,7 +76,7 @@ def models_config(source: ModelSource) -> ModelServerConfig:
     return config
 
 
-def file_config(path: Path) -> ModelServerConfig:
+def file_config(path: Path) -> Message:
     """Read a configuration file; nothing changes, except that paths become absolute.
 
     Raises:
@@ -91,7 +91,7 @@ def file_config(path: Path) -> ModelServerConfig:
     return config
 
 
-def config_files(config: ModelServerConfig, options: ServerOptions) -> dict[str, str]:
+def config_files(config: Message, options: ServerOptions) -> dict[str, str]:
     """Write the program's files: by name, each a text of one line."""
     files = {MODELS: _text(config)}
     if options.batching is not None:
@@ -104,7 +104,7 @@ def config_files(config: ModelServerConfig, options: ServerOptions) -> dict[str,
     return files
 
 
-def _text(config: ModelServerConfig) -> str:
+def _text(config: Message) -> str:
     return text_format.MessageToString(config, as_one_line=True, as_utf8=True)
 
 
@@ -134,7 +134,7 @@ def batching_text(batching: Batching) -> str:
 
 
 def flags(
-    config: ModelServerConfig, options: ServerOptions, folder: str, port: int, grpc_port: int
+    config: Message, options: ServerOptions, folder: str, port: int, grpc_port: int
 ) -> list[str]:
     """Write the program's flags.
 
@@ -186,7 +186,7 @@ def _own_flags(options: ServerOptions, folder: str) -> list[str]:
     return [f"--{name}={value}" for name, value in asked.items() if value]
 
 
-def docker_command(config: ModelServerConfig, options: ServerOptions) -> str:
+def docker_command(config: Message, options: ServerOptions) -> str:
     """Write a `docker run` command that serves the same.
 
     It needs no files except the models: the configuration travels in environment variables, which
@@ -297,7 +297,7 @@ def _wait(process: subprocess.Popen) -> int | None:
         return None
 
 
-def _renew(source: ConfigSource, config: ModelServerConfig, folder: Path) -> ModelServerConfig:
+def _renew(source: ConfigSource, config: Message, folder: Path) -> Message:
     """Write the models again if they have changed."""
     try:
         changed = source()
@@ -310,7 +310,7 @@ def _renew(source: ConfigSource, config: ModelServerConfig, folder: Path) -> Mod
     return changed
 
 
-def _all_available(config: ModelServerConfig, port: int) -> bool:
+def _all_available(config: Message, port: int) -> bool:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     try:
         connection.connect()

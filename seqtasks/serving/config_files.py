@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import text_format
 
 from seqtasks.errors import ConfigError
+from seqtasks.serving.messages.definitions import Definitions, Messages
 from seqtasks.streams import is_stream
 
 METRICS_PATH = "/monitoring/prometheus/metrics"
@@ -21,8 +22,8 @@ _NUMBERS = {
     "max_enqueued_batches": 1,
     "num_batch_threads": 1,
 }
+_OWN = "Own"  # the name of each of these messages, where a message is told to have no such field
 Batching = Mapping[str, int | tuple[int, ...]]
-_KINDS = descriptor_pb2.FieldDescriptorProto
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +50,15 @@ def read_batching(path: Path) -> Batching:
         ConfigError: if it can't be read, or has a value that is impossible or that only TF Serving
             knows.
     """
-    number = ("value", _KINDS.TYPE_INT64, _KINDS.LABEL_OPTIONAL)
-    fields = [(name, number, _KINDS.LABEL_OPTIONAL) for name in _NUMBERS]
+    numbers = {name: f"Own_{name}" for name in _NUMBERS}
+    fields = {at: f"{kind} {name}" for at, (name, kind) in enumerate(numbers.items(), 1)}
     message = _read(
         path,
         "batching parameters",
-        [*fields, None, ("allowed_batch_sizes", _KINDS.TYPE_INT64, _KINDS.LABEL_REPEATED)],
+        {
+            **{kind: {1: "int64 value"} for kind in numbers.values()},
+            _OWN: {**fields, 6: "repeated int64 allowed_batch_sizes"},
+        },
         f"{', '.join(_NUMBERS)}, each as NAME {{ value: 8 }}, or allowed_batch_sizes: 8",
     )
     found: dict[str, int | tuple[int, ...]] = {}
@@ -76,10 +80,10 @@ def read_tls(path: Path) -> Tls:
         ConfigError: if it can't be read, or has no key or certificate.
     """
     names = ("server_key", "server_cert", "custom_ca")
-    texts = [(name, _KINDS.TYPE_STRING, _KINDS.LABEL_OPTIONAL) for name in names]
-    verify = ("client_verify", _KINDS.TYPE_BOOL, _KINDS.LABEL_OPTIONAL)
+    texts = {number: f"string {name}" for number, name in enumerate(names, 1)}
+    fields = {**texts, 4: "bool client_verify"}
     expected = "server_key and server_cert, each PEM in quotes, custom_ca, client_verify"
-    message = _read(path, "an SSL configuration", [*texts, verify], expected)
+    message = _read(path, "an SSL configuration", {_OWN: fields}, expected)
     for name in names[:2]:
         if "-----BEGIN" not in getattr(message, name):
             raise ConfigError(f"{path}: {name} is no PEM; expected the contents of its file")
@@ -97,18 +101,20 @@ def read_monitoring(path: Path) -> str | None:
     Raises:
         ConfigError: if it can't be read, or its path is none.
     """
-    optional = _KINDS.LABEL_OPTIONAL
-    enable, where = ("enable", _KINDS.TYPE_BOOL, optional), ("path", _KINDS.TYPE_STRING, optional)
     expected = 'prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }'
-    fields = [("prometheus_config", (enable, where), optional)]
-    config = _read(path, "a monitoring configuration", fields, expected).prometheus_config
+    inner = "Own_prometheus_config"
+    tables = {inner: {1: "bool enable", 2: "string path"}, _OWN: {1: f"{inner} prometheus_config"}}
+    config = _read(path, "a monitoring configuration", tables, expected).prometheus_config
     if config.path and not config.path.startswith("/"):
         raise ConfigError(f"{path}: path: {config.path!r}, expected one that begins with /")
     return (config.path or METRICS_PATH) if config.enable else None
 
 
-def _read(path: Path, what: str, fields: list, expected: str) -> Any:
-    message = _message(fields)
+def _read(path: Path, what: str, tables: Messages, expected: str) -> Any:
+    """Read a message named `Own`, whose definition no Python package has."""
+    definitions = Definitions()
+    definitions.define("", tables)
+    message = definitions.message(_OWN)()
     try:
         if is_stream(path):
             raise OSError("it is a pipe, socket or device; expected a file")
@@ -118,33 +124,3 @@ def _read(path: Path, what: str, fields: list, expected: str) -> Any:
     except text_format.ParseError as error:
         raise ConfigError(f"{path}:{str(error).rstrip('.')}; expected {expected}") from error
     return message
-
-
-def _message(fields: list) -> Any:
-    """Make an empty message, whose definition no Python package has.
-
-    Args:
-        fields: in the order of their numbers, (name, type, label); a type that is a tuple is a
-            message of such fields, or of one. None leaves a number out.
-    """
-    file = descriptor_pb2.FileDescriptorProto(name="own.proto", syntax="proto3")
-    _define(file, "Own", fields)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("Own"))()
-
-
-def _define(file: Any, name: str, fields: list) -> None:
-    defined = file.message_type.add(name=name)
-    for number, field in enumerate(fields, 1):
-        if field is None:
-            continue
-        called, kind, label = field
-        if isinstance(kind, tuple):
-            inner = f"{name}_{called}"
-            _define(file, inner, list(kind) if isinstance(kind[0], tuple) else [kind])
-            defined.field.add(
-                name=called, number=number, type=_KINDS.TYPE_MESSAGE, type_name=inner, label=label
-            )
-        else:
-            defined.field.add(name=called, number=number, type=kind, label=label)

@@ -27,7 +27,7 @@ from seqtasks.serving.onnx_engine import OnnxServable
 from seqtasks.serving.options import ServerOptions
 from seqtasks.serving.status import invalid
 
-# TensorFlow comes with what is imported further down, where a model or a protocol needs it.
+# TensorFlow comes with what is imported further down, where a model needs it.
 if TYPE_CHECKING:
     from seqtasks.serving.models.engine import EngineOptions, Servable
 
@@ -64,9 +64,9 @@ def make_loader(
     return load
 
 
-def needs_tensorflow(source: ModelSource, options: ServerOptions) -> bool:
-    """Whether a server needs TensorFlow: gRPC does, and every model but ONNX exports."""
-    return bool(options.grpc_port) or not all(map(is_onnx, newest_versions(source()).values()))
+def needs_tensorflow(source: ModelSource) -> bool:
+    """Whether a server needs TensorFlow: every model but ONNX exports does."""
+    return not all(map(is_onnx, newest_versions(source()).values()))
 
 
 def _loaded(path: Path, name: str, version: int, engine: "Engine") -> "Servable":
@@ -141,7 +141,7 @@ def run_embedded(
         shared = dataclasses.replace(
             options, port=port, limits=options.limits.divided(options.workers)
         )
-        _import_for_all(needs_tensorflow(source, options), bool(grpc_port))
+        _import_for_all(needs_tensorflow(source), bool(grpc_port))
         fleet = Fleet(options.workers, functools.partial(_work, source, shared, begin))
         fleet.run(lambda failed: ready(port, grpc_port, failed))
 

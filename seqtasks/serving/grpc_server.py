@@ -4,17 +4,14 @@ import asyncio
 import dataclasses
 import functools
 import logging
-import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import grpc
 import grpc.aio
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
-from tensorflow_serving.apis import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from seqtasks.serving.access import check_token
 from seqtasks.serving.awaited import Awaited
@@ -24,6 +21,7 @@ from seqtasks.serving.jobs import Job
 from seqtasks.serving.labels import observed
 from seqtasks.serving.limits import SMALL_BYTES, THREADS, Busy, Limits, Places
 from seqtasks.serving.loop_thread import LoopThread
+from seqtasks.serving.messages.services import MODELS, PREDICTION, handlers
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.steps import Steps
 from seqtasks.serving.models.stopping import Stop
@@ -43,6 +41,7 @@ _DO_NOT_RETRY = (("grpc-retry-pushback-ms", "-1"),)
 # After the order to end, calls are refused in words that let clients try elsewhere, until so many
 # seconds have passed without one: gRPC itself cancels what reaches it in the moment of its end.
 _QUIET_SECONDS = 0.3
+_QUIET_LOOKS = 20
 _MOST_QUIET_SECONDS = 5.0
 _SPARE_HANDLERS = 32  # for status, metadata and reloading, on top of the limited requests
 _HANDLERS = 1024  # if requests have no limit
@@ -149,7 +148,7 @@ class GrpcServer:
         """Take no more requests, and return when the accepted ones are answered."""
         if not self._running:
             self._loop.run(self._server.start())  # else it would keep its port
-        self._calls.refuse()
+        self._loop.run(self._calls.refuse())
         self._loop.run(self._server.stop(self._options.finish_seconds))
         self._running = False
         self._calls.close()
@@ -157,27 +156,29 @@ class GrpcServer:
 
     def _add_services(self, server: Any) -> None:
         calls, api = self._calls, self._calls.api
-        prediction = SimpleNamespace(
-            Predict=calls.inference("Predict", api.predict),
-            Classify=calls.inference("Classify", api.classify),
-            Regress=calls.inference("Regress", api.regress),
-            MultiInference=calls.inference("MultiInference", api.multi_inference),
-            GetModelMetadata=calls.information("GetModelMetadata", api.metadata),
-        )
-        models = SimpleNamespace(
-            GetModelStatus=calls.information("GetModelStatus", api.status),
-            HandleReloadConfigRequest=calls.information(
+        prediction = {
+            "Predict": calls.inference("Predict", api.predict),
+            "Classify": calls.inference("Classify", api.classify),
+            "Regress": calls.inference("Regress", api.regress),
+            "MultiInference": calls.inference("MultiInference", api.multi_inference),
+            "GetModelMetadata": calls.information("GetModelMetadata", api.metadata),
+        }
+        models = {
+            "GetModelStatus": calls.information("GetModelStatus", api.status),
+            "HandleReloadConfigRequest": calls.information(
                 "HandleReloadConfigRequest", api.reload, is_long=True
             ),
-        )
-        prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(prediction, server)
-        model_service_pb2_grpc.add_ModelServiceServicer_to_server(models, server)
+        }
         health = calls.information("Check", api.health)
         check = grpc.unary_unary_rpc_method_handler(
             health, StringValue.FromString, Int32Value.SerializeToString
         )
-        services = grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check})
-        server.add_generic_rpc_handlers((services,))
+        health_service = grpc.method_handlers_generic_handler(
+            "grpc.health.v1.Health", {"Check": check}
+        )
+        server.add_generic_rpc_handlers(
+            (handlers(PREDICTION, prediction), handlers(MODELS, models), health_service)
+        )
 
 
 class _Calls:
@@ -196,20 +197,23 @@ class _Calls:
         self._limits, self._metrics, self._log = options.limits, metrics, options.access_log
         self._workers = Workers(options.threads, "grpc", manager.knows)
         self._ending = False
-        self._last_call = 0.0
+        self._late_calls = 0  # since the last look
 
     def close(self) -> None:
         """Let the threads end when they are idle."""
         self._workers.close()
 
-    def refuse(self) -> None:
-        """Take no more calls, and return when clients know it: when no more of them come."""
-        self._ending, start = True, time.monotonic()
-        self._last_call = start
-        while time.monotonic() - self._last_call < _QUIET_SECONDS:
-            if time.monotonic() - start > _MOST_QUIET_SECONDS:
-                break
-            threading.Event().wait(_QUIET_SECONDS / 20)
+    async def refuse(self) -> None:
+        """Take no more calls, and return when clients know it: when no more of them come.
+
+        Looked at in the loop that takes the calls, so that a loop that has no core to run on, and
+        in which calls wait, isn't taken for one to which none come.
+        """
+        self._ending, start, looks = True, time.monotonic(), 0
+        while looks < _QUIET_LOOKS and time.monotonic() - start < _MOST_QUIET_SECONDS:
+            before, self._late_calls = self._late_calls, 0
+            looks = 0 if before else looks + 1
+            await asyncio.sleep(_QUIET_SECONDS / _QUIET_LOOKS)
 
     def inference(self, name: str, answer: Callable[[Any], Steps]) -> Handler:
         """Make the handler of a call that runs a model, which is limited and counted."""
@@ -265,7 +269,7 @@ class _Calls:
 
     def _admit(self, name: str, context: Context) -> None:
         if self._ending:
-            self._last_call = time.monotonic()
+            self._late_calls += 1
             raise StatusError(Code.UNAVAILABLE, "The server is ending")
         if self._token is not None and name != "Check":
             shown = dict(context.invocation_metadata() or ()).get("authorization")

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.addresses import (
+    accept_all,
     cannot_listen,
     connect_no_more,
     family,
@@ -81,7 +83,7 @@ class _Uvicorn(uvicorn.Server):
     """Lets requests on the wire arrive at its end, and then closes the port.
 
     What the system has connected when the port is closed, and nobody has accepted, is reset. So the
-    port is closed last.
+    port is closed last, right after all has been accepted that is there.
     """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -89,12 +91,30 @@ class _Uvicorn(uvicorn.Server):
         for listener in sockets or []:
             connect_no_more(listener)
         await asyncio.sleep(_ACCEPTING_SECONDS)
+        waiting = [each for listener in sockets or [] for each in accept_all(listener)]
         for server in self.servers:
             server.close()
         end = self._now() + _IDLE_SECONDS
+        await self._connect(waiting)
         while self.server_state.connections and self._now() < end:
             await asyncio.sleep(_LOOK_SECONDS)
         await super().shutdown(sockets)
+
+    async def _connect(self, accepted: list[socket.socket]) -> None:
+        """Answer on connections that the event loop had no time to accept."""
+        make = functools.partial(
+            self.config.http_protocol_class,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        connect = asyncio.get_running_loop().connect_accepted_socket
+        tasks = [asyncio.create_task(connect(make, each, ssl=self.config.ssl)) for each in accepted]
+        if tasks:
+            await asyncio.wait(tasks, timeout=_IDLE_SECONDS)  # for TLS; otherwise it takes none
+        for task in tasks:
+            if not task.cancel():
+                task.exception()  # as of those whose TLS failed, nobody is told of it
 
     @staticmethod
     def _now() -> float:

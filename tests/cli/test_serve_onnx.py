@@ -3,6 +3,7 @@
 import contextlib
 import json
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -10,18 +11,26 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 
 pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
+import tensorflow as tf
 from tensorflow_serving.apis.classification_pb2 import ClassificationRequest
 from tensorflow_serving.apis.get_model_metadata_pb2 import (
     GetModelMetadataRequest,
     SignatureDefMap,
 )
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
+from tensorflow_serving.apis.inference_pb2 import MultiInferenceRequest
+from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
+from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+from tensorflow_serving.apis.regression_pb2 import RegressionRequest
 
 from seqtasks.onnx_export.graph import Graph
 from seqtasks.onnx_export.places import next_version
@@ -36,9 +45,7 @@ from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.steps import finish
 from seqtasks.serving.models.stopping import Stop
 from seqtasks.serving.onnx_engine import OnnxServable
-from seqtasks.serving.options import ServerOptions
 from seqtasks.serving.protocol.grpc_api import GrpcApi
-from seqtasks.serving.protocol.grpc_tensors import to_proto
 from seqtasks.serving.protocol.rest_api import RestApi
 from seqtasks.serving.protocol.routes import find_route
 from seqtasks.serving.status import Code, StatusError
@@ -112,35 +119,35 @@ def test_rest_answers_are_those_of_the_export_itself(base, batching):
 
 def test_grpc_answers_are_those_of_rest(base):
     with managing(base) as manager:
-        rest, grpc = RestApi(manager, UNLIMITED), GrpcApi(manager, UNLIMITED)
+        rest, rpc = RestApi(manager, UNLIMITED), GrpcApi(manager, UNLIMITED)
         request = PredictRequest()
         request.model_spec.name = "films"
         texts = np.array([text.encode() for text in TEXTS], object)
-        request.inputs["text"].CopyFrom(to_proto(texts))
-        found = finish(grpc.predict(request)).outputs
+        request.inputs["text"].CopyFrom(tf.make_tensor_proto(texts, tf.string))
+        found = finish(rpc.predict(request)).outputs
         _, right = asked(rest, "POST", f"{MODEL}:predict", {"inputs": {"text": TEXTS}})
         assert [one.decode() for one in found["label"].string_val] == right["outputs"]["label"]
         np.testing.assert_allclose(found["score"].float_val, right["outputs"]["score"], rtol=1e-6)
         content = b"".join([*(bytes([len(text)]) for text in texts), *texts])
         request.inputs["text"].ClearField("string_val")
         request.inputs["text"].tensor_content = content
-        assert finish(grpc.predict(request)).outputs["score"] == found["score"]
-        request.inputs["text"].CopyFrom(to_proto(np.zeros(2, np.float32)))
+        assert finish(rpc.predict(request)).outputs["score"] == found["score"]
+        request.inputs["text"].CopyFrom(tf.make_tensor_proto([0.0, 1.0]))
         with pytest.raises(StatusError, match="DT_STRING but DT_FLOAT"):
-            finish(grpc.predict(request))
+            finish(rpc.predict(request))
 
         classify = ClassificationRequest()
         classify.model_spec.name, classify.model_spec.signature_name = "films", "classify"
         example = classify.input.example_list.examples.add()
         example.features.feature["text"].bytes_list.value.append(texts[0])
-        (row,) = finish(grpc.classify(classify)).result.classifications
+        (row,) = finish(rpc.classify(classify)).result.classifications
         assert [one.label for one in row.classes] == ["neg", "pos"]
         assert row.classes[1].score == pytest.approx(right["outputs"]["probabilities"][0][1])
 
         metadata = GetModelMetadataRequest(metadata_field=["signature_def"])
         metadata.model_spec.name = "films"
         told = SignatureDefMap()
-        grpc.metadata(metadata).metadata["signature_def"].Unpack(told)
+        rpc.metadata(metadata).metadata["signature_def"].Unpack(told)
         assert told.signature_def["serving_default"].inputs["text"].dtype == 7
         assert told.signature_def["classify"].method_name == "tensorflow/serving/classify"
 
@@ -214,12 +221,11 @@ def test_a_request_that_was_ended_runs_nothing(exported):
             servable.run(servable.signature(""), feeds)
 
 
-def test_tensorflow_is_needed_for_grpc_and_for_savedmodels(base):
+def test_tensorflow_is_needed_for_savedmodels_only(base):
     source = model_config.directory_source(base)
-    assert needs_tensorflow(source, ServerOptions())
-    assert not needs_tensorflow(source, ServerOptions(grpc_port=0))
+    assert not needs_tensorflow(source)
     (base / "other" / "1").mkdir(parents=True)
-    assert needs_tensorflow(source, ServerOptions(grpc_port=0))
+    assert needs_tensorflow(source)
 
 
 def test_tf_servings_own_server_is_not_given_what_it_cant_load(base, refused):
@@ -227,27 +233,80 @@ def test_tf_servings_own_server_is_not_given_what_it_cant_load(base, refused):
     assert "an ONNX export, which TF Serving's server can't load; serve it by --embedded" in told
 
 
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        return free.getsockname()[1]
+
+
+def ask_over_grpc(channel, predicted, classified):
+    """Ask by every call of a client with TF Serving's own messages; compare with REST's answers."""
+    prediction, models = PredictionServiceStub(channel), ModelServiceStub(channel)
+    spec = {"name": "films"}
+    request = PredictRequest(model_spec=spec, output_filter=["label", "score"])
+    request.inputs["text"].CopyFrom(tf.make_tensor_proto(TEXTS))
+    found = prediction.Predict(request, timeout=20)
+    labels = [label.decode() for label in tf.make_ndarray(found.outputs["label"])]
+    assert labels == predicted["outputs"]["label"]
+    np.testing.assert_allclose(
+        tf.make_ndarray(found.outputs["score"]), predicted["outputs"]["score"], rtol=1e-6
+    )
+    assert found.model_spec.version.value == 1
+    spec["signature_name"] = "classify"
+    request = ClassificationRequest(model_spec=spec)
+    for text in TEXTS:
+        example = request.input.example_list.examples.add()
+        example.features.feature["text"].bytes_list.value.append(text.encode())
+    result = prediction.Classify(request, timeout=20).result
+    rows = [[[one.label, one.score] for one in row.classes] for row in result.classifications]
+    for row, right in zip(rows, classified["results"], strict=True):
+        assert [label for label, _ in row] == [label for label, _ in right]
+        assert [score for _, score in row] == pytest.approx([score for _, score in right])
+    request = MultiInferenceRequest(input=request.input)
+    request.tasks.add(model_spec=spec, method_name="tensorflow/serving/classify")
+    (both,) = prediction.MultiInference(request, timeout=20).results
+    assert both.classification_result == result
+    regress = RegressionRequest(model_spec={"name": "films", "signature_name": "regress"})
+    regress.input.CopyFrom(request.input)
+    assert len(prediction.Regress(regress, timeout=20).result.regressions) == len(TEXTS)
+    asked_for = GetModelMetadataRequest(model_spec=spec, metadata_field=["signature_def"])
+    told = SignatureDefMap()
+    prediction.GetModelMetadata(asked_for, timeout=20).metadata["signature_def"].Unpack(told)
+    assert told.signature_def["serving_default"].outputs["label"].dtype == 7
+    (state,) = models.GetModelStatus(
+        GetModelStatusRequest(model_spec=spec), timeout=20
+    ).model_version_status
+    assert (state.version, state.state, state.status.error_code) == (1, 30, 0)
+    reload = ReloadConfigRequest()
+    reload.config.model_config_list.config.add(name="x", base_path="/nowhere")
+    with pytest.raises(grpc.RpcError, match="/nowhere is outside of the folders"):
+        models.HandleReloadConfigRequest(reload, timeout=20)
+
+
 REFUSING = """
 import sys
 
+sys.path.insert(0, HERE)
+
 class Refuse:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("tensorflow", "keras"):
+        if name.partition(".")[0] in ("tensorflow", "keras", "tensorflow_serving"):
             raise ImportError(f"{name} is refused")
 
 sys.meta_path.insert(0, Refuse())
 from seqtasks.cli import main
 main(sys.argv[1:])
 """
+HERE = f"HERE = {str(Path(__file__).parents[2])!r}\n"
+RUN_REFUSING = (sys.executable, "-c", HERE + REFUSING)
 
 
 def test_a_server_of_onnx_exports_starts_and_answers_where_there_is_no_tensorflow(base, tmp_path):
-    command = ("serve", "--embedded", "--model-base", base, "--rest-port", 0, "--grpc-port", 0)
+    port = free_port()
+    command = ("serve", "--embedded", "--model-base", base, "--rest-port", 0, "--grpc-port", port)
     log = tmp_path / "log"
     with log.open("w") as out:
         server = subprocess.Popen(
-            [sys.executable, "-c", REFUSING, *map(str, command)],
-            cwd=Path(__file__).parents[2],
+            [*RUN_REFUSING, *map(str, command)],
             stdout=out,
             stderr=subprocess.STDOUT,
         )
@@ -273,6 +332,12 @@ def test_a_server_of_onnx_exports_starts_and_answers_where_there_is_no_tensorflo
                 assert [*post(path, body)] == [*asked(right, method, path, body)[1]]
         found = post(REQUESTS[3][1], REQUESTS[3][2])
         assert found == asked(right, *REQUESTS[3])[1]
+        with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+            ask_over_grpc(channel, asked(right, *REQUESTS[1])[1], found)
+        command = ("client", "films", *TEXTS[:2], "--server", f"grpc://127.0.0.1:{port}", "--json")
+        client = subprocess.run([*RUN_REFUSING, *command], capture_output=True, text=True)
+        labels = [json.loads(line)["label"] for line in client.stdout.splitlines()]
+        assert labels == asked(right, *REQUESTS[1])[1]["outputs"]["label"][:2], client.stderr
     finally:
         server.terminate()
         server.wait(20)

@@ -840,7 +840,8 @@ def test_a_defect_of_ours_is_an_internal_error_that_is_logged(install, tmp_path,
     assert any(record.exc_info for record in caplog.records)
 
 
-def test_stop_waits_for_requests_and_takes_no_more(install, tmp_path, gates):
+def test_stop_waits_for_requests_and_takes_no_more(install, tmp_path, gates, monkeypatch):
+    monkeypatch.setattr(grpc_server, "_QUIET_SECONDS", 0.3)  # as it is: somebody does call
     load, found = gates
     install(tmp_path / "zoo", 1)
     manager = ModelManager([ModelSettings("zoo", tmp_path / "zoo")], load, 0.05)

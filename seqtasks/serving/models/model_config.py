@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from google.protobuf import text_format
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from seqtasks.errors import ConfigError
+from seqtasks.serving.messages.classes import Message, ModelServerConfig
 from seqtasks.streams import is_stream
 
 _VERSION_NAME = re.compile(r"[0-9]{1,19}")
@@ -208,7 +208,7 @@ def read_model_config(path: Path) -> list[ModelSettings]:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def from_message(config: ModelServerConfig) -> list[ModelSettings]:
+def from_message(config: Message) -> list[ModelSettings]:
     """Read the models of a message, such as a reload request's.
 
     Raises:

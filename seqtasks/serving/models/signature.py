@@ -12,6 +12,41 @@ DEFAULT_SIGNATURE = "serving_default"
 
 
 @dataclasses.dataclass(frozen=True)
+class DType:
+    """A type of elements, with the attributes of TensorFlow's that the protocol asks for.
+
+    >>> DType("uint8", np.uint8, 4).is_integer, DType("float32", np.float32, 1).enum
+    (True, 'DT_FLOAT')
+    """
+
+    name: str
+    as_numpy_dtype: Any
+    as_datatype_enum: int  # its number in the protocol
+    is_quantized: bool = False
+
+    @property
+    def is_floating(self) -> bool:
+        """Whether it is of floats."""
+        return self.name.startswith("float")
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether it is of whole numbers."""
+        return self.name.startswith(("int", "uint"))
+
+    @property
+    def is_bool(self) -> bool:
+        """Whether it is of true and false."""
+        return self.name == "bool"
+
+    @property
+    def enum(self) -> str:
+        """Its name in the protocol."""
+        own = {"float16": "HALF", "float32": "FLOAT", "float64": "DOUBLE"}
+        return f"DT_{own.get(self.name, self.name.upper())}"
+
+
+@dataclasses.dataclass(frozen=True)
 class TensorSpec:
     """An input or output of a signature.
 

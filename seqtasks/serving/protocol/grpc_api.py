@@ -11,21 +11,23 @@ from typing import Any
 
 import numpy as np
 from google.protobuf.wrappers_pb2 import Int32Value, StringValue
-from tensorflow_serving.apis import (
-    classification_pb2,
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    inference_pb2,
-    model_management_pb2,
-    predict_pb2,
-    regression_pb2,
-)
-from tensorflow_serving.apis.input_pb2 import Input
-from tensorflow_serving.apis.model_pb2 import ModelSpec
-from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from seqtasks.errors import ConfigError
 from seqtasks.serving.limits import Limits
+from seqtasks.serving.messages.classes import (
+    ClassificationResponse,
+    ClassificationResult,
+    GetModelMetadataResponse,
+    GetModelStatusResponse,
+    Message,
+    ModelServerConfig,
+    ModelSpec,
+    MultiInferenceResponse,
+    PredictResponse,
+    RegressionResponse,
+    RegressionResult,
+    ReloadConfigResponse,
+)
 from seqtasks.serving.models.manager import ModelManager
 from seqtasks.serving.models.model_config import ModelSettings, from_message
 from seqtasks.serving.models.signature import DEFAULT_SIGNATURE, Signature
@@ -63,7 +65,7 @@ class GrpcApi:
         self._manager, self._limits, self._reload_below = manager, limits, reload_below
         self._tell = tell
 
-    def predict(self, request: predict_pb2.PredictRequest) -> Steps[predict_pb2.PredictResponse]:
+    def predict(self, request: Message) -> Steps[Message]:
         """Run a signature on tensors; `output_filter` chooses among its outputs."""
         spec = _spec_of(request)
         wanted = list(request.output_filter)
@@ -81,45 +83,39 @@ class GrpcApi:
                 for name, wanted_input in signature.inputs.items()
             }
             found = yield Run(runner, signature, feeds, wanted or None)
-            response = predict_pb2.PredictResponse(model_spec=_answered(spec, runner))
+            response = PredictResponse(model_spec=_answered(spec, runner))
         for name, array in found.items():
             response.outputs[name].CopyFrom(to_proto(array))
         return response
 
-    def classify(
-        self, request: classification_pb2.ClassificationRequest
-    ) -> Steps[classification_pb2.ClassificationResponse]:
+    def classify(self, request: Message) -> Steps[Message]:
         """Classify tf.Examples."""
         spec = _spec_of(request)
         with self._lease(spec) as runner:
             _signature(runner, spec, Code.INVALID_ARGUMENT, _MISSING)
             examples = self._examples(request.input)
             found = yield from inference.classify_steps(runner, spec.signature_name, examples)
-            return classification_pb2.ClassificationResponse(
+            return ClassificationResponse(
                 model_spec=_answered(spec, runner), result=_classification(found)
             )
 
-    def regress(
-        self, request: regression_pb2.RegressionRequest
-    ) -> Steps[regression_pb2.RegressionResponse]:
+    def regress(self, request: Message) -> Steps[Message]:
         """Give a number for each tf.Example."""
         spec = _spec_of(request)
         with self._lease(spec) as runner:
             _signature(runner, spec, Code.INVALID_ARGUMENT, _MISSING)
             examples = self._examples(request.input)
             values = yield from inference.regress_steps(runner, spec.signature_name, examples)
-            return regression_pb2.RegressionResponse(
+            return RegressionResponse(
                 model_spec=_answered(spec, runner), result=_regression(values)
             )
 
-    def multi_inference(
-        self, request: inference_pb2.MultiInferenceRequest
-    ) -> Steps[inference_pb2.MultiInferenceResponse]:
+    def multi_inference(self, request: Message) -> Steps[Message]:
         """Classify and regress the same tf.Examples by several signatures of one model."""
         if not request.tasks:
             raise invalid("MultiInferenceRequest has no tasks")
         first = _spec_of(request.tasks[0])
-        response = inference_pb2.MultiInferenceResponse()
+        response = MultiInferenceResponse()
         with self._lease(first) as runner:
             self._check_tasks(request, runner)
             examples = self._examples(request.input)
@@ -133,9 +129,7 @@ class GrpcApi:
                     result.regression_result.CopyFrom(_regression(found))
         return response
 
-    def metadata(
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest
-    ) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    def metadata(self, request: Message) -> Message:
         """Describe the signatures of a model."""
         spec = _spec_of(request)
         if not request.metadata_field:
@@ -146,16 +140,14 @@ class GrpcApi:
         with self._lease(spec) as runner:
             signatures = to_message(runner.signature_defs)
             answered = ModelSpec(name=spec.name, version={"value": runner.version})
-        response = get_model_metadata_pb2.GetModelMetadataResponse(model_spec=answered)
+        response = GetModelMetadataResponse(model_spec=answered)
         response.metadata[_METADATA].Pack(signatures)
         return response
 
-    def status(
-        self, request: get_model_status_pb2.GetModelStatusRequest
-    ) -> get_model_status_pb2.GetModelStatusResponse:
+    def status(self, request: Message) -> Message:
         """Give the states of a model's versions."""
         spec = _spec_of(request)
-        response = get_model_status_pb2.GetModelStatusResponse()
+        response = GetModelStatusResponse()
         for found in self._manager.statuses(spec.name, *_which(spec)):
             response.model_version_status.add(
                 version=found.version,
@@ -164,9 +156,7 @@ class GrpcApi:
             )
         return response
 
-    def reload(
-        self, request: model_management_pb2.ReloadConfigRequest
-    ) -> model_management_pb2.ReloadConfigResponse:
+    def reload(self, request: Message) -> Message:
         """Serve the models of a configuration from now on."""
         if self._reload_below is not None and not self._reload_below:
             raise StatusError(
@@ -186,7 +176,7 @@ class GrpcApi:
         self._manager.reload(settings)
         if self._tell is not None:
             self._tell(request.config.SerializeToString())
-        return model_management_pb2.ReloadConfigResponse(status={"error_code": 0})
+        return ReloadConfigResponse(status={"error_code": 0})
 
     def _check_folder(self, folder: Path) -> None:
         """Check that a client may name a folder: a SavedModel is a program."""
@@ -209,12 +199,12 @@ class GrpcApi:
         ready = bool(self._manager.names()) and not self._manager.unready()
         return Int32Value(value=_SERVING if ready else _NOT_SERVING)
 
-    def _lease(self, spec: ModelSpec) -> AbstractContextManager[Any]:
+    def _lease(self, spec: Message) -> AbstractContextManager[Any]:
         if not spec.name:
             raise invalid("ModelSpec has no name specified.")
         return self._manager.lease(spec.name, *_which(spec))
 
-    def _examples(self, message: Input) -> list[bytes]:
+    def _examples(self, message: Message) -> list[bytes]:
         """Serialize the examples of a request, which must be within the limits."""
         kind = message.WhichOneof("kind") or "example_list"
         listed = getattr(message, kind).examples
@@ -228,7 +218,7 @@ class GrpcApi:
                 check_texts(feature.bytes_list.value, self._limits)
         return inference.serialize(message)
 
-    def _check_tasks(self, request: inference_pb2.MultiInferenceRequest, runner: Any) -> None:
+    def _check_tasks(self, request: Message, runner: Any) -> None:
         model, seen = request.tasks[0].model_spec.name, set()
         for task in request.tasks:
             spec = task.model_spec
@@ -256,13 +246,13 @@ def models_of(config: bytes) -> list[ModelSettings]:
     return from_message(ModelServerConfig.FromString(config))
 
 
-def _spec_of(request: Any) -> ModelSpec:
+def _spec_of(request: Any) -> Message:
     if not request.HasField("model_spec"):
         raise invalid("Missing ModelSpec")
     return request.model_spec
 
 
-def _which(spec: ModelSpec) -> tuple[int | None, str | None]:
+def _which(spec: Message) -> tuple[int | None, str | None]:
     """Give the version and label that a request asks for; a version set to 0 isn't an unset one."""
     chosen = spec.WhichOneof("version_choice")
     return (
@@ -271,7 +261,7 @@ def _which(spec: ModelSpec) -> tuple[int | None, str | None]:
     )
 
 
-def _signature(runner: Any, spec: ModelSpec, code: Code, message: str) -> Signature:
+def _signature(runner: Any, spec: Message, code: Code, message: str) -> Signature:
     """Find the signature; if there is none, each call has its own error."""
     try:
         return runner.signature(spec.signature_name)
@@ -280,7 +270,7 @@ def _signature(runner: Any, spec: ModelSpec, code: Code, message: str) -> Signat
         raise StatusError(code, message.format(name)) from error
 
 
-def _answered(spec: ModelSpec, runner: Any) -> ModelSpec:
+def _answered(spec: Message, runner: Any) -> Message:
     """Name the model that answered."""
     return ModelSpec(
         name=spec.name,
@@ -289,8 +279,8 @@ def _answered(spec: ModelSpec, runner: Any) -> ModelSpec:
     )
 
 
-def _classification(found: list[inference.Classes]) -> classification_pb2.ClassificationResult:
-    result = classification_pb2.ClassificationResult()
+def _classification(found: list[inference.Classes]) -> Message:
+    result = ClassificationResult()
     for row in found:
         classes = result.classifications.add().classes
         for label, score in row:
@@ -298,8 +288,8 @@ def _classification(found: list[inference.Classes]) -> classification_pb2.Classi
     return result
 
 
-def _regression(values: Any) -> regression_pb2.RegressionResult:
-    result = regression_pb2.RegressionResult()
+def _regression(values: Any) -> Message:
+    result = RegressionResult()
     for value in values.tolist():
         result.regressions.add(value=value)
     return result

@@ -1,40 +1,63 @@
 """TensorProto and arrays: read within limits, written to the typed fields as TF Serving does."""
 
 import math
+from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.framework import types_pb2
-from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 from seqtasks.serving.limits import MAX_RANK, Limits
-from seqtasks.serving.models.signature import TensorSpec
+from seqtasks.serving.messages.classes import Message, TensorProto
+from seqtasks.serving.messages.core import ENUMS
+from seqtasks.serving.models.signature import DType, TensorSpec
 from seqtasks.serving.status import Code, StatusError, first_line, invalid
 
+_NAMES = ENUMS["DataType"]
+_NUMBERS = {name: number for number, name in _NAMES.items()}
+# Where the protocol's name of a type isn't NumPy's.
+_OWN_NAMES = {"float16": "HALF", "float32": "FLOAT", "float64": "DOUBLE", "object": "STRING"}
 _FIELDS = {
-    tf.float32: "float_val",
-    tf.float64: "double_val",
-    tf.int32: "int_val",
-    tf.int16: "int_val",
-    tf.int8: "int_val",
-    tf.uint16: "int_val",
-    tf.uint8: "int_val",
-    tf.int64: "int64_val",
-    tf.uint32: "uint32_val",
-    tf.uint64: "uint64_val",
-    tf.bool: "bool_val",
-    tf.string: "string_val",
-    tf.float16: "half_val",
-    tf.bfloat16: "half_val",
-    tf.complex64: "scomplex_val",
-    tf.complex128: "dcomplex_val",
+    "DT_FLOAT": "float_val",
+    "DT_DOUBLE": "double_val",
+    "DT_INT32": "int_val",
+    "DT_INT16": "int_val",
+    "DT_INT8": "int_val",
+    "DT_UINT16": "int_val",
+    "DT_UINT8": "int_val",
+    "DT_INT64": "int64_val",
+    "DT_UINT32": "uint32_val",
+    "DT_UINT64": "uint64_val",
+    "DT_BOOL": "bool_val",
+    "DT_STRING": "string_val",
+    "DT_HALF": "half_val",
+    "DT_BFLOAT16": "half_val",
+    "DT_COMPLEX64": "scomplex_val",
+    "DT_COMPLEX128": "dcomplex_val",
 }
-# How values are written to a field of another type than the tensor's.
+# These, and the others of which NumPy has none, are written to `tensor_content`; clients may have
+# written them to a field.
+_RARE = {
+    "DT_QINT8": "int_val",
+    "DT_QUINT8": "int_val",
+    "DT_QINT16": "int_val",
+    "DT_QUINT16": "int_val",
+    "DT_QINT32": "int_val",
+    "DT_INT4": "int_val",
+    "DT_UINT4": "int_val",
+    "DT_INT2": "int_val",
+    "DT_UINT2": "int_val",
+    "DT_FLOAT8_E5M2": "float8_val",
+    "DT_FLOAT8_E4M3FN": "float8_val",
+    "DT_FLOAT4_E2M1FN": "float8_val",
+}
+# How values stand in a field of another type than the tensor's.
 _VIEWS = {
-    tf.float16: np.uint16,
-    tf.bfloat16: np.uint16,
-    tf.complex64: np.float32,
-    tf.complex128: np.float64,
+    "DT_HALF": np.uint16,
+    "DT_BFLOAT16": np.uint16,
+    "DT_COMPLEX64": np.float32,
+    "DT_COMPLEX128": np.float64,
+    "DT_FLOAT8_E5M2": np.uint8,
+    "DT_FLOAT8_E4M3FN": np.uint8,
+    "DT_FLOAT4_E2M1FN": np.uint8,
 }
 
 
@@ -43,7 +66,7 @@ def exhausted(message: str) -> StatusError:
     return StatusError(Code.RESOURCE_EXHAUSTED, message)
 
 
-def from_proto(name: str, proto: TensorProto, spec: TensorSpec, limits: Limits) -> np.ndarray:
+def from_proto(name: str, proto: Message, spec: TensorSpec, limits: Limits) -> np.ndarray:
     """Read a tensor, with its values in the typed field or in `tensor_content`.
 
     If there are fewer values than the shape has, the last is repeated, as TensorFlow does.
@@ -58,7 +81,7 @@ def from_proto(name: str, proto: TensorProto, spec: TensorSpec, limits: Limits) 
         StatusError: INVALID_ARGUMENT for another type or a malformed tensor; RESOURCE_EXHAUSTED
             over a limit.
 
-    >>> spec = TensorSpec("x:0", tf.float32, None)
+    >>> spec = TensorSpec("x:0", dtype_of(1), None)
     >>> from_proto("x", to_proto(np.array([[1, 2.5]], np.float32)), spec, Limits())
     array([[1. , 2.5]], dtype=float32)
     """
@@ -74,7 +97,7 @@ def from_proto(name: str, proto: TensorProto, spec: TensorSpec, limits: Limits) 
     try:
         if spec.dtype.name == "string" and proto.tensor_content:
             return _strings(name, proto.tensor_content, shape, limits)
-        return tf.make_ndarray(proto)
+        return _read(proto, np.dtype(spec.dtype.as_numpy_dtype))
     except (ValueError, TypeError, OverflowError) as error:
         raise invalid(f"tensor parsing error: {name}: {first_line(str(error))}") from error
 
@@ -102,28 +125,95 @@ def _strings(name: str, content: bytes, shape: list[int], limits: Limits) -> np.
     return found.reshape(shape)
 
 
-def to_proto(array: np.ndarray) -> TensorProto:
+def dtype_of(number: int) -> Any:
+    """Give a type by its number in the protocol: ours, or TensorFlow's where NumPy has none.
+
+    >>> dtype_of(9).name, dtype_of(14).name
+    ('int64', 'bfloat16')
+    """
+    kind = _type_name(number).removeprefix("DT_")
+    if kind == "STRING":
+        return DType("string", object, number)
+    name = {own: name for name, own in _OWN_NAMES.items()}.get(kind, kind.lower())
+    try:
+        return DType(name, np.dtype(name).type, number)
+    except TypeError:
+        import tensorflow as tf
+
+        return tf.dtypes.as_dtype(number)
+
+
+def to_array(proto: Message) -> np.ndarray:
+    """Read the tensor of an answer.
+
+    Raises:
+        ValueError, TypeError: if it is malformed.
+
+    >>> to_array(to_proto(np.array([[3, 4]], np.int64)))
+    array([[3, 4]])
+    """
+    return _read(proto, np.dtype(dtype_of(proto.dtype).as_numpy_dtype))
+
+
+def _read(proto: Message, dtype: np.dtype) -> np.ndarray:
+    """Read values as a type of NumPy, or of one that TensorFlow adds to it."""
+    shape, kind = [dim.size for dim in proto.tensor_shape.dim], _type_name(proto.dtype)
+    if proto.tensor_content:
+        return np.frombuffer(proto.tensor_content, dtype).copy().reshape(shape)
+    field = _FIELDS.get(kind) or _RARE.get(kind)
+    if field is None:
+        raise TypeError(f"{kind} has no field of its own")
+    given = getattr(proto, field)
+    if kind == "DT_STRING":
+        values, repeated = np.empty(len(given), object), b""
+        values[:] = given
+    else:
+        values = np.fromiter(given, _VIEWS.get(kind, dtype)).view(dtype)
+        repeated = np.zeros((), dtype)
+    lacking = math.prod(shape) - len(values)
+    if lacking > 0:
+        if len(values):
+            repeated = values[-1]
+        values = np.concatenate([values, np.full(lacking, repeated, dtype)])
+    return values.reshape(shape)
+
+
+def to_proto(array: np.ndarray) -> Message:
     """Write a tensor with its values in the field of their type, not in `tensor_content`.
 
     >>> to_proto(np.array([b"hi"], dtype=object)).string_val
     [b'hi']
+
+    Raises:
+        StatusError: UNIMPLEMENTED for an array of a type that the protocol doesn't have.
     """
     array = np.array(array, dtype=object) if isinstance(array, bytes) else np.asarray(array)
-    dtype = tf.dtypes.as_dtype(array.dtype)
-    if dtype not in _FIELDS:
-        return tf.make_tensor_proto(array)
-    proto = TensorProto(dtype=dtype.as_datatype_enum)
+    kind = _kind(array.dtype)
+    proto = TensorProto(dtype=_NUMBERS[kind])
     proto.tensor_shape.SetInParent()
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
+    if kind not in _FIELDS:
+        proto.tensor_content = array.tobytes()
+        return proto
     flat = array.ravel()
-    if dtype in _VIEWS:
-        flat = flat.view(_VIEWS[dtype])
-    getattr(proto, _FIELDS[dtype]).extend(flat.tolist())
+    if kind in _VIEWS:
+        flat = flat.view(_VIEWS[kind])
+    getattr(proto, _FIELDS[kind]).extend(flat.tolist())
     return proto
 
 
-def _check_limits(name: str, proto: TensorProto, shape: list[int], limits: Limits) -> None:
+def _kind(dtype: np.dtype) -> str:
+    """The protocol's name of an array's type."""
+    # TensorFlow's quantized types are structures of one field, which has their name.
+    name = "object" if dtype.kind == "S" else (dtype.names or (dtype.name,))[0]
+    kind = f"DT_{_OWN_NAMES.get(name, name.upper())}"
+    if kind not in _NUMBERS:
+        raise StatusError(Code.UNIMPLEMENTED, f"The protocol has no tensors of {dtype}")
+    return kind
+
+
+def _check_limits(name: str, proto: Message, shape: list[int], limits: Limits) -> None:
     if limits.rows is not None and shape and shape[0] > limits.rows:
         raise exhausted(
             f"{shape[0]} rows of {name!r} are more than the {limits.rows} that this server takes"
@@ -154,5 +244,4 @@ def check_texts(texts, limits: Limits) -> None:
 
 
 def _type_name(number: int) -> str:
-    names = {int(value): name for name, value in types_pb2.DataType.items()}
-    return names.get(number, f"type {number}")
+    return _NAMES.get(number, f"type {number}")

@@ -1,16 +1,13 @@
 """Classify and regress: signatures that take serialized tf.Example and give labels or values."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from seqtasks.serving.models.signature import Signature
 from seqtasks.serving.models.steps import Run, Steps, finish
 from seqtasks.serving.status import Code, StatusError, invalid
-
-if TYPE_CHECKING:  # it brings TensorFlow with it, which ONNX exports do without
-    from tensorflow_serving.apis.input_pb2 import Input
 
 INPUTS, CLASSES, SCORES, OUTPUTS = "inputs", "classes", "scores", "outputs"
 CLASSIFY_METHOD = "tensorflow/serving/classify"
@@ -134,8 +131,8 @@ def _find(method_name: str, classifying: Callable, regressing: Callable) -> Call
     return methods[method_name]
 
 
-def serialize(message: "Input") -> list[bytes]:
-    """Serialize the examples of a request, each after the features of the context.
+def serialize(message: Any) -> list[bytes]:
+    """Serialize the examples of a request's `Input`, each after the features of the context.
 
     Reading the joined bytes merges the two, and the example's own features win.
 

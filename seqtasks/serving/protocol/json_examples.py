@@ -1,6 +1,6 @@
 """JSON objects as tf.Example: the requests of classify and regress.
 
-The messages are written here, byte by byte, since their own classes bring TensorFlow with them.
+The messages are written here, byte by byte: an ONNX export does it where there is no protobuf.
 """
 
 import struct

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import json_format
-
 
 def describe(model: str, version: int, signature_defs: Mapping[str, Any]) -> dict[str, Any]:
     """Describe a model: which version it is, and its signatures as a SignatureDefMap in JSON.
@@ -15,6 +13,8 @@ def describe(model: str, version: int, signature_defs: Mapping[str, Any]) -> dic
     if all(isinstance(definition, dict) for definition in signature_defs.values()):
         signatures: Any = {"signature_def": dict(signature_defs)}
     else:
+        from google.protobuf import json_format
+
         signatures = json_format.MessageToDict(
             to_message(signature_defs),
             preserving_proto_field_name=True,
@@ -28,14 +28,16 @@ def describe(model: str, version: int, signature_defs: Mapping[str, Any]) -> dic
 
 def to_message(signature_defs: Mapping[str, Any]) -> Any:
     """Make the SignatureDefMap of what `describe` takes."""
-    from tensorflow_serving.apis.get_model_metadata_pb2 import SignatureDefMap
+    from google.protobuf import json_format
+
+    from seqtasks.serving.messages.classes import SignatureDefMap
 
     message = SignatureDefMap()
     for name, definition in signature_defs.items():
         if isinstance(definition, dict):
             json_format.ParseDict(definition, message.signature_def[name])
-        else:
-            message.signature_def[name].CopyFrom(definition)
+        else:  # TensorFlow's, or ours
+            message.signature_def[name].MergeFromString(definition.SerializeToString())
     return message
 
 
