@@ -29,7 +29,8 @@ ROOMS: dict[str, str] = {
     "config metrics answers cores errors",
     "training": "inspection tasks data runs config metrics errors",
     "onnx_export": "export runner tasks topologies layers text runs config version errors",
-    "export": "serving.protocol serving.models tasks data runs config compare errors",
+    "export": "serving.protocol serving.models serving.messages tasks data runs config compare "
+    "errors",
     "serving": "runner serving.protocol serving.models serving.messages serving.limits "
     "serving.status streams errors",
     "runner": "clients serving.protocol serving.models serving.limits serving.status answers "

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+from seqtasks.serving.messages.classes import PredictionLog
+from seqtasks.serving.protocol.grpc_tensors import to_array, to_proto
 
 Answer = tuple[str, dict[str, np.ndarray], dict[str, np.ndarray]]  # signature, inputs, outputs
 
@@ -23,7 +25,7 @@ def write_answers(path: Path, answers: Iterable[Answer]) -> None:
             request.model_spec.signature_name = signature
             for message, arrays in ((request.inputs, feeds), (response.outputs, outputs)):
                 for name, array in arrays.items():
-                    message[name].CopyFrom(tf.make_tensor_proto(array))
+                    message[name].CopyFrom(to_proto(array))
             writer.write(log.SerializeToString())
 
 
@@ -31,6 +33,6 @@ def read_answers(path: Path) -> Iterator[Answer]:
     """Read what `write_answers` wrote."""
     for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
         log = PredictionLog.FromString(record).predict_log
-        feeds = {name: tf.make_ndarray(value) for name, value in log.request.inputs.items()}
-        outputs = {name: tf.make_ndarray(value) for name, value in log.response.outputs.items()}
+        feeds = {name: to_array(value) for name, value in log.request.inputs.items()}
+        outputs = {name: to_array(value) for name, value in log.response.outputs.items()}
         yield log.request.model_spec.signature_name, feeds, outputs

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
-from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from seqtasks.serving.messages.classes import Message, PredictionLog
 from seqtasks.serving.models.engine import Servable
 from seqtasks.serving.models.model_config import WARMUP_FILE
 from seqtasks.serving.protocol import inference
+from seqtasks.serving.protocol.grpc_tensors import to_array
 from seqtasks.serving.status import Code, StatusError, first_line, from_tensorflow, invalid
 
 MAX_RECORDS = 1000
@@ -42,11 +43,11 @@ def replay(servable: Servable) -> int:
     return number
 
 
-def _answer(servable: Servable, log: PredictionLog) -> None:
+def _answer(servable: Servable, log: Message) -> None:
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
         request = log.predict_log.request
-        feeds = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        feeds = {name: to_array(tensor) for name, tensor in request.inputs.items()}
         outputs = list(request.output_filter) or None
         signature = servable.signature(request.model_spec.signature_name)
         servable.run(signature, feeds, outputs)
@@ -66,7 +67,7 @@ def _answer(servable: Servable, log: PredictionLog) -> None:
             method(servable, task.model_spec.signature_name, examples)
     elif kind == "session_run_log":
         request = log.session_run_log.request
-        feeds = {feed.name: tf.make_ndarray(feed.tensor) for feed in request.feed}
+        feeds = {feed.name: to_array(feed.tensor) for feed in request.feed}
         servable.run_tensors(feeds, list(request.fetch))
     else:
         raise StatusError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {kind}")

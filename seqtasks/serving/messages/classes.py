@@ -39,6 +39,7 @@ SignatureDefMap = _serving("SignatureDefMap")
 ModelServerConfig = _serving("ModelServerConfig")
 ClassificationResult = _serving("ClassificationResult")
 RegressionResult = _serving("RegressionResult")
+PredictionLog = _serving("PredictionLog")
 
 PredictRequest = _serving("PredictRequest")
 PredictResponse = _serving("PredictResponse")

@@ -98,6 +98,7 @@ _TENSORS = {
         17: "repeated uint64 uint64_val",
         18: "bytes float8_val",
     },
+    "NamedTensorProto": {1: "string name", 2: "TensorProto tensor"},
     "VariantTensorDataProto": {
         1: "string type_name",
         2: "bytes metadata",

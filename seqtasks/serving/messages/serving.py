@@ -140,4 +140,50 @@ _CONFIGURATION = {
     "ReloadConfigResponse": {1: "StatusProto status", 2: "repeated Metric metric"},
 }
 
-MESSAGES = {**_PREDICT, **_EXAMPLES, **_INFORMATION, **_CONFIGURATION}
+# What was asked and answered, as a model's warm-up file has it. Of what a session runs by, options
+# and metadata aren't read.
+_LOGS = {
+    "LogMetadata": {
+        1: "ModelSpec model_spec",
+        2: "SamplingConfig sampling_config",
+        3: "repeated string saved_model_tags",
+        4: "int64 timestamp_secs",
+        5: "string dc",
+        6: "string request_origin",
+        7: "string request_criticality",
+        8: "int64 safe_aggregation_privacy_key",
+    },
+    "SessionRunRequest": {
+        1: "ModelSpec model_spec",
+        2: "repeated NamedTensorProto feed",
+        3: "repeated string fetch",
+        4: "repeated string target",
+        6: "bool tensor_name_is_alias",
+    },
+    "SessionRunResponse": {1: "repeated NamedTensorProto tensor", 3: "ModelSpec model_spec"},
+    **{
+        f"{kind}Log": {1: f"{asked}Request request", 2: f"{asked}Response response"}
+        for kind, asked in (
+            ("Classify", "Classification"),
+            ("Regress", "Regression"),
+            ("Predict", "Predict"),
+            ("MultiInference", "MultiInference"),
+            ("SessionRun", "SessionRun"),
+        )
+    },
+    "PredictStreamedLog": {
+        1: "repeated PredictRequest request",
+        2: "repeated PredictResponse response",
+    },
+    "PredictionLog": {
+        1: "LogMetadata log_metadata",
+        2: "oneof log_type ClassifyLog classify_log",
+        3: "oneof log_type RegressLog regress_log",
+        4: "oneof log_type MultiInferenceLog multi_inference_log",
+        5: "oneof log_type SessionRunLog session_run_log",
+        6: "oneof log_type PredictLog predict_log",
+        7: "oneof log_type PredictStreamedLog predict_streamed_log",
+    },
+}
+
+MESSAGES = {**_PREDICT, **_EXAMPLES, **_INFORMATION, **_CONFIGURATION, **_LOGS}
