@@ -9,6 +9,8 @@ import numpy as np
 from seqtasks.serving.status import StatusError, invalid
 
 DEFAULT_SIGNATURE = "serving_default"
+# Where the protocol's name of a type isn't NumPy's, but for strings, which are objects to NumPy.
+OWN_NAMES = {"float16": "HALF", "float32": "FLOAT", "float64": "DOUBLE"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +44,7 @@ class DType:
     @property
     def enum(self) -> str:
         """Its name in the protocol."""
-        own = {"float16": "HALF", "float32": "FLOAT", "float64": "DOUBLE"}
-        return f"DT_{own.get(self.name, self.name.upper())}"
+        return f"DT_{OWN_NAMES.get(self.name, self.name.upper())}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,13 +8,12 @@ import numpy as np
 from seqtasks.serving.limits import MAX_RANK, Limits
 from seqtasks.serving.messages.classes import Message, TensorProto
 from seqtasks.serving.messages.core import ENUMS
-from seqtasks.serving.models.signature import DType, TensorSpec
+from seqtasks.serving.models.signature import OWN_NAMES, DType, TensorSpec
 from seqtasks.serving.status import Code, StatusError, first_line, invalid
 
 _NAMES = ENUMS["DataType"]
 _NUMBERS = {name: number for number, name in _NAMES.items()}
-# Where the protocol's name of a type isn't NumPy's.
-_OWN_NAMES = {"float16": "HALF", "float32": "FLOAT", "float64": "DOUBLE", "object": "STRING"}
+_NUMPY_NAMES = {own: name for name, own in OWN_NAMES.items()}
 _FIELDS = {
     "DT_FLOAT": "float_val",
     "DT_DOUBLE": "double_val",
@@ -134,7 +133,7 @@ def dtype_of(number: int) -> Any:
     kind = _type_name(number).removeprefix("DT_")
     if kind == "STRING":
         return DType("string", object, number)
-    name = {own: name for name, own in _OWN_NAMES.items()}.get(kind, kind.lower())
+    name = _NUMPY_NAMES.get(kind, kind.lower())
     try:
         return DType(name, np.dtype(name).type, number)
     except TypeError:
@@ -206,8 +205,8 @@ def to_proto(array: np.ndarray) -> Message:
 def _kind(dtype: np.dtype) -> str:
     """The protocol's name of an array's type."""
     # TensorFlow's quantized types are structures of one field, which has their name.
-    name = "object" if dtype.kind == "S" else (dtype.names or (dtype.name,))[0]
-    kind = f"DT_{_OWN_NAMES.get(name, name.upper())}"
+    name = "string" if dtype.kind in "SO" else (dtype.names or (dtype.name,))[0]
+    kind = f"DT_{OWN_NAMES.get(name, name.upper())}"
     if kind not in _NUMBERS:
         raise StatusError(Code.UNIMPLEMENTED, f"The protocol has no tensors of {dtype}")
     return kind
