@@ -51,12 +51,18 @@ _COMPARED = 1_000  # examples of a file
 @click.option(
     "--int8", is_flag=True, help="With --format onnx: store weights in 8 bits; tells what it costs."
 )
+@click.option(
+    "--gates",
+    is_flag=True,
+    help="Add a signature that tells how far the gates are open at each token; the server's page "
+    "shows it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was done as a JSON object.")
 @runs_dir_option
 def export(
     run: str | None, averaged: tuple[Path, ...], target: Path | None, version: int | None,
-    check_only: Path | None, data: str | None, kind: str, int8: bool, as_json: bool,
-    runs_dir: Path,
+    check_only: Path | None, data: str | None, kind: str, int8: bool, gates: bool,
+    as_json: bool, runs_dir: Path,
 ) -> None:  # fmt: skip
     """Write RUN's model as TF Serving reads it: saved_models/NAME/VERSION.
 
@@ -76,12 +82,18 @@ def export(
     if kind == "onnx":
         if version or check_only:
             raise click.UsageError("--format onnx: it has no versions and checks itself")
+        if gates:
+            raise click.UsageError("--gates: of TF Serving's format only; leave out --format onnx")
         _export_onnx(given, found, target, int8, data, as_json)
         return
     if int8:
         raise click.UsageError("--int8: TF Serving's format has none; add --format onnx")
-    if check_only and (target or version):
-        raise click.UsageError("--check-only writes nothing: no --to and no --version")
+    if check_only and (target or version or gates):
+        raise click.UsageError("--check-only writes nothing: no --to, --version or --gates")
+    if gates:
+        from seqtasks.export.gates import check_gates
+
+        check_gates(found)
     if target:
         check_name(target.resolve().name, "--to")
     target = target or Path("saved_models") / model_name(given, found)
@@ -104,7 +116,7 @@ def export(
     if check_only:
         done = check_export(found[0], check_only, more, found[1:])
     else:
-        done = export_run(found[0], target, version, more, found[1:])
+        done = export_run(found[0], target, version, more, found[1:], gates)
     if as_json:
         click.echo(json.dumps({**asdict(done), "path": str(done.path)}))
         return

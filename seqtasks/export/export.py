@@ -32,6 +32,7 @@ from google.protobuf.message import DecodeError
 from tensorflow.core.protobuf import saved_model_pb2
 
 from seqtasks.errors import DataError, ExportError
+from seqtasks.export.gates import has_gates
 from seqtasks.export.places import check_target, check_version_dir
 from seqtasks.export.readme import readme, signatures
 from seqtasks.export.recorded_answers import Answer, write_answers
@@ -42,6 +43,7 @@ from seqtasks.runs.locks import Lock
 from seqtasks.serving.models.model_config import WARMUP_FILE
 from seqtasks.tasks.averages import load_average
 from seqtasks.tasks.endpoints import Endpoint
+from seqtasks.tasks.gates import gates_endpoint
 from seqtasks.tasks.registry import get_task
 from seqtasks.tasks.run_data import SAMPLES, samples
 from seqtasks.tasks.sources import load_splits
@@ -66,6 +68,7 @@ def export_run(
     version: int | None = None,
     more: Any = None,
     others: Sequence[Run] = (),
+    gates: bool = False,
 ) -> Export:
     """Write the next version of `base` from a run's best weights.
 
@@ -74,13 +77,15 @@ def export_run(
             `seqtasks.data.splits.Part.asked` gives them.
         others: runs whose mean with this one is answered, which
             `seqtasks.tasks.averages.check_average` has found alike.
+        gates: whether it has the signature `gates`, which `seqtasks.export.gates.check_gates` has
+            found possible.
 
     Raises:
         RunError: if the run has no weights, or the disk refuses.
         ExportError: if the version exists, or the export answers otherwise than the run.
     """
     check_target(base, version)
-    predictor, endpoints = endpoints_of([run, *others])
+    predictor, endpoints = endpoints_of([run, *others], gates)
     functions = traced(endpoints)
     answers = list(own_answers(endpoints, functions, samples_of(run)))
     with disk_errors(base, "--to"), staging(base) as unfinished:
@@ -116,7 +121,7 @@ def check_export(
         ExportError: if there is none, or it answers otherwise than the run.
     """
     check_version_dir(version_dir)
-    _, endpoints = endpoints_of([run, *others])
+    _, endpoints = endpoints_of([run, *others], has_gates(version_dir))
     functions = traced(endpoints)
     _check_ops(version_dir)
     asked = (samples_of(run), more)
@@ -126,12 +131,13 @@ def check_export(
     return Export(version_dir, report["answers"], report["largest_difference"], names)
 
 
-def endpoints_of(runs: Sequence[Run]) -> tuple[Any, list[Endpoint]]:
+def endpoints_of(runs: Sequence[Run], gates: bool = False) -> tuple[Any, list[Endpoint]]:
     """Load the best weights of runs: what predicts by their mean, and its signatures."""
     task = get_task(runs[0].config.task)
     with tf.device("CPU:0"):
         predictor = load_average(runs, [run.config for run in runs])
-    return predictor, task.endpoints(predictor)
+    more = [gates_endpoint(predictor)] if gates else []
+    return predictor, [*task.endpoints(predictor), *more]
 
 
 def traced(endpoints: list[Endpoint]) -> dict[str, Any]:

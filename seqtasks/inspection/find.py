@@ -8,9 +8,10 @@ import numpy as np
 import tensorflow as tf
 
 from seqtasks.errors import DataError, did_you_mean
-from seqtasks.inspection.recording import KEPT, recording
+from seqtasks.inspection.recording import recording
 from seqtasks.inspection.trace import START, stacks_of
 from seqtasks.layers.bidirectional import directions
+from seqtasks.layers.gates import KEPT
 from seqtasks.text.target_text import with_start
 from seqtasks.text.vocabulary import PADDING_ID
 from seqtasks.topologies.hierarchical import Hierarchical

@@ -12,25 +12,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from seqtasks.cells.gru import GRUCell
-from seqtasks.cells.layer_norm_gru import LayerNormGRUCell
-from seqtasks.cells.layer_norm_lstm import LayerNormLSTMCell
-from seqtasks.cells.lstm import LSTMCell
 from seqtasks.cells.parts import step_weights, vectors_of
-from seqtasks.cells.peephole_lstm import PeepholeLSTMCell
-from seqtasks.cells.rnn import RNNCell
-from seqtasks.layers.bidirectional import directions
+from seqtasks.layers.gates import KEPT, observed
 from seqtasks.layers.recurrent import Recurrent
-
-# What each cell keeps of a step, in its order, by the names of the pages.
-KEPT: dict[type, tuple[str, ...]] = {
-    RNNCell: (),
-    LSTMCell: ("f", "g", "i", "o"),
-    GRUCell: ("z", "r", "h_tilde"),
-    LayerNormLSTMCell: ("f", "g", "i", "o"),
-    LayerNormGRUCell: ("z", "r", "h_tilde"),
-    PeepholeLSTMCell: ("f", "g", "i", "o"),
-}
 
 
 @dataclass(frozen=True)
@@ -117,14 +101,8 @@ class Recorder:
 def recording(stacks: Iterable[Any], tape: tf.GradientTape | None = None) -> Iterator[Recorder]:
     """Record all runs of layers: `RNN`, `LSTM`, `GRU` and `Bidirectional` ones."""
     recorder = Recorder(tape)
-    layers = [each for layer in stacks for each in directions(layer)]
-    for layer in layers:
-        layer.observer = recorder
-    try:
+    with observed(stacks, recorder):
         yield recorder
-    finally:
-        for layer in layers:
-            layer.observer = None
 
 
 def looking_back(run: Recorded) -> dict[str, np.ndarray]:

@@ -11,16 +11,14 @@ from seqtasks.data.image_files import read_image
 from seqtasks.errors import DataError
 from seqtasks.inspection.recording import Recorded, looking_back, recording
 from seqtasks.inspection.trace_data import LayerTrace, Trace
-from seqtasks.layers.bidirectional import Bidirectional, directions
-from seqtasks.layers.recurrent import Recurrent
-from seqtasks.layers.stacked import Stacked
+from seqtasks.layers.bidirectional import directions
 from seqtasks.tasks.captioning import as_trained
 from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID
 from seqtasks.topologies.hierarchical import Hierarchical
 from seqtasks.topologies.many_to_one import linear_of
 from seqtasks.topologies.next_step import NextStep
 from seqtasks.topologies.one_to_many import OneToMany
-from seqtasks.topologies.recurrent_stack import layers_of
+from seqtasks.topologies.recurrent_stack import layers_of, stack_within
 from seqtasks.topologies.seq2seq import Seq2Seq
 
 TOKENS = 200  # that are shown of a longer text
@@ -67,8 +65,7 @@ def stacks_of(model: Any) -> dict[str, list[Any]]:
         return {"encoder": layers_of(model.encoder), "decoder": model.decoder.layers}
     if isinstance(model, OneToMany | NextStep):
         return {"": model.decoder.layers}
-    kinds = (Recurrent, Bidirectional, Stacked)
-    stack = next((layer for layer in model.layers if isinstance(layer, kinds)), None)
+    stack = stack_within(model)
     return {"": layers_of(stack) if stack else []}
 
 

@@ -7,14 +7,12 @@ import keras
 from seqtasks.config import ClassifierConfig
 from seqtasks.config.arch import Arch
 from seqtasks.layers.attention import AttentionPooling
-from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.linear_ngrams import LinearNGrams
 from seqtasks.layers.pooling import MaskedPooling
-from seqtasks.layers.recurrent import Recurrent
-from seqtasks.layers.stacked import Stacked, state_count
+from seqtasks.layers.stacked import state_count
 from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID
-from seqtasks.topologies.recurrent_stack import layers_of, stack_of
+from seqtasks.topologies.recurrent_stack import layers_of, stack_of, stack_within
 from seqtasks.topologies.text_input import TextEmbedding, text_inputs
 
 
@@ -75,7 +73,7 @@ def state_sizes(model: keras.Model) -> list[int]:
     >>> state_sizes(many_to_one(9, 0, 2, ClassifierConfig(arch="bilstm", units=3)))
     []
     """
-    stack = _stack(model)
+    stack = stack_within(model)
     if not stack.return_state or linear_of(model):
         return []
     return [layer.units for layer in layers_of(stack) for _ in range(state_count(layer))]
@@ -93,16 +91,12 @@ def read_on(model: keras.Model, inputs: Any, states: list[Any]) -> tuple[Any, li
         Logits (N, classes) as if the texts ended here, and the states.
     """
     mask = keras.ops.not_equal(inputs["ids"], PADDING_ID)
-    h, *after = _stack(model)(model.get_layer("text")(inputs), initial_state=states, mask=mask)
+    h, *after = stack_within(model)(
+        model.get_layer("text")(inputs), initial_state=states, mask=mask
+    )
     return model.get_layer("classes")(h), after
 
 
 def linear_of(model: Any) -> LinearNGrams | None:
     """The linear model beside a network, if there is one; also of documents (`Hierarchical`)."""
     return next((layer for layer in model.layers if isinstance(layer, LinearNGrams)), None)
-
-
-def _stack(model: keras.Model) -> Any:
-    """The recurrent stack; that of `TextEmbedding`, if any, is not among the model's own layers."""
-    kinds = (Recurrent, Bidirectional, Stacked)
-    return next(layer for layer in model.layers if isinstance(layer, kinds))

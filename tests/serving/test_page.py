@@ -124,7 +124,14 @@ def base(tmp_path_factory):
             "lengths": lengths,
         }
 
-    export(base / "parts/1", {"serving_default": (tag, [text])})
+    def gates(text):
+        tokens = tf.pad(tf.strings.split(text).to_tensor(), [[0, 0], [0, 1]])
+        T = tf.shape(tokens)[1]
+        names = tf.constant(["lstm_1/f", "lstm_1/o", "lstm_1_backward/f", MARKUP])
+        rows = tf.cast(tf.range(4)[:, tf.newaxis] + 2 * tf.range(T), tf.float32) / 400
+        return {"tokens": tokens, "gates": names[tf.newaxis], "open": rows[tf.newaxis]}
+
+    export(base / "parts/1", {"serving_default": (tag, [text]), "gates": (gates, [text])})
 
     def go_on(text, length, temperature, top_k, seed):
         numbers = [tf.strings.as_string(one) for one in (length, top_k, seed)]
@@ -362,6 +369,28 @@ class TestInABrowser:
         show(page, port, "parts")
         ask(page, "dogs bark loudly")
         assert texts(page, ".tags li") == ["dogs T0 12.5%", "bark T1 25%", "loudly T2 37.5%"]
+
+    def test_gates_are_shown_by_layer_and_token_with_plain_words(self, page, port):
+        show(page, port, "parts")
+        ask(page, "dogs bark loudly")
+        assert texts(page, ".map thead th") == ["dogs", "bark", "loudly"]
+        assert texts(page, ".map th[scope=rowgroup]") == [
+            "lstm_1",
+            "lstm_1, reading backwards",
+            MARKUP[: MARKUP.rindex("/")],
+        ]
+        assert texts(page, ".map th[scope=row]") == ["f", "o", "f", MARKUP.rsplit("/", 1)[1]]
+        expected = [(row + 2 * column) / 400 for row in range(4) for column in range(3)]
+        assert weights(page, ".map td.heat") == pytest.approx(expected, abs=1e-6)
+        (told,) = texts(page, "#opened")
+        assert "f: forget gate: open, the memory stays; o: output gate" in told
+        assert page.evaluate("document.querySelectorAll('#result b:not(.tags b)').length") == 0
+
+    def test_of_a_long_text_the_first_gates_are_shown(self, page, port):
+        show(page, port, "parts")
+        ask(page, " ".join(f"w{number}" for number in range(80)))
+        assert len(texts(page, ".map thead th")) == 60
+        assert "Shown are the first 60 of 80 tokens." in texts(page, "#result p")
 
     def test_a_continuation_is_marked_and_takes_the_settings(self, page, port):
         show(page, port, "novel")
