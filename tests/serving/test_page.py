@@ -383,7 +383,8 @@ class TestInABrowser:
         expected = [(row + 2 * column) / 400 for row in range(4) for column in range(3)]
         assert weights(page, ".map td.heat") == pytest.approx(expected, abs=1e-6)
         (told,) = texts(page, "#opened")
-        assert "f: forget gate: open, the memory stays; o: output gate" in told
+        assert "f, the forget gate: where it is open, the memory stays" in told
+        assert "o, the output gate: open" in told
         assert page.evaluate("document.querySelectorAll('#result b:not(.tags b)').length") == 0
 
     def test_of_a_long_text_the_first_gates_are_shown(self, page, port):
