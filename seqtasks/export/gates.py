@@ -4,11 +4,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from seqtasks.config import TaggerConfig
 from seqtasks.config.arch import Arch
 from seqtasks.errors import ExportError
 from seqtasks.runs import Run
-
-_READERS = ("sentiment", "recall", "tagging")
 
 
 def check_gates(runs: Sequence[Run]) -> None:
@@ -21,12 +20,14 @@ def check_gates(runs: Sequence[Run]) -> None:
     config = run.config
     if others:
         raise ExportError("--gates: a mean of several runs has none of its own; name one run")
-    if config.task not in _READERS or getattr(config.model, "topology", "flat") != "flat":
+    model = config.model
+    flat = getattr(model, "topology", "flat") == "flat"
+    if not isinstance(model, TaggerConfig) or not flat:
         raise ExportError(
-            f"{run.path}: --gates is for {', '.join(_READERS[:-1])} and {_READERS[-1]} with one "
-            f"stack over a text, and this is a run of {config.task}; export it without"
+            f"{run.path}: --gates is for networks that classify or tag a text by one stack of "
+            f"layers, and this is a run of {config.task}; export it without"
         )
-    if Arch.parse(config.model.arch).cell == "rnn":
+    if Arch.parse(model.arch).cell == "rnn":
         raise ExportError(f"{run.path}: --gates: an RNN has no gates; export it without")
 
 

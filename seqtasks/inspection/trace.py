@@ -15,10 +15,10 @@ from seqtasks.layers.bidirectional import directions
 from seqtasks.tasks.captioning import as_trained
 from seqtasks.text.vocabulary import END_ID, PADDING_ID, START_ID
 from seqtasks.topologies.hierarchical import Hierarchical
-from seqtasks.topologies.many_to_one import linear_of
+from seqtasks.topologies.many_to_one import linear_of, stack_within
 from seqtasks.topologies.next_step import NextStep
 from seqtasks.topologies.one_to_many import OneToMany
-from seqtasks.topologies.recurrent_stack import layers_of, stack_within
+from seqtasks.topologies.recurrent_stack import layers_of
 from seqtasks.topologies.seq2seq import Seq2Seq
 
 TOKENS = 200  # that are shown of a longer text

@@ -4,9 +4,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from seqtasks.layers.gates import OpenGates, observed
 from seqtasks.tasks.endpoints import TEXT, Endpoint
-from seqtasks.topologies.recurrent_stack import layers_of, stack_within
+from seqtasks.topologies.gates import open_gates
 
 
 def gates_endpoint(predictor: Any) -> Endpoint:
@@ -16,20 +15,17 @@ def gates_endpoint(predictor: Any) -> Endpoint:
         predictor: of one run that `seqtasks.export.gates.check_gates` lets pass.
     """
     model, encoder = predictor.model, predictor.codec.encoder
-    layers = layers_of(stack_within(model))
     tagger = not hasattr(predictor.codec, "head")  # whose encoder reads tokens
 
     def gates(text):
         tokens = encoder.split(text)[:, : encoder.max_length]
         inputs = encoder(tokens if tagger else text)
-        opened = OpenGates()
-        with observed(layers, opened):
-            model(inputs, training=False)
+        names, opened = open_gates(model, inputs)
         N, T = tf.unstack(tf.shape(inputs["ids"])[:2])
         return {
             "tokens": tokens.to_tensor(shape=tf.stack([N, T])),
-            "gates": tf.tile(tf.constant([opened.names]), tf.stack([N, 1])),
-            "open": tf.cast(tf.stack(opened.means, axis=1), tf.float32),
+            "gates": tf.tile(tf.constant([names]), tf.stack([N, 1])),
+            "open": opened,
         }
 
     outputs = {

@@ -7,12 +7,14 @@ import keras
 from seqtasks.config import ClassifierConfig
 from seqtasks.config.arch import Arch
 from seqtasks.layers.attention import AttentionPooling
+from seqtasks.layers.bidirectional import Bidirectional
 from seqtasks.layers.linear_ngrams import LinearNGrams
 from seqtasks.layers.pooling import MaskedPooling
-from seqtasks.layers.stacked import state_count
+from seqtasks.layers.recurrent import Recurrent
+from seqtasks.layers.stacked import Stacked, state_count
 from seqtasks.text.extras import NOTHING, Extras
 from seqtasks.text.vocabulary import PADDING_ID
-from seqtasks.topologies.recurrent_stack import layers_of, stack_of, stack_within
+from seqtasks.topologies.recurrent_stack import layers_of, stack_of
 from seqtasks.topologies.text_input import TextEmbedding, text_inputs
 
 
@@ -100,3 +102,9 @@ def read_on(model: keras.Model, inputs: Any, states: list[Any]) -> tuple[Any, li
 def linear_of(model: Any) -> LinearNGrams | None:
     """The linear model beside a network, if there is one; also of documents (`Hierarchical`)."""
     return next((layer for layer in model.layers if isinstance(layer, LinearNGrams)), None)
+
+
+def stack_within(model: Any) -> Any:
+    """The recurrent stack of a network of one; that of `TextEmbedding`, if any, is another's."""
+    kinds = (Recurrent, Bidirectional, Stacked)
+    return next((layer for layer in model.layers if isinstance(layer, kinds)), None)

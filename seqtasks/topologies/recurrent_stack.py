@@ -7,7 +7,7 @@ import tensorflow as tf
 from seqtasks.config import ModelConfig
 from seqtasks.config.arch import Arch
 from seqtasks.layers.bidirectional import Bidirectional
-from seqtasks.layers.recurrent import GRU, LSTM, RNN, Recurrent
+from seqtasks.layers.recurrent import GRU, LSTM, RNN
 from seqtasks.layers.stacked import Stacked, state_count
 from seqtasks.layers.variants import LayerNormGRU, LayerNormLSTM, PeepholeLSTM
 
@@ -95,12 +95,6 @@ def stack_of(
 def layers_of(stack: Any) -> list[Any]:
     """The layers of what `recurrent_stack` built, from the lowest to the highest."""
     return stack.layers if isinstance(stack, Stacked) else [stack]
-
-
-def stack_within(model: Any) -> Any:
-    """The recurrent stack of a network of one; of `TextEmbedding`'s layers it is none."""
-    kinds = (Recurrent, Bidirectional, Stacked)
-    return next((layer for layer in model.layers if isinstance(layer, kinds)), None)
 
 
 def join_directions(stack: Any, states: list[tf.Tensor]) -> list[tf.Tensor]:

@@ -73,7 +73,7 @@ def test_what_has_no_such_gates_is_refused_before_tensorflow_starts(
     target = ("--to", tmp_path / "none")
     documents = cases("documents")[1]
     said = refused("export", documents, "--gates", *target)
-    assert "--gates is for sentiment, recall and tagging" in said
+    assert "--gates is for networks that classify or tag a text by one stack of layers" in said
     assert "a run of documents" in said
     run = trained.run
     several = ("--run", run, "--run", copied)
