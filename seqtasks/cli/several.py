@@ -49,9 +49,11 @@ def train_several(
     """
     from seqtasks.tasks.outside_vectors import check_vectors, fitted
     from seqtasks.tasks.sources import check_training, notices, read_files
+    from seqtasks.training.precision import precision_notices
 
     configs = [with_source(config, folder) for config in configs]
-    tell([*dict.fromkeys(line for config in configs for line in check_vectors(config))])
+    told = [(*check_vectors(config), *precision_notices(config)) for config in configs]
+    tell([*dict.fromkeys(line for lines in told for line in lines)])
     planned = plan([fitted(config) for config in configs], folder, overwrite)
     left = [one for one in planned if not one.done]
     if left:

@@ -260,3 +260,10 @@ def test_the_list_of_runs_says_which_can_go_on_and_which_are_damaged(seeds, succ
 
 def test_where_there_is_no_run_the_list_says_how_to_make_one(succeeds, tmp_path):
     assert "seqtasks train" in succeeds("runs", "--runs-dir", tmp_path).stdout
+
+
+def test_what_a_precision_brings_is_said_once_for_all_seeds(seqtasks, films, tmp_path, monkeypatch):
+    monkeypatch.setattr("seqtasks.cli.several._train", lambda *_: False)  # as if interrupted
+    how = ("--precision", "bfloat16_products", "--units", 4, "--runs-dir", tmp_path)
+    result = seqtasks("train", "--data", films, "--seeds", 2, *how)
+    assert result.stderr.count("training.precision bfloat16_products: ") == 1
