@@ -110,12 +110,14 @@ def sweep(
     from seqtasks.cli.several import chosen_by_data
     from seqtasks.experiments.space import check_space, usual_space
     from seqtasks.experiments.sweep import Searched, check_sweep
+    from seqtasks.training.precision import precision_notices
 
     found = usual_space(base) if space is None else space
     check_space(base, found, f"the usual space of {base.task}" if space is None else str(config))
     source = default_name(base).removesuffix(f"-{base.model.arch}")
     folder = runs_dir / (name or f"{source}-sweep")
     base = with_vectors(base)
+    tell(precision_notices(base))
     splits = _splits(base)
     base = chosen_by_data(base.model_copy(update={"name": None}), quiet=as_json)
     searched = Searched(base, found, sampler, pruner, _digests(splits))
