@@ -4,7 +4,8 @@ import click
 import pytest
 
 from seqtasks.cli import main
-from seqtasks.cli.bench import OF_ALL, bench
+from seqtasks.cli.bench import bench
+from seqtasks.cli.bench.everything import OF_ALL
 
 
 def test_all_leaves_nothing_out():
