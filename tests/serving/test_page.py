@@ -382,7 +382,7 @@ class TestInABrowser:
         assert texts(page, ".map th[scope=row]") == ["f", "o", "f", MARKUP.rsplit("/", 1)[1]]
         expected = [(row + 2 * column) / 400 for row in range(4) for column in range(3)]
         assert weights(page, ".map td.heat") == pytest.approx(expected, abs=1e-6)
-        (told,) = texts(page, "#opened")
+        (told,) = texts(page, "#opened-text")
         assert "f, the forget gate: where it is open, the memory stays" in told
         assert "o, the output gate: open" in told
         assert page.evaluate("document.querySelectorAll('#result b:not(.tags b)').length") == 0
