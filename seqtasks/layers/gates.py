@@ -1,7 +1,8 @@
 """What each cell keeps of a step, by name, and how far its gates are open at each step of a text.
 
-A gate is a valve (page 003, "정보의 전달 정도를 조절하는 Gate(게이트)"): 0 is shut, 1 is open. What a
-picture of a text can show is the mean over a layer's units; `seqtasks.inspection` shows each.
+A gate is a valve (page 003, "정보의 전달 정도를 조절하는 Gate(게이트)"): 0 is shut, 1 is open.
+What a picture of a text can show is the mean over a layer's units; `seqtasks.inspection` shows
+each.
 """
 
 from collections.abc import Iterable, Iterator
