@@ -57,7 +57,7 @@ def write_lesson(
     Args:
         lesson: the page.
         workshop: where figures are made; its runs serve all languages.
-        folder: where the files go: `page-000.en.html`.
+        folder: where the files go: `page-000.en.html`; made where it is missing.
         languages: those of the files.
         only: the claims that are wanted; by default all of the page's.
 
@@ -67,6 +67,8 @@ def write_lesson(
     wanted = None if only is None else set(only)
     claims = [claim for claim in claims_of(lesson.page) if wanted is None or claim.number in wanted]
     number = LESSONS.index(lesson) + 1
+    # a claim that trains nothing finds no folder that a run has made
+    folder.mkdir(parents=True, exist_ok=True)
     files = []
     for language in languages:
         workshop.language = language
@@ -92,6 +94,7 @@ def write_index(
     lessons: Sequence[Lesson], folder: Path, languages: Sequence[Language]
 ) -> list[Path]:
     """Write the booklet's index, a file for each language, that links to each page's claims."""
+    folder.mkdir(parents=True, exist_ok=True)
     files = []
     for language in languages:
         sections = [html_page.Section("", [_other_languages("index", language, languages)])]

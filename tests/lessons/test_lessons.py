@@ -11,7 +11,7 @@ from graphs import without_graphs
 from once import once
 
 from seqtasks.cli import main
-from seqtasks.lessons.booklet import SECTIONS
+from seqtasks.lessons.booklet import SECTIONS, write_index
 from seqtasks.lessons.claims import CLAIMS, PAGES, claims_of
 from seqtasks.lessons.code import find_code
 from seqtasks.lessons.pages import LESSONS
@@ -109,6 +109,20 @@ def test_a_mistake_is_one_line(arguments, says, tmp_path, monkeypatch):
     assert says in done.output
     assert "Traceback" not in done.output
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_claim_that_trains_nothing_makes_the_folder_of_its_page(tmp_path):
+    out = tmp_path / "new" / "deeper"
+    done = run("--claim", 4, "--lang", "en", "--small", "--out", out)
+    assert done.exit_code == 0, done.output
+    assert done.output.splitlines()[-1] == str(out / "page-000.en.html")
+    assert 'id="claim-4"' in (out / "page-000.en.html").read_text("utf-8")
+
+
+def test_the_index_makes_its_folder(tmp_path):
+    (file,) = write_index(LESSONS, tmp_path / "new", ["en"])
+    assert file == tmp_path / "new" / "index.en.html"
+    assert "page-004.en.html" in file.read_text("utf-8")
 
 
 @pytest.mark.parametrize(
