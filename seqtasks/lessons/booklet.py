@@ -67,7 +67,7 @@ def write_lesson(
     wanted = None if only is None else set(only)
     claims = [claim for claim in claims_of(lesson.page) if wanted is None or claim.number in wanted]
     number = LESSONS.index(lesson) + 1
-    # a claim that trains nothing finds no folder that a run has made
+    # A claim that trains nothing finds no folder that a run has made.
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for language in languages:
